@@ -1,0 +1,76 @@
+//! What an operator may set on a replica.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of a replica. Times in milliseconds of the node's monotonic clock, sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tuning {
+    /// Length of a tick.
+    pub tick_ms: u64,
+    /// Ticks between heartbeats.
+    pub heartbeat_ticks: u64,
+    /// Ticks without a leader before a follower campaigns; the timeout is drawn from one to two times this.
+    pub election_ticks: u64,
+    /// Ask for votes before raising the term (dissertation 9.6).
+    pub pre_vote: bool,
+    /// A leader that cannot reach a quorum steps down (dissertation 6.2).
+    pub check_quorum: bool,
+    /// Serve linearizable reads from the leader's lease while it holds (dissertation 6.4.1).
+    pub lease_reads: bool,
+    /// Bound on clock drift between nodes that the leader lease allows for, in parts per million.
+    pub drift_ppm_max: u64,
+    /// Bytes of entries in one append message.
+    pub message_bytes_max: u64,
+    /// Append messages in flight to one follower.
+    pub inflight_messages_max: u64,
+    /// Bytes of proposals that are not yet committed.
+    pub uncommitted_bytes_max: u64,
+    /// Client requests that wait for an outcome.
+    pub pending_requests_max: u64,
+    /// Committed entries that are not yet applied before requests are refused.
+    pub apply_gap_max: u64,
+    /// Bytes of committed entries handed out at once.
+    pub apply_bytes_max: u64,
+    /// Bytes of one encoded request.
+    pub request_bytes_max: u64,
+    /// Compares, and operations in one branch, of a transaction.
+    pub txn_ops_max: u64,
+    /// Length of a WAL segment.
+    pub segment_bytes: u64,
+    /// Bytes of log since the last snapshot that call for another; the size of the state counts too.
+    pub snapshot_log_bytes: u64,
+    /// Entries kept behind a snapshot for slow followers.
+    pub catch_up_entries: u64,
+    /// Bytes of one part of a snapshot.
+    pub snapshot_part_bytes: u64,
+    /// Parts of a snapshot in flight to one follower.
+    pub snapshot_parts_inflight_max: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            tick_ms: 100,
+            heartbeat_ticks: 1,
+            election_ticks: 10,
+            pre_vote: true,
+            check_quorum: true,
+            lease_reads: false,
+            drift_ppm_max: 500,
+            message_bytes_max: 64 << 10,
+            inflight_messages_max: 256,
+            uncommitted_bytes_max: 16 << 20,
+            pending_requests_max: 4096,
+            apply_gap_max: 5000,
+            apply_bytes_max: 1 << 20,
+            request_bytes_max: 1536 << 10,
+            txn_ops_max: 128,
+            segment_bytes: 64 << 20,
+            snapshot_log_bytes: 16 << 20,
+            catch_up_entries: 5000,
+            snapshot_part_bytes: 64 << 10,
+            snapshot_parts_inflight_max: 4,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The list of deliberate bugs.
+//!
+//! A mutation is one documented bug, switched on at run time by name, so that the checkers can be seen to find it.
+//! Without the feature `enabled`, [`Mutations::has`] is a constant `false` and the compiler removes every site.
+//!
+//! ```
+//! use whitewater_mutation::{Mutation, Mutations};
+//!
+//! let name = Mutation::ReplyBeforePersist.name();
+//! assert_eq!(Mutation::from_name(name), Some(Mutation::ReplyBeforePersist));
+//! assert!(!Mutations::none().has(Mutation::ReplyBeforePersist));
+//! ```
+
+#![forbid(unsafe_code)]
+
+macro_rules! mutations {
+    ($($variant:ident, $name:literal, $source:literal, $story:literal;)*) => {
+        /// One deliberate bug.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mutation {
+            $(#[doc = $story] $variant,)*
+        }
+
+        impl Mutation {
+            /// Every mutation, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name on the command line and in plans.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Where the bug was seen in the wild.
+            #[must_use]
+            pub const fn source(self) -> &'static str {
+                match self { $(Self::$variant => $source,)* }
+            }
+
+            /// What goes wrong, in a sentence.
+            #[must_use]
+            pub const fn story(self) -> &'static str {
+                match self { $(Self::$variant => $story,)* }
+            }
+        }
+    };
+}
+
+mutations! {
+    // The driver around raft-rs.
+    ReplyBeforePersist, "reply-before-persist", "tikv #994, NodeDB #161",
+        "Votes and acknowledgements leave before the write that they promise is on the disk.";
+    VoteNotPersisted, "vote-not-persisted", "NodeDB #161, seaweedfs/raft #9",
+        "The vote is left out of the hard state on the disk.";
+    SnapshotStateSplit, "snapshot-state-split", "nexi-lab/nexus #4215, CRDB #3728",
+        "An installed snapshot and the hard state that goes with it are written in two steps.";
+    SnapshotNotReported, "snapshot-not-reported", "nexus #4230, etcd #12695; raft-rs 0.7.0 by design (X11)",
+        "A lost snapshot is never reported, so the leader waits for its answer for ever.";
+    AckByIndex, "ack-by-index", "openraft 43dd8b6f",
+        "A waiting client is answered by log index, whoever's entry was committed there.";
+    AckOnAppend, "ack-on-append", "openraft beb0302b, d60f1e85",
+        "The client is told OK when the entry is appended, before a quorum has it.";
+    FsyncErrorIgnored, "fsync-error-ignored", "CRDB #37102; Rebello ATC'20",
+        "A failed write counts as done.";
+    StalledDiskLeads, "stalled-disk-leads", "etcd #15247, tikv #6224",
+        "A leader whose disk is stuck goes on sending heartbeats.";
+    // The write-ahead log and snapshots on disk.
+    EntriesNotSynced, "entries-not-synced", "NATS #7564, #7567",
+        "Entries are written but not synced before they are acknowledged.";
+    ConflictKept, "conflict-kept", "qdrant #1108",
+        "Recovery keeps the entries that a later leader overwrote.";
+    GhostTail, "ghost-tail", "etcd #22442",
+        "Recovery skips overwrites at or below the snapshot index, and so their truncation of what follows.";
+    TornTailRefused, "torn-tail-refused", "etcd #15069",
+        "A torn last record counts as corruption and the replica does not start.";
+    CorruptionAsTail, "corruption-as-tail", "PAR FAST'18; NATS #7549; LogCabin #191",
+        "Damage in the middle of the log counts as its end, and what was acknowledged is cut off.";
+    DirectoryNotSynced, "directory-not-synced", "CRDB #114411, #114616",
+        "The directory is not synced after a new segment or snapshot gets its name.";
+    RetireBeforeSnapshot, "retire-before-snapshot", "CRDB #38566, etcd #10219",
+        "Segments are removed before the snapshot that replaces them is durable.";
+    // The store.
+    FailedTxnWrites, "failed-txn-writes", "etcd #14110, #18749",
+        "A transaction that fails in the middle leaves its first writes behind.";
+    NondeterministicApply, "nondeterministic-apply", "etcd #18667, #14571",
+        "The outcome of a transaction depends on what the applying node has compacted so far.";
+    CompactionDropsLive, "compaction-drops-live", "etcd #18089, #18274",
+        "Compaction forgets the newest version of a key that was last written at the compaction revision.";
+    VersionNotReset, "version-not-reset", "etcd's key generations",
+        "A key that is created again after a delete goes on with its old version.";
+    SnapshotWithoutTail, "snapshot-without-tail", "RedisRaft #14",
+        "A snapshot leaves out the last key.";
+    SnapshotIndexAhead, "snapshot-index-ahead", "raft-rs MemStorage, storage.rs:267 (X10)",
+        "A snapshot claims the commit index, while its data is that of the applied one.";
+    // Reads.
+    LocalRead, "local-read", "etcd 0.4.1 and Consul, Jepsen 2014; RedisRaft #19",
+        "A leader answers linearizable reads from its own state.";
+    ReadBeforeTermCommit, "read-before-term-commit", "etcd #7331, tikv #9239",
+        "A new leader answers reads before it has committed an entry of its own term.";
+    ReadWithoutApplyWait, "read-without-apply-wait", "Xraft-KV #1 (SandTable)",
+        "A read is served without waiting until its read index is applied.";
+    ReadContextReused, "read-context-reused", "etcd-raft #397, etcd #20418; raft-rs 0.7.0 (X1)",
+        "Followers' read requests reach raft with their own context, so a duplicate confirms a later read.";
+    LeaseIgnoresTransfer, "lease-ignores-transfer", "openraft #1749, tikv #4688; raft-rs 0.7.0 (X3)",
+        "The leader lease goes on while the leadership is being transferred.";
+    LeaseIgnoresDrift, "lease-ignores-drift", "raft-rs docs; dissertation 6.4.1",
+        "The leader lease lasts longer than a follower's patience.";
+    ReadParkedForEver, "read-parked-for-ever", "raft-rs 0.7.0 (X7)",
+        "A read that meets a leader without a commit in its term is dropped and never asked again.";
+    // Membership.
+    RemovedLeaderKeepsLeading, "removed-leader-keeps-leading", "etcd #11038, raft-rs #584 (X2)",
+        "A leader that was removed goes on leading and keeps the others from electing.";
+    WipedMemberVotes, "wiped-member-votes", "qdrant #1235, etcd #20269",
+        "A member whose disk was wiped votes again under its old identity.";
+    StaleMembersAfterSnapshot, "stale-members-after-snapshot", "openraft #1808",
+        "Installing a snapshot keeps the membership from before it.";
+    JointForgotten, "joint-forgotten", "etcd-raft e515a67, openraft 6c0ccaf3",
+        "A restart in a joint configuration forgets its outgoing half.";
+    JointNeverLeft, "joint-never-left", "etcd-raft bd3c759, #12136; raft-rs 0.7.0 (X8)",
+        "A joint configuration is never left when its leader is lost.";
+    // The protocol, by way of raft-rs's public fields.
+    CommitOldTerm, "commit-old-term", "Raft figure 8; LogCabin #44",
+        "A leader commits entries of earlier terms by counting copies.";
+    VoteIgnoresLog, "vote-ignores-log", "openraft a48a3282",
+        "A vote is granted whatever the candidate's log.";
+    StaleRejectionKept, "stale-rejection-kept", "etcd-raft #149, raft-rs #555 (X4)",
+        "A stale rejection moves the leader's next index below what the follower has confirmed.";
+    ForeignTermlessMessage, "foreign-termless-message", "raft-rs 0.7.0 (X12)",
+        "Proposals and read requests from the network, which carry no term, are stepped whenever they arrive.";
+    // The client.
+    ClientRetries, "client-retries", "Jepsen jetcd 0.8.2",
+        "A client sends a write of unknown outcome again inside the same invocation.";
+    TimeoutIsFailure, "timeout-is-failure", "Jepsen jetcd 0.8.2",
+        "A client reports a timeout as a definite failure.";
+}
+
+impl Mutation {
+    /// The mutation of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|mutation| mutation.name() == name)
+    }
+
+    const fn bit(self) -> u64 {
+        1 << (self as u32)
+    }
+}
+
+const _: () = assert!(Mutation::ALL.len() <= 64);
+
+/// The mutations that are switched on in a run; almost always none or one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mutations(u64);
+
+impl Mutations {
+    /// None: the clean program.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// This set and `mutation`.
+    #[must_use]
+    pub const fn with(self, mutation: Mutation) -> Self {
+        Self(self.0 | mutation.bit())
+    }
+
+    /// Whether `mutation` is on. Constant `false` without the feature `enabled`.
+    #[must_use]
+    pub const fn has(self, mutation: Mutation) -> bool {
+        cfg!(feature = "enabled") && self.0 & mutation.bit() != 0
+    }
+
+    /// Whether none is on.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The mutations that are on, in the order of the list.
+    pub fn iter(self) -> impl Iterator<Item = Mutation> {
+        Mutation::ALL.iter().copied().filter(move |mutation| self.0 & mutation.bit() != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for mutation in Mutation::ALL {
+            assert_eq!(Mutation::from_name(mutation.name()), Some(*mutation));
+        }
+    }
+}

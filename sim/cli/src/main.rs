@@ -1,0 +1,2 @@
+//! The whitewater command.
+fn main() {}
