@@ -13,7 +13,9 @@ use thiserror::Error as ThisError;
 pub struct FileName(pub String);
 
 /// A batch of disk operations; numbers rise within one life of a replica.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct WriteId(pub u64);
 

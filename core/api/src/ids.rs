@@ -62,7 +62,9 @@ number! {
 }
 
 /// One request of one process: the id that travels in every row of a trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct RequestId {
     /// Who asked.
     pub process: Process,
@@ -77,7 +79,9 @@ impl fmt::Display for RequestId {
 }
 
 /// Nanoseconds on one node's monotonic clock. Comparable only within one life of that node's process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Monotonic(pub u64);
 

@@ -28,14 +28,14 @@
 #![forbid(unsafe_code)]
 
 pub mod bytes;
+pub mod cluster;
+pub mod completion;
+pub mod disk;
+pub mod error;
 pub mod ids;
 pub mod range;
 pub mod request;
 pub mod response;
-pub mod error;
-pub mod completion;
-pub mod cluster;
-pub mod disk;
 pub mod tuning;
 
 pub use crate::{
@@ -44,7 +44,10 @@ pub use crate::{
     completion::Completion,
     disk::{DiskError, DiskImage, DiskOp, FileName, WriteId},
     error::{Effect, Error},
-    ids::{ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision, Term},
+    ids::{
+        ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision,
+        Term,
+    },
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},

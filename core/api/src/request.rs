@@ -257,9 +257,7 @@ impl TxnRequest {
         fn all_serializable(ops: &[TxnOp]) -> bool {
             ops.iter().all(|op| match op {
                 TxnOp::Range(range) => range.serializable,
-                TxnOp::Txn(txn) => {
-                    all_serializable(&txn.success) && all_serializable(&txn.failure)
-                }
+                TxnOp::Txn(txn) => all_serializable(&txn.success) && all_serializable(&txn.failure),
                 TxnOp::Put(_) | TxnOp::DeleteRange(_) => false,
             })
         }

@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The data of a run. In: [`Seed`] and [`Plan`]. Out: [`History`], [`Trace`], [`Outcome`].
+//!
+//! ```text
+//!  scenario + seed --planner--> Plan --world--> History, Trace, Outcome --checkers--> verdict --reports--> people
+//! ```
+//!
+//! Open [`plan`] first: a run is a function of (commit, plan), so a plan says everything that is special about a run.
+//! All of it is plain data with a text form that a person can read and edit.
+
+#![forbid(unsafe_code)]
+
+pub mod fault;
+pub mod history;
+pub mod operation;
+pub mod outcome;
+pub mod plan;
+pub mod profile;
+pub mod seed;
+pub mod time;
+pub mod trace;
+
+pub use crate::{
+    fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
+    history::{History, HistoryError, Operation},
+    operation::{PlannedOperation, Step},
+    outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
+    plan::{ClientPlan, ClusterPlan, Plan, PlanError},
+    profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
+    seed::{Mixer, Seed, Stream},
+    time::{SimTime, Span},
+    trace::{Row, RowKind, Trace},
+};

@@ -1,0 +1,138 @@
+//! Operations of a plan, one a line: `+1.5ms put k3 v9`.
+
+use crate::Span;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use thiserror::Error;
+use whitewater_api::{Key, Value};
+
+/// What a client does next, and how long it waits before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PlannedOperation {
+    /// Time from the last completion to this invocation.
+    pub after: Span,
+    /// What to do.
+    pub step: Step,
+}
+
+/// What a client does. Some depend on what the client saw before, so that optimistic transactions can succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `put KEY VALUE`
+    Put(Key, Value),
+    /// `get KEY`: a linearizable read.
+    Get(Key),
+    /// `stale-get KEY`: a serializable read.
+    StaleGet(Key),
+    /// `list PREFIX LIMIT`: a linearizable read of a prefix; limit 0 means none.
+    List(Key, u64),
+    /// `delete KEY`
+    Delete(Key),
+    /// `delete-all PREFIX`
+    DeleteAll(Key),
+    /// `swap KEY VALUE`: a transaction that puts if the mod revision is the one that this client saw last, else gets.
+    Swap(Key, Value),
+    /// `create KEY VALUE`: a transaction that puts if the key is absent, else gets.
+    Create(Key, Value),
+    /// `both KEY KEY VALUE`: a transaction that puts the value under both keys if they are equal in mod revision to
+    /// what this client saw last, else gets both.
+    Both(Key, Key, Value),
+    /// `compact KEEP`: forgets all but the last so many revisions that this client has seen.
+    Compact(u64),
+}
+
+/// A line of a plan is not an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{line}` is not an operation: expected {expected}")]
+pub struct StepError {
+    line: String,
+    expected: &'static str,
+}
+
+impl fmt::Display for PlannedOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{} {}", self.after, self.step)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(key, value) => write!(f, "put {key} {value}"),
+            Self::Get(key) => write!(f, "get {key}"),
+            Self::StaleGet(key) => write!(f, "stale-get {key}"),
+            Self::List(prefix, limit) => write!(f, "list {prefix} {limit}"),
+            Self::Delete(key) => write!(f, "delete {key}"),
+            Self::DeleteAll(prefix) => write!(f, "delete-all {prefix}"),
+            Self::Swap(key, value) => write!(f, "swap {key} {value}"),
+            Self::Create(key, value) => write!(f, "create {key} {value}"),
+            Self::Both(a, b, value) => write!(f, "both {a} {b} {value}"),
+            Self::Compact(keep) => write!(f, "compact {keep}"),
+        }
+    }
+}
+
+impl FromStr for PlannedOperation {
+    type Err = StepError;
+
+    fn from_str(line: &str) -> Result<Self, StepError> {
+        let fail = |expected| StepError { line: line.to_owned(), expected };
+        let rest =
+            line.strip_prefix('+').ok_or_else(|| fail("`+` and a length of time, as in +1.5ms"))?;
+        let (after, step) =
+            rest.split_once(' ').ok_or_else(|| fail("an operation after the time"))?;
+        let after = after.parse().map_err(|_| fail("a length of time, as in +1.5ms"))?;
+        let step = parse_step(step).map_err(fail)?;
+        Ok(Self { after, step })
+    }
+}
+
+fn parse_step(text: &str) -> Result<Step, &'static str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |word: &str| word.parse::<u64>().map_err(|_| "a whole number");
+    match words[..] {
+        ["put", key, value] => Ok(Step::Put(key.into(), value.into())),
+        ["get", key] => Ok(Step::Get(key.into())),
+        ["stale-get", key] => Ok(Step::StaleGet(key.into())),
+        ["list", prefix, limit] => Ok(Step::List(prefix.into(), number(limit)?)),
+        ["delete", key] => Ok(Step::Delete(key.into())),
+        ["delete-all", prefix] => Ok(Step::DeleteAll(prefix.into())),
+        ["swap", key, value] => Ok(Step::Swap(key.into(), value.into())),
+        ["create", key, value] => Ok(Step::Create(key.into(), value.into())),
+        ["both", a, b, value] => Ok(Step::Both(a.into(), b.into(), value.into())),
+        ["compact", keep] => Ok(Step::Compact(number(keep)?)),
+        _ => Err(
+            "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V or \
+                  compact N",
+        ),
+    }
+}
+
+impl TryFrom<String> for PlannedOperation {
+    type Error = StepError;
+
+    fn try_from(line: String) -> Result<Self, StepError> {
+        line.parse()
+    }
+}
+
+impl From<PlannedOperation> for String {
+    fn from(operation: PlannedOperation) -> Self {
+        operation.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_back_as_it_was_written() {
+        for line in ["+1.5ms put k3 v9", "+0ns both a b v1", "+2s compact 20", "+1us list k 0"] {
+            assert_eq!(line.parse::<PlannedOperation>().unwrap().to_string(), line);
+        }
+        let error = "+1ms push k v".parse::<PlannedOperation>().unwrap_err();
+        assert!(error.to_string().contains("push k v"), "{error}");
+    }
+}

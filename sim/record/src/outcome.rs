@@ -1,0 +1,94 @@
+//! What came out of a run.
+
+use crate::{Seed, SimTime, Span};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+use whitewater_api::NodeId;
+
+/// The verdict on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything that was checked holds, and enough was checked.
+    Passed,
+    /// It could not be decided. Never a pass.
+    Inconclusive,
+    /// A promise was broken.
+    Failed,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The check that objected, such as `election-safety` or `linearizability`.
+    pub code: String,
+    /// When it was first seen to be broken.
+    pub at: SimTime,
+    /// On which event of the trace, if it was seen inside the run.
+    pub event: Option<u64>,
+    /// Where, if it is a matter of one node.
+    pub node: Option<NodeId>,
+    /// Which promise, in a sentence with the values.
+    pub sentence: String,
+}
+
+/// How often a check was evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Those in which more than one answer was possible.
+    pub discriminating: u64,
+}
+
+/// How often a kind of fault was asked for, done, and seen to matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCount {
+    /// In the plan.
+    pub requested: u64,
+    /// Carried out: the victim existed.
+    pub applied: u64,
+    /// Its effect was observed: a message lost across the cut, an unsynced byte lost, a timer at another true time.
+    pub witnessed: u64,
+}
+
+/// The result of a run, without its history and trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The scenario.
+    pub scenario: String,
+    /// The seed.
+    pub seed: Seed,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The broken promises, the first one first.
+    pub violations: Vec<Violation>,
+    /// Why the run is inconclusive.
+    pub doubts: Vec<String>,
+    /// The rolling hash of the trace.
+    pub trace_hash: u64,
+    /// Events in the trace.
+    pub events: u64,
+    /// Simulated time, both phases.
+    pub simulated: Span,
+    /// Client operations that ended ok, failed, and with an unknown outcome.
+    pub operations: [u64; 3],
+    /// Messages between nodes.
+    pub messages: u64,
+    /// By kind of fault.
+    pub faults: BTreeMap<String, FaultCount>,
+    /// By check.
+    pub checks: BTreeMap<String, Checked>,
+    /// Rare states that were reached, and how often.
+    pub sometimes: BTreeMap<String, u64>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "passed",
+            Self::Inconclusive => "inconclusive",
+            Self::Failed => "failed",
+        })
+    }
+}

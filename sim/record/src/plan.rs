@@ -1,0 +1,170 @@
+//! A plan: everything that is special about a run, thrown by the planner, printable and editable.
+
+use crate::{
+    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use whitewater_api::{NodeId, Tuning};
+
+/// The version of the plan's text form.
+pub const PLAN_VERSION: u32 = 1;
+
+/// What happens in a run. A run is a function of (commit, plan).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`PLAN_VERSION`].
+    pub version: u32,
+    /// The scenario that it was drawn from.
+    pub scenario: String,
+    /// Root of the draws that the world still throws: latencies and disk luck.
+    pub seed: Seed,
+    /// Length of the safety phase. All faults end within it; then the cluster is healed and must recover.
+    pub duration: Span,
+    /// Names of the mutations that are on.
+    #[serde(default)]
+    pub mutations: Vec<String>,
+    /// The cluster.
+    pub cluster: ClusterPlan,
+    /// The network in fair weather.
+    #[serde(default)]
+    pub network: NetworkProfile,
+    /// The disks.
+    #[serde(default)]
+    pub disk: DiskProfile,
+    /// Client request timeout.
+    pub timeout: Span,
+    /// The faults, by start.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<PlannedFault>,
+    /// The clients.
+    #[serde(default, rename = "client")]
+    pub clients: Vec<ClientPlan>,
+}
+
+/// The machines of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterPlan {
+    /// Members at the start, `n1` to `nN`: all voters. 1 to 7.
+    pub nodes: u64,
+    /// Clocks of the nodes by id; missing ones are true.
+    #[serde(default)]
+    pub clocks: Vec<ClockProfile>,
+    /// The replicas' settings.
+    #[serde(default)]
+    pub tuning: Tuning,
+}
+
+/// One client: a chain of processes, the next one starting when the last one retires after an unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPlan {
+    /// The node that it asks first.
+    pub home: NodeId,
+    /// Whether it goes where `NotLeader` points. Otherwise it stays with its home.
+    #[serde(default = "yes")]
+    pub follows_hints: bool,
+    /// What it does, in order.
+    pub operations: Vec<PlannedOperation>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A plan that cannot be played.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// The text is not a plan.
+    #[error("{place}: {reason}")]
+    Syntax {
+        /// File, line and column.
+        place: String,
+        /// What is wrong there, and what was expected.
+        reason: String,
+    },
+    /// A field has a value that cannot be played.
+    #[error("{field}: {reason}")]
+    Field {
+        /// The path of the field, such as `fault[3].at`.
+        field: String,
+        /// What is wrong with it, and what was expected.
+        reason: String,
+    },
+}
+
+impl Plan {
+    /// Reads a plan from TOML; `name` is for error messages.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, PlanError> {
+        let plan: Self = toml::from_str(text).map_err(|error| syntax_error(name, text, &error))?;
+        plan.check().map(|()| plan)
+    }
+
+    /// The plan as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self)
+            .expect("a plan has a TOML form: tables come last and keys are strings")
+    }
+
+    /// Whether the plan can be played at all.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let field = |field: String, reason: String| Err(PlanError::Field { field, reason });
+        if self.version != PLAN_VERSION {
+            return field(
+                "version".into(),
+                format!("{} is not {PLAN_VERSION}, the one that this program plays", self.version),
+            );
+        }
+        if !(1..=7).contains(&self.cluster.nodes) {
+            return field(
+                "cluster.nodes".into(),
+                format!("{} is not between 1 and 7", self.cluster.nodes),
+            );
+        }
+        if self.duration.0 == 0 || self.duration > Span::seconds(86_400) {
+            return field(
+                "duration".into(),
+                format!("{} is not between 1ns and a day", self.duration),
+            );
+        }
+        for (i, fault) in self.faults.iter().enumerate() {
+            if fault.end().0 > self.duration.0 {
+                return field(
+                    format!("fault[{i}]"),
+                    format!("ends at {}, after the run's {}", fault.end(), self.duration),
+                );
+            }
+        }
+        for (i, client) in self.clients.iter().enumerate() {
+            if client.home.0 == 0 || client.home.0 > self.cluster.nodes {
+                return field(
+                    format!("client[{i}].home"),
+                    format!("{} is not a member", client.home),
+                );
+            }
+        }
+        for name in &self.mutations {
+            if whitewater_mutation::Mutation::from_name(name).is_none() {
+                return field(
+                    "mutations".into(),
+                    format!("`{name}` is not a mutation; `whitewater zoo --list` names them"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Turns a TOML error into `file:line:column` and a sentence.
+pub fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> PlanError {
+    let offset = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = &text[..offset];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    PlanError::Syntax {
+        place: format!("{name}:{line}:{column}"),
+        reason: error.message().to_owned(),
+    }
+}
