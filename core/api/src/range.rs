@@ -40,10 +40,10 @@ impl KeyRange {
         Self { start: start.into(), end: End::Unbounded }
     }
 
-    /// Every key.
+    /// Every key. etcd writes it as from the smallest key, one zero byte, on; an empty key is refused.
     #[must_use]
     pub fn all() -> Self {
-        Self { start: Key::default(), end: End::Unbounded }
+        Self { start: vec![0].into(), end: End::Unbounded }
     }
 
     /// The keys that begin with `prefix`. A prefix of nothing but `0xff` bytes has no end.

@@ -1,6 +1,45 @@
-//! raft-rs, WAL, snapshots and recovery behind one sans-io door.
+//! raft-rs, WAL, snapshots and recovery behind one sans-io door: [`Replica::step`].
+//!
+//! Open [`door`] first: it is all that a host sees. Then [`replica`], which decides what each input does, then
+//! `ready.rs`, where raft-rs's Ready contract is kept.
+//!
+//! # Invariants that hold everywhere
+//!
+//! 1. No vote, candidacy or acknowledgement leaves before the disk holds what it promises.
+//! 2. `applied <= commit`, and `applied` is durable here and on a quorum.
+//! 3. A client is told OK only after its own entry, known by its id, was applied here.
+//! 4. A linearizable read is answered from a state that holds all that was acknowledged before it was asked.
+//! 5. After a failed sync nothing more is promised: the replica stops.
+//! 6. A member whose disk is new takes part only after a majority of the others has said that it never knew it by
+//!    another one.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod compaction;
+pub mod config;
+pub mod door;
+pub mod identity;
+mod introduction;
+pub mod limits;
+mod log;
+mod members;
+pub mod message;
+mod persistence;
+mod reads;
+mod ready;
+mod recovery;
+pub mod replica;
+pub mod snapshot;
+mod timeouts;
+mod transfer;
 pub mod wal;
+mod writes;
+
+pub use crate::{
+    config::{Boot, Config},
+    door::{Event, Input, Output, Phase, Role, Status, StopReason},
+    message::{Envelope, PeerMessage, Promise},
+    recovery::OpenError,
+    replica::Replica,
+};

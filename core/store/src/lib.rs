@@ -1,1 +1,52 @@
-//! Placeholder of a crate that is being built.
+//! The deterministic state machine: a multi-version key-value store with etcd's semantics.
+//!
+//! Replicas that apply the same requests in the same order hold the same content and give the same answers. The crate
+//! has no clock, no entropy, no thread and no I/O; what a request does depends on the requests before it and on
+//! nothing else, above all not on how far the physical compaction or a snapshot of the local replica has come.
+//!
+//! ```
+//! use whitewater_api::{Body, KeyRange, Request, request::{PutRequest, RangeRequest}};
+//! use whitewater_mutation::Mutations;
+//! use whitewater_store::Store;
+//!
+//! let mut store = Store::new(Mutations::none());
+//! store.apply(&Request::Put(PutRequest::new("k3", "v9"))).unwrap();
+//! let get = Request::Range(RangeRequest::new(KeyRange::single("k3")));
+//! let Body::Range(answer) = store.read(&get).unwrap() else { panic!("a range is answered by a range") };
+//! assert_eq!(answer.kvs[0].value, "v9".into());
+//! assert_eq!(store.revision().to_string(), "r2");
+//! ```
+//!
+//! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when. `check` refuses what no
+//! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+mod store;
+
+// What it is made of.
+mod history;
+mod journal;
+
+// What requests do.
+mod check;
+mod range;
+mod txn;
+
+// What goes on besides: space is freed, snapshots go out and come in.
+mod part;
+mod restore;
+mod scrub;
+mod view;
+
+// What all of them use.
+mod hash;
+mod invariants;
+mod limits;
+
+pub use crate::{
+    restore::{Restore, RestoreError},
+    store::Store,
+    view::{Cursor, Part, View},
+};

@@ -1,0 +1,191 @@
+//! The one door of a replica: what goes in, what comes out.
+//!
+//! ```text
+//!             Input                       Output
+//!   time    ─ Tick ───────┐         ┌──── Send ──────── network
+//!   network ─ Message ────┤         ├──── Disk ──────── disk
+//!   clients ─ Request ────┼─ step ──┼──── Reply ─────── clients
+//!   disk    ─ DiskDone ───┘         ├──── Event ─────── whoever watches
+//!                                   └──── Stop  ─────── the host
+//! ```
+//!
+//! A host performs the outputs in their order and feeds back what comes of them. It decides nothing.
+
+use crate::message::Envelope;
+use whitewater_api::{
+    DiskError, DiskOp, Error, Index, NodeId, Request, RequestId, Response, Revision, Term, WriteId,
+};
+
+/// What a host tells a replica.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time has passed; how much, the replica sees from the `now` of the call. Due at [`crate::Replica::next_wake`].
+    Tick,
+    /// A message from a peer has arrived.
+    Message(Envelope),
+    /// A client asks.
+    Request {
+        /// Which request of which client; comes back with the reply.
+        id: RequestId,
+        /// What it asks.
+        request: Request,
+    },
+    /// A batch of [`Output::Disk`] is done, or failed.
+    DiskDone {
+        /// Which batch.
+        write: WriteId,
+        /// What came of it.
+        result: Result<(), DiskError>,
+    },
+}
+
+/// What a replica asks of its host.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a message. It may be lost, delayed, doubled and overtaken.
+    Send(Envelope),
+    /// Perform these disk operations in order, after those of earlier batches, then answer [`Input::DiskDone`].
+    Disk {
+        /// The batch.
+        write: WriteId,
+        /// Its operations.
+        ops: Vec<DiskOp>,
+    },
+    /// Answer a client.
+    Reply {
+        /// The request.
+        id: RequestId,
+        /// What came of it. [`Error::effect`] tells whether a refusal is final.
+        result: Result<Response, Error>,
+    },
+    /// Something that an observer may want to know. Nothing depends on it.
+    Event(Event),
+    /// The replica has stopped and must not be stepped again. A new one may be opened from the disk.
+    Stop(StopReason),
+}
+
+/// What an observer may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An entry was applied. In order of index, without gaps, but for an installed snapshot.
+    Applied {
+        /// Its index.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// Checksum of its type and data.
+        checksum: u64,
+        /// The store's rolling hash after it.
+        chain: u64,
+    },
+    /// A configuration was applied.
+    Members {
+        /// The index of its entry.
+        index: Index,
+        /// The voters.
+        voters: Vec<NodeId>,
+        /// The voters of the outgoing half of a joint configuration.
+        outgoing: Vec<NodeId>,
+        /// The learners.
+        learners: Vec<NodeId>,
+    },
+    /// A snapshot is durable and in use.
+    Snapshot {
+        /// The last index that it covers.
+        index: Index,
+        /// The term of that index.
+        term: Term,
+        /// Whether it came from a peer.
+        installed: bool,
+        /// The store's rolling hash at that index.
+        chain: u64,
+        /// The digest of the whole content, if it was installed: worth comparing with the others'.
+        digest: Option<u64>,
+    },
+    /// A part of a snapshot arrived from a peer.
+    SnapshotPart {
+        /// Its number, from 0.
+        part: u64,
+    },
+    /// A linearizable read is answered.
+    Read {
+        /// The request.
+        id: RequestId,
+        /// The index that was applied when it was answered.
+        applied: Index,
+        /// The revision that it saw.
+        revision: Revision,
+        /// Whether the leader lease allowed it.
+        lease: bool,
+    },
+    /// A rare state was reached; the name says which.
+    Sometimes(&'static str),
+}
+
+/// Why a replica has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A write or sync failed. Nothing after it can be trusted.
+    DiskFailed(DiskError),
+    /// Peers know this member with another disk: it lost its own, and with it its promises.
+    WipedDisk,
+}
+
+/// What a replica looks like from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How far its life has come.
+    pub phase: Phase,
+    /// Its role in Raft.
+    pub role: Role,
+    /// Its term.
+    pub term: Term,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// The highest index that it knows to be committed.
+    pub commit: Index,
+    /// The highest index that it has applied.
+    pub applied: Index,
+    /// The lowest index in its log.
+    pub first: Index,
+    /// The highest index in its log.
+    pub last: Index,
+    /// The store's revision.
+    pub revision: Revision,
+    /// The store's rolling hash.
+    pub chain: u64,
+    /// Whether a snapshot is coming in from a peer.
+    pub receives_snapshot: bool,
+    /// Whether the leadership is being handed over.
+    pub transfers: bool,
+    /// Whether the applied configuration is a joint one.
+    pub is_joint: bool,
+    /// Client requests that wait.
+    pub pending: usize,
+}
+
+/// How far the life of a replica has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Its first write is under way.
+    Starting,
+    /// Its disk is new, and it asks the others whether that is right.
+    Proving,
+    /// It takes part.
+    Active,
+    /// It has stopped.
+    Stopped,
+}
+
+/// A role in Raft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Follows a leader, or waits for one.
+    Follower,
+    /// Asks whether it could win an election (dissertation 9.6).
+    PreCandidate,
+    /// Stands for election.
+    Candidate,
+    /// Leads.
+    Leader,
+}

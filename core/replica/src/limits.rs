@@ -1,0 +1,34 @@
+//! Bounds that no operator needs to set.
+
+/// Ticks after which a read index round is asked for again, with a new context.
+pub const READ_RETRY_TICKS: u64 = 3;
+
+/// Election timeouts after which a read that nobody could confirm is given up.
+pub const READ_PATIENCE_ELECTIONS: u64 = 10;
+
+/// Read requests of followers that a leader keeps at most.
+pub const REMOTE_READS_MAX: usize = 1024;
+
+/// Ticks between two introductions of a fresh member.
+pub const HELLO_TICKS: u64 = 2;
+
+/// Ticks without progress after which parts of a snapshot are sent again.
+pub const TRANSFER_RETRY_TICKS: u64 = 5;
+
+/// How often parts are sent again before the transfer is given up.
+pub const TRANSFER_ATTEMPTS_MAX: u32 = 4;
+
+/// Snapshot transfers to peers at the same time.
+pub const TRANSFERS_MAX: usize = 2;
+
+/// Ticks after which a snapshot that did not fit on the disk is tried again.
+pub const SNAPSHOT_RETRY_TICKS: u64 = 10;
+
+/// Election timeouts of ticks that are made up for after a pause, at most.
+pub const CATCH_UP_ELECTIONS: u64 = 2;
+
+/// Histories that the store scrubs behind one applied batch.
+pub const SCRUB_STEPS: usize = 16;
+
+/// A learner is ready for promotion when it has this share of the leader's log, in percent (etcd's `readyPercent`).
+pub const LEARNER_READY_PERCENT: u64 = 90;

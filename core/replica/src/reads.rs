@@ -1,0 +1,326 @@
+//! Linearizable reads without the log: read index, and as an option the leader lease (dissertation 6.4).
+//!
+//! Reads gather while one round is under way and leave together with the next. A round has a context that is never used
+//! again, not even for another attempt: raft-rs 0.7.0 files rounds by context and a doubled one confirms what was asked
+//! after it (X1; etcd-raft #397). For the same reason a follower's question is not handed to raft; the leader asks a
+//! round of its own for it.
+//!
+//! A leader that has not committed in its term cannot know what is committed; raft-rs drops such a question without a
+//! word (X7). Ours wait here until it has.
+
+use crate::{door::Event, limits, message::PeerMessage, replica::Replica};
+use raft::eraftpb::{Entry, Message, MessageType};
+use std::{collections::VecDeque, mem};
+use whitewater_api::{Error, Index, Monotonic, NodeId, Request, RequestId, Term};
+use whitewater_mutation::Mutation;
+
+/// The reads that wait.
+#[derive(Default)]
+pub(crate) struct Reads {
+    /// Not yet in a round.
+    gathering: Vec<Read>,
+    /// The round under way.
+    round: Option<Round>,
+    /// Confirmed; wait until their index is applied. Invariant: by index.
+    confirmed: VecDeque<(Index, bool, Read)>,
+    next_context: u64,
+    lease: Lease,
+}
+
+struct Read {
+    asked: Monotonic,
+    by: Reader,
+}
+
+enum Reader {
+    /// A client of this node.
+    Client(RequestId, Request),
+    /// A follower, for clients of its own.
+    Follower { node: NodeId, context: u64 },
+}
+
+struct Round {
+    context: u64,
+    started: Monotonic,
+    reads: Vec<Read>,
+}
+
+/// How long this leader may answer reads by itself: a quorum has heard from it, and will not vote before then.
+#[derive(Default)]
+struct Lease {
+    term: u64,
+    until: Monotonic,
+    /// No lease in this term: the leadership was, or is being, handed over.
+    forbidden: u64,
+}
+
+impl Reads {
+    pub(crate) fn len(&self) -> usize {
+        let in_round = self.round.as_ref().map_or(0, |round| round.reads.len());
+        self.gathering.len() + in_round + self.confirmed.len()
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.gathering.is_empty() || self.round.is_some()
+    }
+}
+
+impl Replica {
+    /// A client asks for a read.
+    pub(crate) fn on_read(&mut self, id: RequestId, request: Request) {
+        let serializable = match &request {
+            Request::Range(range) => range.serializable,
+            Request::Txn(txn) => txn.is_serializable(),
+            Request::Put(_)
+            | Request::DeleteRange(_)
+            | Request::Compact(_)
+            | Request::Member(_)
+            | Request::MoveLeader(_) => false,
+        };
+        if self.raft.store().applied().0 == 0 {
+            return self.reply(id, Err(Error::NoLeader)); // A member that was added and has nothing yet.
+        }
+        let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
+        if serializable || local {
+            return self.answer(id, &request, false);
+        }
+        self.reads.gathering.push(Read { asked: self.now, by: Reader::Client(id, request) });
+    }
+
+    /// A follower asks for a read index.
+    pub(crate) fn on_read_request(&mut self, from: NodeId, term: Term, context: u64) {
+        if !self.is_leader() || term.0 != self.raft.raft.term {
+            return; // It asks again when it knows the leader.
+        }
+        if self.config.mutations.has(Mutation::ReadContextReused) {
+            return self.step_foreign_read(from, context);
+        }
+        if self.reads.len() < limits::REMOTE_READS_MAX {
+            self.reads
+                .gathering
+                .push(Read { asked: self.now, by: Reader::Follower { node: from, context } });
+        }
+    }
+
+    /// The leader answers a read index.
+    pub(crate) fn on_read_answer(&mut self, context: u64, index: Index) {
+        if self.reads.round.as_ref().is_some_and(|round| round.context == context)
+            && !self.is_leader()
+        {
+            self.finish_round(index, false);
+        }
+    }
+
+    /// Raft confirms a round.
+    pub(crate) fn on_read_state(&mut self, context: &[u8], index: Index) {
+        let Ok(bytes) = <[u8; 8]>::try_from(context) else { return };
+        let context = u64::from_le_bytes(bytes);
+        let Some(round) = &self.reads.round else { return };
+        if round.context == context {
+            self.extend_lease(round.started);
+            self.finish_round(index, false);
+        }
+    }
+
+    fn finish_round(&mut self, index: Index, lease: bool) {
+        if let Some(round) = self.reads.round.take() {
+            self.confirm(round.reads, index, lease);
+        }
+    }
+
+    fn confirm(&mut self, reads: Vec<Read>, index: Index, lease: bool) {
+        for read in reads {
+            match read.by {
+                Reader::Follower { node, context } => {
+                    self.send(node, PeerMessage::ReadIndexAnswer { context, index });
+                }
+                Reader::Client(..) => {
+                    // A leader's later round never has a lower index, but another leader's answer may.
+                    let index =
+                        self.reads.confirmed.back().map_or(index, |(last, ..)| index.max(*last));
+                    self.reads.confirmed.push_back((index, lease, read));
+                }
+            }
+        }
+        self.serve_reads();
+    }
+
+    /// Answers the confirmed reads whose index is applied.
+    pub(crate) fn serve_reads(&mut self) {
+        let applied = Index(self.raft.store().applied().0);
+        let hasty = self.config.mutations.has(Mutation::ReadWithoutApplyWait);
+        while let Some((index, lease, read)) = self.reads.confirmed.pop_front() {
+            if index > applied && !hasty {
+                self.reads.confirmed.push_front((index, lease, read));
+                return;
+            }
+            if let Reader::Client(id, request) = read.by {
+                self.answer(id, &request, lease);
+            }
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, request: &Request, lease: bool) {
+        let result = self.store.read(request);
+        let applied = Index(self.raft.store().applied().0);
+        self.event(Event::Read { id, applied, revision: self.store.revision(), lease });
+        self.reply(id, result);
+    }
+
+    /// Starts a round for the reads that gathered, if one can start.
+    pub(crate) fn pump_reads(&mut self) {
+        self.retry_round();
+        self.expire_reads();
+        if self.reads.round.is_some() || self.reads.gathering.is_empty() {
+            return;
+        }
+        if self.is_leader() { self.start_leader_round() } else { self.start_follower_round() }
+    }
+
+    fn start_leader_round(&mut self) {
+        let committed = Index(self.raft.raft.raft_log.committed);
+        if !self.raft.raft.commit_to_current_term() {
+            if self.config.mutations.has(Mutation::ReadBeforeTermCommit) {
+                let reads = mem::take(&mut self.reads.gathering);
+                self.confirm(reads, committed, false);
+            } else if self.config.mutations.has(Mutation::ReadParkedForEver) {
+                self.reads.gathering.clear();
+            } else {
+                self.sometimes("read parked until the leader commits in its term");
+            }
+            return;
+        }
+        if self.holds_lease() {
+            let reads = mem::take(&mut self.reads.gathering);
+            return self.confirm(reads, committed, true);
+        }
+        let context = self.open_round();
+        self.raft.read_index(context.to_le_bytes().to_vec());
+    }
+
+    fn start_follower_round(&mut self) {
+        let Some(leader) = self.leader() else { return };
+        self.reads.gathering.retain(|read| matches!(read.by, Reader::Client(..)));
+        if self.reads.gathering.is_empty() {
+            return;
+        }
+        let term = Term(self.raft.raft.term);
+        let context = self.open_round();
+        self.send(leader, PeerMessage::ReadIndex { term, context });
+    }
+
+    fn open_round(&mut self) -> u64 {
+        self.reads.next_context += 1;
+        // Unique among the lives of this process too: an answer to a former life must not be taken for this one's.
+        let context =
+            self.booted.0.rotate_left(20) ^ self.raft.raft.term << 40 ^ self.reads.next_context;
+        let reads = mem::take(&mut self.reads.gathering);
+        self.reads.round = Some(Round { context, started: self.now, reads });
+        context
+    }
+
+    /// Gives a round up that got no answer; its reads go into the next one.
+    fn retry_round(&mut self) {
+        let patience = limits::READ_RETRY_TICKS * self.tick_nanos();
+        let Some(round) = &self.reads.round else { return };
+        if self.now.since(round.started) < patience {
+            return;
+        }
+        if self.config.mutations.has(Mutation::ReadContextReused) && !self.is_leader() {
+            let (context, term) = (round.context, Term(self.raft.raft.term));
+            if let Some(leader) = self.leader() {
+                self.send(leader, PeerMessage::ReadIndex { term, context });
+            }
+            return;
+        }
+        if !self.config.mutations.has(Mutation::ReadParkedForEver) {
+            self.sometimes("read index round asked again");
+            self.abandon_read_round();
+        }
+    }
+
+    /// Takes the reads of the round back: it will not be answered, or its answer would mean nothing.
+    pub(crate) fn abandon_read_round(&mut self) {
+        if let Some(round) = self.reads.round.take() {
+            let later = mem::replace(&mut self.reads.gathering, round.reads);
+            self.reads.gathering.extend(later);
+        }
+        let leads = self.is_leader();
+        self.reads.gathering.retain(|read| leads || matches!(read.by, Reader::Client(..)));
+    }
+
+    fn expire_reads(&mut self) {
+        let patience = limits::READ_PATIENCE_ELECTIONS * self.election_nanos();
+        let now = self.now;
+        let is_old = |read: &Read| now.since(read.asked) > patience;
+        if !self.reads.gathering.iter().any(is_old) {
+            return;
+        }
+        let (old, young) = mem::take(&mut self.reads.gathering).into_iter().partition(is_old);
+        self.reads.gathering = young;
+        let old: Vec<Read> = old;
+        for read in old {
+            if let Reader::Client(id, _) = read.by {
+                self.reply(id, Err(Error::TimedOut));
+            }
+        }
+    }
+
+    // The leader lease.
+
+    fn holds_lease(&self) -> bool {
+        let raft = &self.raft.raft;
+        let lease = &self.reads.lease;
+        let ignores = self.config.mutations.has(Mutation::LeaseIgnoresTransfer);
+        self.config.tuning.lease_reads
+            && lease.term == raft.term
+            && self.now < lease.until
+            && (ignores || (lease.forbidden != raft.term && raft.lead_transferee.is_none()))
+    }
+
+    /// A quorum answered a round that started at `started`: each of them ignores candidates for an election timeout of
+    /// its own clock from then on. One tick less, because a tick may follow at once; and less the drift of both clocks.
+    fn extend_lease(&mut self, started: Monotonic) {
+        let tuning = &self.config.tuning;
+        let nominal = (tuning.election_ticks - 1) * self.tick_nanos();
+        let mut length = nominal - nominal / 1_000_000 * (2 * tuning.drift_ppm_max).min(1_000_000);
+        if self.config.mutations.has(Mutation::LeaseIgnoresDrift) {
+            length = 4 * nominal;
+        }
+        self.reads.lease.term = self.raft.raft.term;
+        self.reads.lease.until = started.after(length);
+    }
+
+    /// No lease any more in this term.
+    pub(crate) fn forbid_lease(&mut self) {
+        self.reads.lease.forbidden = self.raft.raft.term;
+    }
+
+    // The defect X1, for the mutation that shows it.
+
+    fn step_foreign_read(&mut self, from: NodeId, context: u64) {
+        let mut entry = Entry::default();
+        let mut bytes = context.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&from.0.to_le_bytes());
+        entry.data = bytes.into();
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgReadIndex);
+        message.from = from.0;
+        message.set_entries(vec![entry].into());
+        if self.raft.raft.step(message).is_err() {
+            self.sometimes("raft dropped a message");
+        }
+    }
+
+    /// Raft answers a question that it was handed under [`Mutation::ReadContextReused`].
+    pub(crate) fn forward_read_answer(&mut self, message: &Message) {
+        let context = message.entries.first().and_then(|entry| entry.data.get(..8));
+        if let Some(bytes) = context.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()) {
+            let body = PeerMessage::ReadIndexAnswer {
+                context: u64::from_le_bytes(bytes),
+                index: Index(message.index),
+            };
+            self.send(NodeId(message.to), body);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! From a disk to a replica: a new one, one that goes on, or a clear refusal.
+//!
+//! What a start writes is one batch, and nothing is said to anybody before it is done. A crash in its middle leaves a
+//! disk on which nothing was promised, and the next start writes the rest.
+
+use crate::{
+    compaction::Compaction,
+    config::{Boot, Config},
+    door::Output,
+    identity::{Identity, IdentityError},
+    introduction::Introduction,
+    log::Log,
+    persistence::Persistence,
+    replica::{Parts, Replica},
+    snapshot::{self, Framer, SnapshotMeta},
+    wal::{self, Record, Recovered, SnapshotMark, Wal, WalError},
+};
+use raft::{RawNode, eraftpb::HardState};
+use std::{collections::BTreeSet, mem};
+use thiserror::Error as ThisError;
+use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Monotonic, NodeId, Term};
+use whitewater_store::{Cursor, Store};
+
+/// Why a replica does not start. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+pub enum OpenError {
+    /// The identity file is damaged or another one's.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// There is a log and no identity.
+    #[error(
+        "the disk holds a log and no identity file: put the file back, or remove the member and add it again"
+    )]
+    MissingIdentity,
+    /// The log is damaged where it was promised.
+    #[error(transparent)]
+    Wal(#[from] WalError),
+    /// The log points to a snapshot that is not there.
+    #[error(
+        "{file}: the log points to this snapshot, and it is not there. Put it back, or remove the member and add it again"
+    )]
+    MissingSnapshot {
+        /// Which file.
+        file: FileName,
+    },
+    /// A snapshot is damaged.
+    #[error(
+        "{file}: offset {offset}: expected {expected}. Put back a good copy, or remove the member and add it again"
+    )]
+    DamagedSnapshot {
+        /// Which file.
+        file: FileName,
+        /// Where, in bytes from its start.
+        offset: u64,
+        /// What should be there.
+        expected: String,
+    },
+}
+
+/// Index and term that a new cluster's log starts behind. Not zero, so that a member that is added later cannot mistake
+/// an empty log for the beginning of this one and miss its first configuration.
+const ORIGIN: (u64, u64) = (1, 1);
+
+impl Replica {
+    /// Opens a replica on what its disk holds. `incarnation` names the disk if it is new. The first outputs are added to
+    /// `outputs`.
+    pub fn open(
+        config: Config,
+        incarnation: Incarnation,
+        now: Monotonic,
+        image: DiskImage,
+        outputs: &mut Vec<Output>,
+    ) -> Result<Self, OpenError> {
+        let mut ops = Vec::new();
+        let is_fresh = wal::is_fresh(&image);
+        let identity = match Identity::read(&image)? {
+            Some(identity) => identity,
+            None if !is_fresh => return Err(OpenError::MissingIdentity),
+            None => {
+                let identity =
+                    Identity { cluster: config.cluster, member: config.node, incarnation };
+                identity.write(&mut ops);
+                identity
+            }
+        };
+        identity.check(config.cluster, config.node)?;
+        let (owner, bytes, mutations) =
+            (identity.incarnation, config.tuning.segment_bytes, config.mutations);
+        let (mut wal, recovered) = if is_fresh {
+            (Wal::create(owner, bytes, mutations, &mut ops), Recovered::default())
+        } else {
+            Wal::recover(owner, bytes, mutations, &image, &mut ops)?
+        };
+        let base = match (&recovered.snapshot, &config.boot) {
+            (Some(mark), _) => Base::from_disk(mark, &image, &config)?,
+            (None, Boot::Bootstrap { members }) => {
+                Base::bootstrap(members, &config, &mut wal, &mut ops)
+            }
+            (None, Boot::Join { .. }) => Base::nothing(&config),
+        };
+        drop(image);
+        let mut replica = Self::from_base(config, owner, now, base, wal, recovered);
+        mem::swap(&mut replica.outputs, outputs);
+        replica.write_start(ops);
+        mem::swap(&mut replica.outputs, outputs);
+        Ok(replica)
+    }
+
+    fn from_base(
+        config: Config,
+        owner: Incarnation,
+        now: Monotonic,
+        base: Base,
+        wal: Wal,
+        recovered: Recovered,
+    ) -> Self {
+        let mut hard_state = HardState::default();
+        hard_state.term = recovered.term.0.max(base.hard_state.0);
+        hard_state.vote = recovered.vote.map_or(0, |node| node.0);
+        hard_state.commit = recovered.commit.0.max(base.hard_state.1);
+        let place = (base.meta.index.0, base.meta.term.0);
+        let log = Log::new(place, hard_state.clone(), base.meta.conf_state(), recovered.entries);
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raft = RawNode::new(&raft_config(&config, place.0), log, &logger);
+        Self::assemble(Parts {
+            raft: raft.expect("the configuration is valid and the log consistent"),
+            store: base.store,
+            wal,
+            persistence: Persistence::new(hard_state),
+            introduction: Introduction::new(owner, recovered.peers),
+            removed: base.meta.removed,
+            compaction: Compaction::new(base.file, base.stale),
+            now,
+            config,
+        })
+    }
+}
+
+/// The state that the log goes on from.
+struct Base {
+    meta: SnapshotMeta,
+    store: Store,
+    /// Term and commit that go with it.
+    hard_state: (u64, u64),
+    file: Option<FileName>,
+    /// Snapshot files that nobody needs.
+    stale: Vec<FileName>,
+}
+
+impl Base {
+    fn from_disk(
+        mark: &SnapshotMark,
+        image: &DiskImage,
+        config: &Config,
+    ) -> Result<Self, OpenError> {
+        let file = mark.file.clone();
+        let bytes =
+            image.get(&file).ok_or_else(|| OpenError::MissingSnapshot { file: file.clone() })?;
+        let damaged = |expected: &str| OpenError::DamagedSnapshot {
+            file: file.clone(),
+            offset: 0,
+            expected: expected.to_owned(),
+        };
+        if bytes.len() as u64 != mark.file_bytes {
+            return Err(damaged("the length that the log remembers"));
+        }
+        if crc32c::crc32c(bytes) != mark.file_checksum {
+            return Err(damaged("the checksum that the log remembers"));
+        }
+        let (mut meta, store) = snapshot::read(&file, bytes, config.mutations)?;
+        if (meta.index, meta.term) != (mark.index, mark.term) {
+            return Err(damaged("the index and term that the log remembers"));
+        }
+        // The same as in the file, unless a mutation made them differ.
+        meta = SnapshotMeta::new((meta.index.0, meta.term.0), &mark.conf_state, &meta.removed);
+        let stale = image
+            .keys()
+            .filter(|name| snapshot::is_snapshot_file(name) && **name != file)
+            .cloned()
+            .collect();
+        Ok(Self { meta, store, hard_state: (0, 0), file: Some(file), stale })
+    }
+
+    /// The first state of a new cluster: nothing but its members, as a snapshot like any other.
+    fn bootstrap(
+        members: &[NodeId],
+        config: &Config,
+        wal: &mut Wal,
+        ops: &mut Vec<DiskOp>,
+    ) -> Self {
+        let voters = members.to_vec();
+        let meta = SnapshotMeta {
+            index: Index(ORIGIN.0),
+            term: Term(ORIGIN.1),
+            voters,
+            ..SnapshotMeta::default()
+        };
+        let mut store = Store::new(config.mutations);
+        let (framer, bytes) = write_whole(&meta, &mut store);
+        let (file, temporary) = (meta.file(), meta.temporary());
+        ops.extend([
+            DiskOp::Create { file: temporary.clone() },
+            DiskOp::Write { file: temporary.clone(), offset: 0, bytes: bytes.into() },
+            DiskOp::Sync { file: temporary.clone() },
+            DiskOp::Rename { from: temporary, to: file.clone() },
+            DiskOp::SyncDirectory,
+        ]);
+        wal.append(&Record::Snapshot(SnapshotMark {
+            index: meta.index,
+            term: meta.term,
+            conf_state: meta.conf_state(),
+            file: file.clone(),
+            file_bytes: framer.length,
+            file_checksum: framer.checksum,
+            installed: true,
+        }));
+        wal.append(&Record::HardState {
+            term: Term(ORIGIN.1),
+            vote: None,
+            commit: Index(ORIGIN.0),
+        });
+        Self { meta, store, hard_state: (ORIGIN.1, ORIGIN.0), file: Some(file), stale: Vec::new() }
+    }
+
+    /// A member that was added and has nothing yet.
+    fn nothing(config: &Config) -> Self {
+        Self {
+            meta: SnapshotMeta { removed: BTreeSet::new(), ..SnapshotMeta::default() },
+            store: Store::new(config.mutations),
+            hard_state: (0, 0),
+            file: None,
+            stale: Vec::new(),
+        }
+    }
+}
+
+/// A whole snapshot file of a small store.
+fn write_whole(meta: &SnapshotMeta, store: &mut Store) -> (Framer, Vec<u8>) {
+    let (mut framer, start) = Framer::start(meta);
+    let mut bytes = start.to_vec();
+    let view = store.open_view();
+    let mut cursor = Some(Cursor::start());
+    while let Some(at) = cursor {
+        let part = store.part(&view, &at, usize::MAX);
+        bytes.extend_from_slice(&framer.part(&part.bytes));
+        cursor = part.next;
+    }
+    store.close_view(&view);
+    bytes.extend_from_slice(&framer.end());
+    (framer, bytes)
+}
+
+fn raft_config(config: &Config, applied: u64) -> raft::Config {
+    let tuning = &config.tuning;
+    let small = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    raft::Config {
+        id: config.node.0,
+        election_tick: small(tuning.election_ticks),
+        heartbeat_tick: small(tuning.heartbeat_ticks),
+        applied,
+        max_size_per_msg: tuning.message_bytes_max,
+        max_inflight_msgs: small(tuning.inflight_messages_max),
+        check_quorum: tuning.check_quorum,
+        pre_vote: tuning.pre_vote,
+        max_uncommitted_size: tuning.uncommitted_bytes_max,
+        max_committed_size_per_ready: tuning.apply_bytes_max,
+        ..raft::Config::default()
+    }
+}

@@ -1,0 +1,465 @@
+//! The replica: one state machine with one door.
+//!
+//! [`Replica::step`] decides what an input does; each kind has a file of its own:
+//!
+//! | input | file |
+//! |---|---|
+//! | time | this one |
+//! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs` for those that are ours |
+//! | requests | `writes.rs`, `reads.rs`, `members.rs` |
+//! | the disk | `persistence.rs` |
+//!
+//! After every input, `ready.rs` carries out what raft-rs wants done, and this file settles what follows from it.
+
+use crate::{
+    compaction::Compaction,
+    config::Config,
+    door::{Event, Input, Output, Phase, Role, Status, StopReason},
+    introduction::Introduction,
+    limits,
+    log::Log,
+    message::{Envelope, PeerMessage},
+    persistence::Persistence,
+    reads::Reads,
+    timeouts,
+    transfer::{Incoming, Transfers},
+    wal::Wal,
+    writes::Writes,
+};
+use raft::{
+    INVALID_ID, RawNode, StateRole,
+    eraftpb::{Message, MessageType},
+};
+use std::{collections::BTreeSet, mem};
+use whitewater_api::{Body, Error, Header, Index, Monotonic, NodeId, RequestId, Response, Term};
+use whitewater_mutation::Mutation;
+use whitewater_store::Store;
+
+/// One member's Raft log, store and disk format, without any I/O of its own.
+pub struct Replica {
+    pub(crate) config: Config,
+    pub(crate) phase: Phase,
+    pub(crate) raft: RawNode<Log>,
+    /// Invariant: holds exactly the entries up to the log's applied index.
+    pub(crate) store: Store,
+    pub(crate) wal: Wal,
+    pub(crate) persistence: Persistence,
+    pub(crate) introduction: Introduction,
+    pub(crate) writes: Writes,
+    pub(crate) reads: Reads,
+    /// Members that were removed, as of the applied index. Their ids are never used again.
+    pub(crate) removed: BTreeSet<NodeId>,
+    pub(crate) transfers: Transfers,
+    pub(crate) incoming: Option<Incoming>,
+    pub(crate) compaction: Compaction,
+    /// The time of the input that is being handled. Never goes back.
+    pub(crate) now: Monotonic,
+    /// When this process started.
+    pub(crate) booted: Monotonic,
+    /// The moment up to which ticks were made.
+    ticked: Monotonic,
+    /// What was last seen of raft, to notice changes.
+    seen: Seen,
+    pub(crate) outputs: Vec<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    role: StateRole,
+    term: u64,
+    leader: u64,
+}
+
+/// The parts that recovery puts together.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) raft: RawNode<Log>,
+    pub(crate) store: Store,
+    pub(crate) wal: Wal,
+    pub(crate) persistence: Persistence,
+    pub(crate) introduction: Introduction,
+    pub(crate) removed: BTreeSet<NodeId>,
+    pub(crate) compaction: Compaction,
+    pub(crate) now: Monotonic,
+}
+
+impl Replica {
+    pub(crate) fn assemble(parts: Parts) -> Self {
+        let seen =
+            Seen { role: StateRole::Follower, term: parts.raft.raft.term, leader: INVALID_ID };
+        let mut replica = Self {
+            config: parts.config,
+            phase: Phase::Starting,
+            raft: parts.raft,
+            store: parts.store,
+            wal: parts.wal,
+            persistence: parts.persistence,
+            introduction: parts.introduction,
+            writes: Writes::default(),
+            reads: Reads::default(),
+            removed: parts.removed,
+            transfers: Transfers::default(),
+            incoming: None,
+            compaction: parts.compaction,
+            now: parts.now,
+            booted: parts.now,
+            ticked: parts.now,
+            seen,
+            outputs: Vec::new(),
+        };
+        replica.pin_timeout();
+        replica
+    }
+
+    /// Handles one input at the local time `now`. What shall be done is added to `outputs`, in order.
+    ///
+    /// # Panics
+    ///
+    /// If an invariant is broken, or if the replica has stopped.
+    pub fn step(&mut self, now: Monotonic, input: Input, outputs: &mut Vec<Output>) {
+        assert!(self.phase != Phase::Stopped, "a stopped replica was stepped");
+        mem::swap(&mut self.outputs, outputs);
+        self.now = self.now.max(now);
+        self.catch_up();
+        match input {
+            Input::Tick => {}
+            Input::Message(envelope) => self.on_message(envelope),
+            Input::Request { id, request } => self.on_request(id, request),
+            Input::DiskDone { write, result } => self.on_disk_done(write, result),
+        }
+        if self.phase != Phase::Stopped {
+            self.settle();
+            self.check_invariants();
+        }
+        mem::swap(&mut self.outputs, outputs);
+    }
+
+    /// When the replica wants to be stepped again, whatever else happens.
+    pub fn next_wake(&self) -> Monotonic {
+        let ticks = if self.is_waiting() { 1 } else { self.quiet_ticks() };
+        self.ticked.after(ticks * self.tick_nanos())
+    }
+
+    /// What the replica looks like from outside.
+    pub fn status(&self) -> Status {
+        let raft = &self.raft.raft;
+        let log = self.raft.store();
+        Status {
+            phase: self.phase,
+            role: role_of(raft.state),
+            term: Term(raft.term),
+            leader: self.leader(),
+            commit: Index(raft.raft_log.committed),
+            applied: Index(log.applied().0),
+            first: Index(log.first()),
+            last: Index(raft.raft_log.last_index()),
+            revision: self.store.revision(),
+            chain: self.store.chain(),
+            receives_snapshot: self.incoming.is_some(),
+            transfers: raft.lead_transferee.is_some(),
+            is_joint: !log.conf_state().voters_outgoing.is_empty(),
+            pending: self.pending(),
+        }
+    }
+
+    /// Hash of the store's whole content. Looks at everything.
+    pub fn digest(&self) -> u64 {
+        self.store.digest()
+    }
+
+    /// This member's id.
+    pub fn node(&self) -> NodeId {
+        self.config.node
+    }
+
+    // Time.
+
+    /// Makes the ticks that are due. After a long pause no more than a few election timeouts of them: enough for a
+    /// leader to see that it has lost its quorum, and for a follower to stand for election.
+    fn catch_up(&mut self) {
+        let length = self.tick_nanos();
+        let due = self.now.since(self.ticked) / length;
+        if due == 0 {
+            return;
+        }
+        self.ticked = self.ticked.after(due * length);
+        for _ in 0..due.min(limits::CATCH_UP_ELECTIONS * self.config.tuning.election_ticks) {
+            self.on_tick();
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.on_introduction_tick();
+        if self.phase != Phase::Active {
+            return;
+        }
+        self.on_persistence_tick();
+        if self.may_campaign() || self.is_leader() {
+            self.raft.tick();
+            self.pin_timeout();
+        }
+        self.on_transfer_tick();
+        self.on_compaction_tick();
+    }
+
+    /// A follower that cannot write must not stand for election, and one that is its own quorum would lead on entries
+    /// that its disk does not hold yet (raft-rs asserts against it, X9).
+    fn may_campaign(&self) -> bool {
+        let alone = self.raft.raft.prs().is_singleton();
+        !(self.is_disk_stalled() || alone && self.persistence.is_writing())
+    }
+
+    /// How many ticks may pass without anything to do.
+    fn quiet_ticks(&self) -> u64 {
+        let raft = &self.raft.raft;
+        if raft.state == StateRole::Leader {
+            let beat = self.config.tuning.heartbeat_ticks
+                - u64::try_from(raft.heartbeat_elapsed()).unwrap_or(0);
+            return beat.max(1);
+        }
+        if !raft.promotable() {
+            return self.config.tuning.election_ticks;
+        }
+        let left = raft.randomized_election_timeout().saturating_sub(raft.election_elapsed);
+        u64::try_from(left).unwrap_or(1).max(1)
+    }
+
+    /// Whether something of ours runs on every tick.
+    fn is_waiting(&self) -> bool {
+        self.phase != Phase::Active
+            || self.persistence.is_writing()
+            || self.reads.is_waiting()
+            || !self.transfers.is_empty()
+            || self.compaction.is_waiting()
+            || self.writes.is_moving()
+    }
+
+    pub(crate) fn tick_nanos(&self) -> u64 {
+        self.config.tuning.tick_ms * 1_000_000
+    }
+
+    pub(crate) fn election_nanos(&self) -> u64 {
+        self.config.tuning.election_ticks * self.tick_nanos()
+    }
+
+    // Messages.
+
+    fn on_message(&mut self, envelope: Envelope) {
+        assert_eq!(envelope.to, self.config.node, "a message for another member");
+        let from = envelope.from;
+        match envelope.body {
+            PeerMessage::Hello(incarnation) => self.on_hello(from, incarnation),
+            PeerMessage::Welcome(incarnation) => self.on_welcome(from, incarnation),
+            PeerMessage::Ghost(incarnation) => self.on_ghost(incarnation),
+            _ if self.phase != Phase::Active => {}
+            PeerMessage::Raft(message) => self.on_raft_message(*message),
+            PeerMessage::ReadIndex { term, context } => self.on_read_request(from, term, context),
+            PeerMessage::ReadIndexAnswer { context, index } => self.on_read_answer(context, index),
+            PeerMessage::SnapshotPart(part) => self.on_snapshot_part(from, &part),
+            PeerMessage::SnapshotAck { transfer, next } => {
+                self.on_snapshot_ack(from, transfer, next);
+            }
+        }
+    }
+
+    fn on_raft_message(&mut self, mut message: Message) {
+        let kind = message.get_msg_type();
+        if !self.may_arrive(kind) || (is_vote_request(&message) && self.owes_a_lease(&message)) {
+            return;
+        }
+        if self.config.mutations.has(Mutation::VoteIgnoresLog) && is_vote_request(&message) {
+            message.log_term = u64::MAX >> 1;
+            message.index = u64::MAX >> 1;
+        }
+        if kind == MessageType::MsgRequestVoteResponse && message.reject {
+            self.sometimes("vote refused");
+        }
+        let from = message.from;
+        // An unknown peer or a message that raft drops is no error of ours.
+        if self.raft.step(message).is_err() {
+            self.sometimes("raft dropped a message");
+        }
+        self.pin_timeout();
+        self.repair_progress(from);
+        if self.config.mutations.has(Mutation::CommitOldTerm) && self.is_leader() {
+            let (index, _) = self.raft.raft.mut_prs().maximal_committed_index();
+            let last = self.raft.raft.raft_log.persisted;
+            self.raft.raft.raft_log.commit_to(index.min(last));
+        }
+    }
+
+    /// Proposals, reads and snapshots travel in messages of our own. Raft's carry no term, so a delayed one would be
+    /// taken in any later term (raft-rs 0.7.0, X12), and local ones are none of a peer's business.
+    fn may_arrive(&self, kind: MessageType) -> bool {
+        match kind {
+            MessageType::MsgAppend
+            | MessageType::MsgAppendResponse
+            | MessageType::MsgRequestVote
+            | MessageType::MsgRequestVoteResponse
+            | MessageType::MsgRequestPreVote
+            | MessageType::MsgRequestPreVoteResponse
+            | MessageType::MsgHeartbeat
+            | MessageType::MsgHeartbeatResponse
+            | MessageType::MsgTimeoutNow => true,
+            MessageType::MsgPropose | MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => {
+                self.config.mutations.has(Mutation::ForeignTermlessMessage)
+            }
+            MessageType::MsgHup
+            | MessageType::MsgBeat
+            | MessageType::MsgSnapshot
+            | MessageType::MsgUnreachable
+            | MessageType::MsgSnapStatus
+            | MessageType::MsgCheckQuorum
+            | MessageType::MsgTransferLeader => false,
+        }
+    }
+
+    /// Whether a leader may still count on this member's patience. It has forgotten whom it heard from before it
+    /// restarted, so it refuses everybody for one election timeout, but for a candidate sent by the leader itself.
+    fn owes_a_lease(&self, message: &Message) -> bool {
+        let forced = message.context.as_ref() == b"CampaignTransfer";
+        self.config.tuning.lease_reads
+            && !forced
+            && self.now.since(self.booted) < self.election_nanos() + self.tick_nanos()
+            && self.raft.raft.term > 1
+    }
+
+    /// A stale rejection can move the next index below what the follower has confirmed (raft-rs 0.7.0, X4).
+    fn repair_progress(&mut self, node: u64) {
+        if !self.is_leader() || self.config.mutations.has(Mutation::StaleRejectionKept) {
+            return;
+        }
+        if let Some(progress) = self.raft.raft.mut_prs().get_mut(node)
+            && progress.next_idx <= progress.matched
+        {
+            progress.next_idx = progress.matched + 1;
+        }
+    }
+
+    // What follows from an input.
+
+    fn settle(&mut self) {
+        if self.phase == Phase::Active {
+            loop {
+                self.drain_ready();
+                self.notice_changes();
+                self.leave_joint();
+                self.pump_reads();
+                if !self.raft.has_ready() {
+                    break;
+                }
+            }
+            self.pump_transfers();
+            self.pump_compaction();
+        }
+        self.flush();
+    }
+
+    /// Notices changes of role, term and leader, and lets go of what hung on the old ones.
+    fn notice_changes(&mut self) {
+        let raft = &self.raft.raft;
+        let now = Seen { role: raft.state, term: raft.term, leader: raft.leader_id };
+        let before = mem::replace(&mut self.seen, now);
+        if before == now {
+            return;
+        }
+        assert!(now.term >= before.term, "term went back: {} to {}", before.term, now.term);
+        if now.leader != before.leader || now.term != before.term {
+            self.abandon_read_round();
+        }
+        if before.role == StateRole::Leader
+            && (now.role != StateRole::Leader || now.term != before.term)
+        {
+            if !self.writes.is_empty() {
+                self.sometimes("leader stepped down with entries in flight");
+            }
+            self.fail_writes();
+            self.drop_transfers();
+        }
+        self.notice_moved_leader();
+    }
+
+    /// Steps down from leadership without raising the term.
+    pub(crate) fn step_down(&mut self) {
+        let term = self.raft.raft.term;
+        self.raft.raft.become_follower(term, INVALID_ID);
+        self.pin_timeout();
+    }
+
+    pub(crate) fn pin_timeout(&mut self) {
+        let ticks = self.config.tuning.election_ticks;
+        timeouts::pin(&mut self.raft.raft, self.config.seed, ticks);
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.raft.raft.state == StateRole::Leader
+    }
+
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        let leader = self.raft.raft.leader_id;
+        (leader != INVALID_ID).then_some(NodeId(leader))
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.writes.len() + self.reads.len()
+    }
+
+    pub(crate) fn send(&mut self, to: NodeId, body: PeerMessage) {
+        self.outputs.push(Output::Send(Envelope { from: self.config.node, to, body }));
+    }
+
+    pub(crate) fn reply(&mut self, id: RequestId, result: Result<Body, Error>) {
+        let header = Header {
+            cluster: self.config.cluster,
+            node: self.config.node,
+            term: Term(self.raft.raft.term),
+            revision: self.store.revision(),
+        };
+        let result = result.map(|body| Response { header, body });
+        self.outputs.push(Output::Reply { id, result });
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push(Output::Event(event));
+    }
+
+    pub(crate) fn sometimes(&mut self, what: &'static str) {
+        self.event(Event::Sometimes(what));
+    }
+
+    pub(crate) fn stop(&mut self, reason: StopReason) {
+        self.phase = Phase::Stopped;
+        self.outputs.push(Output::Stop(reason));
+    }
+
+    fn check_invariants(&self) {
+        let raft = &self.raft.raft;
+        let log = self.raft.store();
+        let applied = log.applied().0;
+        assert!(
+            applied <= raft.raft_log.committed,
+            "applied {applied} above commit {}",
+            raft.raft_log.committed
+        );
+        assert!(
+            raft.raft_log.committed <= raft.raft_log.last_index(),
+            "commit {} above last {}",
+            raft.raft_log.committed,
+            raft.raft_log.last_index()
+        );
+        log.check_invariants();
+    }
+}
+
+fn is_vote_request(message: &Message) -> bool {
+    matches!(message.get_msg_type(), MessageType::MsgRequestVote | MessageType::MsgRequestPreVote)
+}
+
+const fn role_of(role: StateRole) -> Role {
+    match role {
+        StateRole::Follower => Role::Follower,
+        StateRole::PreCandidate => Role::PreCandidate,
+        StateRole::Candidate => Role::Candidate,
+        StateRole::Leader => Role::Leader,
+    }
+}

@@ -1,0 +1,199 @@
+//! Snapshot files: the store at one index, in checksummed chunks.
+//!
+//! ```text
+//!  magic "WWSNAP01" | meta chunk | part chunk ... | end chunk
+//!  chunk: length u32 | kind u8 | crc32c u32 of kind and payload | payload          (little endian)
+//! ```
+//!
+//! A file is written under a temporary name, synced, renamed, its directory synced; only then does a mark in the WAL
+//! point to it. So a file that a mark names is whole, or the disk is damaged and the replica says so.
+
+use crate::recovery::OpenError;
+use bytes::Bytes;
+use raft::eraftpb::ConfState;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use whitewater_api::{FileName, Index, NodeId, Term};
+use whitewater_mutation::Mutations;
+use whitewater_store::{Restore, Store};
+
+const MAGIC: &[u8; 8] = b"WWSNAP01";
+const META: u8 = 1;
+const PART: u8 = 2;
+const END: u8 = 3;
+const CHUNK_HEADER: usize = 9;
+
+/// What a snapshot covers, beside the store itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotMeta {
+    /// The last index.
+    pub index: Index,
+    /// Its term.
+    pub term: Term,
+    /// Members that vote.
+    pub voters: Vec<NodeId>,
+    /// Voters of the outgoing half of a joint configuration.
+    pub outgoing: Vec<NodeId>,
+    /// Members that follow.
+    pub learners: Vec<NodeId>,
+    /// Voters of the outgoing half that become learners.
+    pub learners_next: Vec<NodeId>,
+    /// Whether raft leaves the joint configuration by itself.
+    pub auto_leave: bool,
+    /// Members that were removed. Their ids are never used again.
+    pub removed: BTreeSet<NodeId>,
+}
+
+impl SnapshotMeta {
+    /// Of this configuration at this index.
+    pub(crate) fn new(
+        (index, term): (u64, u64),
+        conf: &ConfState,
+        removed: &BTreeSet<NodeId>,
+    ) -> Self {
+        let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
+        Self {
+            index: Index(index),
+            term: Term(term),
+            voters: nodes(&conf.voters),
+            outgoing: nodes(&conf.voters_outgoing),
+            learners: nodes(&conf.learners),
+            learners_next: nodes(&conf.learners_next),
+            auto_leave: conf.auto_leave,
+            removed: removed.clone(),
+        }
+    }
+
+    /// The configuration as raft has it.
+    pub(crate) fn conf_state(&self) -> ConfState {
+        let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+        let mut conf = ConfState::default();
+        conf.set_voters(ids(&self.voters));
+        conf.set_voters_outgoing(ids(&self.outgoing));
+        conf.set_learners(ids(&self.learners));
+        conf.set_learners_next(ids(&self.learners_next));
+        conf.set_auto_leave(self.auto_leave);
+        conf
+    }
+
+    /// The name of its file.
+    pub(crate) fn file(&self) -> FileName {
+        FileName(format!("snapshot-{:016x}-{:x}", self.index.0, self.term.0))
+    }
+
+    /// The name of its file while it is being written.
+    pub(crate) fn temporary(&self) -> FileName {
+        FileName(format!("{}.tmp", self.file()))
+    }
+}
+
+/// Whether a file is a snapshot or the beginning of one.
+pub(crate) fn is_snapshot_file(name: &FileName) -> bool {
+    name.0.starts_with("snapshot-")
+}
+
+/// Frames the chunks of one file and keeps its length and checksum.
+pub(crate) struct Framer {
+    /// Bytes so far.
+    pub(crate) length: u64,
+    /// CRC-32C of the bytes so far.
+    pub(crate) checksum: u32,
+    parts: u64,
+}
+
+impl Framer {
+    /// Starts a file: the bytes to write first.
+    pub(crate) fn start(meta: &SnapshotMeta) -> (Self, Bytes) {
+        let mut framer = Self { length: 0, checksum: 0, parts: 0 };
+        let mut bytes = MAGIC.to_vec();
+        let payload = postcard::to_allocvec(meta).expect("plain data has an encoding");
+        put_chunk(&mut bytes, META, &payload);
+        let bytes = framer.count(bytes);
+        (framer, bytes)
+    }
+
+    /// The bytes of the next part.
+    pub(crate) fn part(&mut self, payload: &[u8]) -> Bytes {
+        self.parts += 1;
+        let mut bytes = Vec::with_capacity(CHUNK_HEADER + payload.len());
+        put_chunk(&mut bytes, PART, payload);
+        self.count(bytes)
+    }
+
+    /// The bytes that end the file.
+    pub(crate) fn end(&mut self) -> Bytes {
+        let mut bytes = Vec::new();
+        put_chunk(&mut bytes, END, &self.parts.to_le_bytes());
+        self.count(bytes)
+    }
+
+    fn count(&mut self, bytes: Vec<u8>) -> Bytes {
+        self.length += u64::try_from(bytes.len()).expect("a length fits 64 bits");
+        self.checksum = crc32c::crc32c_append(self.checksum, &bytes);
+        Bytes::from(bytes)
+    }
+}
+
+fn put_chunk(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).expect("a part is far below 4 GiB");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.push(kind);
+    out.extend_from_slice(&crc32c::crc32c_append(crc32c::crc32c(&[kind]), payload).to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// Reads a whole file.
+pub(crate) fn read(
+    name: &FileName,
+    bytes: &[u8],
+    mutations: Mutations,
+) -> Result<(SnapshotMeta, Store), OpenError> {
+    let damage = |offset: usize, expected: &'static str| OpenError::DamagedSnapshot {
+        file: name.clone(),
+        offset: u64::try_from(offset).expect("a length fits 64 bits"),
+        expected: expected.to_owned(),
+    };
+    if !bytes.starts_with(MAGIC) {
+        return Err(damage(0, "the magic WWSNAP01"));
+    }
+    let mut offset = MAGIC.len();
+    let mut meta = None;
+    let mut restore = Restore::new(mutations);
+    loop {
+        let (kind, payload) =
+            chunk(&bytes[offset..]).ok_or_else(|| damage(offset, "a whole chunk"))?;
+        match (kind, &meta) {
+            (META, None) => {
+                let decoded = postcard::from_bytes::<SnapshotMeta>(payload);
+                meta = Some(decoded.map_err(|_| damage(offset, "meta data of this version"))?);
+            }
+            (PART, Some(_)) => {
+                restore.push(payload).map_err(|error| OpenError::DamagedSnapshot {
+                    file: name.clone(),
+                    offset: u64::try_from(offset).expect("a length fits 64 bits"),
+                    expected: error.to_string(),
+                })?;
+            }
+            (END, Some(_)) => break,
+            _ => return Err(damage(offset, "a meta, part or end chunk in its place")),
+        }
+        offset += CHUNK_HEADER + payload.len();
+    }
+    let store = restore.finish().map_err(|error| OpenError::DamagedSnapshot {
+        file: name.clone(),
+        offset: u64::try_from(offset).expect("a length fits 64 bits"),
+        expected: error.to_string(),
+    })?;
+    let meta = meta.ok_or_else(|| damage(offset, "meta data"))?;
+    Ok((meta, store))
+}
+
+fn chunk(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let header = bytes.get(..CHUNK_HEADER)?;
+    let length = u32::from_le_bytes(header[..4].try_into().ok()?);
+    let kind = header[4];
+    let checksum = u32::from_le_bytes(header[5..].try_into().ok()?);
+    let payload = bytes.get(CHUNK_HEADER..)?.get(..usize::try_from(length).ok()?)?;
+    let found = crc32c::crc32c_append(crc32c::crc32c(&[kind]), payload);
+    (found == checksum).then_some((kind, payload))
+}

@@ -1,0 +1,41 @@
+//! Election timeouts that replay.
+//!
+//! raft-rs draws them from the operating system on every reset, where no interposition catches it. Ours overwrite them
+//! after every call that may have reset them, and are a pure function of (seed, node, term, role).
+
+use raft::{Raft, StateRole, Storage};
+
+/// Overwrites the timeout that raft drew.
+pub(crate) fn pin<T: Storage>(raft: &mut Raft<T>, seed: u64, election_ticks: u64) {
+    let role = match raft.state {
+        StateRole::Follower => 0,
+        StateRole::PreCandidate => 1,
+        StateRole::Candidate => 2,
+        StateRole::Leader => 3,
+    };
+    let draw = mix(mix(mix(seed, raft.id), raft.term), role);
+    let ticks = election_ticks + draw % election_ticks;
+    raft.set_randomized_election_timeout(
+        usize::try_from(ticks).expect("a timeout in ticks is small"),
+    );
+}
+
+/// One round of splitmix64 over both words.
+const fn mix(state: u64, word: u64) -> u64 {
+    let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mix;
+
+    #[test]
+    fn neighbours_draw_differently() {
+        let draws: std::collections::BTreeSet<u64> =
+            (1..=7).map(|node| mix(mix(1, node), 5) % 10).collect();
+        assert!(draws.len() >= 3, "{draws:?}");
+    }
+}

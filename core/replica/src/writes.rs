@@ -1,0 +1,199 @@
+//! Client requests that go through the log.
+
+use crate::{door::Phase, replica::Replica};
+use raft::eraftpb::Entry;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, mem};
+use whitewater_api::{Body, Error, NodeId, Request, RequestId, response::PutResponse};
+use whitewater_mutation::Mutation;
+use whitewater_store::Store;
+
+/// What an entry holds: the request, and by which id its client waits for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    /// Whose request.
+    pub(crate) id: RequestId,
+    /// The request.
+    pub(crate) request: Request,
+}
+
+/// The clients that wait for an entry.
+#[derive(Default)]
+pub(crate) struct Writes {
+    /// By id, because at the index that an entry was proposed for another one may be committed (openraft 43dd8b6f).
+    /// The value is that index.
+    waiters: BTreeMap<RequestId, u64>,
+    /// A leadership transfer that a client waits for.
+    moving: Option<(RequestId, NodeId)>,
+}
+
+impl Writes {
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    pub(crate) const fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
+    /// Lets `id` wait for the entry at `index`.
+    pub(crate) fn wait(&mut self, id: RequestId, index: u64) {
+        self.waiters.insert(id, index);
+    }
+
+    /// The client that waits for `id`, if it waits here.
+    pub(crate) fn take(&mut self, id: RequestId) -> Option<RequestId> {
+        self.waiters.remove(&id).map(|_| id)
+    }
+
+    fn take_by_index(&mut self, index: u64) -> Option<RequestId> {
+        let id =
+            self.waiters.iter().find(|(_, waits_for)| **waits_for == index).map(|(id, _)| *id)?;
+        self.take(id)
+    }
+}
+
+impl Replica {
+    /// Admits a request, or refuses it before anything happened.
+    pub(crate) fn on_request(&mut self, id: RequestId, request: Request) {
+        if let Err(error) = self.admit(&request) {
+            return self.reply(id, Err(error));
+        }
+        if request.is_read() {
+            return self.on_read(id, request);
+        }
+        let outcome = match &request {
+            _ if !self.is_leader() && !self.forwards() => Err(self.not_leader()),
+            Request::MoveLeader(to) => self.move_leader(id, *to),
+            Request::Member(change) => self.propose_member_change(id, *change),
+            Request::Put(_)
+            | Request::DeleteRange(_)
+            | Request::Txn(_)
+            | Request::Compact(_)
+            | Request::Range(_) => self.propose(id, request),
+        };
+        if let Err(error) = outcome {
+            self.reply(id, Err(error));
+        }
+    }
+
+    fn admit(&self, request: &Request) -> Result<(), Error> {
+        let tuning = &self.config.tuning;
+        if self.phase != Phase::Active {
+            return Err(Error::NoLeader);
+        }
+        Store::check(request, tuning.txn_ops_max)?;
+        let raft_log = &self.raft.raft.raft_log;
+        let gap = raft_log.committed - self.raft.store().applied().0;
+        if self.pending() as u64 >= tuning.pending_requests_max || gap > tuning.apply_gap_max {
+            return Err(Error::TooManyRequests);
+        }
+        Ok(())
+    }
+
+    /// Under this mutation followers hand proposals to raft, which forwards them.
+    fn forwards(&self) -> bool {
+        self.config.mutations.has(Mutation::ForeignTermlessMessage) && self.leader().is_some()
+    }
+
+    pub(crate) fn not_leader(&self) -> Error {
+        match self.leader() {
+            Some(leader) if leader != self.config.node => Error::NotLeader { hint: Some(leader) },
+            _ => Error::NoLeader,
+        }
+    }
+
+    fn propose(&mut self, id: RequestId, request: Request) -> Result<(), Error> {
+        if self.persistence.is_full() {
+            return Err(Error::NoSpace);
+        }
+        let put = matches!(request, Request::Put(_));
+        let data =
+            postcard::to_allocvec(&Proposal { id, request }).expect("plain data has an encoding");
+        if data.len() as u64 > self.config.tuning.request_bytes_max {
+            return Err(Error::RequestTooLarge);
+        }
+        if self.raft.propose(Vec::new(), data).is_err() {
+            return Err(self.dropped());
+        }
+        if put && self.config.mutations.has(Mutation::AckOnAppend) {
+            self.reply(id, Ok(Body::Put(PutResponse::default())));
+            return Ok(());
+        }
+        self.writes.wait(id, self.raft.raft.raft_log.last_index());
+        Ok(())
+    }
+
+    /// Why raft dropped a proposal. It did not happen.
+    pub(crate) fn dropped(&mut self) -> Error {
+        if let Some(to) = self.raft.raft.lead_transferee {
+            Error::NotLeader { hint: Some(NodeId(to)) }
+        } else {
+            self.sometimes("uncommitted bytes at their bound");
+            Error::TooManyRequests
+        }
+    }
+
+    /// Applies an entry of the store. Answers with the client that waits for it here, and what it gets.
+    pub(crate) fn apply_write(
+        &mut self,
+        entry: &Entry,
+    ) -> Option<(RequestId, Result<Body, Error>)> {
+        if entry.data.is_empty() {
+            return None; // A new leader's first entry.
+        }
+        let proposal: Proposal =
+            postcard::from_bytes(&entry.data).expect("what was proposed can be read");
+        let result = self.store.apply(&proposal.request);
+        let waiter = if self.config.mutations.has(Mutation::AckByIndex) {
+            self.writes.take_by_index(entry.index)
+        } else {
+            self.writes.take(proposal.id)
+        };
+        waiter.map(|id| (id, result))
+    }
+
+    /// Tells all waiting clients that their outcome is not known here any more.
+    pub(crate) fn fail_writes(&mut self) {
+        if self.config.mutations.has(Mutation::AckByIndex) {
+            return;
+        }
+        for id in mem::take(&mut self.writes.waiters).into_keys() {
+            self.reply(id, Err(Error::LeaderChanged));
+        }
+    }
+
+    fn move_leader(&mut self, id: RequestId, to: NodeId) -> Result<(), Error> {
+        let raft = &self.raft.raft;
+        let is_voter = raft.prs().conf().voters().contains(to.0);
+        if !is_voter
+            || to == self.config.node
+            || self.writes.is_moving()
+            || raft.lead_transferee.is_some()
+        {
+            return Err(Error::BadTransferee);
+        }
+        // A candidate that the leader sends is not refused for the lease, even if its order comes late (X3).
+        self.forbid_lease();
+        self.raft.transfer_leader(to.0);
+        self.writes.moving = Some((id, to));
+        Ok(())
+    }
+
+    /// Answers the client that waits for a transfer, once it is clear how that went.
+    pub(crate) fn notice_moved_leader(&mut self) {
+        let Some((id, to)) = self.writes.moving else { return };
+        let result = match self.leader() {
+            Some(leader) if leader == to => Ok(Body::MoveLeader),
+            Some(leader) if leader != self.config.node => Err(Error::LeaderChanged),
+            Some(_) if self.raft.raft.lead_transferee.is_none() => Err(Error::TimedOut),
+            _ => return,
+        };
+        self.writes.moving = None;
+        self.reply(id, result);
+    }
+}

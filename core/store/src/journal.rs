@@ -1,0 +1,90 @@
+//! What changed, in order.
+//!
+//! Rows of (revision, key) for everything at or after the compaction. They say where physical compaction has work,
+//! take a failed transaction back, and give the changes of a revision in sub-revision order. A row costs one push and
+//! one shared key.
+
+use crate::{hash::Hash, history::Version, limits::VERSION_BYTES};
+use std::collections::VecDeque;
+use whitewater_api::{Key, Revision};
+
+/// One change of one key.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The revision that it belongs to.
+    pub(crate) revision: Revision,
+    /// The key that changed.
+    pub(crate) key: Key,
+}
+
+/// The changes, with the sums that are kept along.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    /// Invariant: revisions never fall; within one revision in sub-revision order. Holds every change after the
+    /// compaction; of those at or before it, the ones that physical compaction has not taken.
+    pub(crate) changes: VecDeque<Change>,
+    /// Changes of the revision in the making: the sub-revision of the next one. Zero between requests.
+    pub(crate) pending: u32,
+    /// Every effect so far.
+    pub(crate) chain: Hash,
+    /// Bytes of all versions held.
+    pub(crate) bytes: u64,
+}
+
+/// Where to go back to when a transaction fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    chain: Hash,
+    bytes: u64,
+}
+
+impl Journal {
+    /// Nothing has happened.
+    pub(crate) fn new() -> Self {
+        Self { changes: VecDeque::new(), pending: 0, chain: Hash::new(0), bytes: 0 }
+    }
+
+    /// What a version of `key` weighs.
+    pub(crate) fn weight(key: &Key, version: &Version) -> u64 {
+        VERSION_BYTES + (key.len() + version.value.len()) as u64
+    }
+
+    /// Takes note of a version that is about to join the history of `key`.
+    #[inline]
+    pub(crate) fn record(&mut self, key: Key, version: &Version) {
+        self.chain = version.hash(&key, self.chain);
+        self.bytes += Self::weight(&key, version);
+        self.changes.push_back(Change { revision: version.modified, key });
+        self.pending += 1;
+    }
+
+    /// Takes note of a compaction.
+    pub(crate) fn record_compaction(&mut self, revision: Revision) {
+        // A key is never empty, so this cannot look like a change.
+        self.chain = self.chain.bytes(&[]).word(revision.0);
+    }
+
+    /// Takes note that a version is held no longer.
+    pub(crate) fn forget(&mut self, key: &Key, version: &Version) {
+        self.bytes -= Self::weight(key, version);
+    }
+
+    /// The state to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        assert_eq!(self.pending, 0, "a transaction starts with changes pending");
+        Mark { chain: self.chain, bytes: self.bytes }
+    }
+
+    /// Takes the last pending change back; `None` when there is none left.
+    pub(crate) fn pop_pending(&mut self) -> Option<Change> {
+        self.pending = self.pending.checked_sub(1)?;
+        self.changes.pop_back()
+    }
+
+    /// Sets the sums back, once the changes are.
+    pub(crate) fn reset(&mut self, mark: Mark) {
+        assert_eq!(self.pending, 0, "sums set back with changes pending");
+        self.chain = mark.chain;
+        self.bytes = mark.bytes;
+    }
+}

@@ -1,0 +1,207 @@
+//! The bytes of one part of a snapshot. Format 1; numbers are little endian.
+//!
+//! ```text
+//! part     = "WWSTORE" format:u8 ordinal:u64 revision:u64 compacted:u64 chain:u64 record* end checksum:u64
+//! record   = 1:u8 length:u32 key | 2:u8            a key, or: the same key as the record before, then
+//!            modified:u64 sub:u32 created:u64      created = 0: a tombstone; else also
+//!            version:u64 lease:i64 length:u32 value
+//! end      = 3:u8                                  another part follows
+//!          | 4:u8 versions:u64 digest:u64          this was the last: versions in all parts, digest of the store
+//! ```
+//!
+//! Records are in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
+//! repeats whose it is, so that parts of two snapshots cannot be mixed up.
+
+use crate::{hash::Hash, history::Version, restore::RestoreError};
+use bytes::Bytes;
+use whitewater_api::{Key, LeaseId, Revision, Value};
+
+const MAGIC: &[u8; 7] = b"WWSTORE";
+const FORMAT: u8 = 1;
+const CHECKSUM_BYTES: usize = 8;
+/// A record besides its key and value, at most.
+const RECORD_BYTES_MAX: usize = 1 + 4 + 8 + 4 + 8 + 8 + 8 + 4;
+
+const TAG_KEY: u8 = 1;
+const TAG_SAME_KEY: u8 = 2;
+const TAG_END: u8 = 3;
+const TAG_END_OF_ALL: u8 = 4;
+
+/// Whose part it is, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) ordinal: u64,
+    pub(crate) revision: Revision,
+    pub(crate) compacted: Revision,
+    pub(crate) chain: u64,
+}
+
+/// What the last part says about all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trailer {
+    pub(crate) versions: u64,
+    pub(crate) digest: u64,
+}
+
+/// What comes next in a part.
+pub(crate) enum Record {
+    /// A version of a new key.
+    First(Key, Version),
+    /// Another version of the key before.
+    Further(Version),
+    /// The end of the part, and perhaps of all.
+    End(Option<Trailer>),
+}
+
+/// Writes one part.
+pub(crate) struct PartWriter {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    key: Option<Key>,
+}
+
+impl PartWriter {
+    pub(crate) fn new(header: &Header, bytes_max: usize) -> Self {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(MAGIC);
+        bytes.push(FORMAT);
+        for word in [header.ordinal, header.revision.0, header.compacted.0, header.chain] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        Self { bytes, bytes_max, key: None }
+    }
+
+    /// Adds a version, unless the part is full.
+    pub(crate) fn push(&mut self, key: &Key, version: &Version) -> bool {
+        let is_same = self.key.as_ref() == Some(key);
+        let needed = RECORD_BYTES_MAX + if is_same { 0 } else { key.len() } + version.value.len();
+        if self.key.is_some() && self.bytes.len() + needed > self.bytes_max {
+            return false;
+        }
+        if is_same {
+            self.bytes.push(TAG_SAME_KEY);
+        } else {
+            self.bytes.push(TAG_KEY);
+            self.byte_string(key.as_slice());
+            self.key = Some(key.clone());
+        }
+        self.bytes.extend_from_slice(&version.modified.0.to_le_bytes());
+        self.bytes.extend_from_slice(&version.sub.to_le_bytes());
+        self.bytes.extend_from_slice(&version.created.0.to_le_bytes());
+        if !version.is_tombstone() {
+            self.bytes.extend_from_slice(&version.version.to_le_bytes());
+            self.bytes.extend_from_slice(&version.lease.0.to_le_bytes());
+            self.byte_string(version.value.as_slice());
+        }
+        true
+    }
+
+    pub(crate) fn finish(mut self, trailer: Option<&Trailer>) -> Bytes {
+        if let Some(trailer) = trailer {
+            self.bytes.push(TAG_END_OF_ALL);
+            self.bytes.extend_from_slice(&trailer.versions.to_le_bytes());
+            self.bytes.extend_from_slice(&trailer.digest.to_le_bytes());
+        } else {
+            self.bytes.push(TAG_END);
+        }
+        let checksum = checksum(&self.bytes);
+        self.bytes.extend_from_slice(&checksum.to_le_bytes());
+        Bytes::from(self.bytes)
+    }
+
+    fn byte_string(&mut self, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).expect("requests are limited far below 4 GiB");
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+/// Reads one part, and trusts nothing in it.
+pub(crate) struct PartReader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> PartReader<'a> {
+    /// Checks the frame and reads the header.
+    pub(crate) fn open(part: &'a [u8]) -> Result<(Header, Self), RestoreError> {
+        let rest = part.strip_prefix(MAGIC).ok_or(RestoreError::Foreign)?;
+        let (format, _) = rest.split_first().ok_or(RestoreError::Truncated)?;
+        if *format != FORMAT {
+            return Err(RestoreError::Format { found: *format });
+        }
+        let (body, expected) =
+            part.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RestoreError::Truncated)?;
+        if checksum(body) != u64::from_le_bytes(*expected) {
+            return Err(RestoreError::Checksum);
+        }
+        let rest = body.get(MAGIC.len() + 1..).ok_or(RestoreError::Truncated)?;
+        let mut reader = Self { rest };
+        let header = Header {
+            ordinal: reader.word()?,
+            revision: Revision(reader.word()?),
+            compacted: Revision(reader.word()?),
+            chain: reader.word()?,
+        };
+        Ok((header, reader))
+    }
+
+    /// The next record. After [`Record::End`] nothing is left.
+    pub(crate) fn next(&mut self) -> Result<Record, RestoreError> {
+        let [tag] = self.chunk()?;
+        match tag {
+            TAG_KEY => {
+                let key = Key(Bytes::copy_from_slice(self.byte_string()?));
+                Ok(Record::First(key, self.version()?))
+            }
+            TAG_SAME_KEY => Ok(Record::Further(self.version()?)),
+            TAG_END => self.end(None),
+            TAG_END_OF_ALL => {
+                let trailer = Trailer { versions: self.word()?, digest: self.word()? };
+                self.end(Some(trailer))
+            }
+            _ => Err(RestoreError::Malformed { what: "unknown tag" }),
+        }
+    }
+
+    fn end(&self, trailer: Option<Trailer>) -> Result<Record, RestoreError> {
+        if !self.rest.is_empty() {
+            return Err(RestoreError::Malformed { what: "bytes after the end" });
+        }
+        Ok(Record::End(trailer))
+    }
+
+    fn version(&mut self) -> Result<Version, RestoreError> {
+        let modified = Revision(self.word()?);
+        let sub = u32::from_le_bytes(self.chunk()?);
+        let created = Revision(self.word()?);
+        if created == Revision(0) {
+            return Ok(Version::tombstone(modified, sub));
+        }
+        let version = self.word()?;
+        let lease = LeaseId(i64::from_le_bytes(self.chunk()?));
+        let value = Value(Bytes::copy_from_slice(self.byte_string()?));
+        Ok(Version { value, created, modified, sub, version, lease })
+    }
+
+    fn byte_string(&mut self) -> Result<&'a [u8], RestoreError> {
+        let length = u32::from_le_bytes(self.chunk()?);
+        let length = usize::try_from(length).map_err(|_| RestoreError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(RestoreError::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn word(&mut self) -> Result<u64, RestoreError> {
+        Ok(u64::from_le_bytes(self.chunk()?))
+    }
+
+    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], RestoreError> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or(RestoreError::Truncated)?;
+        self.rest = rest;
+        Ok(*chunk)
+    }
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    Hash::new(2).bytes(bytes).value()
+}

@@ -1,0 +1,236 @@
+//! The store and its door: [`Store::apply`] for what comes out of the log, [`Store::read`] for what need not go in.
+//!
+//! Invariants, checked by [`Store::check_invariants`]:
+//!
+//! - A request that writes makes exactly one revision; any other leaves the revision as it is (etcd, `mvcc/kvstore_txn.go`).
+//! - A request that is refused leaves nothing behind (etcd #14110, #18749).
+//! - An answer depends on the requests applied so far, never on physical compaction or open views (etcd #18667).
+//! - Reads at or above the compaction revision find all that was there.
+
+use crate::{
+    check,
+    history::{History, Version},
+    journal::Journal,
+};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use whitewater_api::{
+    Body, Error, Key, LeaseId, Request, Revision,
+    request::{DeleteRangeRequest, PutRequest},
+    response::{DeleteRangeResponse, PutResponse},
+};
+use whitewater_mutation::{Mutation, Mutations};
+
+/// A multi-version key-value store.
+///
+/// A plain ordered map from key to history: since every version knows its revision, a consistent view of the past is
+/// two numbers (see [`crate::View`]), and no persistent map is needed.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) keys: BTreeMap<Key, History>,
+    pub(crate) journal: Journal,
+    /// The newest revision. Never decreases.
+    pub(crate) revision: Revision,
+    /// Reads below this are refused; zero before the first compaction.
+    /// Invariant: `compacted <= revision`; never decreases.
+    pub(crate) compacted: Revision,
+    /// Physical compaction has removed nothing that a read at or above this revision needs.
+    /// Invariant: `scrubbed <= compacted`; never decreases.
+    pub(crate) scrubbed: Revision,
+    /// How many changes of the revision `compacted` physical compaction has visited. They stay in the journal.
+    pub(crate) scrubbed_changes: usize,
+    /// The views that are open. While there are any, physical compaction waits.
+    pub(crate) views: BTreeSet<u64>,
+    /// How many views were ever opened: the id of the next one.
+    pub(crate) views_opened: u64,
+    pub(crate) mutations: Mutations,
+}
+
+impl Store {
+    /// An empty store, at revision 1.
+    #[must_use]
+    pub fn new(mutations: Mutations) -> Self {
+        Self {
+            keys: BTreeMap::new(),
+            journal: Journal::new(),
+            revision: Revision::FIRST,
+            compacted: Revision(0),
+            scrubbed: Revision(0),
+            scrubbed_changes: 0,
+            views: BTreeSet::new(),
+            views_opened: 0,
+            mutations,
+        }
+    }
+
+    /// Whether a request is well formed, whatever the state: to be asked before it goes into the log.
+    pub fn check(request: &Request, txn_ops_max: u64) -> Result<(), Error> {
+        check::request(request, txn_ops_max)
+    }
+
+    /// Carries out a request. A refusal has no effect at all, and is the same on every replica.
+    ///
+    /// # Panics
+    ///
+    /// On requests that are not the store's: changes of the membership or leadership.
+    pub fn apply(&mut self, request: &Request) -> Result<Body, Error> {
+        assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
+        match request {
+            Request::Put(put) => {
+                // Alone, a put looks for its lease before it looks for its key; in a transaction it is the other way.
+                check_lease(put)?;
+                let response = self.put(put)?;
+                self.commit();
+                Ok(Body::Put(response))
+            }
+            Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
+            Request::DeleteRange(delete) => {
+                let response = self.delete_range(delete);
+                self.commit();
+                Ok(Body::DeleteRange(response))
+            }
+            Request::Txn(txn) => self.transact(txn).map(Body::Txn),
+            Request::Compact(compact) => self.compact(compact.revision).map(|()| Body::Compact),
+            Request::Member(_) | Request::MoveLeader(_) => panic!("not the store's: {request}"),
+        }
+    }
+
+    /// Answers a request that cannot write: a range, or a transaction of nothing else.
+    ///
+    /// # Panics
+    ///
+    /// On requests that can write.
+    pub fn read(&self, request: &Request) -> Result<Body, Error> {
+        match request {
+            Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
+            Request::Txn(txn) => self.read_txn(txn).map(Body::Txn),
+            Request::Put(_)
+            | Request::DeleteRange(_)
+            | Request::Compact(_)
+            | Request::Member(_)
+            | Request::MoveLeader(_) => panic!("not a read: {request}"),
+        }
+    }
+
+    /// The newest revision.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The oldest revision that can be read; zero before the first compaction.
+    #[must_use]
+    pub fn compacted(&self) -> Revision {
+        self.compacted
+    }
+
+    /// A rolling hash over every effect so far: equal on replicas that have applied the same requests. Costs nothing to
+    /// ask for. Snapshots carry it on.
+    #[must_use]
+    pub fn chain(&self) -> u64 {
+        self.journal.chain.value()
+    }
+
+    /// Roughly the bytes of everything held, history and what physical compaction has yet to take included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.journal.bytes
+    }
+
+    /// Makes what was written a revision.
+    pub(crate) fn commit(&mut self) {
+        if self.journal.pending > 0 {
+            self.journal.pending = 0;
+            self.revision = self.revision.next();
+        }
+    }
+
+    /// Writes a key, as part of the revision in the making. Key and value share the request's buffers: who decodes
+    /// requests in place from something large should copy them first.
+    pub(crate) fn put(&mut self, put: &PutRequest) -> Result<PutResponse, Error> {
+        let place = (self.revision.next(), self.journal.pending);
+        match self.keys.entry(put.key.clone()) {
+            Entry::Vacant(entry) => {
+                let version = next_version(put, None, place)?;
+                self.journal.record(entry.key().clone(), &version);
+                entry.insert(History::new(version));
+                Ok(PutResponse::default())
+            }
+            Entry::Occupied(mut entry) => {
+                // The map's own copy of the key, so that the request's can go.
+                let key = entry.key().clone();
+                let history = entry.get_mut();
+                let mut version = next_version(put, history.live(), place)?;
+                if self.mutations.has(Mutation::VersionNotReset) && history.live().is_none() {
+                    version.version += history.before_newest().map_or(0, |former| former.version);
+                }
+                let prev_kv =
+                    history.live().filter(|_| put.prev_kv).map(|previous| previous.key_value(&key));
+                self.journal.record(key, &version);
+                history.push(version);
+                Ok(PutResponse { prev_kv })
+            }
+        }
+    }
+
+    /// Deletes keys, as part of the revision in the making.
+    pub(crate) fn delete_range(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
+        let mut response = DeleteRangeResponse::default();
+        let revision = self.revision.next();
+        let Some(bounds) = crate::range::bounds(&delete.range) else { return response };
+        for (key, history) in self.keys.range_mut::<Key, _>(bounds) {
+            let Some(previous) = history.live() else { continue };
+            response.deleted += 1;
+            if delete.prev_kv {
+                response.prev_kvs.push(previous.key_value(key));
+            }
+            let tombstone = Version::tombstone(revision, self.journal.pending);
+            self.journal.record(key.clone(), &tombstone);
+            history.push(tombstone);
+        }
+        response
+    }
+
+    /// Forgets what was before `revision`. Only moves the limit: [`Store::scrub`] frees the space, step by step.
+    fn compact(&mut self, revision: Revision) -> Result<(), Error> {
+        if revision > self.revision {
+            return Err(Error::FutureRevision { current: self.revision });
+        }
+        if revision <= self.compacted {
+            return Err(Error::Compacted { compacted: self.compacted });
+        }
+        self.compacted = revision;
+        self.scrubbed_changes = 0;
+        self.journal.record_compaction(revision);
+        Ok(())
+    }
+}
+
+/// What a put makes of the version before it, if there is a live one.
+fn next_version(
+    put: &PutRequest,
+    previous: Option<&Version>,
+    (revision, sub): (Revision, u32),
+) -> Result<Version, Error> {
+    if previous.is_none() && (put.ignore_value || put.ignore_lease) {
+        return Err(Error::KeyNotFound);
+    }
+    check_lease(put)?;
+    let kept_value = previous.filter(|_| put.ignore_value).map(|version| &version.value);
+    let kept_lease = previous.filter(|_| put.ignore_lease).map(|version| version.lease);
+    Ok(Version {
+        value: kept_value.unwrap_or(&put.value).clone(),
+        created: previous.map_or(revision, |version| version.created),
+        modified: revision,
+        sub,
+        version: previous.map_or(0, |version| version.version) + 1,
+        lease: kept_lease.unwrap_or(put.lease),
+    })
+}
+
+/// There are no leases yet, so none is found.
+fn check_lease(put: &PutRequest) -> Result<(), Error> {
+    if put.lease == LeaseId::NONE { Ok(()) } else { Err(Error::LeaseNotFound) }
+}
+
+#[cfg(test)]
+mod tests;

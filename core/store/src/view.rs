@@ -1,0 +1,183 @@
+//! Consistent views, and snapshots by parts.
+//!
+//! The store keeps versions, so its state at a moment is told by two numbers: the revision, and the compaction revision
+//! that decides which older versions count. A view is those, with what a snapshot carries along. Applying goes on while
+//! views are open; only physical compaction waits. A part can be made again from its cursor at any time, byte for byte
+//! the same, for a follower that lost it.
+
+use crate::{
+    hash::Hash,
+    history::{History, Version},
+    limits::PART_KEYS_MAX,
+    part::{Header, PartWriter, Trailer},
+    store::Store,
+};
+use bytes::Bytes;
+use std::ops::Bound;
+use whitewater_api::{Key, Revision};
+use whitewater_mutation::Mutation;
+
+/// The state of a store at the moment when it was opened, until it is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    id: u64,
+    /// The newest revision that the view holds.
+    pub revision: Revision,
+    /// The oldest revision that can be read in it.
+    pub compacted: Revision,
+    /// [`Store::chain`] at that moment.
+    pub chain: u64,
+}
+
+/// Where a snapshot goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the part that comes next, from 0.
+    ordinal: u64,
+    /// The last key that was looked at, and the place of its last version that was.
+    after: Option<(Key, (Revision, u32))>,
+    /// What the parts so far hold.
+    contents: Contents,
+}
+
+/// One part of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// What to hand to [`crate::Restore::push`].
+    pub bytes: Bytes,
+    /// Where the next part starts; `None` after the last.
+    pub next: Option<Cursor>,
+}
+
+/// The running digest of versions in key order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    /// How many versions.
+    pub(crate) versions: u64,
+    hash: Hash,
+}
+
+impl Cursor {
+    /// The start of a snapshot.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { ordinal: 0, after: None, contents: Contents::new() }
+    }
+}
+
+impl Contents {
+    pub(crate) fn new() -> Self {
+        Self { versions: 0, hash: Hash::new(1) }
+    }
+
+    pub(crate) fn add(&mut self, key: &Key, version: &Version) {
+        self.versions += 1;
+        self.hash = version.hash(key, self.hash);
+    }
+
+    /// The digest of a store that holds just these.
+    pub(crate) fn digest(self, revision: Revision, compacted: Revision) -> u64 {
+        self.hash.word(self.versions).word(revision.0).word(compacted.0).value()
+    }
+}
+
+impl Store {
+    /// A hash of the logical content: the revision, the compaction revision and every version that can still be told
+    /// apart by a read or a watch. Looks at everything. Two stores that went different ways to the same content have the
+    /// same digest, however far each has scrubbed.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut contents = Contents::new();
+        for (key, history) in &self.keys {
+            for position in history.survivors(self.compacted, self.revision) {
+                let version = history.get(position).expect("a survivor is held");
+                contents.add(key, version);
+            }
+        }
+        contents.digest(self.revision, self.compacted)
+    }
+
+    /// Opens a view of the present state. It holds physical compaction up until it is closed.
+    pub fn open_view(&mut self) -> View {
+        let id = self.views_opened;
+        self.views_opened += 1;
+        self.views.insert(id);
+        View { id, revision: self.revision, compacted: self.compacted, chain: self.chain() }
+    }
+
+    /// Closes a view.
+    ///
+    /// # Panics
+    ///
+    /// If it is not open.
+    pub fn close_view(&mut self, view: &View) {
+        assert!(self.views.remove(&view.id), "view {} is not open", view.id);
+    }
+
+    /// One part of the snapshot of a view: as many versions as fit into `bytes_max`, but at least one; a long history
+    /// goes on in the next part. The work is bounded even where there is nothing to show.
+    ///
+    /// # Panics
+    ///
+    /// If the view is not open.
+    #[must_use]
+    pub fn part(&self, view: &View, cursor: &Cursor, bytes_max: usize) -> Part {
+        assert!(self.views.contains(&view.id), "view {} is not open", view.id);
+        let header = Header {
+            ordinal: cursor.ordinal,
+            revision: view.revision,
+            compacted: view.compacted,
+            chain: view.chain,
+        };
+        let mut writer = PartWriter::new(&header, bytes_max);
+        let mut next = cursor.clone();
+        next.ordinal += 1;
+        if self.fill(view, &mut writer, &mut next) {
+            let digest = next.contents.digest(view.revision, view.compacted);
+            let trailer = Trailer { versions: next.contents.versions, digest };
+            return Part { bytes: writer.finish(Some(&trailer)), next: None };
+        }
+        Part { bytes: writer.finish(None), next: Some(next) }
+    }
+
+    /// Writes what comes after `cursor` and moves it along. Says whether that was the rest.
+    fn fill(&self, view: &View, writer: &mut PartWriter, cursor: &mut Cursor) -> bool {
+        let left_out = self
+            .keys
+            .last_key_value()
+            .map(|(key, _)| key)
+            .filter(|_| self.mutations.has(Mutation::SnapshotWithoutTail));
+        let after = cursor.after.clone();
+        let start = after.as_ref().map_or(Bound::Unbounded, |(key, _)| Bound::Included(key));
+        let mut rest = self.keys.range::<Key, _>((start, Bound::Unbounded));
+        for (key, history) in rest.by_ref().take(PART_KEYS_MAX) {
+            if left_out == Some(key) {
+                continue;
+            }
+            let from = after.as_ref().filter(|(former, _)| former == key).map(|(_, place)| *place);
+            for version in visible(view, history, from) {
+                if !writer.push(key, version) {
+                    return false;
+                }
+                cursor.contents.add(key, version);
+                cursor.after = Some((key.clone(), version.place()));
+            }
+            cursor.after = Some((key.clone(), (view.revision, u32::MAX)));
+        }
+        rest.next().is_none()
+    }
+}
+
+/// The versions of one key that belong to the view and come after `from`.
+fn visible<'a>(
+    view: &View,
+    history: &'a History,
+    from: Option<(Revision, u32)>,
+) -> impl Iterator<Item = &'a Version> + use<'a> {
+    let survivors = history.survivors(view.compacted, view.revision);
+    let start = from.map_or(0, |place| history.position(|version| version.place() <= place));
+    (survivors.start.max(start)..survivors.end).filter_map(|position| history.get(position))
+}
+
+#[cfg(test)]
+mod tests;

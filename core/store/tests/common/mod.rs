@@ -1,0 +1,4 @@
+//! What the property tests share.
+
+pub(crate) mod model;
+pub(crate) mod requests;
