@@ -1,0 +1,32 @@
+//! The scenarios that come with the program.
+
+use crate::{error::ScenarioError, scenario::Scenario};
+
+/// Name and text of each, the default one first.
+const CATALOG: [(&str, &str); 10] = [
+    ("swarm", include_str!("../catalog/swarm.toml")),
+    ("partition_leader", include_str!("../catalog/partition_leader.toml")),
+    ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
+    ("power_loss", include_str!("../catalog/power_loss.toml")),
+    ("slow_disk", include_str!("../catalog/slow_disk.toml")),
+    ("clock_skew", include_str!("../catalog/clock_skew.toml")),
+    ("membership_churn", include_str!("../catalog/membership_churn.toml")),
+    ("slow_follower_snapshot", include_str!("../catalog/slow_follower_snapshot.toml")),
+    ("rolling_restart", include_str!("../catalog/rolling_restart.toml")),
+    ("quiet", include_str!("../catalog/quiet.toml")),
+];
+
+/// Name and text of each scenario of the catalogue; the first is the default.
+pub fn catalog() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CATALOG.into_iter()
+}
+
+/// The scenario of the catalogue with this name. Files are read by whoever may read files, and given to
+/// [`Scenario::parse`].
+pub fn load(name: &str) -> Result<Scenario, ScenarioError> {
+    let Some((name, text)) = catalog().find(|(known, _)| *known == name) else {
+        let known: Vec<&str> = catalog().map(|(name, _)| name).collect();
+        return Err(ScenarioError::Unknown { name: name.to_owned(), known: known.join(", ") });
+    };
+    Scenario::parse(&format!("scenarios/catalog/{name}.toml"), text)
+}

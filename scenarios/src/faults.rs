@@ -1,0 +1,239 @@
+//! First half of the faults: each group draws its own, knowing nothing of the others.
+
+use crate::{
+    fault_group::{Aim, Change, Cut, FaultGroup, Kind},
+    planner::Size,
+    profiles::{drift_within, either_way},
+};
+use whitewater_api::{NodeId, Tuning};
+use whitewater_record::{Fault, PlannedFault, Seed, Shape, SimTime, Span, Stream, Victim};
+
+/// A fault as drawn; [`settle`](crate::settle) makes it fit the others.
+#[derive(Clone, Debug)]
+pub(crate) enum Draft {
+    /// Needs nothing from others.
+    Fault(PlannedFault),
+    /// A disk is wiped, stays inert for a while, and its member is replaced.
+    Wipe { at: SimTime, down: Span, inert: Span, replace: Span, pick: u64 },
+    /// The membership changes in up to three steps.
+    Churn { at: SimTime, steps: [Span; 3], change: Change, pick: u64 },
+}
+
+impl Draft {
+    pub(crate) fn at(&self) -> SimTime {
+        match self {
+            Self::Fault(fault) => fault.at,
+            Self::Wipe { at, .. } | Self::Churn { at, .. } => *at,
+        }
+    }
+}
+
+/// Draws the faults of all groups.
+pub(crate) fn draw(groups: &[FaultGroup], seed: Seed, size: &Size, tuning: &Tuning) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (i, group) in groups.iter().enumerate() {
+        // Named by kind and not by place in the file: one more group above moves nothing below.
+        let twins = groups[..i].iter().filter(|other| other.kind == group.kind).count();
+        let entity = (group.kind as u64) << 32 | u64::try_from(twins).expect("a count fits");
+        let stream = seed.stream("plan/faults", entity);
+        Dice { group, stream, size, tuning }.throw(&mut drafts);
+    }
+    drafts
+}
+
+/// How long no leader may be found after one was lost: the longest election timeout.
+pub(crate) fn recovery(tuning: &Tuning) -> Span {
+    Span::millis(tuning.tick_ms.saturating_mul(tuning.election_ticks).saturating_mul(2))
+}
+
+struct Dice<'a> {
+    group: &'a FaultGroup,
+    stream: Stream,
+    size: &'a Size,
+    tuning: &'a Tuning,
+}
+
+/// More faults of one group than this are never planned.
+const GROUP_FAULTS_MAX: u64 = 1_000;
+
+impl Dice<'_> {
+    fn throw(mut self, drafts: &mut Vec<Draft>) {
+        if self.group.off_percent.draw(&mut self.stream) {
+            return;
+        }
+        for _ in 0..self.count() {
+            match self.group.kind {
+                Kind::RollingRestart => self.rolling_restart(drafts),
+                Kind::WipeDisk => drafts.push(self.wipe()),
+                Kind::Churn => drafts.push(self.churn()),
+                Kind::Weather
+                | Kind::Partition
+                | Kind::Clog
+                | Kind::FailDisk
+                | Kind::FullDisk
+                | Kind::SlowDisk
+                | Kind::StallDisk
+                | Kind::JumpClock
+                | Kind::DriftClock
+                | Kind::Crash
+                | Kind::Pause
+                | Kind::CrashAt
+                | Kind::PowerLoss
+                | Kind::MoveLeader => {
+                    let lasts = self.length(2);
+                    let at = self.start(lasts);
+                    if let Some(fault) = self.fault() {
+                        drafts.push(Draft::Fault(PlannedFault { at, lasts, fault }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// From a rate, the broken part of the number comes true by chance.
+    fn count(&mut self) -> u64 {
+        let count = match (&self.group.count, &self.group.per_minute) {
+            (Some(count), _) => count.0.wide(&mut self.stream),
+            (None, Some(rate)) => {
+                let rate = u128::from(rate.0.wide(&mut self.stream));
+                let millionths = rate * u128::from(self.size.duration.0) / 60_000;
+                let millionths = u64::try_from(millionths).unwrap_or(u64::MAX);
+                let rest = u32::try_from(millionths % 1_000_000).expect("below a million");
+                millionths / 1_000_000 + u64::from(self.stream.chance(rest))
+            }
+            (None, None) => 0,
+        };
+        count.min(GROUP_FAULTS_MAX)
+    }
+
+    /// A length of at most one part of the run.
+    fn length(&mut self, parts: u64) -> Span {
+        self.group.length.wide(&mut self.stream).min(Span(self.size.duration.0 / parts))
+    }
+
+    /// Any moment from which `lasts` fits into the run, in whole milliseconds.
+    fn start(&mut self, lasts: Span) -> SimTime {
+        let room = self.size.duration.0.saturating_sub(lasts.0);
+        SimTime(self.stream.between(0, room) / 1_000_000 * 1_000_000)
+    }
+
+    fn victim(&mut self) -> Victim {
+        let aim = self.group.victim.as_ref().map_or(Aim::Any, |aims| aims.draw(&mut self.stream));
+        match aim {
+            Aim::Any => Victim::Node(NodeId(self.stream.between(1, self.size.nodes))),
+            Aim::Leader => Victim::Leader,
+            Aim::Follower => Victim::Follower(self.stream.below(self.size.nodes)),
+            Aim::Receiver => Victim::Receiver,
+        }
+    }
+
+    /// Nothing where the kind means nothing, such as a partition of one node.
+    fn fault(&mut self) -> Option<Fault> {
+        let group = self.group;
+        let victim = self.victim();
+        let stream = &mut self.stream;
+        let fault = match group.kind {
+            Kind::Weather => Fault::Weather {
+                victim,
+                loss_ppm: group.loss_ppm.as_ref().map_or(0, |range| range.ppm(stream)),
+                duplicate_ppm: group.duplicate_ppm.as_ref().map_or(0, |range| range.ppm(stream)),
+                reorder_ppm: group.reorder_ppm.as_ref().map_or(0, |range| range.ppm(stream)),
+                delay: group.delay.as_ref().map_or(Span(0), |range| range.wide(stream)),
+            },
+            Kind::Partition => return self.partition(victim),
+            Kind::Clog => Fault::Clog { victim },
+            Kind::FailDisk => {
+                let sync = group.sync_percent.unwrap_or_default().draw(stream);
+                Fault::FailDisk { victim, sync }
+            }
+            Kind::FullDisk => Fault::FullDisk { victim },
+            Kind::SlowDisk => {
+                let delay = group.delay.as_ref().map_or(Span(0), |range| range.wide(stream));
+                Fault::SlowDisk { victim, delay }
+            }
+            Kind::StallDisk => Fault::StallDisk { victim },
+            Kind::JumpClock => {
+                let jump = group.jump.as_ref().map_or(0, |range| range.wide(stream).0);
+                Fault::JumpClock { victim, by_ns: either_way(jump, stream) }
+            }
+            Kind::DriftClock => {
+                let ppm = group.drift_ppm.as_ref().map_or(0, |range| range.0.wide(stream));
+                let ppm = drift_within(ppm, self.tuning.drift_ppm_max, stream);
+                Fault::DriftClock { victim, ppm }
+            }
+            Kind::Crash => {
+                let power = group.power_percent.unwrap_or_default().draw(stream);
+                Fault::Crash { victim, power }
+            }
+            Kind::Pause => Fault::Pause { victim },
+            Kind::CrashAt => {
+                let point = group.point.as_ref().map(|points| points.draw(stream))?;
+                Fault::CrashAt { victim, point }
+            }
+            Kind::PowerLoss => Fault::PowerLoss,
+            Kind::MoveLeader if self.size.nodes > 1 => Fault::MoveLeader { victim },
+            Kind::MoveLeader | Kind::WipeDisk | Kind::Churn | Kind::RollingRestart => return None,
+        };
+        Some(fault)
+    }
+
+    /// A cut that a cluster of this size can have. Too small a one has its victim isolated instead; a single node can
+    /// only lose its clients.
+    fn partition(&mut self, victim: Victim) -> Option<Fault> {
+        let (nodes, group) = (self.size.nodes, self.group);
+        let stream = &mut self.stream;
+        let cut = group.shape.as_ref().map_or(Cut::Isolate, |cuts| cuts.draw(stream));
+        let shape = match cut {
+            Cut::Halves if nodes >= 2 => Shape::Nodes(subset(nodes, stream)),
+            Cut::LeaderAndMinority if nodes >= 3 => Shape::LeaderAndMinority,
+            Cut::Bridge if nodes >= 3 => Shape::Bridge(NodeId(stream.between(1, nodes))),
+            Cut::Ring if nodes >= 4 => Shape::Ring,
+            Cut::Isolate | Cut::Halves | Cut::LeaderAndMinority | Cut::Bridge | Cut::Ring => {
+                Shape::Isolate(victim)
+            }
+        };
+        let has_sides = !matches!(shape, Shape::Bridge(_) | Shape::Ring);
+        let one_way = group.one_way_percent.unwrap_or_default().draw(stream) && has_sides;
+        let clients = group.clients_percent.unwrap_or_default().draw(stream) && has_sides;
+        let flaps = group.flap_percent.unwrap_or_default().draw(stream);
+        let flap = group.flap.as_ref().map_or(Span(0), |range| range.wide(stream));
+        let flap = if flaps { flap } else { Span(0) };
+        (nodes > 1 || clients).then_some(Fault::Partition { shape, one_way, clients, flap })
+    }
+
+    /// Down for the group's length, inert for another, then asked to be replaced for at least five seconds.
+    fn wipe(&mut self) -> Draft {
+        let (down, inert) = (self.length(6), self.length(6));
+        let replace = self.length(3).max(Span::seconds(5)).min(Span(self.size.duration.0 / 3));
+        let at = self.start(down + inert + replace);
+        Draft::Wipe { at, down, inert, replace, pick: self.stream.bits() }
+    }
+
+    fn churn(&mut self) -> Draft {
+        let steps = [self.length(6), self.length(6), self.length(6)];
+        let at = self.start(steps[0] + steps[1] + steps[2]);
+        let change = self.group.change.as_ref().map(|changes| changes.draw(&mut self.stream));
+        let change = change.unwrap_or(Change::Replace);
+        Draft::Churn { at, steps, change, pick: self.stream.bits() }
+    }
+
+    /// One node after the other, each with time to come back before the next one goes.
+    fn rolling_restart(&mut self, drafts: &mut Vec<Draft>) {
+        let nodes = self.size.nodes;
+        let length = self.length(2 * nodes);
+        let slot = (length + recovery(self.tuning)).min(Span(self.size.duration.0 / nodes));
+        let start = self.start(Span(slot.0 * nodes));
+        for node in 1..=nodes {
+            let power = self.group.power_percent.unwrap_or_default().draw(&mut self.stream);
+            let fault = Fault::Crash { victim: Victim::Node(NodeId(node)), power };
+            let at = start + Span(slot.0 * (node - 1));
+            drafts.push(Draft::Fault(PlannedFault { at, lasts: length, fault }));
+        }
+    }
+}
+
+/// Any set of nodes that is neither empty nor everybody.
+fn subset(nodes: u64, stream: &mut Stream) -> Vec<NodeId> {
+    let mask = stream.between(1, (1 << nodes) - 2);
+    (1..=nodes).filter(|node| mask & (1 << (node - 1)) != 0).map(NodeId).collect()
+}

@@ -1,0 +1,173 @@
+//! A scenario: everything that a plan has, as distributions.
+
+use crate::{
+    dist::{Numbers, Percent, Spans},
+    error::{Complaint, ScenarioError, unreadable},
+    fault_group::FaultGroup,
+    profiles::{ClockRanges, DiskRanges, NetworkRanges, TuningRanges},
+};
+use serde::Deserialize;
+
+/// The version of the scenarios' text form.
+pub const SCENARIO_VERSION: u32 = 1;
+
+/// What a family of runs has in common. A plan is a function of (scenario, seed).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// [`SCENARIO_VERSION`].
+    pub version: u32,
+    /// Its name in plans, reports and on the command line.
+    pub name: String,
+    /// What it is for, in a sentence.
+    pub summary: String,
+    /// Members at the start.
+    pub nodes: Numbers,
+    /// Length of the safety phase.
+    pub duration: Spans,
+    /// At least this share of the run, in a hundred, is left free of faults that can stop the service; faults that
+    /// would take more are left out.
+    #[serde(default)]
+    pub calm_percent: Percent,
+    /// What the clients do.
+    pub workload: Workload,
+    /// The network in fair weather.
+    #[serde(default)]
+    pub network: NetworkRanges,
+    /// The disks.
+    #[serde(default)]
+    pub disk: DiskRanges,
+    /// The clocks.
+    #[serde(default)]
+    pub clock: ClockRanges,
+    /// The replicas' settings.
+    #[serde(default)]
+    pub tuning: TuningRanges,
+    /// The classes of faults.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<FaultGroup>,
+}
+
+/// What the clients do. They are closed loops: each waits for its answer, thinks, and asks again.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// How many clients.
+    pub clients: Numbers,
+    /// How many keys they share, named `k0`, `k1` and so on.
+    pub keys: Numbers,
+    /// Operations of each client. Either this or `operations_per_second`.
+    pub operations: Option<Numbers>,
+    /// Operations of each client in a second of the run.
+    pub operations_per_second: Option<Numbers>,
+    /// The thinking of a client adds up to this share of the run, in a hundred; the rest is left for waiting.
+    pub think_percent: Percent,
+    /// How long a client waits for an answer.
+    pub timeout: Spans,
+    /// Chance, in a hundred, that an operation goes to the first key.
+    #[serde(default)]
+    pub hot_percent: Percent,
+    /// Chance, in a hundred, that a client stays with its home instead of going where `NotLeader` points.
+    #[serde(default)]
+    pub stays_percent: Percent,
+    /// Length of a value at least; shorter ones are filled up. Not said: as short as they come.
+    pub value_bytes: Option<Numbers>,
+    /// How often each operation comes, as weights.
+    pub mix: Mix,
+}
+
+/// Weights of the operations. See [`Step`](whitewater_record::Step) for what each does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mix {
+    /// Weight of `put`.
+    pub put: u32,
+    /// Weight of `get`.
+    pub get: u32,
+    /// Weight of `stale-get`.
+    pub stale_get: u32,
+    /// Weight of `list`.
+    pub list: u32,
+    /// Weight of `delete`.
+    pub delete: u32,
+    /// Weight of `delete-all`.
+    pub delete_all: u32,
+    /// Weight of `swap`.
+    pub swap: u32,
+    /// Weight of `create`.
+    pub create: u32,
+    /// Weight of `both`.
+    pub both: u32,
+    /// Weight of `compact`.
+    pub compact: u32,
+}
+
+impl Scenario {
+    /// Reads a scenario from TOML; `name` is for error messages, which say the line, the column, the field, and what
+    /// was expected there.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self =
+            toml::from_str(text).map_err(|error| unreadable(name, text, &error))?;
+        scenario.check().map_err(|complaint| complaint.at(name, text))?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<(), Complaint> {
+        if self.version != SCENARIO_VERSION {
+            let reason = format!("{} is not known, expected {SCENARIO_VERSION}", self.version);
+            return Err(Complaint::new("version", reason));
+        }
+        if self.name.is_empty() || self.name.contains(char::is_whitespace) {
+            return Err(Complaint::new("name", format!("`{}`, expected one word", self.name)));
+        }
+        within("nodes", &self.nodes, 1, 7)?;
+        let (second, hour) = (1_000_000_000, 3_600_000_000_000);
+        if self.duration.0.low() < second || self.duration.0.high() > hour {
+            return Err(Complaint::new("duration", "expected 1s to 3600s"));
+        }
+        self.workload.check()?;
+        self.tuning.check()?;
+        self.faults
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, group)| group.check(&format!("fault[{i}]")))
+    }
+}
+
+impl Workload {
+    fn check(&self) -> Result<(), Complaint> {
+        within("workload.clients", &self.clients, 1, 100)?;
+        within("workload.keys", &self.keys, 1, 100_000)?;
+        if self.operations.is_some() == self.operations_per_second.is_some() {
+            let reason = "expected either `operations` or `operations_per_second`";
+            return Err(Complaint::new("workload", reason));
+        }
+        if let Some(operations) = &self.operations {
+            within("workload.operations", operations, 0, 1_000_000)?;
+        }
+        if let Some(rate) = &self.operations_per_second {
+            within("workload.operations_per_second", rate, 1, 10_000)?;
+        }
+        if let Some(bytes) = &self.value_bytes {
+            within("workload.value_bytes", bytes, 0, 1 << 20)?;
+        }
+        if self.timeout.0.low() == 0 {
+            return Err(Complaint::new("workload.timeout", "it may be 0, expected more"));
+        }
+        if self.mix == Mix::default() {
+            return Err(Complaint::new(
+                "workload.mix",
+                "all weights are 0, expected at least one more",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &str, range: &Numbers, low: u64, high: u64) -> Result<(), Complaint> {
+    if (low..=high).contains(&range.0.low()) && range.0.high() <= high {
+        return Ok(());
+    }
+    let found = if range.0.low() < low { range.0.low() } else { range.0.high() };
+    Err(Complaint::new(field, format!("it may be {found}, expected {low} to {high}")))
+}

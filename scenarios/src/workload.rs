@@ -1,0 +1,175 @@
+//! The operations of the clients.
+
+use crate::{
+    planner::Size,
+    scenario::{Mix, Workload},
+};
+use std::fmt::Write;
+use whitewater_api::{Key, NodeId, Value};
+use whitewater_record::{ClientPlan, PlannedOperation, Seed, Span, Step, Stream};
+
+/// Draws the operations of all clients, each from streams of its own.
+pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPlan> {
+    let keys: Vec<Key> = (0..size.keys).map(|i| format!("k{i}").into()).collect();
+    let all = Key::from("k");
+    let mix = Weights::of(&workload.mix);
+    (1..=size.clients)
+        .map(|client| {
+            let mut habits = seed.stream("plan/client", client);
+            let home = NodeId(habits.between(1, size.nodes));
+            let follows_hints = !workload.stays_percent.draw(&mut habits);
+            let text = format!("v{client}_");
+            let mut worker = Worker {
+                stream: seed.stream("plan/ops", client),
+                thoughts: seed.stream("plan/think", client),
+                workload,
+                mix: &mix,
+                keys: &keys,
+                all: &all,
+                values: 0,
+                prefix: text.len(),
+                text,
+            };
+            let think = workload.think_percent.of(size.duration.0) / size.operations.max(1);
+            let operations = (0..size.operations).map(|_| worker.operation(think)).collect();
+            ClientPlan { home, follows_hints, operations }
+        })
+        .collect()
+}
+
+/// Running sums of the weights, in the order of [`KINDS`].
+struct Weights([u64; 10]);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Put,
+    Get,
+    StaleGet,
+    List,
+    Delete,
+    DeleteAll,
+    Swap,
+    Create,
+    Both,
+    Compact,
+}
+
+const KINDS: [Kind; 10] = [
+    Kind::Put,
+    Kind::Get,
+    Kind::StaleGet,
+    Kind::List,
+    Kind::Delete,
+    Kind::DeleteAll,
+    Kind::Swap,
+    Kind::Create,
+    Kind::Both,
+    Kind::Compact,
+];
+
+impl Weights {
+    fn of(mix: &Mix) -> Self {
+        let weights = [
+            mix.put,
+            mix.get,
+            mix.stale_get,
+            mix.list,
+            mix.delete,
+            mix.delete_all,
+            mix.swap,
+            mix.create,
+            mix.both,
+            mix.compact,
+        ];
+        let mut sum = 0;
+        Self(weights.map(|weight| {
+            sum += u64::from(weight);
+            sum
+        }))
+    }
+
+    fn draw(&self, stream: &mut Stream) -> Kind {
+        let point = stream.below(self.0[9]);
+        let index = self.0.iter().position(|sum| point < *sum);
+        KINDS[index.expect("the point lies below the last sum")]
+    }
+}
+
+/// How many revisions a compaction leaves: all but the newest state, some, many.
+const KEEPS: [u64; 4] = [0, 3, 20, 100];
+
+struct Worker<'a> {
+    stream: Stream,
+    /// Apart from `stream`, so that another pace does not change what is done.
+    thoughts: Stream,
+    workload: &'a Workload,
+    mix: &'a Weights,
+    keys: &'a [Key],
+    /// The prefix of all keys.
+    all: &'a Key,
+    values: u64,
+    /// A value under construction: the part that all values of this client begin with, and what was added last.
+    text: String,
+    prefix: usize,
+}
+
+impl Worker<'_> {
+    fn operation(&mut self, think: u64) -> PlannedOperation {
+        let after = Span(self.thoughts.exponential(think) / 1_000 * 1_000);
+        let step = match self.mix.draw(&mut self.stream) {
+            Kind::Put => Step::Put(self.key(), self.value()),
+            Kind::Get => Step::Get(self.key()),
+            Kind::StaleGet => Step::StaleGet(self.key()),
+            Kind::List => Step::List(self.prefix(), self.limit()),
+            Kind::Delete => Step::Delete(self.key()),
+            Kind::DeleteAll => Step::DeleteAll(self.prefix()),
+            Kind::Swap => Step::Swap(self.key(), self.value()),
+            Kind::Create => Step::Create(self.key(), self.value()),
+            Kind::Both => self.both(),
+            Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
+        };
+        PlannedOperation { after, step }
+    }
+
+    fn key(&mut self) -> Key {
+        if self.workload.hot_percent.draw(&mut self.stream) {
+            return self.keys[0].clone();
+        }
+        self.stream.pick(self.keys).clone()
+    }
+
+    /// All keys one time in four; else one key, which is also the prefix of longer ones.
+    fn prefix(&mut self) -> Key {
+        if self.stream.chance(250_000) { self.all.clone() } else { self.key() }
+    }
+
+    /// No limit half of the time.
+    fn limit(&mut self) -> u64 {
+        if self.stream.chance(500_000) { 0 } else { self.stream.between(1, 3) }
+    }
+
+    /// Two different keys: a transaction may not write one twice. With only one key there is no such transaction.
+    fn both(&mut self) -> Step {
+        let count = u64::try_from(self.keys.len()).expect("a length fits 64 bits");
+        if count < 2 {
+            return Step::Swap(self.key(), self.value());
+        }
+        let first = self.stream.below(count);
+        let second = (first + self.stream.between(1, count - 1)) % count;
+        let key = |i: u64| self.keys[usize::try_from(i).expect("below a length")].clone();
+        Step::Both(key(first), key(second), self.value())
+    }
+
+    /// A value that no other operation of the run writes, so that a read says which write it saw.
+    fn value(&mut self) -> Value {
+        self.values += 1;
+        self.text.truncate(self.prefix);
+        write!(self.text, "{}", self.values).expect("a string takes everything");
+        if let Some(bytes) = &self.workload.value_bytes {
+            let length = usize::try_from(bytes.0.wide(&mut self.stream)).expect("at most a MiB");
+            let missing = length.saturating_sub(self.text.len());
+            self.text.extend(std::iter::repeat_n('.', missing));
+        }
+        Value::from(self.text.as_str())
+    }
+}
