@@ -55,7 +55,7 @@ pub enum DiskOp {
         /// The new name.
         to: FileName,
     },
-    /// Remove the file.
+    /// Remove the file; nothing to do if it is not there, so that a batch may be repeated.
     Remove {
         /// Which file.
         file: FileName,

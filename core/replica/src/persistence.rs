@@ -6,6 +6,7 @@
 
 use crate::{
     door::{Output, Phase, StopReason},
+    identity::Identity,
     limits,
     message::Envelope,
     replica::Replica,
@@ -32,6 +33,8 @@ pub(crate) struct Persistence {
     written: HardState,
     /// Whether the disk had no space for the batch under way.
     is_full: bool,
+    /// Whether nothing was being written at the last tick.
+    is_at_rest: bool,
     /// The next batch leaves the hard state out ([`Mutation::SnapshotStateSplit`]).
     skips_hard_state: bool,
     files: VecDeque<(FileStep, Vec<DiskOp>)>,
@@ -90,6 +93,7 @@ impl Persistence {
             effects: VecDeque::new(),
             written,
             is_full: false,
+            is_at_rest: false,
             skips_hard_state: false,
             files: VecDeque::new(),
             file_flight: None,
@@ -157,12 +161,15 @@ impl Persistence {
 }
 
 impl Replica {
-    /// Sends the first batch of a start.
-    pub(crate) fn write_start(&mut self, mut ops: Vec<DiskOp>) {
-        let wal_batch = self.wal.flush(&mut ops);
+    /// Sends the first batch of a start. The identity of a fresh disk comes last: a disk that has it has everything.
+    pub(crate) fn write_start(&mut self, mut ops: Vec<DiskOp>, fresh: Option<&Identity>) {
+        self.wal.flush(&mut ops);
+        if let Some(identity) = fresh {
+            identity.write(&mut ops);
+        }
         self.persistence.require();
         self.persistence.after_writes(Effect::Started);
-        self.launch(wal_batch, ops);
+        self.launch(Some(self.wal.last_batch()), ops);
     }
 
     /// Hands the gathered batch to the disk if none is under way, and lets the file lane go on.
@@ -236,10 +243,22 @@ impl Replica {
             self.outputs.push(Output::Disk { write: flight.write, ops: flight.ops.clone() });
             self.persistence.flight = Some(flight);
         }
+        self.seal();
         let stays = self.config.mutations.has(Mutation::StalledDiskLeads);
         if self.is_leader() && self.is_disk_stalled() && !stays {
             self.sometimes("leader with a stalled disk stepped down");
             self.step_down();
+        }
+    }
+
+    /// At rest, writes down that the last batch was promised, so that damage to it is not taken for a torn tail. In the
+    /// WAL lane, because the next batch continues its chain.
+    fn seal(&mut self) {
+        let rests = !self.persistence.is_writing();
+        let was_at_rest = mem::replace(&mut self.persistence.is_at_rest, rests);
+        let mut ops = Vec::new();
+        if was_at_rest && rests && self.wal.seal(&mut ops) {
+            self.launch(None, ops);
         }
     }
 

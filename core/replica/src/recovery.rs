@@ -72,36 +72,33 @@ impl Replica {
         outputs: &mut Vec<Output>,
     ) -> Result<Self, OpenError> {
         let mut ops = Vec::new();
-        let is_fresh = wal::is_fresh(&image);
-        let identity = match Identity::read(&image)? {
-            Some(identity) => identity,
-            None if !is_fresh => return Err(OpenError::MissingIdentity),
+        let (owner, base, wal, recovered, fresh) = match Identity::read(&image)? {
+            Some(identity) => {
+                identity.check(config.cluster, config.node)?;
+                let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
+                let (wal, recovered) = Wal::recover(identity.incarnation, bytes, mutations, &image, &mut ops)?;
+                let base = match &recovered.snapshot {
+                    Some(mark) => Base::from_disk(mark, &image, &config)?,
+                    None => Base::nothing(&config),
+                };
+                (identity.incarnation, base, wal, recovered, None)
+            }
+            None if has_proven_itself(&image)? => return Err(OpenError::MissingIdentity),
             None => {
-                let identity =
-                    Identity { cluster: config.cluster, member: config.node, incarnation };
-                identity.write(&mut ops);
-                identity
+                let identity = Identity { cluster: config.cluster, member: config.node, incarnation };
+                let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
+                let mut wal = Wal::create(incarnation, bytes, mutations, &mut ops);
+                let base = match &config.boot {
+                    Boot::Bootstrap { members } => Base::bootstrap(members, &config, &mut wal, &mut ops),
+                    Boot::Join { .. } => Base::nothing(&config),
+                };
+                (incarnation, base, wal, Recovered::default(), Some(identity))
             }
-        };
-        identity.check(config.cluster, config.node)?;
-        let (owner, bytes, mutations) =
-            (identity.incarnation, config.tuning.segment_bytes, config.mutations);
-        let (mut wal, recovered) = if is_fresh {
-            (Wal::create(owner, bytes, mutations, &mut ops), Recovered::default())
-        } else {
-            Wal::recover(owner, bytes, mutations, &image, &mut ops)?
-        };
-        let base = match (&recovered.snapshot, &config.boot) {
-            (Some(mark), _) => Base::from_disk(mark, &image, &config)?,
-            (None, Boot::Bootstrap { members }) => {
-                Base::bootstrap(members, &config, &mut wal, &mut ops)
-            }
-            (None, Boot::Join { .. }) => Base::nothing(&config),
         };
         drop(image);
         let mut replica = Self::from_base(config, owner, now, base, wal, recovered);
         mem::swap(&mut replica.outputs, outputs);
-        replica.write_start(ops);
+        replica.write_start(ops, fresh.as_ref());
         mem::swap(&mut replica.outputs, outputs);
         Ok(replica)
     }
@@ -134,6 +131,17 @@ impl Replica {
             config,
         })
     }
+}
+
+/// Whether a log without an identity is more than the beginning of an interrupted first start: the identity is written
+/// last, and a member proves itself only after that.
+fn has_proven_itself(image: &DiskImage) -> Result<bool, OpenError> {
+    let mut proven = false;
+    let mut follower = wal::Follower::new();
+    for (file, bytes) in image {
+        follower.advance(file, bytes, &mut |record| proven |= matches!(record, Record::Peer { .. }))?;
+    }
+    Ok(proven)
 }
 
 /// The state that the log goes on from.

@@ -1,0 +1,339 @@
+//! A cluster of replicas whose network, disks and clocks do what a script says.
+
+use crate::harness::{
+    disk::{Disk, Mode},
+    draw,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt::Write as _,
+};
+use whitewater_api::{
+    ClusterId, DiskError, DiskOp, Error, Incarnation, Monotonic, NodeId, Process, Request,
+    RequestId, Response, Tuning, WriteId,
+};
+use whitewater_mutation::Mutations;
+use whitewater_replica::{
+    Boot, Config, Envelope, Event, Input, Output, Phase, Promise, Replica, Role, Status,
+    wal::Wal,
+};
+
+/// Steps after which an exchange that does not come to rest is a bug.
+const STEPS_MAX: usize = 20_000;
+
+/// The cluster.
+pub(crate) struct Cluster {
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    /// Messages on their way, in the order in which they were sent.
+    pub(crate) network: VecDeque<Envelope>,
+    /// Messages that are kept back until the script lets them go.
+    pub(crate) held: Vec<Envelope>,
+    /// Pairs of nodes that cannot talk.
+    pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
+    requests: BTreeMap<RequestId, Request>,
+    sequences: BTreeMap<Process, u32>,
+    /// Answers by request.
+    pub(crate) replies: BTreeMap<RequestId, Result<Response, Error>>,
+    pub(crate) aliases: draw::Aliases,
+    pub(crate) tuning: Tuning,
+    pub(crate) mutations: Mutations,
+    pub(crate) seed: u64,
+    /// Whether a promise that the disk does not hold is an error. Off under mutations that break just that.
+    pub(crate) checks_promises: bool,
+    out: String,
+}
+
+/// One node.
+pub(crate) struct Node {
+    pub(crate) replica: Option<Replica>,
+    pub(crate) disk: Disk,
+    pub(crate) now: Monotonic,
+    boot: Boot,
+    wiped: u64,
+}
+
+impl Cluster {
+    /// A cluster without nodes.
+    pub(crate) fn new(tuning: Tuning, mutations: Mutations, seed: u64) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            network: VecDeque::new(),
+            held: Vec::new(),
+            cuts: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            aliases: draw::Aliases::default(),
+            tuning,
+            mutations,
+            seed,
+            checks_promises: true,
+            out: String::new(),
+        }
+    }
+
+    /// Starts a node with an empty disk.
+    pub(crate) fn add(&mut self, node: NodeId, boot: Boot) {
+        let new = Node {
+            replica: None,
+            disk: Disk::default(),
+            now: Monotonic(self.nodes.values().map(|node| node.now.0).max().unwrap_or(0)),
+            boot,
+            wiped: 0,
+        };
+        self.nodes.insert(node, new);
+        self.start(node);
+    }
+
+    /// Starts a process on what the node's disk holds.
+    pub(crate) fn start(&mut self, id: NodeId) {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        assert!(node.replica.is_none(), "{id} runs already");
+        let config = Config {
+            node: id,
+            cluster: ClusterId(1),
+            boot: node.boot.clone(),
+            seed: self.seed,
+            tuning: self.tuning.clone(),
+            mutations: self.mutations,
+        };
+        let mut outputs = Vec::new();
+        let incarnation = Incarnation(id.0 * 10 + node.wiped);
+        match Replica::open(config, incarnation, node.now, node.disk.image(), &mut outputs) {
+            Ok(replica) => {
+                node.replica = Some(replica);
+                self.perform(id, outputs);
+            }
+            Err(error) => self.say(&format!("{id} refuses to start: {error}")),
+        }
+    }
+
+    /// The process is gone.
+    pub(crate) fn crash(&mut self, id: NodeId, power: bool) {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        node.replica = None;
+        node.disk.crash(power);
+        node.disk.mode = Mode::Works;
+    }
+
+    /// The disk is replaced by an empty one.
+    pub(crate) fn wipe(&mut self, id: NodeId) {
+        self.crash(id, true);
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        node.disk.wipe();
+        node.wiped += 1;
+    }
+
+    /// A client asks a node.
+    pub(crate) fn ask(&mut self, node: NodeId, process: u32, request: Request) -> RequestId {
+        let process = Process(process);
+        let sequence = self.sequences.entry(process).or_default();
+        let id = RequestId { process, sequence: *sequence };
+        *sequence += 1;
+        self.requests.insert(id, request.clone());
+        self.say(&format!("{id} {request} -> {node}"));
+        self.step(node, Input::Request { id, request });
+        id
+    }
+
+    /// Time passes at a node: one tick.
+    pub(crate) fn tick(&mut self, id: NodeId) {
+        let tick = self.tuning.tick_ms * 1_000_000;
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        node.now = node.now.after(tick);
+        if node.replica.is_some() {
+            self.step(id, Input::Tick);
+        }
+    }
+
+    /// Hands one input to a node and performs what comes out.
+    pub(crate) fn step(&mut self, id: NodeId, input: Input) {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        let now = node.now;
+        let Some(replica) = &mut node.replica else {
+            return self.say(&format!("{id} is down"));
+        };
+        let before = replica.status();
+        let mut outputs = Vec::new();
+        replica.step(now, input, &mut outputs);
+        let after = replica.status();
+        self.draw_change(id, &before, &after);
+        self.perform(id, outputs);
+    }
+
+    fn draw_change(&mut self, id: NodeId, before: &Status, after: &Status) {
+        if after.phase == Phase::Active && before.phase != Phase::Active {
+            self.say(&format!("{id} takes part"));
+        }
+        if (before.role, before.term) != (after.role, after.term) {
+            let silent = before.role == Role::Follower && after.role == Role::Follower;
+            if !silent {
+                self.say(&format!("{id}@{} is {}", after.term, draw::role(after.role)));
+            }
+        }
+    }
+
+    fn perform(&mut self, id: NodeId, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Send(envelope) => {
+                    self.check_promise(id, &envelope);
+                    self.network.push_back(envelope);
+                }
+                Output::Disk { write, ops } => self.ask_disk(id, write, ops),
+                Output::Reply { id: request, result } => {
+                    let asked = self.requests.get(&request);
+                    let line = draw::reply(request, asked, &result);
+                    let doubled = self.replies.insert(request, result).is_some();
+                    assert!(!doubled, "answered twice: {line}");
+                    self.say(&line);
+                }
+                Output::Event(event) => {
+                    if !matches!(event, Event::Read { lease: false, .. }) {
+                        self.say(&format!("{id} {}", draw::event(&event)));
+                    }
+                }
+                Output::Stop(reason) => {
+                    self.say(&format!("{id} {}", draw::stop(reason)));
+                    let node = self.nodes.get_mut(&id).expect("a node of the script");
+                    node.replica = None;
+                    node.disk.queue.clear();
+                }
+            }
+        }
+        self.work_disk(id);
+    }
+
+    // Disks.
+
+    fn ask_disk(&mut self, id: NodeId, write: WriteId, ops: Vec<DiskOp>) {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        let stalls = node.disk.mode == Mode::Stalls;
+        let line = format!("{id} disk w{} waits: {}", write.0, draw::disk_ops(&ops));
+        node.disk.queue.push_back((write, ops));
+        if stalls {
+            self.say(&line);
+        }
+    }
+
+    /// Lets the disk do what it is asked, if it works.
+    fn work_disk(&mut self, id: NodeId) {
+        while self.nodes[&id].disk.mode != Mode::Stalls && !self.nodes[&id].disk.queue.is_empty() {
+            self.work_disk_once(id);
+        }
+    }
+
+    /// Lets the disk do, or refuse, the oldest batch.
+    pub(crate) fn work_disk_once(&mut self, id: NodeId) {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        let Some((write, ops)) = node.disk.queue.pop_front() else {
+            return self.say(&format!("{id} disk has nothing to do"));
+        };
+        let grows = ops.iter().any(|op| matches!(op, DiskOp::Write { .. }));
+        let result = match node.disk.mode {
+            Mode::Full if grows => Err(DiskError::NoSpace),
+            Mode::Fails => Err(DiskError::Io),
+            Mode::Works | Mode::Stalls | Mode::Full => Ok(()),
+        };
+        if result.is_ok() {
+            ops.iter().for_each(|op| node.disk.perform(op));
+        }
+        let mut line = format!("{id} disk w{}: {}", write.0, draw::disk_ops(&ops));
+        if let Err(error) = result {
+            write!(line, " => {error}").unwrap();
+        }
+        self.say(&line);
+        self.step(id, Input::DiskDone { write, result });
+    }
+
+    /// What a message promises must be on the disk when it leaves.
+    fn check_promise(&mut self, id: NodeId, envelope: &Envelope) {
+        let Some(promise) = envelope.promise().filter(|_| self.checks_promises) else { return };
+        let disk = &self.nodes[&id].disk;
+        let owner = Incarnation(id.0 * 10 + self.nodes[&id].wiped);
+        let (bytes, mutations) = (self.tuning.segment_bytes, self.mutations);
+        let (_, durable) =
+            Wal::recover(owner, bytes, mutations, &disk.durable_image(), &mut Vec::new())
+                .expect("a durable log can be read");
+        let last = durable.entries.last().map(|entry| entry.index);
+        let last = last.or(durable.snapshot.as_ref().map(|mark| mark.index.0)).unwrap_or(0);
+        let holds = match promise {
+            Promise::Vote { term, to } => {
+                durable.term > term || durable.term == term && durable.vote == Some(to)
+            }
+            Promise::Candidacy { term } => {
+                durable.term > term || durable.term == term && durable.vote == Some(id)
+            }
+            Promise::Appended { term, index } => durable.term >= term && last >= index.0,
+        };
+        assert!(
+            holds,
+            "{id} promises {promise:?}, its disk holds term {} vote {:?} last {last}",
+            durable.term, durable.vote
+        );
+    }
+
+    // The network.
+
+    /// Delivers a message, or loses it at a cut or a node that is down.
+    pub(crate) fn deliver(&mut self, envelope: Envelope) {
+        let (from, to) = (envelope.from, envelope.to);
+        let is_cut = self.cuts.contains(&(from, to));
+        let is_up = self.nodes.get(&to).is_some_and(|node| node.replica.is_some());
+        let arrow = if is_cut || !is_up { "-x" } else { "->" };
+        let line = draw::envelope(&envelope, arrow, &mut self.aliases);
+        self.say(&line);
+        if !is_cut && is_up {
+            self.step(to, Input::Message(envelope));
+        }
+    }
+
+    /// Delivers until nothing is on its way.
+    pub(crate) fn stabilize(&mut self) {
+        for _ in 0..STEPS_MAX {
+            match self.network.pop_front() {
+                Some(envelope) => self.deliver(envelope),
+                None => return,
+            }
+        }
+        panic!("no rest after {STEPS_MAX} messages:\n{}", self.out);
+    }
+
+    /// Time passes everywhere, and everything is delivered after each tick.
+    pub(crate) fn run(&mut self, ticks: u64) {
+        for _ in 0..ticks {
+            for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+                self.tick(id);
+            }
+            self.stabilize();
+        }
+    }
+
+    /// Time passes at one node until it campaigns.
+    pub(crate) fn time_out(&mut self, id: NodeId) {
+        for _ in 0..3 * self.tuning.election_ticks {
+            let role = self.status(id).map(|status| status.role);
+            if role.is_none_or(|role| role != Role::Follower) {
+                return;
+            }
+            self.tick(id);
+        }
+        self.say(&format!("{id} does not campaign"));
+    }
+
+    /// What a running node looks like.
+    pub(crate) fn status(&self, id: NodeId) -> Option<Status> {
+        self.nodes[&id].replica.as_ref().map(Replica::status)
+    }
+
+    /// Adds a line to what happened.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    /// What happened since this was last asked.
+    pub(crate) fn take_lines(&mut self) -> String {
+        std::mem::take(&mut self.out)
+    }
+}

@@ -1,0 +1,208 @@
+//! What happens, as lines that a person can read.
+
+use raft::eraftpb::MessageType;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use whitewater_api::{
+    Body, DiskOp, Error, FileName, KeyValue, NodeId, Request, RequestId, Response,
+    response::{Members, TxnOpResponse, TxnResponse},
+};
+use whitewater_replica::{Envelope, Event, PeerMessage, Role, StopReason};
+
+/// Short names for numbers that mean nothing to a reader.
+#[derive(Default)]
+pub(crate) struct Aliases(BTreeMap<u64, usize>);
+
+impl Aliases {
+    fn of(&mut self, context: u64) -> String {
+        let next = self.0.len() + 1;
+        format!("c{}", self.0.entry(context).or_insert(next))
+    }
+}
+
+/// A message: `n1@2 -> n2 append 5@2 +1 commit 4`.
+pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) -> String {
+    let (from, to) = (envelope.from, envelope.to);
+    let (kind, [first, second, third]) = envelope.summary();
+    match &envelope.body {
+        PeerMessage::Raft(m) => {
+            let mut text = format!("{from}@{} {arrow} {to} {kind}", m.term);
+            match m.get_msg_type() {
+                MessageType::MsgAppend => {
+                    let count = m.entries.len();
+                    write!(text, " {}@{} +{count} commit {}", m.index, m.log_term, m.commit)
+                }
+                MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => {
+                    write!(text, " {}@{}", m.index, m.log_term)
+                }
+                MessageType::MsgAppendResponse if m.reject => {
+                    write!(text, " {} hint {}@{}", m.index, m.reject_hint, m.log_term)
+                }
+                MessageType::MsgAppendResponse => write!(text, " {}", m.index),
+                MessageType::MsgHeartbeat => write!(text, " commit {}", m.commit),
+                _ => Ok(()),
+            }
+            .unwrap();
+            if let Ok(context) = <[u8; 8]>::try_from(m.context.as_ref()) {
+                write!(text, " {}", aliases.of(u64::from_le_bytes(context))).unwrap();
+            } else if m.context.as_ref() == b"CampaignTransfer" {
+                text.push_str(" transfer");
+            }
+            text
+        }
+        PeerMessage::Hello(i) | PeerMessage::Welcome(i) | PeerMessage::Ghost(i) => {
+            format!("{from} {arrow} {to} {kind} {i}")
+        }
+        PeerMessage::ReadIndex { term, context } => {
+            format!("{from}@{term} {arrow} {to} {kind} {}", aliases.of(*context))
+        }
+        PeerMessage::ReadIndexAnswer { context, index } => {
+            format!("{from} {arrow} {to} {kind} {} index {index}", aliases.of(*context))
+        }
+        PeerMessage::SnapshotPart(part) => {
+            let last = if part.last { ", the last" } else { "" };
+            format!(
+                "{from}@{first} {arrow} {to} {kind} {third} of {second}@{}{last}",
+                part.meta.term
+            )
+        }
+        PeerMessage::SnapshotAck { .. } => {
+            format!("{from} {arrow} {to} {kind} wants {third}")
+        }
+    }
+}
+
+/// A batch: `n2 disk w7: write 120 B, sync`.
+pub(crate) fn disk_ops(ops: &[DiskOp]) -> String {
+    let words = ops.iter().map(|op| match op {
+        DiskOp::Create { file } => format!("create {}", short(file)),
+        DiskOp::SetLength { length, .. } => format!("length {length}"),
+        DiskOp::Write { bytes, .. } => format!("write {} B", bytes.len()),
+        DiskOp::Sync { .. } => "sync".to_owned(),
+        DiskOp::Rename { to, .. } => format!("rename to {}", short(to)),
+        DiskOp::Remove { file } => format!("remove {}", short(file)),
+        DiskOp::SyncDirectory => "sync directory".to_owned(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// A file's name without its leading zeros.
+pub(crate) fn short(file: &FileName) -> String {
+    let part = |part: &str| {
+        let trimmed = part.trim_start_matches('0');
+        trimmed.to_owned()
+    };
+    file.0.split('-').map(part).collect::<Vec<_>>().join("-")
+}
+
+/// What an observer is told; nothing for what is only noise in a script.
+pub(crate) fn event(event: &Event) -> String {
+    match event {
+        Event::Applied { index, term, .. } => format!("applies {index}@{term}"),
+        Event::Members { index, voters, outgoing, learners } => {
+            let members = Members {
+                voters: voters.clone(),
+                voters_outgoing: outgoing.clone(),
+                learners: learners.clone(),
+            };
+            format!("members at {index}: {}", self::members(&members))
+        }
+        Event::Snapshot { index, term, installed: true, .. } => {
+            format!("installed snapshot {index}@{term}")
+        }
+        Event::Snapshot { index, term, .. } => format!("took snapshot {index}@{term}"),
+        Event::SnapshotPart { part } => format!("takes part {part}"),
+        Event::Read { id, applied, revision, lease } => {
+            let by = if *lease { ", by lease" } else { "" };
+            format!("reads for {id} at index {applied}, {revision}{by}")
+        }
+        Event::Sometimes(what) => format!("notes: {what}"),
+    }
+}
+
+/// Why a replica stopped.
+pub(crate) fn stop(reason: StopReason) -> String {
+    match reason {
+        StopReason::DiskFailed(error) => format!("stops: {error}"),
+        StopReason::WipedDisk => "stops: its disk was wiped".to_owned(),
+    }
+}
+
+/// A role.
+pub(crate) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Follower => "follower",
+        Role::PreCandidate => "pre-candidate",
+        Role::Candidate => "candidate",
+        Role::Leader => "leader",
+    }
+}
+
+/// A reply: `p1#0 put k v => ok r2`.
+pub(crate) fn reply(
+    id: RequestId,
+    request: Option<&Request>,
+    result: &Result<Response, Error>,
+) -> String {
+    let request = request.map_or_else(|| "?".to_owned(), ToString::to_string);
+    let result = match result {
+        Ok(response) => {
+            format!("{} {} by {}", body(&response.body), response.header.revision, response.header.node)
+        }
+        Err(Error::NotLeader { hint: Some(hint) }) => format!("fail: not leader, ask {hint}"),
+        Err(error) => {
+            let effect = match error.effect() {
+                whitewater_api::Effect::None => "fail",
+                whitewater_api::Effect::Unknown => "info",
+            };
+            format!("{effect}: {}", error.to_string().trim_start_matches("etcdserver: "))
+        }
+    };
+    format!("{id} {request} => {result}")
+}
+
+fn body(body: &Body) -> String {
+    match body {
+        Body::Put(_) | Body::Compact | Body::MoveLeader => "ok".to_owned(),
+        Body::Range(range) => kvs(&range.kvs),
+        Body::DeleteRange(deleted) => format!("deleted {}", deleted.deleted),
+        Body::Txn(response) => txn(response),
+        Body::Member(members) => self::members(members),
+    }
+}
+
+fn txn(response: &TxnResponse) -> String {
+    let ops = response.responses.iter().map(|op| match op {
+        TxnOpResponse::Put(_) => "ok".to_owned(),
+        TxnOpResponse::Range(range) => kvs(&range.kvs),
+        TxnOpResponse::DeleteRange(deleted) => format!("deleted {}", deleted.deleted),
+        TxnOpResponse::Txn(inner) => txn(inner),
+    });
+    let ops = ops.collect::<Vec<_>>().join("; ");
+    format!("{}: {ops}", if response.succeeded { "then" } else { "else" })
+}
+
+fn kvs(kvs: &[KeyValue]) -> String {
+    if kvs.is_empty() {
+        return "nothing".to_owned();
+    }
+    let kvs = kvs.iter().map(|kv| format!("{}={}", kv.key, kv.value));
+    kvs.collect::<Vec<_>>().join(" ")
+}
+
+/// Members: `voters n1 n2 | outgoing n1 n3 | learners n4`.
+pub(crate) fn members(members: &Members) -> String {
+    let nodes = |nodes: &[NodeId]| {
+        let mut nodes = nodes.to_vec();
+        nodes.sort_unstable();
+        nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let mut text = format!("voters {}", nodes(&members.voters));
+    if !members.voters_outgoing.is_empty() {
+        write!(text, " | outgoing {}", nodes(&members.voters_outgoing)).unwrap();
+    }
+    if !members.learners.is_empty() {
+        write!(text, " | learners {}", nodes(&members.learners)).unwrap();
+    }
+    text
+}

@@ -1,0 +1,482 @@
+//! The verbs of a script.
+//!
+//! | verb | what happens |
+//! |---|---|
+//! | `cluster nodes=3 [mutation=..] [promises=off] [seed=1] [setting=value]` | starts a new cluster; settings as in `Tuning` |
+//! | `join n4 [members=n1,n2,n3]` | starts a node that is to be added |
+//! | `elect n1` | `timeout n1`, then `stabilize` |
+//! | `tick [n1 ..] [count=1]` | time passes at these nodes, or at all; nothing is delivered |
+//! | `timeout n1` | time passes at one node until it campaigns |
+//! | `run 10` | ticks everywhere, with everything delivered after each |
+//! | `stabilize` | delivers until nothing is on its way |
+//! | `deliver`, `drop`, `duplicate`, `hold` | do that to the messages that are on their way now `[from=] [to=] [kind=] [count=]` |
+//! | `release` | puts held messages back on their way, with the same filters |
+//! | `network` | draws what is on its way |
+//! | `partition n1 n2`, `cut n1 n2`, `heal` | cuts these from all others; cuts one direction; undoes all cuts |
+//! | `disk n1 works/stalls/full/fails`, `disk n1 done [count=1]` | what the disk does with what it is asked from now on |
+//! | `crash n1 [power] [torn=BYTES]`, `restart n1`, `wipe n1` | kills the process; starts it; empties the disk |
+//! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
+//! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
+//! | `fill n1 10 [bytes=100]` | so many puts of so large values |
+//! | `status`, `dump n1`, `files n1` | what is there |
+//! | `equal` | fails unless all running replicas have the same store |
+
+use crate::harness::{
+    cluster::Cluster,
+    disk::Mode,
+    draw,
+};
+use goldenscript::{ArgumentConsumer, Command, Context, Runner};
+use std::{collections::BTreeSet, error::Error, str::FromStr};
+use whitewater_api::{
+    FileName, Incarnation, KeyRange, MemberChange, NodeId, Request, RequestId, Revision, Tuning,
+    request::{
+        CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
+        Relation, TxnOp, TxnRequest,
+    },
+};
+use whitewater_mutation::{Mutation, Mutations};
+use whitewater_replica::{Boot, Envelope, Replica, wal::Wal};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Runs scripts.
+pub(crate) struct Script {
+    pub(crate) cluster: Cluster,
+    /// Mutations that every cluster of the script has.
+    pub(crate) mutations: Mutations,
+}
+
+impl Script {
+    /// A script under these mutations.
+    pub(crate) fn new(mutations: Mutations) -> Self {
+        Self { cluster: Cluster::new(Tuning::default(), mutations, 1), mutations }
+    }
+
+    /// Plays lines that are not kept in a file, and returns what they said.
+    pub(crate) fn play(&mut self, lines: &str) -> String {
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        let script = format!("{}\n---\n", lines.collect::<Vec<_>>().join("\n"));
+        goldenscript::generate(self, &script).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Runner for Script {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _context: &Context) -> Outcome<String> {
+        let mut args = command.consume_args();
+        match command.name.as_str() {
+            "cluster" => self.start_cluster(&mut args)?,
+            "join" => self.join(&mut args)?,
+            "tick" | "timeout" | "elect" | "run" | "stabilize" => {
+                self.pass_time(&command.name, &mut args)?;
+            }
+            "deliver" | "drop" | "duplicate" | "hold" | "release" | "network" => {
+                self.handle_messages(&command.name, &mut args)?;
+            }
+            "partition" | "cut" | "heal" => self.cut(&command.name, &mut args)?,
+            "disk" => self.set_disk(&mut args)?,
+            "crash" | "restart" | "wipe" | "corrupt" => self.harm(&command.name, &mut args)?,
+            "status" | "dump" | "files" | "equal" => self.look(&command.name, &mut args)?,
+            "fill" => self.fill(&mut args)?,
+            _ => self.ask(&command.name, &mut args)?,
+        }
+        args.reject_next()?;
+        Ok(self.cluster.take_lines())
+    }
+}
+
+impl Script {
+    fn start_cluster(&mut self, args: &mut ArgumentConsumer) -> Outcome {
+        let count = key(args, "nodes")?.unwrap_or(3);
+        let seed = key(args, "seed")?.unwrap_or(1);
+        let checks_promises = args.take_key("promises") != Some("off");
+        let mut mutations = self.mutations;
+        if let Some(name) = args.take_key("mutation") {
+            mutations = mutations.with(Mutation::from_name(name).ok_or("no such mutation")?);
+        }
+        // Small segments: a script reads the whole log after every promise.
+        let mut tuning =
+            serde_json::to_value(Tuning { segment_bytes: 4096, ..Tuning::default() })?;
+        while let Some((name, value)) = args.next_key() {
+            let old = tuning.get_mut(name).ok_or_else(|| format!("no setting {name}"))?;
+            *old = serde_json::from_str(value)?;
+        }
+        self.cluster = Cluster::new(serde_json::from_value(tuning)?, mutations, seed);
+        self.cluster.checks_promises = checks_promises;
+        let members: Vec<NodeId> = (1..=count).map(NodeId).collect();
+        for node in &members {
+            self.cluster.add(*node, Boot::Bootstrap { members: members.clone() });
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, args: &mut ArgumentConsumer) -> Outcome {
+        let new = node(args)?;
+        let members = match args.take_key("members") {
+            Some(members) => members.split(',').map(parse_node).collect::<Outcome<_>>()?,
+            None => self.cluster.nodes.keys().copied().collect(),
+        };
+        self.cluster.add(new, Boot::Join { members });
+        Ok(())
+    }
+
+    fn pass_time(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        match verb {
+            "tick" => {
+                let count = key(args, "count")?.unwrap_or(1);
+                let mut nodes = nodes(args)?;
+                if nodes.is_empty() {
+                    nodes = self.cluster.nodes.keys().copied().collect();
+                }
+                for _ in 0..count {
+                    nodes.iter().for_each(|node| self.cluster.tick(*node));
+                }
+            }
+            "timeout" => self.cluster.time_out(node(args)?),
+            "elect" => {
+                self.cluster.time_out(node(args)?);
+                self.cluster.stabilize();
+            }
+            "run" => self.cluster.run(positional(args)?),
+            _ => self.cluster.stabilize(),
+        }
+        Ok(())
+    }
+
+    fn handle_messages(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let filter = Filter::take(args)?;
+        let source = if verb == "release" {
+            std::mem::take(&mut self.cluster.held)
+        } else {
+            std::mem::take(&mut self.cluster.network).into()
+        };
+        let (mut chosen, mut others) = (Vec::new(), Vec::new());
+        for envelope in source {
+            let fits = filter.fits(&envelope) && chosen.len() < filter.count;
+            if fits { &mut chosen } else { &mut others }.push(envelope);
+        }
+        if verb == "release" {
+            self.cluster.held = others;
+        } else {
+            self.cluster.network = others.into();
+        }
+        if chosen.is_empty() && verb != "network" {
+            return Err("no such message".into());
+        }
+        for envelope in chosen {
+            self.handle_message(verb, envelope);
+        }
+        Ok(())
+    }
+
+    fn handle_message(&mut self, verb: &str, envelope: Envelope) {
+        let cluster = &mut self.cluster;
+        let (arrow, note) = match verb {
+            "deliver" => return cluster.deliver(envelope),
+            "release" => return cluster.network.push_back(envelope),
+            "drop" => ("-x", ""),
+            "duplicate" => ("=>", " is doubled"),
+            "hold" => ("-|", " is held"),
+            _ => ("..", " is on its way"),
+        };
+        let line = draw::envelope(&envelope, arrow, &mut cluster.aliases);
+        cluster.say(&format!("{line}{note}"));
+        match verb {
+            "drop" => {}
+            "duplicate" => {
+                cluster.network.push_back(envelope.clone());
+                cluster.network.push_back(envelope);
+            }
+            "hold" => cluster.held.push(envelope),
+            _ => cluster.network.push_back(envelope),
+        }
+    }
+
+    fn cut(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let cuts = &mut self.cluster.cuts;
+        match verb {
+            "heal" => cuts.clear(),
+            "cut" => {
+                cuts.insert((node(args)?, node(args)?));
+            }
+            _ => {
+                let inside: BTreeSet<NodeId> = nodes(args)?.into_iter().collect();
+                let all: BTreeSet<NodeId> = self.cluster.nodes.keys().copied().collect();
+                for (one, other) in all.iter().flat_map(|a| all.iter().map(move |b| (*a, *b))) {
+                    if inside.contains(&one) != inside.contains(&other) {
+                        cuts.insert((one, other));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_disk(&mut self, args: &mut ArgumentConsumer) -> Outcome {
+        let id = node(args)?;
+        let count = key(args, "count")?.unwrap_or(1);
+        let disk = &mut self.cluster.nodes.get_mut(&id).ok_or("no such node")?.disk;
+        disk.mode = match args.next_pos().ok_or("what of the disk?")? {
+            "works" => Mode::Works,
+            "stalls" => Mode::Stalls,
+            "full" => Mode::Full,
+            "fails" => Mode::Fails,
+            "done" => {
+                (0..count).for_each(|_| self.cluster.work_disk_once(id));
+                return Ok(());
+            }
+            other => return Err(format!("no disk does {other}").into()),
+        };
+        if disk.mode != Mode::Stalls {
+            while !self.cluster.nodes[&id].disk.queue.is_empty() {
+                self.cluster.work_disk_once(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn harm(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let id = node(args)?;
+        match verb {
+            "crash" => {
+                let torn: Option<usize> = key(args, "torn")?;
+                let power = args.next_pos() == Some("power") || torn.is_some();
+                if let Some(kept) = torn {
+                    self.cluster.nodes.get_mut(&id).ok_or("no such node")?.disk.tear(kept);
+                }
+                self.cluster.crash(id, power);
+            }
+            "restart" => self.cluster.start(id),
+            "wipe" => self.cluster.wipe(id),
+            _ => {
+                let name = long(args.next_pos().ok_or("which file?")?);
+                let at = key(args, "at")?.ok_or("at which byte?")?;
+                let disk = &mut self.cluster.nodes.get_mut(&id).ok_or("no such node")?.disk;
+                disk.corrupt(&name, at);
+            }
+        }
+        Ok(())
+    }
+
+    // What clients ask.
+
+    fn ask(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let process = key(args, "p")?.unwrap_or(1);
+        let id = node(args)?;
+        let request = request(verb, args)?;
+        self.cluster.ask(id, process, request);
+        Ok(())
+    }
+
+    fn fill(&mut self, args: &mut ArgumentConsumer) -> Outcome {
+        let bytes = key(args, "bytes")?.unwrap_or(100);
+        let (id, count) = (node(args)?, positional::<usize>(args)?);
+        for number in 1..=count {
+            let put = PutRequest::new(format!("f{number}"), "x".repeat(bytes));
+            self.cluster.ask(id, 9, Request::Put(put));
+            self.cluster.stabilize();
+        }
+        self.cluster.take_lines();
+        let last = self.cluster.status(id).map_or(0, |status| status.last.0);
+        self.cluster.say(&format!("{count} puts of {bytes} B, last index {last}"));
+        Ok(())
+    }
+
+    // What is there.
+
+    fn look(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        match verb {
+            "status" => {
+                let mut which = nodes(args)?;
+                if which.is_empty() {
+                    which = self.cluster.nodes.keys().copied().collect();
+                }
+                for id in which {
+                    let line = self.status(id);
+                    self.cluster.say(&line);
+                }
+            }
+            "equal" => self.equal()?,
+            "dump" => self.dump(node(args)?)?,
+            _ => {
+                let id = node(args)?;
+                for (name, bytes) in self.cluster.nodes[&id].disk.image() {
+                    self.cluster.say(&format!("{} {} B", draw::short(&name), bytes.len()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self, id: NodeId) -> String {
+        let Some(status) = self.cluster.status(id) else { return format!("{id} is down") };
+        let mut line = format!(
+            "{id}@{} {} commit {} applied {} log {}..{} {}",
+            status.term,
+            draw::role(status.role),
+            status.commit,
+            status.applied,
+            status.first,
+            status.last,
+            status.revision,
+        );
+        if let Some(leader) = status.leader {
+            line.push_str(&format!(" leader {leader}"));
+        }
+        let flags = [
+            (status.receives_snapshot, "receives a snapshot".to_owned()),
+            (status.transfers, "hands over".to_owned()),
+            (status.is_joint, "joint".to_owned()),
+            (status.pending > 0, format!("{} pending", status.pending)),
+        ];
+        for (_, flag) in flags.iter().filter(|(is_set, _)| *is_set) {
+            line.push_str(", ");
+            line.push_str(flag);
+        }
+        line
+    }
+
+    fn equal(&mut self) -> Outcome {
+        let running = self.cluster.nodes.values().filter_map(|node| node.replica.as_ref());
+        let states: BTreeSet<_> = running
+            .map(|replica| (replica.status().applied, replica.status().chain, replica.digest()))
+            .collect();
+        if states.len() > 1 {
+            return Err(format!("the stores differ: {states:?}").into());
+        }
+        Ok(())
+    }
+
+    fn dump(&mut self, id: NodeId) -> Outcome {
+        let node = &self.cluster.nodes[&id];
+        let image = node.disk.image();
+        let owner = whitewater_replica::identity::Identity::read(&image)?
+            .map_or(Incarnation(0), |identity| identity.incarnation);
+        let tuning = &self.cluster.tuning;
+        let (_, log) = Wal::recover(
+            owner,
+            tuning.segment_bytes,
+            self.cluster.mutations,
+            &image,
+            &mut Vec::new(),
+        )?;
+        let vote = log.vote.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
+        self.cluster.say(&format!("term {} vote {vote} commit {}", log.term, log.commit));
+        if let Some(mark) = &log.snapshot {
+            self.cluster.say(&format!("snapshot {}@{}", mark.index, mark.term));
+        }
+        for entry in &log.entries {
+            let what = match postcard::from_bytes::<(RequestId, Request)>(&entry.data) {
+                _ if entry.data.is_empty() => "nothing".to_owned(),
+                Ok((id, request)) if entry.get_entry_type() == raft::eraftpb::EntryType::EntryNormal => {
+                    format!("{id} {request}")
+                }
+                _ => "members".to_owned(),
+            };
+            self.cluster.say(&format!("{}@{} {what}", entry.index, entry.term));
+        }
+        Ok(())
+    }
+}
+
+/// Which messages a verb is about.
+struct Filter {
+    from: Option<NodeId>,
+    to: Option<NodeId>,
+    kind: Option<String>,
+    count: usize,
+}
+
+impl Filter {
+    fn take(args: &mut ArgumentConsumer) -> Outcome<Self> {
+        Ok(Self {
+            from: args.take_key("from").map(parse_node).transpose()?,
+            to: args.take_key("to").map(parse_node).transpose()?,
+            kind: args.take_key("kind").map(str::to_owned),
+            count: key(args, "count")?.unwrap_or(usize::MAX),
+        })
+    }
+
+    fn fits(&self, envelope: &Envelope) -> bool {
+        self.from.is_none_or(|from| envelope.from == from)
+            && self.to.is_none_or(|to| envelope.to == to)
+            && self.kind.as_ref().is_none_or(|kind| envelope.summary().0 == kind)
+    }
+}
+
+fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
+    let mut next = || args.next_pos().ok_or_else(|| format!("{verb} wants more"));
+    Ok(match verb {
+        "put" => Request::Put(PutRequest::new(next()?, next()?)),
+        "get" => Request::Range(RangeRequest::new(KeyRange::single(next()?))),
+        "stale-get" => {
+            let mut range = RangeRequest::new(KeyRange::single(next()?));
+            range.serializable = true;
+            Request::Range(range)
+        }
+        "delete" => Request::DeleteRange(DeleteRangeRequest {
+            range: KeyRange::single(next()?),
+            prev_kv: false,
+        }),
+        "cas" => {
+            let (name, old, new) = (next()?, next()?, next()?);
+            Request::Txn(TxnRequest {
+                compares: vec![Compare {
+                    range: KeyRange::single(name),
+                    relation: Relation::Equal,
+                    target: CompareTarget::Value(old.into()),
+                }],
+                success: vec![TxnOp::Put(PutRequest::new(name, new))],
+                failure: vec![TxnOp::Range(RangeRequest::new(KeyRange::single(name)))],
+            })
+        }
+        "compact" => Request::Compact(CompactRequest { revision: Revision(next()?.parse()?) }),
+        "member-add" => Request::Member(MemberChange::Add(parse_node(next()?)?)),
+        "member-add-learner" => Request::Member(MemberChange::AddLearner(parse_node(next()?)?)),
+        "member-promote" => Request::Member(MemberChange::Promote(parse_node(next()?)?)),
+        "member-remove" => Request::Member(MemberChange::Remove(parse_node(next()?)?)),
+        "member-replace" => Request::Member(MemberChange::Replace {
+            old: parse_node(next()?)?,
+            new: parse_node(next()?)?,
+        }),
+        "move-leader" => Request::MoveLeader(parse_node(next()?)?),
+        _ => return Err(format!("no verb {verb}").into()),
+    })
+}
+
+fn parse_node(text: &str) -> Outcome<NodeId> {
+    let number = text.strip_prefix('n').ok_or_else(|| format!("{text} is no node"))?;
+    Ok(NodeId(number.parse()?))
+}
+
+fn node(args: &mut ArgumentConsumer) -> Outcome<NodeId> {
+    parse_node(args.next_pos().ok_or("which node?")?)
+}
+
+/// All positional arguments.
+fn nodes(args: &mut ArgumentConsumer) -> Outcome<Vec<NodeId>> {
+    let mut nodes = Vec::new();
+    while let Some(text) = args.next_pos() {
+        nodes.push(parse_node(text)?);
+    }
+    Ok(nodes)
+}
+
+fn positional<T: FromStr<Err: Error + 'static>>(args: &mut ArgumentConsumer) -> Outcome<T> {
+    Ok(args.next_pos().ok_or("how many?")?.parse()?)
+}
+
+fn key<T: FromStr<Err: Error + 'static>>(
+    args: &mut ArgumentConsumer,
+    name: &str,
+) -> Outcome<Option<T>> {
+    Ok(args.take_key(name).map(str::parse).transpose()?)
+}
+
+/// The inverse of [`draw::short`].
+fn long(name: &str) -> FileName {
+    let number = name.strip_prefix("wal-").and_then(|rest| rest.strip_suffix(".log"));
+    number.map_or_else(|| name.into(), |number| FileName(format!("wal-{number:0>16}.log")))
+}

@@ -1,0 +1,39 @@
+//! The replica at its door: scripts that a person can read, and the defects of raft-rs that its driver guards.
+
+mod harness;
+
+use harness::script::Script;
+use std::{collections::BTreeSet, path::Path};
+use whitewater_mutation::Mutations;
+
+macro_rules! scripts {
+    ($($name:ident)*) => {
+        const SCRIPTS: &[&str] = &[$(stringify!($name),)*];
+
+        $(
+            #[test]
+            fn $name() {
+                play(stringify!($name));
+            }
+        )*
+    };
+}
+
+scripts! {
+    smoke
+}
+
+fn play(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testscripts").join(name);
+    let mut script = Script::new(Mutations::none());
+    goldenscript::run(&mut script, path).unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+#[test]
+fn every_script_is_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testscripts");
+    let names = std::fs::read_dir(folder).unwrap();
+    let names: BTreeSet<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, SCRIPTS.iter().map(|name| (*name).to_owned()).collect());
+}

@@ -1,0 +1,343 @@
+//! The network: what becomes of a message (N1-N4, N7-N9, N11).
+//!
+//! A message's fate is decided when it is sent: what is under way when a cut begins still arrives, and a message sent
+//! into a cut is lost even if the cut ends a moment later. That needs no event of its own for a fault's begin and end.
+//!
+//! The luck of the n-th message of a link is the same whatever faults hold: each message takes the same draws from its
+//! link's stream, lost or not, and what only some of them need (a second copy, a storm's delay) comes from a second
+//! stream. So a fault that is taken out of a plan leaves the weather of all other messages as it was, and shrinking
+//! sees what it asked for.
+//!
+//! Roles (N11) are looked up by the caller. Left out for now: corruption (N5: another [`Fate`]), queues and bandwidth
+//! (N6: `send` would need the size), resets (N10: the caller's).
+
+pub mod links;
+pub mod partition;
+
+use crate::{
+    fault::{FaultId, Faults},
+    latency, limits,
+};
+use links::{LinkSet, Port};
+use whitewater_record::{NetworkProfile, Seed, SimTime, Span, Stream};
+
+/// The links between all nodes and clients.
+#[derive(Clone, Debug)]
+pub struct Network {
+    profile: NetworkProfile,
+    seed: Seed,
+    links: Vec<Link>,
+    /// By the ports of a link, one more than its place in `links`; 0 if it was never used.
+    places: Vec<Vec<u32>>,
+    faults: Faults<LinkFault>,
+    counts: NetworkCounts,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Bad luck took it.
+    Lost,
+    /// A partition took it. If both ends live, say so with [`Network::credit_cut`].
+    Cut,
+    /// It arrives. What arrives at the same moment on one link arrives in the order in which it was sent.
+    Once(SimTime),
+    /// It arrives, and again at the second moment, which is not before the first.
+    Twice(SimTime, SimTime),
+}
+
+/// What a fault does to links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkFault {
+    /// N7, N8: what is sent is lost.
+    Cut,
+    /// N9: what is sent arrives at the end, all at once and in order.
+    Clog {
+        /// The end.
+        until: SimTime,
+    },
+    /// N1-N4: worse luck, on top of the profile and of other weather.
+    Weather(Weather),
+}
+
+/// Worse luck. Chances in a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// Chance of loss.
+    pub loss_ppm: u32,
+    /// Chance of a second copy.
+    pub duplicate_ppm: u32,
+    /// Chance of being out of order.
+    pub reorder_ppm: u32,
+    /// Mean delay on top.
+    pub delay: Span,
+}
+
+/// What was seen on all links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkCounts {
+    /// Messages that were sent, whatever became of them.
+    pub sent: u64,
+    /// Those that a partition took.
+    pub cut: u64,
+    /// Those that bad luck took.
+    pub lost: u64,
+    /// Those that a clog made later.
+    pub clogged: u64,
+    /// Those that arrive twice.
+    pub duplicated: u64,
+    /// Those that arrive before one that was sent earlier on their link.
+    pub reordered: u64,
+}
+
+#[derive(Clone, Debug)]
+struct LinkFault {
+    links: LinkSet,
+    fault: NetworkFault,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    /// The draws that each message takes.
+    luck: Stream,
+    /// The draws that some messages take.
+    extra: Stream,
+    /// When the last message that keeps the order arrives; the next one is not earlier.
+    /// Invariant: never decreases.
+    ordered: SimTime,
+    /// When the last of all first copies arrives.
+    /// Invariant: `latest >= ordered`; never decreases.
+    latest: SimTime,
+}
+
+/// All faults on one link, added up.
+#[derive(Clone, Copy)]
+struct Sky {
+    is_cut: bool,
+    clogged_until: SimTime,
+    weather: Weather,
+}
+
+/// What happened to one message, for the witnesses.
+#[derive(Clone, Copy)]
+enum Event {
+    Cut,
+    Lost,
+    Clogged,
+    Duplicated,
+    Reordered,
+    Delayed,
+}
+
+impl Network {
+    /// A network in which nothing has been sent.
+    pub fn new(profile: NetworkProfile, seed: Seed) -> Self {
+        Self {
+            profile,
+            seed,
+            links: Vec::new(),
+            places: Vec::new(),
+            faults: Faults::new(),
+            counts: NetworkCounts::default(),
+        }
+    }
+
+    /// Says what becomes of a message that is sent now.
+    pub fn send(&mut self, now: SimTime, from: Port, to: Port) -> Fate {
+        let sky = if self.faults.is_empty() { Sky::CLEAR } else { self.sky(from, to) };
+        let place = self.place(from, to);
+        let link = &mut self.links[place];
+        let luck = Luck(link.luck.bits());
+        let usual = latency::draw(&self.profile.latency, &mut link.luck);
+        self.counts.sent += 1;
+        if sky.is_cut {
+            self.counts.cut += 1;
+            return Fate::Cut;
+        }
+        if luck.has(0, self.profile.loss_ppm, sky.weather.loss_ppm) {
+            self.counts.lost += 1;
+            self.credit(from, to, Event::Lost);
+            return Fate::Lost;
+        }
+
+        let mut delay = usual;
+        if sky.weather.delay.0 > 0 {
+            delay = delay + Span(link.extra.exponential(sky.weather.delay.0));
+        }
+        let is_loose = luck.has(1, self.profile.reorder_ppm, sky.weather.reorder_ppm);
+        let mut free = now + delay;
+        let mut arrival = free.max(sky.clogged_until);
+        if is_loose {
+            free = free + link.hold_back(&self.profile, sky.weather.delay);
+            arrival = arrival.max(free);
+        } else {
+            arrival = arrival.max(link.ordered);
+            link.ordered = arrival;
+        }
+        let overtakes = arrival < link.latest;
+        link.latest = link.latest.max(arrival);
+        let is_clogged = free < sky.clogged_until;
+
+        let is_doubled = luck.has(2, self.profile.duplicate_ppm, sky.weather.duplicate_ppm);
+        let fate = if is_doubled {
+            Fate::Twice(arrival, arrival + Span(link.extra.between(0, self.profile.replay.0)))
+        } else {
+            Fate::Once(arrival)
+        };
+        self.counts.duplicated += u64::from(is_doubled);
+        self.counts.reordered += u64::from(overtakes);
+        self.counts.clogged += u64::from(is_clogged);
+        if !self.faults.is_empty() {
+            let happened = [
+                (is_doubled, Event::Duplicated),
+                (overtakes, Event::Reordered),
+                (is_clogged, Event::Clogged),
+                (delay > usual, Event::Delayed),
+            ];
+            for (_, event) in happened.into_iter().filter(|(did, _)| *did) {
+                self.credit(from, to, event);
+            }
+        }
+        fate
+    }
+
+    /// A fault begins on these links. Faults may overlap: cuts and clogs hold until the last one ends, weather adds up.
+    pub fn begin(&mut self, fault: FaultId, links: LinkSet, effect: NetworkFault) {
+        self.faults.begin(fault, LinkFault { links, fault: effect });
+    }
+
+    /// Everything that began under this id ends. Nothing happens if nothing did.
+    pub fn end(&mut self, fault: FaultId) {
+        self.faults.end(fault);
+    }
+
+    /// A message from `from` to `to` met [`Fate::Cut`] while both ends were alive: a witness for each fault that cuts
+    /// the link. Only the caller knows who lives.
+    pub fn credit_cut(&mut self, from: Port, to: Port) {
+        self.credit(from, to, Event::Cut);
+    }
+
+    /// How many messages the fault has touched: cut (see [`Self::credit_cut`]), held, or hit by its weather.
+    pub fn witnessed(&self, fault: FaultId) -> u64 {
+        self.faults.witnessed(fault)
+    }
+
+    /// What was seen on all links so far.
+    pub fn counts(&self) -> NetworkCounts {
+        self.counts
+    }
+
+    /// Whether a message sent now from `from` to `to` would be cut.
+    pub fn is_cut(&self, from: Port, to: Port) -> bool {
+        self.sky(from, to).is_cut
+    }
+
+    fn sky(&self, from: Port, to: Port) -> Sky {
+        let mut sky = Sky::CLEAR;
+        for active in self.faults.iter().filter(|a| a.effect.links.contains(from, to)) {
+            match active.effect.fault {
+                NetworkFault::Cut => sky.is_cut = true,
+                NetworkFault::Clog { until } => sky.clogged_until = sky.clogged_until.max(until),
+                NetworkFault::Weather(weather) => sky.weather = sky.weather.and(weather),
+            }
+        }
+        sky
+    }
+
+    fn credit(&mut self, from: Port, to: Port, event: Event) {
+        for active in self.faults.iter_mut() {
+            if active.effect.fault.can(event) && active.effect.links.contains(from, to) {
+                active.touched += 1;
+            }
+        }
+    }
+
+    fn place(&mut self, from: Port, to: Port) -> usize {
+        let known = self.places.get(from.index()).and_then(|row| row.get(to.index()));
+        match known {
+            Some(&place) if place > 0 => place as usize - 1,
+            Some(_) | None => self.add_link(from, to),
+        }
+    }
+
+    #[cold]
+    fn add_link(&mut self, from: Port, to: Port) -> usize {
+        let entity = from.stream_entity(to);
+        self.links.push(Link {
+            luck: self.seed.stream("link", entity),
+            extra: self.seed.stream("link extra", entity),
+            ordered: SimTime::ZERO,
+            latest: SimTime::ZERO,
+        });
+        if self.places.len() <= from.index() {
+            self.places.resize(from.index() + 1, Vec::new());
+        }
+        let row = &mut self.places[from.index()];
+        if row.len() <= to.index() {
+            row.resize(to.index() + 1, 0);
+        }
+        row[to.index()] = u32::try_from(self.links.len()).expect("ports bound the links");
+        self.links.len() - 1
+    }
+}
+
+impl Link {
+    /// How long a message that is out of order is held back on top of its delay. Skipping the queue alone would change
+    /// nothing on a link with one message under way.
+    fn hold_back(&mut self, profile: &NetworkProfile, delay: Span) -> Span {
+        let usual = profile.latency.min + profile.latency.mean + delay;
+        Span(self.extra.exponential(usual.0.saturating_mul(limits::HOLD_BACK_FACTOR)))
+    }
+}
+
+impl Sky {
+    const CLEAR: Self = Self {
+        is_cut: false,
+        clogged_until: SimTime::ZERO,
+        weather: Weather { loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, delay: Span(0) },
+    };
+}
+
+impl Weather {
+    fn and(self, other: Self) -> Self {
+        Self {
+            loss_ppm: self.loss_ppm.saturating_add(other.loss_ppm),
+            duplicate_ppm: self.duplicate_ppm.saturating_add(other.duplicate_ppm),
+            reorder_ppm: self.reorder_ppm.saturating_add(other.reorder_ppm),
+            delay: self.delay + other.delay,
+        }
+    }
+}
+
+impl NetworkFault {
+    /// Whether it may be the cause of the event.
+    fn can(&self, event: Event) -> bool {
+        match (self, event) {
+            (Self::Cut, Event::Cut) | (Self::Clog { .. }, Event::Clogged) => true,
+            (Self::Weather(weather), Event::Lost) => weather.loss_ppm > 0,
+            (Self::Weather(weather), Event::Duplicated) => weather.duplicate_ppm > 0,
+            (Self::Weather(weather), Event::Reordered) => weather.reorder_ppm > 0,
+            (Self::Weather(weather), Event::Delayed) => weather.delay.0 > 0,
+            (Self::Cut | Self::Clog { .. }, _)
+            | (Self::Weather(_), Event::Cut | Event::Clogged) => false,
+        }
+    }
+}
+
+/// One word of luck for three chances, 21 bits each: a third of the price, and the same draws whatever the chances.
+#[derive(Clone, Copy)]
+struct Luck(u64);
+
+impl Luck {
+    const BITS: u32 = 21;
+
+    /// Whether the `lane`-th chance comes true, at the sum of two rates.
+    fn has(self, lane: u32, profile_ppm: u32, weather_ppm: u32) -> bool {
+        let drawn = (self.0 >> (lane * Self::BITS)) & ((1 << Self::BITS) - 1);
+        let ppm = u64::from(profile_ppm) + u64::from(weather_ppm);
+        drawn * 1_000_000 < ppm << Self::BITS
+    }
+}
+
+#[cfg(test)]
+mod tests;
