@@ -1,2 +1,76 @@
-//! The whitewater command.
-fn main() {}
+//! The `whitewater` command: hostile runs of a replicated key-value store, judged.
+//!
+//! ```text
+//!  whitewater run swarm --seeds 100
+//!     args -> run -> campaign -> pool -> 2 x `whitewater worker` -> engine (plan, world, judges)
+//!                       '-> artefacts (plan, history, trace of a failure), reports
+//! ```
+//!
+//! Open [`engine`] first: it is the one place that plans, plays and judges. `stdout` is the result, `stderr` the
+//! progress; [`exit`] lists the exit codes.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod artefacts;
+mod campaign;
+mod check;
+mod compare;
+mod console;
+mod dispenser;
+mod doctor;
+mod engine;
+mod exit;
+mod interrupt;
+mod job;
+mod judge;
+mod limits;
+mod listing;
+mod pool;
+mod progress;
+mod replay;
+mod resources;
+mod run;
+mod worker;
+
+use crate::{
+    args::{Args, Verb},
+    console::Console,
+    exit::{CliError, Exit},
+};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let console = Console::new(args.color, args.json);
+    if let Some(level) = args.log {
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_ansi(false)
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+    let exit = dispatch(args.verb, console).unwrap_or_else(|error| {
+        // As with any filter in a pipe, a reader that has seen enough is no reason to complain.
+        if !matches!(error, CliError::NobodyReads) {
+            console.complain(&error.to_string());
+        }
+        error.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
+    match verb {
+        Verb::Run(args) => run::run(&args, console),
+        Verb::Replay(args) => replay::replay(&args, console),
+        Verb::Doctor(args) => doctor::doctor(&args, console),
+        Verb::Check(args) => check::check(&args, console),
+        Verb::Plan(args) => listing::plan(&args, console),
+        Verb::Zoo(_) => listing::zoo(console),
+        Verb::Scenarios => listing::scenarios(console),
+        Verb::Worker => worker::work(),
+    }
+}

@@ -1,0 +1,54 @@
+# Verbs only, one line each: people and CI type the same thing. The logic is in the command.
+
+SEED ?= 1
+SEEDS ?= 1000
+SCENARIO ?= swarm
+PLAN ?= reports/out/plan.toml
+WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+
+.PHONY: help run test check fix golden replay zoo doctor bench report fmt-check lint docs wasm
+
+help: ## This list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## The main job: a campaign. SCENARIO, SEEDS, SEED.
+	cargo run --release -p whitewater -- run $(SCENARIO) --seeds $(SEEDS) --seed $(SEED)
+
+test: ## Every test, and the examples in the docs.
+	$(if $(NEXTEST),cargo nextest run --workspace,cargo test --workspace --all-targets) && cargo test --workspace --doc
+
+check: fmt-check lint docs wasm test ## Everything that a change must pass. Writes nothing. Arrows and tidy are tests.
+
+fix: ## The twin of check: repairs what a machine can.
+	cargo fmt --all && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+golden: ## Writes the expected output of tests anew; read the diff.
+	UPDATE_GOLDENFILES=1 cargo test --workspace
+
+replay: ## Plays a plan again. PLAN.
+	cargo run --release -p whitewater -- replay $(PLAN)
+
+zoo: ## The deliberate bugs.
+	cargo run --release -p whitewater -- zoo --list
+
+doctor: ## The same seeds in several processes and in a debug build: every byte equal.
+	cargo build -p whitewater && cargo run --release -p whitewater -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
+
+bench: ## What it costs.
+	cargo bench -p whitewater-benches
+
+report: ## The summary of the last campaign.
+	@cat reports/out/summary.txt
+
+fmt-check: ## Part of check: the format.
+	cargo fmt --all --check
+
+lint: ## Part of check: clippy, where warnings are errors. Never by RUSTFLAGS, which would unset --cfg madsim.
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## Part of check: the docs build, and their links lead somewhere.
+	cargo doc --workspace --no-deps --document-private-items
+
+wasm: ## Part of check: what is pure builds for a browser.
+	cargo build $(WASM) --target wasm32-unknown-unknown

@@ -1,0 +1,120 @@
+//! Gates: what a campaign must have seen before its silence means anything (shared design, "nothing green by accident").
+
+use crate::{Ruling, Totals};
+use serde::Serialize;
+use std::fmt;
+
+/// A kind of fault that was carried out so often must have been witnessed once.
+pub const APPLIED_MIN: u64 = 20;
+
+/// A campaign over so many seeds must have evaluated every check once.
+pub const SEEDS_MIN: u64 = 20;
+
+/// A gate that a campaign did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// A kind of fault was carried out often and never had an effect.
+    Unwitnessed {
+        /// The kind.
+        fault: String,
+        /// How often it was carried out.
+        applied: u64,
+    },
+    /// Faults were asked for, and none was carried out.
+    NoFault {
+        /// How many were asked for.
+        requested: u64,
+    },
+    /// A check was never evaluated.
+    Unchecked {
+        /// The check.
+        check: String,
+    },
+}
+
+impl Gate {
+    /// What a campaign is that does not pass this gate.
+    pub const fn ruling(&self) -> Ruling {
+        match self {
+            Self::Unwitnessed { .. } | Self::NoFault { .. } => Ruling::Inconclusive,
+            Self::Unchecked { .. } => Ruling::GateFailed,
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unwitnessed { fault, applied } => write!(
+                f,
+                "fault `{fault}` was applied {applied} times and never witnessed: it may do nothing"
+            ),
+            Self::NoFault { requested } => {
+                write!(f, "{requested} faults were requested and none was applied")
+            }
+            Self::Unchecked { check } => {
+                write!(f, "check `{check}` was never evaluated: its silence means nothing")
+            }
+        }
+    }
+}
+
+/// The gates that these sums do not pass. Where no fault was asked for, a check may have had nothing to look at.
+pub fn failed(totals: &Totals) -> Vec<Gate> {
+    let requested: u64 = totals.faults.values().map(|count| count.requested).sum();
+    let applied: u64 = totals.faults.values().map(|count| count.applied).sum();
+    let mut gates = Vec::new();
+    if requested == 0 {
+        return gates;
+    }
+    if requested >= APPLIED_MIN && applied == 0 {
+        gates.push(Gate::NoFault { requested });
+    }
+    for (fault, count) in &totals.faults {
+        if count.applied >= APPLIED_MIN && count.witnessed == 0 {
+            gates.push(Gate::Unwitnessed { fault: fault.clone(), applied: count.applied });
+        }
+    }
+    for (check, checked) in &totals.checks {
+        if totals.seeds >= SEEDS_MIN && checked.evaluations == 0 {
+            gates.push(Gate::Unchecked { check: check.clone() });
+        }
+    }
+    gates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_record::{Checked, FaultCount};
+
+    fn totals(applied: u64, witnessed: u64, evaluations: u64) -> Totals {
+        let mut totals = Totals { seeds: 100, ..Totals::default() };
+        totals.faults.insert("crash".into(), FaultCount { requested: 100, applied, witnessed });
+        totals
+            .checks
+            .insert("vote-once".into(), Checked { evaluations, discriminating: evaluations });
+        totals
+    }
+
+    #[test]
+    fn faults_without_a_witness_are_inconclusive_and_idle_checks_fail_the_gate() {
+        assert_eq!(failed(&totals(100, 1, 1)), []);
+        let gates = failed(&totals(100, 0, 1));
+        assert_eq!(gates, [Gate::Unwitnessed { fault: "crash".into(), applied: 100 }]);
+        assert_eq!(gates[0].ruling(), Ruling::Inconclusive);
+        let gates = failed(&totals(100, 1, 0));
+        assert_eq!(gates, [Gate::Unchecked { check: "vote-once".into() }]);
+        assert_eq!(gates[0].ruling(), Ruling::GateFailed);
+        assert_eq!(failed(&totals(0, 0, 1)), [Gate::NoFault { requested: 100 }]);
+    }
+
+    #[test]
+    fn a_scenario_without_faults_and_a_short_campaign_pass_no_gate_by_force() {
+        let mut quiet = totals(0, 0, 0);
+        quiet.faults.clear();
+        assert_eq!(failed(&quiet), []);
+        assert_eq!(failed(&Totals { seeds: 3, ..totals(3, 0, 0) }), []);
+    }
+}

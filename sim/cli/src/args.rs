@@ -1,0 +1,211 @@
+//! The command line.
+
+use crate::limits;
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use tracing_subscriber::filter::LevelFilter;
+use whitewater_record::{Seed, SimTime, Span};
+
+/// Hostile, deterministic runs of a replicated key-value store, judged.
+///
+/// Exit codes: 0 ok, 1 property violated, 2 usage, 3 inconclusive, 4 nothing ran, 5 nondeterminism, 6 a gate failed,
+/// 70 internal, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "whitewater", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// Print the result for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Color the result.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Log what happens inside, to stderr: off, error, warn, info, debug or trace.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log: Option<LevelFilter>,
+}
+
+/// When to use color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a scenario: one seed with all detail, or many seeds in worker processes.
+    Run(RunArgs),
+    /// Play a plan again, or one seed of a scenario.
+    Replay(ReplayArgs),
+    /// Run seeds several times, in fresh processes and after others, and compare every byte.
+    Doctor(DoctorArgs),
+    /// Judge recorded histories.
+    Check(CheckArgs),
+    /// Print the plan of a seed as TOML.
+    Plan(PlanArgs),
+    /// List the mutations: the deliberate bugs that checkers must find.
+    Zoo(ZooArgs),
+    /// List the scenarios of the catalogue.
+    Scenarios,
+    /// Run seeds from stdin for another process.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// What the command line says instead of the scenario.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct OverrideArgs {
+    /// Switch a deliberate bug on. `whitewater zoo --list` names them.
+    #[arg(long = "mutation", value_name = "NAME")]
+    pub(crate) mutations: Vec<String>,
+    /// Members of the cluster at the start.
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: Option<u64>,
+    /// Clients.
+    #[arg(long, value_name = "N")]
+    pub(crate) clients: Option<u64>,
+    /// Keys that the clients share.
+    #[arg(long, value_name = "N")]
+    pub(crate) keys: Option<u64>,
+    /// Operations of each client.
+    #[arg(long, value_name = "N")]
+    pub(crate) operations: Option<u64>,
+    /// Simulated length of the safety phase, such as 60s.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) duration: Option<Span>,
+    /// No faults: the same cluster and workload, as a placebo.
+    #[arg(long)]
+    pub(crate) calm: bool,
+}
+
+/// `whitewater run`
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// A name of the catalogue (`whitewater scenarios`), or a file.
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    pub(crate) scenario: String,
+    /// The first seed, decimal or 0x. Alone, it is the only one.
+    #[arg(long, value_parser = seed)]
+    pub(crate) seed: Option<Seed>,
+    /// How many seeds, counting up from the first.
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<u64>,
+    /// Start no seed after this much time on the wall, such as 30s.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<Span>,
+    /// Worker processes; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Start no seed after the first failure.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Where failures and the campaign's results go.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) out: PathBuf,
+    /// Time on the wall after which a seed counts as stuck.
+    #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
+    pub(crate) patience: Span,
+}
+
+/// `whitewater replay`
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["plan", "scenario"]))]
+pub(crate) struct ReplayArgs {
+    /// The plan.
+    #[arg(value_name = "PLAN.toml")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Instead of a plan: a scenario, with `--seed`.
+    #[arg(long, requires = "seed")]
+    pub(crate) scenario: Option<String>,
+    /// The seed of the scenario, decimal or 0x.
+    #[arg(long, value_parser = seed, requires = "scenario")]
+    pub(crate) seed: Option<Seed>,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Stop at this simulated time, such as 3.5s.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<SimTime>,
+    /// Write the events as JSON lines; `-` is stdout, and the outcome then goes to stderr.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+/// `whitewater doctor`
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// A name of the catalogue, or a file.
+    #[arg(long, value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    pub(crate) scenario: String,
+    /// The first seed, decimal or 0x.
+    #[arg(long, value_parser = seed, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// How many seeds.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) seeds: u64,
+    /// Compare with another build of this program too, such as a debug build.
+    #[arg(long, value_name = "BINARY")]
+    pub(crate) other: Option<PathBuf>,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Time on the wall after which a seed counts as stuck.
+    #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
+    pub(crate) patience: Span,
+}
+
+/// `whitewater check`
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Histories as JSON lines; `-` is stdin.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `whitewater plan`
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// A name of the catalogue, or a file.
+    #[arg(value_name = "SCENARIO|FILE.toml")]
+    pub(crate) scenario: String,
+    /// The seed, decimal or 0x.
+    #[arg(long, value_parser = seed)]
+    pub(crate) seed: Seed,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+/// `whitewater zoo`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ZooArgs {
+    /// Name, story and source of each mutation.
+    #[arg(long, required = true)]
+    pub(crate) list: bool,
+}
+
+fn seed(text: &str) -> Result<Seed, String> {
+    text.parse().map_err(|_| "expected a decimal or 0x number below 2^64".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

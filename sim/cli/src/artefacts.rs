@@ -1,0 +1,138 @@
+//! What a failure leaves behind: a folder with everything that it takes to see it again.
+//!
+//! `plan.toml`, `history.jsonl`, `trace.jsonl`, `outcome.json`, and `verdict.txt` to start with. No wall clock: the same
+//! failure leaves the same bytes.
+
+use crate::{
+    engine::{self, Finished},
+    exit::CliError,
+};
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+use whitewater_record::{Outcome, Plan};
+use whitewater_reports::{Failure, text};
+
+/// File of the history.
+pub(crate) const HISTORY: &str = "history.jsonl";
+/// File of the events.
+pub(crate) const TRACE: &str = "trace.jsonl";
+/// File of the outcome.
+pub(crate) const OUTCOME: &str = "outcome.json";
+const PLAN: &str = "plan.toml";
+const VERDICT: &str = "verdict.txt";
+
+/// A failure that was kept.
+pub(crate) struct Kept {
+    /// What to show of it.
+    pub(crate) failure: Option<Failure>,
+    /// How the run differed when it was played again. It should not.
+    pub(crate) difference: Option<String>,
+}
+
+/// Plays a failed plan again, now keeping its trace, and writes the folder. `survivable` is false if the run ended its
+/// process: it is not played again in this one.
+pub(crate) fn keep_failure(
+    out: &Path,
+    plan: &Plan,
+    outcome: &Outcome,
+    survivable: bool,
+) -> Result<Kept, CliError> {
+    let folder = out.join(folder_name(plan));
+    fs::create_dir_all(&folder).map_err(CliError::io(folder.display().to_string()))?;
+    let file = folder.join(PLAN);
+    write(&file, |out| out.write_all(plan.to_toml().as_bytes()))?;
+    let repro = format!("whitewater replay {}", quoted(&file));
+    let shown = folder.display().to_string();
+    let failure = Failure::of(outcome, Some(shown), repro.clone());
+    let verdict = format!("{}\nreplay: {repro}\n", text::outcome(outcome, false));
+    write(&folder.join(VERDICT), |out| out.write_all(verdict.as_bytes()))?;
+    if !survivable {
+        write_outcome(&folder, outcome)?;
+        return Ok(Kept { failure, difference: None });
+    }
+    let again = engine::run(plan, true, None);
+    keep_all(&folder, &again)?;
+    Ok(Kept { failure, difference: difference(outcome, &again.outcome) })
+}
+
+/// Writes history, trace and outcome of a run.
+pub(crate) fn keep_all(folder: &Path, finished: &Finished) -> Result<(), CliError> {
+    fs::create_dir_all(folder).map_err(CliError::io(folder.display().to_string()))?;
+    write(&folder.join(HISTORY), |out| finished.history.write(out))?;
+    write(&folder.join(TRACE), |out| finished.trace.write(out))?;
+    write_outcome(folder, &finished.outcome)
+}
+
+/// Writes a file through a buffer.
+pub(crate) fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), CliError> {
+    let written = File::create(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        fill(&mut out)?;
+        out.flush()
+    });
+    written.map_err(CliError::io(path.display().to_string()))
+}
+
+/// How two outcomes of one plan differ, if they do.
+pub(crate) fn difference(first: &Outcome, again: &Outcome) -> Option<String> {
+    if first == again {
+        return None;
+    }
+    let (seed, a, b) = (first.seed, first.trace_hash, again.trace_hash);
+    Some(if a == b {
+        format!(
+            "seed {seed}: equal traces ({a:016x}), but unequal outcomes, when it was played again"
+        )
+    } else {
+        let (events, events_again) = (first.events, again.events);
+        format!(
+            "seed {seed}: trace {a:016x} of {events} events, then trace {b:016x} of {events_again} events when it was \
+             played again"
+        )
+    })
+}
+
+fn write_outcome(folder: &Path, outcome: &Outcome) -> Result<(), CliError> {
+    write(&folder.join(OUTCOME), |out| {
+        serde_json::to_writer_pretty(&mut *out, outcome)?;
+        out.write_all(b"\n")
+    })
+}
+
+fn folder_name(plan: &Plan) -> PathBuf {
+    let mut name = format!("{}-{}", plan.scenario, plan.seed);
+    for mutation in &plan.mutations {
+        name.push('-');
+        name.push_str(mutation);
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    PathBuf::from(name.trim_start_matches('.'))
+}
+
+/// A path that can be pasted into a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/-_.,:+@".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_pasted() {
+        assert_eq!(
+            quoted(Path::new("reports/out/swarm-1/plan.toml")),
+            "reports/out/swarm-1/plan.toml"
+        );
+        assert_eq!(quoted(Path::new("it's here/p")), "'it'\\''s here/p'");
+    }
+}

@@ -1,0 +1,155 @@
+//! What one campaign runs, apart from the seeds: the first line that a worker reads.
+
+use crate::{args::OverrideArgs, exit::CliError};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use whitewater_record::{Outcome, Plan, Seed, Span};
+use whitewater_reports::Campaign;
+use whitewater_scenarios::{Overrides, Scenario};
+
+/// The version of what is said between the command and its workers.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// A scenario, as text, and what the command line says instead of it. The text travels, not the path, so that all
+/// workers play the same even if the file changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// [`PROTOCOL`].
+    pub(crate) protocol: u32,
+    /// The file that the scenario is from, for error messages.
+    pub(crate) file: String,
+    /// The scenario.
+    pub(crate) text: String,
+    mutations: Vec<String>,
+    nodes: Option<u64>,
+    clients: Option<u64>,
+    keys: Option<u64>,
+    operations: Option<u64>,
+    duration: Option<Span>,
+    calm: bool,
+    /// Write trace, history and outcome of each seed into this folder.
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// The answer of a worker: one line a seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// What came out.
+    pub(crate) outcome: Outcome,
+    /// CPU time that it took, in microseconds.
+    pub(crate) cpu_us: u64,
+    /// The most memory that the worker has had so far, in bytes.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Job {
+    /// Reads the scenario and checks that it can be planned for `seed`, so that a wrong command line is refused before
+    /// anything runs.
+    pub(crate) fn new(
+        scenario: &str,
+        overrides: &OverrideArgs,
+        seed: Seed,
+    ) -> Result<Self, CliError> {
+        let (file, text) = find(scenario)?;
+        let OverrideArgs { mutations, nodes, clients, keys, operations, duration, calm } =
+            overrides.clone();
+        let job = Self {
+            protocol: PROTOCOL,
+            file,
+            text,
+            mutations,
+            nodes,
+            clients,
+            keys,
+            operations,
+            duration,
+            calm,
+            keep: None,
+        };
+        job.plan(&job.scenario()?, seed)?;
+        Ok(job)
+    }
+
+    /// The same job, which writes what comes out of each seed into a folder.
+    pub(crate) fn keeping(&self, folder: PathBuf) -> Self {
+        Self { keep: Some(folder), ..self.clone() }
+    }
+
+    /// The scenario.
+    pub(crate) fn scenario(&self) -> Result<Scenario, CliError> {
+        Scenario::parse(&self.file, &self.text).map_err(|error| CliError::Usage(error.to_string()))
+    }
+
+    /// The plan of `seed`, checked.
+    pub(crate) fn plan(&self, scenario: &Scenario, seed: Seed) -> Result<Plan, CliError> {
+        let plan = whitewater_scenarios::plan(scenario, seed, &self.overrides());
+        plan.check().map_err(|error| {
+            CliError::Usage(format!("the plan of seed {seed} cannot be played: {error}"))
+        })?;
+        Ok(plan)
+    }
+
+    /// The header of a campaign of this job.
+    pub(crate) fn campaign(
+        &self,
+        scenario: &Scenario,
+        first_seed: Seed,
+        seeds_asked: Option<u64>,
+    ) -> Campaign {
+        let number = |n: Option<u64>| n.map(|n| n.to_string());
+        let changes = [
+            ("nodes", number(self.nodes)),
+            ("clients", number(self.clients)),
+            ("keys", number(self.keys)),
+            ("operations", number(self.operations)),
+            ("duration", self.duration.map(|duration| duration.to_string())),
+            ("calm", self.calm.then(|| "yes".to_owned())),
+        ];
+        let overrides: BTreeMap<String, String> = changes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect();
+        Campaign {
+            scenario: scenario.name.clone(),
+            first_seed,
+            seeds_asked,
+            mutations: self.mutations.clone(),
+            overrides,
+        }
+    }
+
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            nodes: self.nodes,
+            clients: self.clients,
+            keys: self.keys,
+            operations: self.operations,
+            duration: self.duration,
+            mutations: self.mutations.clone(),
+            calm: self.calm,
+        }
+    }
+}
+
+/// File name and text of a scenario: a path if it looks like one, else a name of the catalogue.
+fn find(scenario: &str) -> Result<(String, String), CliError> {
+    let has_ending = Path::new(scenario).extension().is_some_and(|ending| ending == "toml");
+    if has_ending || scenario.contains('/') {
+        let text = fs::read_to_string(scenario)
+            .map_err(|error| CliError::Usage(format!("{scenario}: {error}")))?;
+        return Ok((scenario.to_owned(), text));
+    }
+    let known = whitewater_scenarios::catalog().find(|(name, _)| *name == scenario);
+    let Some((name, text)) = known else {
+        let names: Vec<&str> = whitewater_scenarios::catalog().map(|(name, _)| name).collect();
+        return Err(CliError::Usage(format!(
+            "`{scenario}` is not a scenario: give a file that ends in .toml, or one of {}",
+            names.join(", ")
+        )));
+    };
+    Ok((format!("scenarios/catalog/{name}.toml"), text.to_owned()))
+}

@@ -1,0 +1,23 @@
+//! Every bound of the command.
+
+/// Seeds of a campaign that does not say how many.
+pub(crate) const SEEDS: u64 = 100;
+
+/// Signatures of which a failing seed is kept in a folder.
+pub(crate) const FAILURES_MAX: usize = 5;
+
+/// Address space of a worker, in bytes. What needs more dies, and its seed fails.
+pub(crate) const WORKER_BYTES_MAX: u64 = 8 << 30;
+
+/// Time on the wall that one seed may take, in seconds, unless `--patience` says otherwise. About a thousand times of
+/// what it takes.
+pub(crate) const PATIENCE: &str = "300s";
+
+/// Lines of a dying worker's stderr that are looked at.
+pub(crate) const LAST_WORDS_MAX: usize = 20;
+
+/// Seconds between two lines of progress where there is no terminal.
+pub(crate) const PROGRESS_SECONDS: u64 = 10;
+
+/// Workers at most.
+pub(crate) const WORKERS_MAX: usize = 1_024;

@@ -1,0 +1,59 @@
+//! `whitewater replay`: plays a plan again.
+
+use crate::{
+    args::ReplayArgs,
+    artefacts,
+    console::Console,
+    engine,
+    exit::{CliError, Exit},
+    job::Job,
+};
+use std::{fs, io, path::Path};
+use whitewater_record::{Plan, Seed};
+use whitewater_reports::{lines, text};
+
+/// The verb.
+pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliError> {
+    let plan = plan(args)?;
+    let finished = engine::run(&plan, args.trace.is_some(), args.until);
+    let outcome = &finished.outcome;
+    let shown = if console.json {
+        format!("{}\n", lines::seed(outcome))
+    } else {
+        text::outcome(outcome, console.color)
+    };
+    match args.trace.as_deref() {
+        Some(path) if path == Path::new("-") => {
+            finished
+                .trace
+                .write(io::BufWriter::new(io::stdout().lock()))
+                .map_err(CliError::writing_result)?;
+            console.remark(shown.trim_end());
+        }
+        Some(path) => {
+            artefacts::write(path, |out| finished.trace.write(out))?;
+            console.result(&shown)?;
+        }
+        None => console.result(&shown)?,
+    }
+    Ok(outcome.verdict.into())
+}
+
+fn plan(args: &ReplayArgs) -> Result<Plan, CliError> {
+    if let Some(path) = &args.plan {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path)
+            .map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+        return Plan::from_toml(&name, &text)
+            .map_err(|error| CliError::Usage(locate(&name, &error.to_string())));
+    }
+    let scenario = args.scenario.as_deref().unwrap_or_default();
+    let seed = args.seed.unwrap_or(Seed(0));
+    let job = Job::new(scenario, &args.overrides, seed)?;
+    job.plan(&job.scenario()?, seed)
+}
+
+/// A complaint about a field does not name its file; one about syntax does.
+fn locate(name: &str, complaint: &str) -> String {
+    if complaint.starts_with(name) { complaint.to_owned() } else { format!("{name}: {complaint}") }
+}

@@ -1,0 +1,183 @@
+//! The command as a person or a script meets it: arguments in, two streams and an exit code out.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+fn whitewater(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_whitewater")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn file(name: &str, text: &str) -> String {
+    let path = folder("files").join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_wrong_command_line_says_what_is_wrong_and_exits_2() {
+    for (arguments, expected) in [
+        (&["run", "--sed", "1"][..], "--seed"),
+        (&["run", "--seed", "12z"], "`12z`|'12z'|0x"),
+        (&["run", "nope", "--seed", "1"], "`nope` is not a scenario: give a file"),
+        (&["run", "no/such/file.toml", "--seed", "1"], "no/such/file.toml: "),
+        (&["run", "--seed", "1", "--nodes", "9"], "cluster.nodes: 9 is not between 1 and 7"),
+        (&["run", "--seed", "1", "--mutation", "x"], "`x` is not a mutation; `whitewater zoo"),
+        (&["run", "--seeds", "2", "-j", "0"], "-j 0: expected 1 to"),
+        (&["run", "--time", "soon"], "ns, us, ms or s"),
+        (&["replay"], "PLAN.toml"),
+        (&["replay", "--scenario", "swarm"], "--seed"),
+        (&["replay", "no/such/plan.toml"], "no/such/plan.toml: "),
+        (&["check"], "FILE"),
+        (&["check", "no/such/history.jsonl"], "no/such/history.jsonl: "),
+        (&["frobnicate"], "frobnicate"),
+    ] {
+        let output = whitewater(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let text = stderr(&output);
+        assert!(expected.split('|').any(|word| text.contains(word)), "{arguments:?}: {text}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_scenario_or_plan_that_cannot_be_read_names_the_place() {
+    let scenario = file("broken-scenario.toml", "version = 1\nname = \"x\"\nnodes = \"many\"\n");
+    let output = whitewater(&["run", &scenario, "--seed", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains(&format!("{scenario}:3:")), "{}", stderr(&output));
+    let plan = file("broken-plan.toml", "version = 1\nscenario = 5\n");
+    let output = whitewater(&["replay", &plan]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains(&format!("{plan}:2:12: ")), "{}", stderr(&output));
+}
+
+#[test]
+fn a_broken_history_names_file_line_and_column() {
+    let header = "{\"format\":\"whitewater-history/1\",\"operations\":2}\n";
+    for (name, text, place) in [
+        ("empty.jsonl", String::new(), ":1:1: "),
+        ("foreign.jsonl", header.replace("/1", "/9"), ":1:1: "),
+        ("syntax.jsonl", format!("{header}{{\"id\":?\n"), ":2:7: "),
+        ("field.jsonl", format!("{header}{{\"x\":1}}\n"), ":2:7: "),
+        ("truncated.jsonl", header.to_owned(), ":2:1: "),
+    ] {
+        let path = file(name, &text);
+        let output = whitewater(&["check", &path]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        let text = stderr(&output);
+        assert!(text.contains(&format!("error: {path}{place}")), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_history_without_operations_is_never_a_pass() {
+    let path = file("none.jsonl", "{\"format\":\"whitewater-history/1\",\"operations\":0}\n");
+    let output = whitewater(&["check", &path]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+}
+
+#[test]
+fn a_campaign_that_ran_nothing_exits_4() {
+    let out = folder("nothing");
+    let output = whitewater(&["run", "--seeds", "0", "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stdout(&output).starts_with("NOTHING RAN swarm"), "{}", stdout(&output));
+    assert!(fs::read_to_string(out.join("junit.xml")).unwrap().contains("nothing-ran"));
+    assert_eq!(whitewater(&["doctor", "--seeds", "0"]).status.code(), Some(4));
+}
+
+#[test]
+fn the_catalogue_and_the_zoo_are_listed() {
+    let output = whitewater(&["scenarios"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("swarm\n  "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\nquiet\n  "));
+    let output = whitewater(&["zoo", "--list"]);
+    assert_eq!(output.status.code(), Some(0));
+    let first = "reply-before-persist\n  Votes and acknowledgements leave before";
+    assert!(stdout(&output).starts_with(first), "{}", stdout(&output));
+    for line in stdout(&whitewater(&["zoo", "--list", "--json"])).lines() {
+        let animal: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(animal["name"].is_string() && animal["source"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_plan_is_printed_as_it_is_read() {
+    let output = whitewater(&["plan", "swarm", "--seed", "0x11"]);
+    assert_eq!(output.status.code(), Some(0));
+    let plan = whitewater_record::Plan::from_toml("stdout", &stdout(&output)).unwrap();
+    assert_eq!(plan.seed, whitewater_record::Seed(17));
+    assert_eq!(plan.to_toml(), stdout(&output));
+    assert_eq!(stdout(&whitewater(&["plan", "swarm", "--seed", "17"])), stdout(&output));
+}
+
+#[test]
+fn sim_a_campaign_does_not_depend_on_the_number_of_workers() {
+    let out = folder("workers");
+    let lines = |jobs| {
+        let out = out.to_str().unwrap();
+        let output = whitewater(&[
+            "run",
+            "swarm",
+            "--seeds",
+            "8",
+            "--duration",
+            "10s",
+            "--json",
+            "-j",
+            jobs,
+            "--out",
+            out,
+        ]);
+        let text = stdout(&output);
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 11, "a header, 8 seeds, totals and a footer: {output:?}");
+        let (footer, rest) = lines.split_last().unwrap();
+        assert!(footer.contains("\"kind\":\"footer\""), "{footer}");
+        (output.status.code(), rest.to_vec())
+    };
+    let (one, two) = (lines("1"), lines("2"));
+    assert_eq!(one.0, two.0);
+    for (one, two) in one.1.iter().zip(&two.1) {
+        assert_eq!(one, two);
+    }
+}
+
+#[test]
+fn sim_the_doctor_finds_every_byte_equal() {
+    let output = whitewater(&["doctor", "--seeds", "2", "--duration", "10s"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).ends_with("every byte is equal\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn sim_a_replayed_plan_gives_the_run_of_its_seed() {
+    let plan = whitewater(&["plan", "quiet", "--seed", "5", "--duration", "5s"]);
+    let path = file("quiet-5.toml", &stdout(&plan));
+    let from_plan = whitewater(&["replay", &path, "--json"]);
+    let from_seed =
+        whitewater(&["replay", "--scenario", "quiet", "--seed", "5", "--duration", "5s", "--json"]);
+    assert_eq!(stdout(&from_plan), stdout(&from_seed));
+    let trace = whitewater(&["replay", &path, "--trace", "-"]);
+    assert!(stdout(&trace).starts_with("{\"format\":\"whitewater-trace/1\""), "{trace:?}");
+    assert!(stderr(&trace).contains("quiet seed 5"), "{}", stderr(&trace));
+}
