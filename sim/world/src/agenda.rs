@@ -1,0 +1,81 @@
+//! All that will happen, by time.
+
+use crate::{asking::Answer, lifecycle::Hold};
+use std::{cmp::Reverse, collections::BinaryHeap};
+use whitewater_api::{NodeId, Request, RequestId, WriteId};
+use whitewater_record::SimTime;
+use whitewater_replica::Envelope;
+
+/// Something that is due at a moment. What belongs to one life of a process carries its epoch, and is void in the next.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A message reaches its node.
+    Deliver { message: u64, copy: u64, envelope: Envelope },
+    /// A request reaches a node.
+    Request { node: NodeId, id: RequestId, request: Request },
+    /// An answer reaches whoever asked.
+    Answer { id: RequestId, answer: Answer },
+    /// Whoever asked has waited long enough.
+    Timeout { id: RequestId },
+    /// A batch is done.
+    DiskDone { node: NodeId, epoch: u64, write: WriteId },
+    /// A node's timer fires.
+    Wake { node: NodeId, epoch: u64, generation: u64 },
+    /// A client does its next operation.
+    Client { client: usize },
+    /// An admin asks again.
+    Admin { fault: usize },
+    /// A fault of the plan begins.
+    FaultOn { fault: usize },
+    /// A partition flaps.
+    Flap { fault: usize, up: bool },
+    /// A fault of the plan ends.
+    FaultOff { fault: usize },
+    /// A node crashes here, with loss of power.
+    CrashPoint { node: NodeId, epoch: u64 },
+    /// What holds a node down lets go.
+    Release { node: NodeId, hold: Hold },
+    /// The safety phase ends.
+    Heal,
+    /// The liveness phase looks at the cluster.
+    Look,
+}
+
+/// The heap. Entries of the same moment keep the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    heap: BinaryHeap<Reverse<(SimTime, u64, u32)>>,
+    /// Payloads lie here, so that the heap moves small keys only.
+    slots: Vec<Option<Due>>,
+    free: Vec<u32>,
+    added: u64,
+}
+
+impl Agenda {
+    /// Adds one entry. What is due never is left out.
+    pub(crate) fn add(&mut self, at: SimTime, due: Due) {
+        if at == SimTime::NEVER {
+            return;
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("events in flight are bounded by memory")
+        });
+        self.slots[slot as usize] = Some(due);
+        self.heap.push(Reverse((at, self.added, slot)));
+        self.added += 1;
+    }
+
+    /// When the earliest entry is due.
+    pub(crate) fn earliest(&self) -> Option<SimTime> {
+        self.heap.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// Takes the earliest entry.
+    pub(crate) fn pop(&mut self) -> Option<(SimTime, Due)> {
+        let Reverse((at, _, slot)) = self.heap.pop()?;
+        let due = self.slots[slot as usize].take().expect("a key points to its payload");
+        self.free.push(slot);
+        Some((at, due))
+    }
+}

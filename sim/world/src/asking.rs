@@ -1,0 +1,123 @@
+//! Requests and answers between those who ask (clients, admins, probes) and nodes.
+//!
+//! Connections are streams: what is sent on them is never doubled. It may be lost, which whoever asked sees as a timeout;
+//! and when a process dies while its machine lives on, its connections are reset.
+
+use crate::{agenda::Due, world::World};
+use whitewater_api::{Error, NodeId, Process, Request, RequestId, Response, Revision};
+use whitewater_physics::{Fate, Port};
+
+/// What comes back to whoever asked.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The node's own answer.
+    Reply(Result<Response, Error>),
+    /// Nobody listened: the request never reached a process.
+    Refused,
+    /// The connection broke while the request was being served.
+    Reset,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A client of the plan.
+    Client(usize),
+    /// The admin that carries out a fault.
+    Admin(usize),
+    /// The probes of the liveness phase.
+    Probe,
+}
+
+/// All processes of a run, by id from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    askers: Vec<Asker>,
+}
+
+impl Processes {
+    /// A new process.
+    pub(crate) fn spawn(&mut self, asker: Asker) -> Process {
+        self.askers.push(asker);
+        Process(u32::try_from(self.askers.len()).expect("processes are bounded by operations"))
+    }
+
+    /// Who it is.
+    pub(crate) fn asker(&self, process: Process) -> Asker {
+        self.askers[process.0 as usize - 1]
+    }
+}
+
+impl World {
+    /// The machine of whoever asks.
+    fn port(&self, asker: Asker) -> Port {
+        let (clients, faults) = (self.plan.clients.len(), self.plan.faults.len());
+        let place = match asker {
+            Asker::Client(client) => client,
+            Asker::Admin(fault) => clients + fault,
+            Asker::Probe => clients + faults,
+        };
+        Port::client(u16::try_from(place).expect("clients and faults are fewer than ports"))
+    }
+
+    /// The machines of the plan's clients.
+    pub(crate) fn client_ports(&self) -> Vec<Port> {
+        (0..self.plan.clients.len()).map(|client| self.port(Asker::Client(client))).collect()
+    }
+
+    /// Sends a request.
+    pub(crate) fn ask(&mut self, id: RequestId, node: NodeId, request: Request) {
+        let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
+        match self.network.send(self.now, from, to) {
+            Fate::Once(at) | Fate::Twice(at, _) => {
+                self.agenda.add(at, Due::Request { node, id, request });
+            }
+            Fate::Cut => {
+                if self.machines.is_alive(node) {
+                    self.network.credit_cut(from, to);
+                }
+            }
+            Fate::Lost => {}
+        }
+    }
+
+    /// Sends something back.
+    pub(crate) fn answer(&mut self, node: NodeId, id: RequestId, answer: Answer) {
+        let (from, to) = (Port::node(node), self.port(self.processes.asker(id.process)));
+        match self.network.send(self.now, from, to) {
+            Fate::Once(at) | Fate::Twice(at, _) => self.agenda.add(at, Due::Answer { id, answer }),
+            Fate::Cut => self.network.credit_cut(from, to),
+            Fate::Lost => {}
+        }
+    }
+
+    /// The newest revision that anybody had been told of when this was asked; nothing if nobody waits for it.
+    pub(crate) fn floor(&self, id: RequestId) -> Option<Revision> {
+        match self.processes.asker(id.process) {
+            Asker::Client(client) => {
+                let pending = self.clients[client].pending.filter(|pending| pending.wire == id);
+                pending.map(|pending| pending.floor)
+            }
+            Asker::Admin(_) => None,
+            Asker::Probe => self.recovery.floor(id),
+        }
+    }
+
+    /// Something came back.
+    pub(crate) fn on_answer(&mut self, id: RequestId, answer: Answer) {
+        match self.processes.asker(id.process) {
+            Asker::Client(client) => self.on_client_answer(client, id, Some(answer)),
+            Asker::Admin(fault) => self.on_admin_answer(fault, id, Some(&answer)),
+            Asker::Probe => self.on_probe_answer(id, Some(answer)),
+        }
+    }
+
+    /// Nothing came back in time.
+    pub(crate) fn on_timeout(&mut self, id: RequestId) {
+        match self.processes.asker(id.process) {
+            Asker::Client(client) => self.on_client_answer(client, id, None),
+            Asker::Admin(fault) => self.on_admin_answer(fault, id, None),
+            Asker::Probe => self.on_probe_answer(id, None),
+        }
+    }
+}

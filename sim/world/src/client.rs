@@ -1,0 +1,137 @@
+//! One client: a chain of logical processes that do the plan's operations, one at a time.
+//!
+//! One invocation is one attempt. What was refused and did not happen may be asked again as a fresh invocation; after an
+//! unknown outcome the process retires, and the next one goes on with the next operation.
+
+use crate::{asking::Answer, limits, steps::Sight};
+use whitewater_api::{Completion, Effect, Error, NodeId, Process, RequestId, Response, Revision};
+use whitewater_mutation::{Mutation, Mutations};
+
+/// The state of one client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// The process that acts now.
+    pub(crate) process: Process,
+    /// The number of its next request.
+    pub(crate) sequence: u32,
+    /// The node that it asks next.
+    pub(crate) target: NodeId,
+    /// The operation of the plan that it does next.
+    pub(crate) next: usize,
+    /// Attempts at that operation that were refused.
+    pub(crate) attempts: u32,
+    /// What it has seen.
+    pub(crate) sight: Sight,
+    /// What it waits for.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    /// The id on the wire; the invocation's own, but for the mutation that sends again.
+    pub(crate) wire: RequestId,
+    /// Its place in the history.
+    pub(crate) operation: usize,
+    /// The newest revision that anybody had been told of when it was asked.
+    pub(crate) floor: Revision,
+    /// How often the mutation has sent it again.
+    pub(crate) resends: u32,
+}
+
+/// What a client does after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Its next operation.
+    Advance,
+    /// The same operation again, as a fresh invocation.
+    Again,
+}
+
+impl Client {
+    pub(crate) fn new(process: Process, home: NodeId) -> Self {
+        Self {
+            process,
+            sequence: 0,
+            target: home,
+            next: 0,
+            attempts: 0,
+            sight: Sight::default(),
+            pending: None,
+        }
+    }
+
+    /// The id of the next request.
+    pub(crate) fn take_id(&mut self) -> RequestId {
+        let id = RequestId { process: self.process, sequence: self.sequence };
+        self.sequence += 1;
+        id
+    }
+
+    /// Where and when to go on after a completion. `others` is how many nodes there are to choose from.
+    pub(crate) fn go_on(
+        &mut self,
+        completion: &Completion<Response, Error>,
+        follows_hints: bool,
+        nodes: u64,
+    ) -> Then {
+        let mut again = false;
+        match completion {
+            Completion::Ok(_) => {}
+            Completion::Fail(error) => {
+                again = follows_hints && is_worth_another(error);
+                if let Error::NotLeader { hint: Some(hint) } = error {
+                    if follows_hints {
+                        self.target = *hint;
+                    }
+                } else if again {
+                    self.turn(nodes);
+                }
+            }
+            Completion::Info(_) => {
+                if follows_hints {
+                    self.turn(nodes);
+                }
+            }
+        }
+        self.attempts += 1;
+        if again && self.attempts < limits::ATTEMPTS_MAX {
+            return Then::Again;
+        }
+        self.attempts = 0;
+        self.next += 1;
+        Then::Advance
+    }
+
+    /// Goes to the next node by id.
+    fn turn(&mut self, nodes: u64) {
+        self.target = NodeId(self.target.0 % nodes + 1);
+    }
+}
+
+/// How an invocation ends with this answer; `None` for none in time.
+pub(crate) fn completion(
+    answer: Option<Answer>,
+    mutations: Mutations,
+) -> Completion<Response, Error> {
+    match answer {
+        Some(Answer::Reply(Ok(response))) => Completion::Ok(response),
+        Some(Answer::Reply(Err(error))) => match error.effect() {
+            Effect::None => Completion::Fail(error),
+            Effect::Unknown => Completion::Info(error),
+        },
+        // It reached no process, so it did not happen.
+        Some(Answer::Refused) => Completion::Fail(Error::NoLeader),
+        Some(Answer::Reset) => Completion::Info(Error::Stopped),
+        None if mutations.has(Mutation::TimeoutIsFailure) => Completion::Fail(Error::TimedOut),
+        None => Completion::Info(Error::TimedOut),
+    }
+}
+
+/// Whether the refusal may be over when asked again, there or elsewhere.
+const fn is_worth_another(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotLeader { .. } | Error::NoLeader | Error::TooManyRequests | Error::Learner
+    )
+}

@@ -1,0 +1,135 @@
+//! The clients of a run, and the history that they record.
+
+use crate::{
+    agenda::Due,
+    asking::{Answer, Asker},
+    client::{Client, Pending, Then, completion},
+    limits, steps,
+    world::{PhaseOfRun, World},
+};
+use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
+use whitewater_mutation::Mutation;
+use whitewater_record::{Operation, RowKind, SimTime, Span};
+
+impl World {
+    /// Spawns all clients and plans their first operations.
+    pub(crate) fn start_clients(&mut self) {
+        for (index, plan) in self.plan.clone().clients.iter().enumerate() {
+            let process = self.processes.spawn(Asker::Client(index));
+            self.clients.push(Client::new(process, plan.home));
+            self.plan_next(index, Span(0));
+        }
+    }
+
+    /// Plans the next operation of a client, if it has one left.
+    fn plan_next(&mut self, index: usize, wait: Span) {
+        let client = &self.clients[index];
+        if let Some(operation) = self.plan.clients[index].operations.get(client.next) {
+            let wait = if client.attempts == 0 { operation.after } else { wait };
+            self.agenda.add(self.now + wait, Due::Client { client: index });
+        }
+    }
+
+    /// A client does its next operation.
+    pub(crate) fn on_client(&mut self, index: usize) {
+        if self.phase != PhaseOfRun::Safety {
+            return;
+        }
+        let client = &mut self.clients[index];
+        let step = &self.plan.clients[index].operations[client.next].step;
+        let request = client.sight.request(step);
+        let (id, node) = (client.take_id(), client.target);
+        let operation = self.invoke(id, node, request.clone());
+        let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
+        self.clients[index].pending = Some(pending);
+        self.agenda.add(self.now + self.plan.timeout, Due::Timeout { id });
+        self.ask(id, node, request);
+    }
+
+    /// Records an invocation.
+    pub(crate) fn invoke(&mut self, id: RequestId, node: NodeId, request: Request) -> usize {
+        let fields = [u64::from(id.process.0), u64::from(id.sequence), steps::digest(&request)];
+        self.row(RowKind::Invoke, node.0, fields);
+        let completion = Completion::Info(Error::TimedOut);
+        let (invoked, completed) = (self.now, SimTime::NEVER);
+        let operation = Operation { id, node, invoked, completed, request, completion };
+        self.history.operations.push(operation);
+        self.history.operations.len() - 1
+    }
+
+    /// Records a completion.
+    pub(crate) fn complete(&mut self, operation: usize, completion: Completion<Response, Error>) {
+        let now = self.now;
+        let operation = &mut self.history.operations[operation];
+        let outcome = match &completion {
+            Completion::Ok(response) => {
+                self.acked = self.acked.max(response.header.revision);
+                0
+            }
+            Completion::Fail(_) => 1,
+            Completion::Info(_) => 2,
+        };
+        operation.completed = now;
+        operation.completion = completion;
+        let (id, node) = (operation.id, operation.node);
+        let fields = [u64::from(id.process.0), u64::from(id.sequence), outcome];
+        self.row(RowKind::Complete, node.0, fields);
+    }
+
+    /// An answer, or none in time.
+    pub(crate) fn on_client_answer(&mut self, index: usize, id: RequestId, answer: Option<Answer>) {
+        let Some(pending) = self.clients[index].pending.filter(|pending| pending.wire == id) else {
+            return;
+        };
+        let completion = completion(answer, self.mutations);
+        if matches!(completion, Completion::Info(_)) && self.resend(index, pending) {
+            return;
+        }
+        self.clients[index].pending = None;
+        let follows_hints = self.plan.clients[index].follows_hints;
+        let then = self.clients[index].go_on(&completion, follows_hints, self.plan.cluster.nodes);
+        if let Completion::Ok(response) = &completion {
+            let request = &self.history.operations[pending.operation].request;
+            self.clients[index].sight.learn(request, response);
+        }
+        let retires = matches!(completion, Completion::Info(_));
+        self.complete(pending.operation, completion);
+        if retires {
+            self.clients[index].process = self.processes.spawn(Asker::Client(index));
+            self.clients[index].sequence = 0;
+        }
+        let wait = match then {
+            Then::Advance => Span(0),
+            Then::Again => Span(limits::BACKOFF.0 << (self.clients[index].attempts - 1)),
+        };
+        self.plan_next(index, wait);
+    }
+
+    /// The mutation `client-retries`: sends a write of unknown outcome again, inside the same invocation.
+    fn resend(&mut self, index: usize, pending: Pending) -> bool {
+        let request = self.history.operations[pending.operation].request.clone();
+        let resends = self.mutations.has(Mutation::ClientRetries)
+            && pending.resends < limits::RESENDS_MAX
+            && !request.is_read();
+        if resends {
+            let client = &mut self.clients[index];
+            let wire = client.take_id();
+            client.target = NodeId(client.target.0 % self.plan.cluster.nodes + 1);
+            client.pending = Some(Pending { wire, resends: pending.resends + 1, ..pending });
+            let node = client.target;
+            self.agenda.add(self.now + self.plan.timeout, Due::Timeout { id: wire });
+            self.ask(wire, node, request);
+        }
+        resends
+    }
+
+    /// Ends what is still open at the end of the run.
+    pub(crate) fn close_history(&mut self) {
+        let end = self.now;
+        for operation in &mut self.history.operations {
+            if operation.completed == SimTime::NEVER {
+                operation.completed = end;
+            }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The host of one replica: a driver task that hands it inputs and performs its outputs. It decides nothing.
+
+use crate::{
+    agenda::Due,
+    asking::Answer,
+    machine::Life,
+    panics,
+    tally::Code,
+    world::{Shared, World},
+};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Poll, Waker},
+};
+use whitewater_api::{DiskOp, Monotonic, NodeId, WriteId};
+use whitewater_physics::{Fate, Port};
+use whitewater_record::{CrashPoint, Mixer, RowKind};
+use whitewater_replica::{Envelope, Event, Input, Output, Replica, Status};
+
+/// Where the main task and the drivers meet: one of them runs, the others wait.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    main: Option<Waker>,
+    /// By node, from 1.
+    seats: Vec<Seat>,
+    doomed: Vec<NodeId>,
+}
+
+#[derive(Debug, Default)]
+struct Seat {
+    inbox: VecDeque<Input>,
+    driver: Option<Waker>,
+    /// The driver has something to do, or has not been polled yet.
+    is_busy: bool,
+    /// The driver's task exists.
+    is_taken: bool,
+}
+
+impl Stage {
+    pub(crate) fn new(highest: u64) -> Self {
+        let seats = (1..=highest).map(|_| Seat::default()).collect();
+        Self { main: None, seats, doomed: Vec::new() }
+    }
+
+    fn at(&mut self, node: NodeId) -> &mut Seat {
+        &mut self.seats[usize::try_from(node.0 - 1).expect("ids are below 64")]
+    }
+
+    /// Puts an input before the driver of a node.
+    pub(crate) fn seat(&mut self, node: NodeId, input: Input) {
+        let seat = self.at(node);
+        seat.inbox.push_back(input);
+        seat.is_busy = true;
+        if let Some(driver) = &seat.driver {
+            driver.wake_by_ref();
+        }
+    }
+
+    /// A driver is about to be spawned.
+    pub(crate) fn take(&mut self, node: NodeId) {
+        let seat = self.at(node);
+        assert!(!seat.is_taken, "{node} has a driver already");
+        *seat = Seat { is_taken: true, is_busy: true, ..Seat::default() };
+    }
+
+    /// What was meant for the process is void.
+    pub(crate) fn clear(&mut self, node: NodeId) {
+        let seat = self.at(node);
+        seat.inbox.clear();
+        seat.is_busy = false;
+    }
+
+    /// The process of a node shall die before anything else happens.
+    pub(crate) fn doom(&mut self, node: NodeId) {
+        self.doomed.push(node);
+    }
+
+    /// The next one that shall die.
+    pub(crate) fn next_doomed(&mut self) -> Option<NodeId> {
+        self.doomed.pop()
+    }
+
+    fn wake_main(&self) {
+        if let Some(main) = &self.main {
+            main.wake_by_ref();
+        }
+    }
+}
+
+/// Waits until the driver of a node has nothing to do.
+pub(crate) async fn idle(shared: &Shared, node: NodeId) {
+    wait(shared, node, |seat| !seat.is_busy || !seat.is_taken).await;
+}
+
+/// Waits until the driver of a node is gone.
+pub(crate) async fn gone(shared: &Shared, node: NodeId) {
+    wait(shared, node, |seat| !seat.is_taken).await;
+}
+
+async fn wait(shared: &Shared, node: NodeId, is_over: fn(&Seat) -> bool) {
+    poll_fn(|context| {
+        let stage = &mut shared.lock().stage;
+        if is_over(stage.at(node)) {
+            return Poll::Ready(());
+        }
+        remember(&mut stage.main, context.waker());
+        Poll::Pending
+    })
+    .await;
+}
+
+fn remember(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(known) if known.will_wake(waker) => {}
+        Some(_) | None => *place = Some(waker.clone()),
+    }
+}
+
+/// The driver's place. Left when its task ends, by itself or killed.
+struct Place {
+    shared: Shared,
+    node: NodeId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let stage = &mut self.shared.lock().stage;
+        // The seats are gone where a run broke off and is being cleared away.
+        let place = usize::try_from(self.node.0 - 1).expect("ids are below 64");
+        if let Some(seat) = stage.seats.get_mut(place) {
+            *seat = Seat::default();
+        }
+        stage.wake_main();
+    }
+}
+
+/// The life of one process.
+pub(crate) async fn drive(shared: Shared, node: NodeId) {
+    let place = Place { shared, node };
+    let shared = &place.shared;
+    let mut outputs = Vec::new();
+    let opening = shared.lock().opening(node);
+    let opened = guarded(shared, node, || {
+        let crate::lifecycle::Opening { config, incarnation, now, image } = opening;
+        Replica::open(config, incarnation, now, image, &mut outputs)
+    });
+    let mut replica = match opened {
+        Some(Ok(replica)) => replica,
+        Some(Err(error)) => return shared.lock().on_refusal(node, &error.to_string()),
+        None => return,
+    };
+    let mut goes_on =
+        shared.lock().on_boot(node, replica.status(), replica.next_wake(), &mut outputs);
+    while goes_on {
+        let (now, input) = next(shared, node).await;
+        let is_disk = matches!(input, Input::DiskDone { .. });
+        if guarded(shared, node, || replica.step(now, input, &mut outputs)).is_none() {
+            return;
+        }
+        let stepped = Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk };
+        goes_on = shared.lock().perform(node, stepped, &mut outputs);
+    }
+}
+
+/// The next input, with the node's time.
+async fn next(shared: &Shared, node: NodeId) -> (Monotonic, Input) {
+    poll_fn(|context| {
+        let world = &mut *shared.lock();
+        let seat = world.stage.at(node);
+        let machine = world.machines.get(node);
+        if !machine.is_doomed
+            && let Some(input) = seat.inbox.pop_front()
+        {
+            return Poll::Ready((machine.clock.monotonic(world.now), input));
+        }
+        seat.is_busy = false;
+        remember(&mut seat.driver, context.waker());
+        world.stage.wake_main();
+        Poll::Pending
+    })
+    .await
+}
+
+/// Calls into the replica. A panic there is the replica's violation, and its end.
+fn guarded<R>(shared: &Shared, node: NodeId, call: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            let sentence = panics::sentence(panics::current().id(), payload.as_ref());
+            shared.lock().on_panic(node, sentence);
+            None
+        }
+    }
+}
+
+/// What a step left behind, beside its outputs.
+pub(crate) struct Stepped {
+    pub(crate) status: Status,
+    pub(crate) next_wake: Monotonic,
+    /// Whether the input was the completion of a batch.
+    pub(crate) is_disk: bool,
+}
+
+impl World {
+    /// A replica has recovered. Whether it goes on.
+    fn on_boot(
+        &mut self,
+        node: NodeId,
+        status: Status,
+        next_wake: Monotonic,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        let epoch = self.machines.get(node).epoch;
+        self.row(RowKind::Boot, node.0, [epoch, status.term.0, status.applied.0]);
+        self.observer.on_boot(node, &status);
+        self.machines.get_mut(node).status = status.clone();
+        self.perform(node, Stepped { status, next_wake, is_disk: false }, outputs)
+    }
+
+    /// A replica refuses to start. Nothing in this world damages what was synced, so it must not.
+    fn on_refusal(&mut self, node: NodeId, error: &str) {
+        let machine = self.machines.get_mut(node);
+        machine.life = Life::Down { powered: true };
+        let epoch = machine.epoch;
+        self.row(RowKind::Refuse, node.0, [epoch, 1, 0]);
+        self.observer.on_refusal(node, error);
+    }
+
+    fn on_panic(&mut self, node: NodeId, sentence: String) {
+        self.machines.get_mut(node).life = Life::Down { powered: true };
+        self.observer.tally.violate(Code::Panic, Some(node), sentence);
+    }
+
+    /// Performs the outputs of a step, in order. Whether the process goes on.
+    pub(crate) fn perform(
+        &mut self,
+        node: NodeId,
+        stepped: Stepped,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        self.note_status(node, stepped.status, stepped.next_wake);
+        let sends = || outputs.iter().any(|output| matches!(output, Output::Send(_)));
+        if stepped.is_disk && sends() && self.pass(node, CrashPoint::BeforeSend) {
+            outputs.clear();
+            return true;
+        }
+        for output in outputs.drain(..) {
+            match output {
+                Output::Send(envelope) => self.send(envelope),
+                Output::Disk { write, ops } => self.submit(node, write, ops),
+                Output::Reply { id, result } => {
+                    self.machines.get_mut(node).serving.retain(|other| *other != id);
+                    self.answer(node, id, Answer::Reply(result));
+                }
+                Output::Event(event) => self.note_event(node, &event),
+                Output::Stop(reason) => {
+                    self.on_stop(node, reason);
+                    return false;
+                }
+            }
+            if self.machines.get(node).is_doomed {
+                return true;
+            }
+        }
+        self.observer.after_step(node, &self.machines.get(node).status);
+        self.arm(node);
+        true
+    }
+
+    fn send(&mut self, envelope: Envelope) {
+        self.messages += 1;
+        let (message, from, to) = (self.messages, envelope.from, envelope.to);
+        self.row(RowKind::Send, from.0, [message, to.0, digest(&envelope)]);
+        self.observer.on_send(&envelope);
+        match self.network.send(self.now, Port::node(from), Port::node(to)) {
+            Fate::Lost => self.row(RowKind::Drop, from.0, [message, to.0, 1]),
+            Fate::Cut => {
+                self.row(RowKind::Drop, from.0, [message, to.0, 2]);
+                if self.machines.is_alive(to) {
+                    self.network.credit_cut(Port::node(from), Port::node(to));
+                }
+            }
+            Fate::Once(at) => self.agenda.add(at, Due::Deliver { message, copy: 0, envelope }),
+            Fate::Twice(first, second) => {
+                let again = envelope.clone();
+                self.agenda.add(first, Due::Deliver { message, copy: 0, envelope });
+                self.agenda.add(second, Due::Deliver { message, copy: 1, envelope: again });
+            }
+        }
+    }
+
+    fn submit(&mut self, node: NodeId, write: WriteId, ops: Vec<DiskOp>) {
+        let count = u64::try_from(ops.len()).expect("a length fits 64 bits");
+        let bytes: usize = ops.iter().map(DiskOp::bytes).sum();
+        let bytes = u64::try_from(bytes).expect("a length fits 64 bits");
+        self.row(RowKind::Submit, node.0, [write.0, count, bytes]);
+        for op in &ops {
+            if let DiskOp::Remove { file } = op {
+                self.observer.on_remove(node, file);
+            }
+        }
+        let dies = self.pass_write(node, &ops);
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        let done = machine.disk.submit(now, write, ops);
+        let epoch = machine.epoch;
+        self.agenda.add(done, Due::DiskDone { node, epoch, write });
+        if dies {
+            self.crash_halfway(node, done);
+        }
+    }
+
+    /// Rows and checks for what has changed in a step.
+    fn note_status(&mut self, node: NodeId, status: Status, next_wake: Monotonic) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        machine.next_wake = next_wake;
+        for fault in &machine.jumps {
+            self.nemesis.witness_jump(*fault, machine.clock.wall(now));
+        }
+        let before = std::mem::replace(&mut machine.status, status);
+        let after = machine.status.clone();
+        if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {
+            let leader = after.leader.map_or(0, |leader| leader.0);
+            self.row(RowKind::Role, node.0, [after.role as u64, after.term.0, leader]);
+        }
+        if before.commit != after.commit {
+            self.row(RowKind::Commit, node.0, [after.commit.0, after.term.0, 0]);
+        }
+        if self.observer.on_status(node, &before, &after) {
+            self.nemesis.on_leader(node);
+        }
+    }
+
+    fn note_event(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::Applied { index, term, chain, .. } => {
+                self.row(RowKind::Apply, node.0, [index.0, term.0, *chain]);
+            }
+            Event::Members { index, voters, outgoing, .. } => {
+                self.row(RowKind::Members, node.0, [index.0, mask(voters), mask(outgoing)]);
+                self.nemesis.on_members(event);
+                self.pass(node, CrashPoint::MemberChange);
+            }
+            Event::Snapshot { index, term, installed, .. } => {
+                self.row(RowKind::Snapshot, node.0, [index.0, term.0, u64::from(*installed)]);
+                if *installed {
+                    self.pass(node, CrashPoint::SnapshotInstalled);
+                }
+            }
+            Event::SnapshotPart { .. } => {
+                self.pass(node, CrashPoint::SnapshotPart);
+            }
+            Event::Read { id, revision, .. } => {
+                let floor = self.floor(*id);
+                self.observer.on_read(node, *id, *revision, floor);
+            }
+            Event::Sometimes(_) => {}
+        }
+        let machine = self.machines.get(node);
+        self.observer.on_event(node, event, &machine.status);
+    }
+}
+
+fn digest(envelope: &Envelope) -> u64 {
+    let (kind, numbers) = envelope.summary();
+    let mut mixer = Mixer::default();
+    for chunk in kind.as_bytes().chunks(8) {
+        mixer.add(chunk.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
+    }
+    for number in numbers {
+        mixer.add(number);
+    }
+    mixer.finish()
+}
+
+fn mask(nodes: &[NodeId]) -> u64 {
+    nodes.iter().fold(0, |mask, node| mask | 1 << node.0)
+}

@@ -1,0 +1,33 @@
+//! A leader commits what a majority has on disk, and in a joint configuration a majority of each half. Raft 5.3, 5.4.2
+//! and 6; openraft #1753 for the disks of crashed nodes, which count.
+
+use crate::observer::{ghost::Members, ledger::Ledger};
+use whitewater_api::{Index, NodeId, Term};
+use whitewater_replica::Status;
+
+/// A leader's commit index went up, under this configuration.
+pub(crate) fn check(ledgers: &[Ledger], status: &Status, members: &Members) -> Option<String> {
+    let (index, term) = (status.commit, status.term);
+    let short = [&members.voters, &members.outgoing]
+        .into_iter()
+        .filter(|half| !half.is_empty())
+        .find(|half| !is_quorum(ledgers, half, index, term))?;
+    let have = short.iter().map(|node| {
+        let ledger = &ledgers[place(*node)];
+        let own = ledger
+            .term_at(index)
+            .map_or_else(|| "nothing".to_owned(), |own| format!("{index}@{own}"));
+        format!("{node} {own} (last {})", ledger.last())
+    });
+    let have = have.collect::<Vec<_>>().join(", ");
+    Some(format!("the leader of term {term} commits {index}, and the disks have: {have}"))
+}
+
+fn is_quorum(ledgers: &[Ledger], voters: &[NodeId], index: Index, term: Term) -> bool {
+    let holders = voters.iter().filter(|node| ledgers[place(**node)].holds(index, term)).count();
+    2 * holders > voters.len()
+}
+
+fn place(node: NodeId) -> usize {
+    usize::try_from(node.0 - 1).expect("ids are below 64")
+}

@@ -1,0 +1,24 @@
+//! What was synced is read back after a restart, and nothing that was not written. etcd #15069, #22442; Pillai et al.,
+//! OSDI 2014. No fault of this world damages what was synced, so a refusal to start is always wrong.
+
+use crate::observer::ledger::Ledger;
+use whitewater_replica::Status;
+
+/// A replica refused to start.
+pub(crate) fn refused(error: &str) -> String {
+    format!("the disk was not damaged, and the replica refuses to start: {error}")
+}
+
+/// A replica has recovered from the disk of this ledger. After a power loss the disk holds exactly what the ledger has;
+/// while the machine lived on, its page cache may hold more, also what overwrites.
+pub(crate) fn recovered(ledger: &Ledger, status: &Status) -> Option<String> {
+    let (term, mark, last) = (ledger.term(), ledger.mark().0, ledger.last());
+    let lost = status.term < term || status.last < mark;
+    let differs = ledger.is_exact() && (status.term, status.last) != (term, last);
+    (lost || differs).then(|| {
+        format!(
+            "recovered term {} and a log up to {}; the disk has term {term}, a log up to {last} and a snapshot at {mark}",
+            status.term, status.last
+        )
+    })
+}

@@ -1,0 +1,173 @@
+//! The lives of processes: start, crash, stop, pause.
+
+use crate::{
+    agenda::Due,
+    asking::Answer,
+    limits,
+    machine::Life,
+    world::{Act, World},
+};
+use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
+use whitewater_record::RowKind;
+use whitewater_replica::{Boot, Config, Phase, Role, StopReason};
+
+/// What keeps a process from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// A fault of the plan, until it ends.
+    Fault(usize),
+    /// It stopped by itself, and the supervisor waits.
+    Stopped,
+}
+
+/// All that a replica is opened with.
+pub(crate) struct Opening {
+    pub(crate) config: Config,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) now: Monotonic,
+    pub(crate) image: DiskImage,
+}
+
+impl World {
+    /// Starts the process of a node, unless something holds it down.
+    pub(crate) fn start(&mut self, node: NodeId) {
+        let machine = self.machines.get_mut(node);
+        let may_start =
+            machine.holds.is_empty() && matches!(machine.life, Life::Absent | Life::Down { .. });
+        if may_start {
+            machine.life = Life::Up;
+            machine.disks = machine.disks.max(1);
+            self.todo.push_back(Act::Spawn(node));
+        }
+    }
+
+    /// What the replica of a node is opened with now.
+    pub(crate) fn opening(&self, node: NodeId) -> Opening {
+        let machine = self.machines.get(node);
+        let cluster = &self.plan.cluster;
+        let boot = if node.0 <= cluster.nodes {
+            Boot::Bootstrap { members: (1..=cluster.nodes).map(NodeId).collect() }
+        } else {
+            Boot::Join { members: self.observer.members().everybody() }
+        };
+        let mut draws = self.plan.seed.stream("incarnation", node.0 << 32 | machine.disks);
+        Opening {
+            config: Config {
+                node,
+                cluster: ClusterId(1),
+                boot,
+                seed: self.plan.seed.0,
+                tuning: cluster.tuning.clone(),
+                mutations: self.mutations,
+            },
+            incarnation: Incarnation(draws.bits() | 1),
+            now: machine.clock.monotonic(self.now),
+            image: machine.disk.image(),
+        }
+    }
+
+    /// Something more keeps a process from starting.
+    pub(crate) fn hold(&mut self, node: NodeId, hold: Hold) {
+        self.machines.get_mut(node).holds.push(hold);
+    }
+
+    /// Something lets go of a process; it starts if nothing else holds it.
+    pub(crate) fn release(&mut self, node: NodeId, hold: Hold) {
+        let machine = self.machines.get_mut(node);
+        machine.holds.retain(|other| *other != hold);
+        if machine.life != Life::Absent {
+            self.start(node);
+        }
+    }
+
+    /// The process dies; with `power`, the machine does, and with it what was not synced. Whether anything died.
+    pub(crate) fn crash(&mut self, node: NodeId, power: bool) -> bool {
+        let machine = self.machines.get_mut(node);
+        let was_up = machine.life == Life::Up;
+        let has_cache = power && machine.life == Life::Down { powered: true };
+        if !was_up && !has_cache {
+            return false;
+        }
+        if was_up && machine.status.phase == Phase::Active && machine.status.role == Role::Leader {
+            self.observer.tally.sometimes("leader crashed");
+        }
+        let was_active = was_up && machine.status.phase == Phase::Active;
+        let epoch = machine.epoch;
+        let loss = self.end_process(node, power);
+        self.row(RowKind::Crash, node.0, [epoch, u64::from(power), loss]);
+        if power {
+            self.nemesis.count_power_loss(loss > 0);
+        }
+        was_active
+    }
+
+    /// The process is gone: its driver, its connections, its place in the queue of the disk. How many unsynced bytes
+    /// were lost.
+    fn end_process(&mut self, node: NodeId, power: bool) -> u64 {
+        let machine = self.machines.get_mut(node);
+        let serving = std::mem::take(&mut machine.serving);
+        let was_up = machine.life == Life::Up;
+        machine.life = Life::Down { powered: !power };
+        let status = machine.status.clone();
+        machine.forget_process();
+        let loss = machine.disk.crash(power);
+        self.observer.on_crash(node, &machine.disk, power, &status);
+        self.stage.clear(node);
+        if was_up {
+            self.todo.push_back(Act::Kill(node));
+        }
+        if !power {
+            for id in serving {
+                self.answer(node, id, Answer::Reset);
+            }
+        }
+        loss.bytes
+    }
+
+    /// A replica has stopped by itself. The supervisor starts it again, unless it has lost its disk.
+    pub(crate) fn on_stop(&mut self, node: NodeId, reason: StopReason) {
+        let epoch = self.machines.get(node).epoch;
+        let number = match reason {
+            StopReason::DiskFailed(DiskError::Io) => 1,
+            StopReason::DiskFailed(DiskError::NoSpace) => 2,
+            StopReason::WipedDisk => 3,
+        };
+        self.row(RowKind::Stop, node.0, [epoch, number, 0]);
+        self.end_process(node, false);
+        if reason == StopReason::WipedDisk {
+            self.machines.get_mut(node).life = Life::Retired;
+            self.observer.tally.sometimes("wiped member retired");
+            return;
+        }
+        for fault in self.nemesis.disk_failures(node) {
+            self.hold(node, Hold::Fault(fault));
+        }
+        self.hold(node, Hold::Stopped);
+        self.agenda
+            .add(self.now + limits::RESTART_AFTER, Due::Release { node, hold: Hold::Stopped });
+    }
+
+    /// The process stands still.
+    pub(crate) fn pause(&mut self, node: NodeId, fault: usize) {
+        let machine = self.machines.get_mut(node);
+        machine.pauses.push(fault);
+        let epoch = machine.epoch;
+        self.row(RowKind::Pause, node.0, [epoch, 0, 0]);
+    }
+
+    /// The process goes on: what has come in the meantime is handled at once, in order.
+    pub(crate) fn resume(&mut self, node: NodeId, fault: usize) {
+        let machine = self.machines.get_mut(node);
+        let before = machine.pauses.len();
+        machine.pauses.retain(|other| *other != fault);
+        let epoch = machine.epoch;
+        if before == 0 || !machine.pauses.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut machine.waiting);
+        self.row(RowKind::Resume, node.0, [epoch, 0, 0]);
+        for input in waiting {
+            self.input(node, input);
+        }
+    }
+}

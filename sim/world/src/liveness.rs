@@ -1,0 +1,251 @@
+//! The liveness phase: all is healed, and within a bound the cluster must elect, serve and converge. If it does not, the
+//! verdict says who waited for what.
+
+use crate::{
+    agenda::Due,
+    asking::{Answer, Asker},
+    client::{Pending, completion},
+    limits,
+    machine::{Life, Machine},
+    tally::Code,
+    world::{PhaseOfRun, World},
+};
+use whitewater_api::{
+    Completion, Error, KeyRange, NodeId, Request, RequestId, Response, Revision,
+    request::{PutRequest, RangeRequest},
+};
+use whitewater_record::{SimTime, Span};
+use whitewater_replica::{Phase, Role};
+
+/// How far the recovery has come.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    deadline: SimTime,
+    /// What is still to be done, the next one last.
+    probes: Vec<Probe>,
+    /// Whether the probes were written down.
+    is_planned: bool,
+    pending: Option<(Pending, Probe)>,
+    /// What is missing, in words.
+    missing: String,
+}
+
+/// Something that must succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    /// A write, asked of this node and done by whom it points to.
+    Write { node: NodeId, ask: NodeId },
+    /// A linearizable read by this very node.
+    Read { node: NodeId },
+    /// A linearizable read of everything.
+    ReadAll { ask: NodeId },
+}
+
+impl Recovery {
+    /// The newest revision that anybody had been told of when the probe was asked.
+    pub(crate) fn floor(&self, id: RequestId) -> Option<Revision> {
+        self.pending
+            .as_ref()
+            .filter(|(pending, _)| pending.wire == id)
+            .map(|(pending, _)| pending.floor)
+    }
+}
+
+impl World {
+    /// The liveness phase begins.
+    pub(crate) fn start_recovery(&mut self) {
+        let tuning = &self.plan.cluster.tuning;
+        let timeout_max = Span::millis(2 * tuning.tick_ms * tuning.election_ticks);
+        let started = u64::try_from(self.machines.started().len()).expect("nodes are few");
+        let bound = Span(timeout_max.0 * limits::RECOVERY_ELECTIONS)
+            + limits::RECOVERY_ALLOWANCE
+            + Span(limits::RECOVERY_PER_NODE.0 * started)
+            + self.plan.timeout;
+        self.recovery.deadline = self.now + bound;
+        self.agenda.add(self.now, Due::Look);
+    }
+
+    /// Looks at the cluster.
+    pub(crate) fn on_look(&mut self) {
+        if self.phase != PhaseOfRun::Liveness {
+            return;
+        }
+        let missing = self.unsettled().or_else(|| self.unserved()).or_else(|| self.unequal());
+        let is_late = self.now >= self.recovery.deadline;
+        if missing.is_none() || is_late {
+            let bound = self.recovery.deadline;
+            let wrong = missing.map(|missing| format!("not recovered by {bound}: {missing}"));
+            self.observer.tally.check(Code::Liveness, None, true, wrong);
+            self.phase = PhaseOfRun::Over;
+            return;
+        }
+        self.agenda.add(self.now + limits::LOOK_EVERY, Due::Look);
+    }
+
+    /// Members of the newest configuration whose process may run.
+    fn live(&self) -> Vec<NodeId> {
+        let members = self.observer.members().everybody();
+        let lives =
+            |node: &NodeId| !matches!(self.machines.get(*node).life, Life::Absent | Life::Retired);
+        members.into_iter().filter(lives).collect()
+    }
+
+    /// Whether there is one leader, and everybody follows it.
+    fn unsettled(&self) -> Option<String> {
+        let live = self.live();
+        let machine = |node: &NodeId| self.machines.get(*node);
+        let inactive = live
+            .iter()
+            .map(machine)
+            .find(|m| m.life != Life::Up || m.status.phase != Phase::Active);
+        if let Some(machine) = inactive {
+            return Some(format!(
+                "{} is {:?}, {:?}",
+                machine.node, machine.life, machine.status.phase
+            ));
+        }
+        let leaders: Vec<&Machine> =
+            live.iter().map(machine).filter(|m| m.status.role == Role::Leader).collect();
+        let [leader] = leaders[..] else {
+            return Some(format!("{} leaders; {}", leaders.len(), self.describe(&live)));
+        };
+        let follows = |m: &&Machine| {
+            (m.status.term, m.status.leader) == (leader.status.term, Some(leader.node))
+        };
+        let stray = live.iter().map(machine).find(|m| !follows(m));
+        stray.map(|stray| {
+            format!("{} does not follow {}; {}", stray.node, leader.node, self.describe(&live))
+        })
+    }
+
+    /// Whether all probes are done; asks for the next one.
+    fn unserved(&mut self) -> Option<String> {
+        if !self.recovery.is_planned {
+            self.recovery.is_planned = true;
+            let live = self.live();
+            let ask = self.machines.leader().unwrap_or(NodeId(1));
+            let voters = self.observer.members().voters.clone();
+            let writers = live.iter().copied().filter(|node| voters.contains(node));
+            let writes = writers.map(|node| Probe::Write { node, ask: node });
+            let reads = live.iter().copied().map(|node| Probe::Read { node });
+            let mut probes: Vec<Probe> = writes.chain(reads).collect();
+            probes.push(Probe::ReadAll { ask });
+            probes.reverse();
+            self.recovery.probes = probes;
+        }
+        if self.recovery.pending.is_none()
+            && let Some(probe) = self.recovery.probes.pop()
+        {
+            self.probe(probe);
+        }
+        let (_, probe) = self.recovery.pending.as_ref()?;
+        let node = match probe {
+            Probe::Write { ask, .. } | Probe::ReadAll { ask } => *ask,
+            Probe::Read { node } => *node,
+        };
+        let live = self.live();
+        Some(format!(
+            "{probe:?} waits for {node} ({}); {}",
+            self.recovery.missing,
+            self.describe(&live)
+        ))
+    }
+
+    fn probe(&mut self, probe: Probe) {
+        let process = self.processes.spawn(Asker::Probe);
+        let id = RequestId { process, sequence: 0 };
+        let (node, request) = match probe {
+            Probe::Write { node, ask } => {
+                let put = PutRequest::new(format!("probe-{node}"), format!("{process}"));
+                (ask, Request::Put(put))
+            }
+            Probe::Read { node } => {
+                let range = KeyRange::single(format!("probe-{node}"));
+                (node, Request::Range(RangeRequest::new(range)))
+            }
+            // etcd's way to say everything: from the lowest key on.
+            Probe::ReadAll { ask } => {
+                (ask, Request::Range(RangeRequest::new(KeyRange::from_key(vec![0]))))
+            }
+        };
+        let operation = self.invoke(id, node, request.clone());
+        let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
+        self.recovery.pending = Some((pending, probe));
+        self.agenda.add(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
+        self.ask(id, node, request);
+    }
+
+    /// An answer, or none in time.
+    pub(crate) fn on_probe_answer(&mut self, id: RequestId, answer: Option<Answer>) {
+        let pending = self.recovery.pending.take_if(|(pending, _)| pending.wire == id);
+        let Some((pending, probe)) = pending else { return };
+        let completion = completion(answer, self.mutations);
+        let again = self.after_probe(probe, &completion);
+        if let Completion::Fail(error) | Completion::Info(error) = &completion {
+            self.recovery.missing = error.to_string();
+        }
+        self.complete(pending.operation, completion);
+        self.recovery.probes.extend(again);
+        if again.is_none() {
+            // The next one need not wait for the next look.
+            self.unserved();
+        }
+    }
+
+    /// What must be asked again after this.
+    fn after_probe(&self, probe: Probe, completion: &Completion<Response, Error>) -> Option<Probe> {
+        let leader = self.machines.leader();
+        match completion {
+            Completion::Ok(_) => None,
+            // Learners do not serve linearizable reads.
+            Completion::Fail(Error::Learner) if matches!(probe, Probe::Read { .. }) => None,
+            Completion::Fail(_) | Completion::Info(_) => {
+                let hint = match completion {
+                    Completion::Fail(Error::NotLeader { hint }) => *hint,
+                    Completion::Ok(_) | Completion::Fail(_) | Completion::Info(_) => leader,
+                };
+                Some(match probe {
+                    Probe::Write { node, ask } => Probe::Write { node, ask: hint.unwrap_or(ask) },
+                    Probe::Read { .. } => probe,
+                    Probe::ReadAll { ask } => Probe::ReadAll { ask: leader.unwrap_or(ask) },
+                })
+            }
+        }
+    }
+
+    /// Whether all members hold the same, and clients are done.
+    fn unequal(&self) -> Option<String> {
+        let live = self.live();
+        let mut machines = live.iter().map(|node| self.machines.get(*node));
+        let first = &machines.next()?.status;
+        let same = |m: &Machine| (m.status.applied, m.status.chain) == (first.applied, first.chain);
+        let settled =
+            |m: &Machine| !m.status.is_joint && !m.status.receives_snapshot && !m.status.transfers;
+        let all = live.iter().map(|node| self.machines.get(*node)).all(|m| same(m) && settled(m));
+        if !all || first.is_joint {
+            return Some(format!("members differ; {}", self.describe(&live)));
+        }
+        let waiting = self.clients.iter().find_map(|client| client.pending);
+        waiting.map(|pending| format!("{} has no outcome", pending.wire))
+    }
+
+    fn describe(&self, nodes: &[NodeId]) -> String {
+        let words = nodes.iter().map(|node| {
+            let machine = self.machines.get(*node);
+            let status = &machine.status;
+            let mut words = format!(
+                "{node}@{} {:?} applied {} commit {} last {}",
+                status.term, status.role, status.applied, status.commit, status.last
+            );
+            for (is_so, word) in [
+                (machine.life != Life::Up, " down"),
+                (status.is_joint, " joint"),
+                (status.receives_snapshot, " receives a snapshot"),
+            ] {
+                words.push_str(if is_so { word } else { "" });
+            }
+            words
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,175 @@
+//! Machines: a disk, a clock, and the process that may run on them.
+
+use crate::lifecycle::Hold;
+use std::collections::VecDeque;
+use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term};
+use whitewater_physics::{Clock, Disk};
+use whitewater_record::{ClockProfile, CrashPoint, Plan, SimTime};
+use whitewater_replica::{Input, Phase, Role, Status};
+
+/// One machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) node: NodeId,
+    pub(crate) disk: Disk,
+    pub(crate) clock: Clock,
+    /// Lives of the process. What was planned for an earlier one is void.
+    pub(crate) epoch: u64,
+    /// Lives of the disk.
+    pub(crate) disks: u64,
+    pub(crate) life: Life,
+    /// What keeps the process from running; it starts when the list is empty.
+    pub(crate) holds: Vec<Hold>,
+    /// Faults that pause the process.
+    pub(crate) pauses: Vec<usize>,
+    /// Inputs that wait until the process goes on.
+    pub(crate) waiting: VecDeque<Input>,
+    /// What the replica looked like after its last step.
+    pub(crate) status: Status,
+    /// When it wants to be stepped again.
+    pub(crate) next_wake: Monotonic,
+    /// The timer that is armed: when it fires, and its number. Others are void.
+    pub(crate) timer: Option<SimTime>,
+    pub(crate) timer_generation: u64,
+    /// Requests that are being served.
+    pub(crate) serving: Vec<RequestId>,
+    /// A crash at a named point, and the fault that asks for it.
+    pub(crate) armed: Option<(CrashPoint, usize)>,
+    /// The process shall die of its crash point before anything else happens.
+    pub(crate) is_doomed: bool,
+    /// Drifts and jumps that hold, by fault.
+    pub(crate) drifts: Vec<usize>,
+    pub(crate) jumps: Vec<usize>,
+}
+
+/// What a machine is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It was never started.
+    Absent,
+    /// Nothing runs; `powered` tells whether the machine still refuses connections.
+    Down { powered: bool },
+    /// The process runs, or stands still.
+    Up,
+    /// Its disk was replaced, the others know, and it may never come back.
+    Retired,
+}
+
+/// All machines of a run, by id from 1.
+#[derive(Debug)]
+pub(crate) struct Machines {
+    all: Vec<Machine>,
+}
+
+impl Machines {
+    /// One for each id up to `highest`.
+    pub(crate) fn new(plan: &Plan, highest: u64) -> Self {
+        let machine = |id: u64| {
+            let place = usize::try_from(id - 1).expect("ids are below 64");
+            let clock = plan.cluster.clocks.get(place).copied().unwrap_or(ClockProfile::default());
+            Machine::new(NodeId(id), Disk::new(plan.disk, plan.seed, NodeId(id)), Clock::new(clock))
+        };
+        Self { all: (1..=highest).map(machine).collect() }
+    }
+
+    /// The machine of a node.
+    pub(crate) fn get(&self, node: NodeId) -> &Machine {
+        &self.all[place(node)]
+    }
+
+    /// The machine of a node.
+    pub(crate) fn get_mut(&mut self, node: NodeId) -> &mut Machine {
+        &mut self.all[place(node)]
+    }
+
+    /// All of them, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Machine> {
+        self.all.iter()
+    }
+
+    /// The ids of all that were ever started.
+    pub(crate) fn started(&self) -> Vec<NodeId> {
+        let started = self.all.iter().filter(|machine| machine.life != Life::Absent);
+        started.map(|machine| machine.node).collect()
+    }
+
+    /// Whether a process lives on that machine, be it paused.
+    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
+        self.get(node).life == Life::Up
+    }
+
+    /// The running leader of the highest term.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        let leaders = self
+            .all
+            .iter()
+            .filter(|machine| machine.life == Life::Up && machine.status.role == Role::Leader);
+        leaders.max_by_key(|machine| machine.status.term).map(|machine| machine.node)
+    }
+}
+
+fn place(node: NodeId) -> usize {
+    usize::try_from(node.0 - 1).expect("ids are below 64")
+}
+
+impl Machine {
+    fn new(node: NodeId, disk: Disk, clock: Clock) -> Self {
+        Self {
+            node,
+            disk,
+            clock,
+            epoch: 0,
+            disks: 0,
+            life: Life::Absent,
+            holds: Vec::new(),
+            pauses: Vec::new(),
+            waiting: VecDeque::new(),
+            status: blank(),
+            next_wake: Monotonic(u64::MAX),
+            timer: None,
+            timer_generation: 0,
+            serving: Vec::new(),
+            armed: None,
+            is_doomed: false,
+            drifts: Vec::new(),
+            jumps: Vec::new(),
+        }
+    }
+
+    /// Forgets all that belonged to the process that has died.
+    pub(crate) fn forget_process(&mut self) {
+        self.epoch += 1;
+        self.waiting.clear();
+        self.pauses.clear();
+        self.serving.clear();
+        self.timer = None;
+        self.timer_generation += 1;
+        self.is_doomed = false;
+        self.status = blank();
+    }
+
+    /// Whether the armed crash point is this one.
+    pub(crate) fn is_armed(&self, point: CrashPoint) -> bool {
+        self.armed.is_some_and(|(armed, _)| armed == point)
+    }
+}
+
+/// What nobody looks like.
+pub(crate) const fn blank() -> Status {
+    Status {
+        phase: Phase::Stopped,
+        role: Role::Follower,
+        term: Term(0),
+        leader: None,
+        commit: Index(0),
+        applied: Index(0),
+        first: Index(0),
+        last: Index(0),
+        revision: Revision(0),
+        chain: 0,
+        receives_snapshot: false,
+        transfers: false,
+        is_joint: false,
+        pending: 0,
+    }
+}

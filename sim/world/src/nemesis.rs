@@ -1,0 +1,427 @@
+//! The nemesis: begins and ends the faults of the plan, and keeps account of what they did.
+//!
+//! A fault is *applied* if there was somebody to do it to, and *witnessed* if its effect was seen: a fault that touched
+//! nothing proves nothing.
+
+use crate::{
+    agenda::Due,
+    lifecycle::Hold,
+    machine::Life,
+    world::{PhaseOfRun, World},
+};
+use std::{collections::BTreeMap, sync::Arc};
+use whitewater_api::{MemberChange, NodeId};
+use whitewater_physics::{DiskFault, FaultId, LinkSet, Network, NetworkFault, Port, Weather};
+use whitewater_record::{
+    Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, Victim,
+};
+use whitewater_replica::Event;
+
+/// What became of each fault of the plan.
+#[derive(Debug)]
+pub(crate) struct Nemesis {
+    plan: Arc<Plan>,
+    faults: Vec<Account>,
+    /// Crashes with loss of power, and those that took unsynced bytes.
+    power_losses: (u64, u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Account {
+    is_applied: bool,
+    is_on: bool,
+    is_witnessed: bool,
+    /// Who was hit.
+    victim: Option<NodeId>,
+    /// The change of the membership that the fault asks for, once the roles are known.
+    change: Option<MemberChange>,
+    /// What the victim's wall clock would show without the jump, less true time.
+    wall: Option<i64>,
+}
+
+/// The highest node id that a plan knows.
+pub(crate) fn highest_node(plan: &Plan) -> u64 {
+    let named = plan.faults.iter().map(|planned| newcomer(&planned.fault).map_or(0, |node| node.0));
+    named.max().unwrap_or(0).max(plan.cluster.nodes)
+}
+
+/// The node whose machine starts with the fault.
+const fn newcomer(fault: &Fault) -> Option<NodeId> {
+    match fault {
+        Fault::ReplaceMember { new, .. }
+        | Fault::Member {
+            change:
+                MemberChange::Add(new)
+                | MemberChange::AddLearner(new)
+                | MemberChange::Replace { new, .. },
+        } => Some(*new),
+        Fault::Member { change: MemberChange::Promote(_) | MemberChange::Remove(_) }
+        | Fault::Weather { .. }
+        | Fault::Partition { .. }
+        | Fault::Clog { .. }
+        | Fault::FailDisk { .. }
+        | Fault::FullDisk { .. }
+        | Fault::SlowDisk { .. }
+        | Fault::StallDisk { .. }
+        | Fault::WipeDisk { .. }
+        | Fault::JumpClock { .. }
+        | Fault::DriftClock { .. }
+        | Fault::Crash { .. }
+        | Fault::Pause { .. }
+        | Fault::CrashAt { .. }
+        | Fault::PowerLoss
+        | Fault::MoveLeader { .. } => None,
+    }
+}
+
+impl Nemesis {
+    pub(crate) fn new(plan: &Arc<Plan>) -> Self {
+        let faults = vec![Account::default(); plan.faults.len()];
+        Self { plan: plan.clone(), faults, power_losses: (0, 0) }
+    }
+
+    /// The effect of a fault was seen.
+    pub(crate) fn witness(&mut self, fault: usize) {
+        self.faults[fault].is_witnessed = true;
+    }
+
+    /// A process ran under a wall clock that had jumped.
+    pub(crate) fn witness_jump(&mut self, fault: usize, wall: i64) {
+        let account = &mut self.faults[fault];
+        account.is_witnessed |= account.wall.is_some_and(|unjumped| unjumped != wall);
+    }
+
+    /// A machine lost power.
+    pub(crate) fn count_power_loss(&mut self, lost_bytes: bool) {
+        self.power_losses.0 += 1;
+        self.power_losses.1 += u64::from(lost_bytes);
+    }
+
+    /// Faults that hold now and whose end restarts this node after its disk failed.
+    pub(crate) fn disk_failures(&self, node: NodeId) -> Vec<usize> {
+        let fails = |(fault, account): (usize, &Account)| {
+            let is_disk = matches!(self.plan.faults[fault].fault, Fault::FailDisk { .. });
+            (is_disk && account.is_on && account.victim == Some(node)).then_some(fault)
+        };
+        self.faults.iter().enumerate().filter_map(fails).collect()
+    }
+
+    /// A configuration was applied somewhere.
+    pub(crate) fn on_members(&mut self, event: &Event) {
+        let Event::Members { voters, learners, .. } = event else { return };
+        for account in self.faults.iter_mut().filter(|account| account.is_on) {
+            account.is_witnessed |= match account.change {
+                Some(MemberChange::Add(node) | MemberChange::Promote(node)) => {
+                    voters.contains(&node)
+                }
+                Some(MemberChange::AddLearner(node)) => learners.contains(&node),
+                Some(MemberChange::Remove(node)) => {
+                    !voters.contains(&node) && !learners.contains(&node)
+                }
+                Some(MemberChange::Replace { old, new }) => {
+                    voters.contains(&new) && !voters.contains(&old)
+                }
+                None => false,
+            };
+        }
+    }
+
+    /// The change that a fault asks for.
+    pub(crate) fn change(&self, fault: usize) -> Option<MemberChange> {
+        self.faults[fault].change
+    }
+
+    /// Who is hit by a fault.
+    pub(crate) fn victim(&self, fault: usize) -> Option<NodeId> {
+        self.faults[fault].victim
+    }
+
+    /// Whether a fault holds.
+    pub(crate) fn is_on(&self, fault: usize) -> bool {
+        self.faults[fault].is_on
+    }
+
+    /// Somebody became leader.
+    pub(crate) fn on_leader(&mut self, node: NodeId) {
+        for (account, planned) in self.faults.iter_mut().zip(&self.plan.faults) {
+            let is_moved =
+                matches!(planned.fault, Fault::MoveLeader { .. }) && account.victim == Some(node);
+            account.is_witnessed |= account.is_on && is_moved;
+        }
+    }
+}
+
+impl World {
+    /// Puts the faults of the plan on the agenda.
+    pub(crate) fn plan_faults(&mut self) {
+        for (fault, planned) in self.plan.clone().faults.iter().enumerate() {
+            self.agenda.add(planned.at, Due::FaultOn { fault });
+        }
+    }
+
+    /// A fault begins.
+    pub(crate) fn on_fault(&mut self, fault: usize) {
+        let plan = self.plan.clone();
+        let planned = &plan.faults[fault];
+        if let Some(node) = newcomer(&planned.fault)
+            && self.machines.get(node).life == Life::Absent
+        {
+            self.start(node);
+        }
+        let victim = role(&planned.fault).and_then(|victim| self.victim(victim));
+        self.nemesis.faults[fault].is_on = true;
+        self.nemesis.faults[fault].victim = victim;
+        let is_applied = match victim {
+            Some(node) => self.strike(fault, planned, node),
+            None if role(&planned.fault).is_some() => false,
+            None => self.strike_all(fault, planned),
+        };
+        self.nemesis.faults[fault].is_applied = is_applied;
+        let number = u64::try_from(fault).expect("an index fits 64 bits");
+        self.row(RowKind::FaultOn, 0, [number, victim.map_or(0, |node| node.0), 0]);
+        self.agenda.add(planned.end(), Due::FaultOff { fault });
+    }
+
+    /// A fault with one victim. Whether it was carried out.
+    fn strike(&mut self, fault: usize, planned: &PlannedFault, node: NodeId) -> bool {
+        let (id, until) = (id(fault), planned.end());
+        let links = LinkSet::of(Port::node(node));
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        match planned.fault {
+            Fault::Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay, .. } => {
+                let weather = Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay };
+                self.network.begin(id, links, NetworkFault::Weather(weather));
+            }
+            Fault::Clog { .. } => self.network.begin(id, links, NetworkFault::Clog { until }),
+            Fault::FailDisk { sync: false, .. } => machine.disk.begin(id, DiskFault::FailWrite),
+            Fault::FailDisk { sync: true, .. } => machine.disk.begin(id, DiskFault::FailSync),
+            Fault::FullDisk { .. } => machine.disk.begin(id, DiskFault::Full),
+            Fault::SlowDisk { delay, .. } => machine.disk.begin(id, DiskFault::Slow(delay)),
+            Fault::StallDisk { .. } => machine.disk.begin(id, DiskFault::Stall { until }),
+            Fault::WipeDisk { .. } => self.wipe(fault, node),
+            Fault::JumpClock { by_ns, .. } => {
+                let ahead = machine.clock.wall(now);
+                self.nemesis.faults[fault].wall = Some(ahead);
+                machine.clock.jump(by_ns);
+                machine.jumps.push(fault);
+            }
+            Fault::DriftClock { ppm, .. } => {
+                machine.clock.add_drift(now, ppm);
+                machine.drifts.push(fault);
+                self.rearm(node);
+            }
+            Fault::Crash { power, .. } => {
+                self.hold(node, Hold::Fault(fault));
+                if self.crash(node, power) {
+                    self.nemesis.witness(fault);
+                }
+            }
+            Fault::Pause { .. } if machine.life == Life::Up => self.pause(node, fault),
+            Fault::Pause { .. } => return false,
+            Fault::CrashAt { point, .. } => machine.armed = Some((point, fault)),
+            Fault::ReplaceMember { new, .. } => {
+                self.nemesis.faults[fault].change = Some(MemberChange::Replace { old: node, new });
+                self.start_admin(fault);
+            }
+            Fault::MoveLeader { .. } if self.leads(node) => return false,
+            Fault::MoveLeader { .. } => self.start_admin(fault),
+            Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => {
+                unreachable!("they have no single victim")
+            }
+        }
+        true
+    }
+
+    /// A fault without a single victim. Whether it was carried out.
+    fn strike_all(&mut self, fault: usize, planned: &PlannedFault) -> bool {
+        if let Fault::Partition { flap, .. } = planned.fault {
+            if flap.0 > 0 {
+                self.agenda.add(self.now + flap, Due::Flap { fault, up: true });
+            }
+            return self.cut(fault);
+        }
+        if let Fault::Member { change } = planned.fault {
+            self.nemesis.faults[fault].change = Some(change);
+            self.start_admin(fault);
+            return true;
+        }
+        assert_eq!(planned.fault, Fault::PowerLoss, "all others have a victim");
+        for node in self.machines.started() {
+            self.hold(node, Hold::Fault(fault));
+            if self.crash(node, true) {
+                self.nemesis.witness(fault);
+            }
+        }
+        true
+    }
+
+    fn cut(&mut self, fault: usize) -> bool {
+        let plan = self.plan.clone();
+        let Fault::Partition { shape, one_way, clients, .. } = &plan.faults[fault].fault else {
+            return false;
+        };
+        let Some(split) = self.split(shape) else { return false };
+        let clients = if *clients { self.client_ports() } else { Vec::new() };
+        let links = split.links(&self.machines.started(), &clients, *one_way);
+        self.network.begin(id(fault), links, NetworkFault::Cut);
+        true
+    }
+
+    /// A flapping partition goes up or down.
+    pub(crate) fn on_flap(&mut self, fault: usize, up: bool) {
+        if !self.nemesis.is_on(fault) {
+            return;
+        }
+        if up {
+            self.network.end(id(fault));
+        } else {
+            self.cut(fault);
+        }
+        if let Fault::Partition { flap, .. } = self.plan.faults[fault].fault {
+            self.agenda.add(self.now + flap, Due::Flap { fault, up: !up });
+        }
+    }
+
+    fn wipe(&mut self, fault: usize, node: NodeId) {
+        self.hold(node, Hold::Fault(fault));
+        self.crash(node, true);
+        let machine = self.machines.get_mut(node);
+        if machine.disk.used_bytes() > 0 {
+            self.nemesis.witness(fault);
+        }
+        machine.disk.wipe();
+        machine.disks += 1;
+        self.observer.on_wipe(node);
+    }
+
+    /// A fault ends.
+    pub(crate) fn on_fault_end(&mut self, fault: usize) {
+        if !std::mem::take(&mut self.nemesis.faults[fault].is_on) {
+            return;
+        }
+        let plan = self.plan.clone();
+        let victim = self.nemesis.faults[fault].victim;
+        self.network.end(id(fault));
+        if self.network.witnessed(id(fault)) > 0 {
+            self.nemesis.witness(fault);
+        }
+        if let Some(node) = victim {
+            self.relieve(fault, &plan.faults[fault].fault, node);
+        }
+        let number = u64::try_from(fault).expect("an index fits 64 bits");
+        self.row(RowKind::FaultOff, 0, [number, victim.map_or(0, |node| node.0), 0]);
+        for node in self.machines.started() {
+            self.release(node, Hold::Fault(fault));
+        }
+    }
+
+    fn relieve(&mut self, fault: usize, what: &Fault, node: NodeId) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        let on_disk = matches!(
+            what,
+            Fault::FailDisk { .. }
+                | Fault::FullDisk { .. }
+                | Fault::SlowDisk { .. }
+                | Fault::StallDisk { .. }
+        );
+        if on_disk {
+            machine.disk.end(id(fault));
+        }
+        let was_jumped = machine.jumps.contains(&fault);
+        machine.jumps.retain(|other| *other != fault);
+        machine.drifts.retain(|other| *other != fault);
+        if machine.armed.is_some_and(|(_, armed)| armed == fault) {
+            machine.armed = None;
+        }
+        if let Fault::JumpClock { by_ns, .. } = what
+            && was_jumped
+        {
+            machine.clock.jump(by_ns.saturating_neg());
+        }
+        if let Fault::DriftClock { ppm, .. } = what {
+            machine.clock.add_drift(now, ppm.saturating_neg());
+            self.rearm(node);
+        }
+        if matches!(what, Fault::Pause { .. }) {
+            self.resume(node, fault);
+        }
+    }
+
+    /// The rate of a clock has changed, and with it the true time at which its timer fires.
+    fn rearm(&mut self, node: NodeId) {
+        let machine = self.machines.get_mut(node);
+        machine.timer = None;
+        if machine.life == Life::Up {
+            self.arm(node);
+        }
+    }
+
+    /// The safety phase ends: all faults with it, and every process runs that may.
+    pub(crate) fn on_heal(&mut self) {
+        for fault in 0..self.plan.faults.len() {
+            self.on_fault_end(fault);
+        }
+        self.row(RowKind::Heal, 0, [0; 3]);
+        self.phase = PhaseOfRun::Liveness;
+        for node in self.machines.started() {
+            self.machines.get_mut(node).holds.clear();
+            self.start(node);
+        }
+        self.network = Network::new(fair(self.plan.network), self.plan.seed);
+        self.start_recovery();
+    }
+
+    /// What became of the faults, by kind.
+    pub(crate) fn fault_counts(&self) -> BTreeMap<String, FaultCount> {
+        let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
+        for (fault, planned) in self.plan.faults.iter().enumerate() {
+            let account = &self.nemesis.faults[fault];
+            let on_disk =
+                account.victim.map_or(0, |node| self.machines.get(node).disk.witnessed(id(fault)));
+            let seen = account.is_witnessed || on_disk + self.network.witnessed(id(fault)) > 0;
+            let count = counts.entry(planned.fault.name().to_owned()).or_default();
+            count.requested += 1;
+            count.applied += u64::from(account.is_applied);
+            count.witnessed += u64::from(account.is_applied && seen);
+        }
+        let (losses, hurt) = self.nemesis.power_losses;
+        if losses > 0 {
+            let count = FaultCount { requested: losses, applied: losses, witnessed: hurt };
+            counts.insert("lost_write".to_owned(), count);
+        }
+        counts
+    }
+}
+
+/// The same network on a fine day.
+const fn fair(profile: NetworkProfile) -> NetworkProfile {
+    let latency = Latency { tail_ppm: 0, ..profile.latency };
+    NetworkProfile { latency, loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, ..profile }
+}
+
+fn id(fault: usize) -> FaultId {
+    FaultId(u32::try_from(fault).expect("faults of a plan are few"))
+}
+
+/// The single victim of a fault, if it has one.
+const fn role(fault: &Fault) -> Option<Victim> {
+    match fault {
+        Fault::Weather { victim, .. }
+        | Fault::Clog { victim }
+        | Fault::FailDisk { victim, .. }
+        | Fault::FullDisk { victim }
+        | Fault::SlowDisk { victim, .. }
+        | Fault::StallDisk { victim }
+        | Fault::WipeDisk { victim }
+        | Fault::JumpClock { victim, .. }
+        | Fault::DriftClock { victim, .. }
+        | Fault::Crash { victim, .. }
+        | Fault::Pause { victim }
+        | Fault::CrashAt { victim, .. }
+        | Fault::ReplaceMember { victim, .. }
+        | Fault::MoveLeader { victim } => Some(*victim),
+        Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => None,
+    }
+}

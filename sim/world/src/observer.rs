@@ -1,0 +1,322 @@
+//! The observer: ghost state outside the nodes, and the invariants over it, each checked at the event that can break it.
+//!
+//! Nothing in a run depends on it. It sees what no node can: all disks at once, and what each node ever promised.
+
+pub(crate) mod ghost;
+pub(crate) mod ledger;
+
+use crate::{
+    invariants::{
+        apply_order, boot_promise::BootPromise, commit_quorum, compaction,
+        election_safety::ElectionSafety, leader_append_only, leader_completeness,
+        log_matching::LogMatching, membership, monotone, promise, read_freshness, recovery,
+        replica_hash, snapshot_content::SnapshotContent, state_machine_safety, vote_once::VoteOnce,
+    },
+    limits,
+    tally::{Code, Tally},
+};
+use ghost::{Commits, Configurations, Members};
+use ledger::{Change, Ledger};
+use whitewater_api::{FileName, Index, NodeId, RequestId, Revision};
+use whitewater_physics::Disk;
+use whitewater_replica::{Envelope, Event, Phase, Promise, Role, Status};
+
+/// The ghost state.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    pub(crate) tally: Tally,
+    /// What each disk durably holds, by node from 1.
+    ledgers: Vec<Ledger>,
+    /// What each process has applied, by node from 1.
+    applied: Vec<Index>,
+    commits: Commits,
+    configurations: Configurations,
+    election_safety: ElectionSafety,
+    vote_once: VoteOnce,
+    boot_promise: BootPromise,
+    log_matching: LogMatching,
+    snapshot_content: SnapshotContent,
+    /// A leader's commit went up in this step: what it had applied before.
+    committing: Option<Index>,
+    changes: Vec<Change>,
+}
+
+impl Observer {
+    /// Nothing was seen yet.
+    pub(crate) fn new(voters: u64, highest: u64) -> Self {
+        let nodes = usize::try_from(highest).expect("ids are below 64");
+        Self {
+            tally: Tally::new(),
+            ledgers: (0..nodes).map(|_| Ledger::default()).collect(),
+            applied: vec![Index(0); nodes],
+            commits: Commits::default(),
+            configurations: Configurations::new((1..=voters).map(NodeId).collect()),
+            election_safety: ElectionSafety::default(),
+            vote_once: VoteOnce::new(nodes),
+            boot_promise: BootPromise::new(nodes),
+            log_matching: LogMatching::default(),
+            snapshot_content: SnapshotContent::default(),
+            committing: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// The newest configuration that anybody has applied.
+    pub(crate) fn members(&self) -> &Members {
+        self.configurations.newest()
+    }
+
+    /// The tally, at the end.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        std::mem::replace(&mut self.tally, Tally::new())
+    }
+
+    /// A batch was done: what it made durable goes into the ledger.
+    pub(crate) fn on_disk(&mut self, node: NodeId, disk: &Disk, status: &Status) {
+        let mut changes = std::mem::take(&mut self.changes);
+        for file in disk.synced() {
+            let named = disk.durable_names().find(|(_, id)| id == file);
+            if let (Some((name, _)), Some(bytes)) = (named, disk.durable_bytes(*file)) {
+                self.ledgers[place(node)].follow(name, bytes, &self.log_matching, &mut changes);
+            }
+        }
+        for change in changes.drain(..) {
+            self.on_change(node, &change, status);
+        }
+        self.changes = changes;
+    }
+
+    fn on_change(&mut self, node: NodeId, change: &Change, status: &Status) {
+        let who = Some(node);
+        match *change {
+            Change::HardState { before, after } => {
+                let wrong = monotone::hard_state(before, after);
+                self.tally.check(Code::Monotone, who, before.0 > whitewater_api::Term(0), wrong);
+            }
+            Change::Entry { index, term, chain, last } => {
+                let wrong = leader_append_only::check(index, term, last, status);
+                self.tally.check(Code::LeaderAppendOnly, who, status.role == Role::Leader, wrong);
+                let overwrites = index <= last;
+                if overwrites {
+                    self.tally.sometimes("conflicting entries overwritten");
+                    let wrong = self.boot_promise.on_overwrite(node, index, status.term);
+                    self.tally.check(Code::BootPromise, who, true, wrong);
+                }
+                if let Some(chain) = chain {
+                    let (wrong, is_known) = self.log_matching.check(index, term, chain);
+                    self.tally.check(Code::LogMatching, who, is_known, wrong);
+                }
+            }
+            Change::Snapshot => {}
+        }
+    }
+
+    /// A file is about to be removed.
+    pub(crate) fn on_remove(&mut self, node: NodeId, file: &FileName) {
+        let ledger = &self.ledgers[place(node)];
+        if ledger.highest_in(file).is_some() {
+            let wrong = compaction::check(ledger, file);
+            self.tally.check(Code::Compaction, Some(node), true, wrong);
+        }
+    }
+
+    /// A process died: what is durable now may be more than what was synced. `status` is its last one.
+    pub(crate) fn on_crash(&mut self, node: NodeId, disk: &Disk, power: bool, status: &Status) {
+        self.ledgers[place(node)].on_crash(power);
+        let mut changes = std::mem::take(&mut self.changes);
+        let mut is_torn = false;
+        for (name, file) in disk.durable_names() {
+            if let Some(bytes) = disk.durable_bytes(file) {
+                // A batch that was cut short inside its last zeros is whole where the file goes on with zeros.
+                let mut bytes = bytes.to_vec();
+                let length = disk
+                    .durable_length(file)
+                    .map_or(0, |length| usize::try_from(length).unwrap_or(0));
+                bytes.resize(length.min(bytes.len() + limits::ZEROS_BEHIND).max(bytes.len()), 0);
+                let ledger = &mut self.ledgers[place(node)];
+                ledger.follow(name, &bytes, &self.log_matching, &mut changes);
+                is_torn |= ledger.is_torn();
+            }
+        }
+        if is_torn {
+            self.tally.sometimes("log torn by a crash");
+        }
+        for change in changes.drain(..) {
+            self.on_change(node, &change, status);
+        }
+        self.changes = changes;
+    }
+
+    /// A disk was replaced by an empty one. What its member promised it has still promised.
+    pub(crate) fn on_wipe(&mut self, node: NodeId) {
+        self.ledgers[place(node)] = Ledger::default();
+    }
+
+    /// A replica refuses to start.
+    pub(crate) fn on_refusal(&mut self, node: NodeId, error: &str) {
+        self.tally.check(Code::Recovery, Some(node), true, Some(recovery::refused(error)));
+    }
+
+    /// A replica has recovered.
+    pub(crate) fn on_boot(&mut self, node: NodeId, status: &Status) {
+        self.tally.check(Code::Panic, Some(node), false, None);
+        let ledger = &self.ledgers[place(node)];
+        let wrong = recovery::recovered(ledger, status);
+        self.tally.check(Code::Recovery, Some(node), ledger.is_used(), wrong);
+        self.applied[place(node)] = status.applied;
+        self.check_joint(node, status);
+    }
+
+    /// Whether a node that starts, or goes on from a snapshot, knows that it is in a joint configuration.
+    fn check_joint(&mut self, node: NodeId, status: &Status) {
+        let members = self.configurations.at(status.applied);
+        let wrong = membership::joint(members, status);
+        self.tally.check(Code::Membership, Some(node), !members.outgoing.is_empty(), wrong);
+    }
+
+    /// A step was made. Whether it made the node a leader.
+    pub(crate) fn on_status(&mut self, node: NodeId, before: &Status, after: &Status) -> bool {
+        let who = Some(node);
+        let moved = (before.term, before.commit, before.applied)
+            != (after.term, after.commit, after.applied);
+        if moved {
+            self.tally.check(Code::Monotone, who, true, monotone::check(before, after));
+        }
+        if before.phase != Phase::Active && after.phase == Phase::Active {
+            let (wrong, promised) = self.boot_promise.check(node, after);
+            self.tally.check(Code::BootPromise, who, promised, wrong);
+        }
+        self.commits.see(after.term, after.commit);
+        let leads = after.role == Role::Leader;
+        if leads && after.commit > before.commit {
+            self.committing = Some(before.applied);
+        }
+        let became = leads && (before.role != Role::Leader || before.term != after.term);
+        if became {
+            self.on_leader(node, after);
+        }
+        became
+    }
+
+    fn on_leader(&mut self, node: NodeId, status: &Status) {
+        let who = Some(node);
+        let (wrong, is_new) = self.election_safety.check(status.term, node);
+        self.tally.check(Code::ElectionSafety, who, !is_new, wrong);
+        if self.election_safety.terms() > 1 {
+            self.tally.sometimes("leader changed");
+        }
+        let ledger = &self.ledgers[place(node)];
+        let (wrong, discriminates) = leader_completeness::check(&self.commits, ledger, status.term);
+        self.tally.check(Code::LeaderCompleteness, who, discriminates, wrong);
+    }
+
+    /// The outputs of a step were performed.
+    pub(crate) fn after_step(&mut self, node: NodeId, status: &Status) {
+        let Some(before) = self.committing.take() else { return };
+        let wrong = commit_quorum::check(&self.ledgers, status, self.configurations.at(before));
+        // A change that was applied in this very step may have decided it.
+        let wrong = wrong.and_then(|_| {
+            commit_quorum::check(&self.ledgers, status, self.configurations.at(status.applied))
+        });
+        self.tally.check(Code::CommitQuorum, Some(node), true, wrong);
+    }
+
+    /// A message leaves: what it promises must be on the disk.
+    pub(crate) fn on_send(&mut self, envelope: &Envelope) {
+        let Some(promised) = envelope.promise() else { return };
+        let node = envelope.from;
+        let who = Some(node);
+        let wrong = promise::check(&self.ledgers[place(node)], node, promised);
+        let is_more = self.boot_promise.note(node, promised);
+        self.tally.check(Code::Promise, who, is_more, wrong);
+        let vote = match promised {
+            Promise::Vote { term, to } => Some((term, to)),
+            Promise::Candidacy { term } => Some((term, node)),
+            Promise::Appended { .. } => None,
+        };
+        if let Some((term, to)) = vote {
+            let (wrong, is_new) = self.vote_once.check(node, term, to);
+            self.tally.check(Code::VoteOnce, who, !is_new, wrong);
+        }
+    }
+
+    /// A linearizable read is answered.
+    pub(crate) fn on_read(
+        &mut self,
+        node: NodeId,
+        id: RequestId,
+        seen: Revision,
+        floor: Option<Revision>,
+    ) {
+        let Some(floor) = floor else { return };
+        let wrong = read_freshness::check(id, seen, floor);
+        self.tally.check(Code::ReadFreshness, Some(node), floor > Revision::FIRST, wrong);
+    }
+
+    /// Something happened inside a replica.
+    pub(crate) fn on_event(&mut self, node: NodeId, event: &Event, status: &Status) {
+        let who = Some(node);
+        match event {
+            Event::Applied { index, term, checksum, chain } => {
+                let before = std::mem::replace(&mut self.applied[place(node)], *index);
+                let wrong = apply_order::check(before, *index, status);
+                self.tally.check(Code::ApplyOrder, who, true, wrong);
+                let applied = ghost::Applied { term: *term, checksum: *checksum, chain: *chain };
+                let known = self.commits.apply(*index, applied);
+                let wrong =
+                    known.and_then(|known| state_machine_safety::check(*index, known, applied));
+                self.tally.check(Code::StateMachineSafety, who, known.is_some(), wrong);
+                let wrong =
+                    known.and_then(|known| replica_hash::check(*index, known.chain, *chain));
+                self.tally.check(Code::ReplicaHash, who, known.is_some(), wrong);
+                if index.0.is_multiple_of(limits::GHOST_SLACK) {
+                    self.prune();
+                }
+            }
+            Event::Members { index, voters, outgoing, learners } => {
+                let members = Members {
+                    voters: voters.clone(),
+                    outgoing: outgoing.clone(),
+                    learners: learners.clone(),
+                };
+                let known = self.configurations.at_exactly(*index);
+                let wrong = known.and_then(|known| membership::check(*index, known, &members));
+                self.tally.check(Code::Membership, who, known.is_some(), wrong);
+                self.configurations.add(*index, members);
+            }
+            Event::Snapshot { index, term, installed, chain, digest } => {
+                let known = self.commits.at(*index);
+                let wrong =
+                    known.and_then(|known| SnapshotContent::chain(*index, *term, *chain, known));
+                self.tally.check(Code::SnapshotContent, who, known.is_some(), wrong);
+                if *installed {
+                    self.applied[place(node)] = self.applied[place(node)].max(*index);
+                    self.tally.sometimes("snapshot installed");
+                    if *index == status.applied {
+                        self.check_joint(node, status);
+                    }
+                }
+                if let Some(digest) = digest {
+                    let (wrong, is_known) = self.snapshot_content.digest(*index, *digest);
+                    self.tally.check(Code::SnapshotContent, who, is_known, wrong);
+                }
+            }
+            Event::Sometimes(name) => self.tally.sometimes(name),
+            Event::SnapshotPart { .. } | Event::Read { .. } => {}
+        }
+    }
+
+    /// Forgets what all disks cover by a snapshot.
+    fn prune(&mut self) {
+        let used = self.ledgers.iter().filter(|ledger| ledger.is_used());
+        let covered = used.map(|ledger| ledger.mark().0).min().unwrap_or(Index(0));
+        let below = Index(covered.0.saturating_sub(limits::GHOST_SLACK));
+        self.commits.prune(below);
+        self.log_matching.prune(below);
+        self.configurations.prune(below);
+    }
+}
+
+fn place(node: NodeId) -> usize {
+    usize::try_from(node.0 - 1).expect("ids are below 64")
+}

@@ -1,0 +1,200 @@
+//! The ledger of one disk: what a log durably holds, read from its bytes.
+
+use crate::invariants::log_matching::LogMatching;
+use std::collections::VecDeque;
+use whitewater_api::{FileName, Index, NodeId, Term};
+use whitewater_record::Mixer;
+use whitewater_replica::wal::{Follower, Record};
+
+/// What one disk durably holds.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    follower: Follower,
+    term: Term,
+    vote: Option<NodeId>,
+    /// The newest snapshot.
+    mark: (Index, Term),
+    /// The entry before the first one of `log`, and its chain, if that is known.
+    base: (Index, Term, Option<u64>),
+    log: VecDeque<Held>,
+    /// The segments that hold entries, oldest first, and the highest index in each.
+    segments: Vec<(FileName, Index)>,
+    is_used: bool,
+    /// Behind the last whole record lies something else.
+    is_torn: bool,
+    /// The machine lost power: nothing but the disk is left.
+    is_exact: bool,
+    records: Vec<Record>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    term: Term,
+    /// Hash of this entry and all before it; unknown behind a snapshot that nobody else had the log of.
+    chain: Option<u64>,
+}
+
+/// Something that became durable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// Term and vote.
+    HardState { before: (Term, Option<NodeId>), after: (Term, Option<NodeId>) },
+    /// An entry, behind or over what was there up to `last`.
+    Entry { index: Index, term: Term, chain: Option<u64>, last: Index },
+    /// A snapshot.
+    Snapshot,
+}
+
+impl Ledger {
+    /// Takes in what is new in a file. Whatever follows no more is not there: the ledger holds what a reader would get.
+    pub(crate) fn follow(
+        &mut self,
+        name: &FileName,
+        bytes: &[u8],
+        chains: &LogMatching,
+        changes: &mut Vec<Change>,
+    ) {
+        let mut records = std::mem::take(&mut self.records);
+        // An error is a torn tail, which recovery will cut; what was shown before it counts.
+        let read = self.follower.advance(name, bytes, &mut |record| records.push(record));
+        self.is_torn = read.is_err();
+        self.is_used |= !records.is_empty();
+        let indices = records.iter().filter_map(|record| match record {
+            Record::Entry(entry) => Some(Index(entry.index)),
+            Record::HardState { .. } | Record::Snapshot(_) | Record::Peer { .. } => None,
+        });
+        if let Some(highest) = indices.max() {
+            self.note_segment(name, highest);
+        }
+        for record in records.drain(..) {
+            self.take(&record, chains, changes);
+        }
+        self.records = records;
+    }
+
+    fn take(&mut self, record: &Record, chains: &LogMatching, changes: &mut Vec<Change>) {
+        match record {
+            Record::HardState { term, vote, .. } => {
+                let before = (self.term, self.vote);
+                (self.term, self.vote) = (*term, *vote);
+                changes.push(Change::HardState { before, after: (*term, *vote) });
+            }
+            Record::Entry(entry) => {
+                let mut mixer = Mixer::default();
+                mixer.add(entry.entry_type as u64);
+                mixer.add(entry.data.len() as u64);
+                for chunk in entry.data.chunks(8) {
+                    mixer.add(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+                }
+                changes.push(self.append(Index(entry.index), Term(entry.term), mixer.finish()));
+            }
+            Record::Snapshot(mark) => {
+                self.mark = (mark.index, mark.term);
+                if mark.installed || mark.index > self.last() {
+                    self.log.clear();
+                    self.base = (mark.index, mark.term, chains.chain(mark.index, mark.term));
+                } else {
+                    self.forget_below(mark.index);
+                }
+                changes.push(Change::Snapshot);
+            }
+            Record::Peer { .. } => {}
+        }
+    }
+
+    fn note_segment(&mut self, name: &FileName, highest: Index) {
+        match self.segments.last_mut() {
+            Some((newest, index)) if newest == name => *index = highest.max(*index),
+            Some(_) | None => self.segments.push((name.clone(), highest)),
+        }
+    }
+
+    fn append(&mut self, index: Index, term: Term, checksum: u64) -> Change {
+        let last = self.last();
+        if index <= self.base.0 || index.0 > last.0 + 1 {
+            // Below the snapshot, or behind a gap: what comes before it cannot be known.
+            self.log.clear();
+            if index > last {
+                self.base = (Index(index.0 - 1), Term(0), None);
+            } else {
+                return Change::Entry { index, term, chain: None, last };
+            }
+        }
+        let kept = usize::try_from(index.0 - self.base.0.0 - 1).expect("a log fits memory");
+        self.log.truncate(kept);
+        let previous = self.log.back().map_or(self.base.2, |held| held.chain);
+        let chain = previous.map(|previous| {
+            let mut mixer = Mixer::default();
+            mixer.add(previous);
+            mixer.add(term.0);
+            mixer.add(checksum);
+            mixer.finish()
+        });
+        self.log.push_back(Held { term, chain });
+        Change::Entry { index, term, chain, last }
+    }
+
+    fn forget_below(&mut self, index: Index) {
+        while self.base.0 < index
+            && let Some(held) = self.log.pop_front()
+        {
+            self.base = (self.base.0.next(), held.term, held.chain);
+        }
+    }
+
+    /// The durable term.
+    pub(crate) const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// The durable vote in that term.
+    pub(crate) const fn vote(&self) -> Option<NodeId> {
+        self.vote
+    }
+
+    /// The highest index of any entry in a segment.
+    pub(crate) fn highest_in(&self, segment: &FileName) -> Option<Index> {
+        self.segments.iter().find(|(name, _)| name == segment).map(|(_, index)| *index)
+    }
+
+    /// The newest snapshot.
+    pub(crate) const fn mark(&self) -> (Index, Term) {
+        self.mark
+    }
+
+    /// Whether anything was ever written.
+    pub(crate) const fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    /// Whether something lies behind the last whole record.
+    pub(crate) const fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// The process died. With the power, the page cache went too.
+    pub(crate) fn on_crash(&mut self, power: bool) {
+        self.is_exact = power;
+    }
+
+    /// Whether a process that starts finds just this.
+    pub(crate) const fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    /// The highest index.
+    pub(crate) fn last(&self) -> Index {
+        Index(self.base.0.0 + u64::try_from(self.log.len()).expect("a length fits 64 bits"))
+    }
+
+    /// The term of an entry, if it is there and not covered by a snapshot.
+    pub(crate) fn term_at(&self, index: Index) -> Option<Term> {
+        let place = index.0.checked_sub(self.base.0.0 + 1)?;
+        self.log.get(usize::try_from(place).ok()?).map(|held| held.term)
+    }
+
+    /// Whether the entry is there, or covered by a snapshot.
+    pub(crate) fn holds(&self, index: Index, term: Term) -> bool {
+        index <= self.mark.0 || self.term_at(index) == Some(term)
+    }
+}

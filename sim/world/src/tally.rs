@@ -1,0 +1,131 @@
+//! What was checked, what broke, what was reached.
+
+use std::collections::BTreeMap;
+use whitewater_api::NodeId;
+use whitewater_record::{Checked, SimTime, Violation};
+
+macro_rules! codes {
+    ($($variant:ident, $name:literal;)*) => {
+        /// The on-line checks, each with an invariant file of its own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Code {
+            $($variant,)*
+        }
+
+        impl Code {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code in outcomes.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    ElectionSafety, "election-safety";
+    VoteOnce, "vote-once";
+    Monotone, "monotone";
+    LeaderAppendOnly, "leader-append-only";
+    LogMatching, "log-matching";
+    LeaderCompleteness, "leader-completeness";
+    CommitQuorum, "commit-quorum";
+    StateMachineSafety, "state-machine-safety";
+    Promise, "promise";
+    BootPromise, "boot-promise";
+    ApplyOrder, "apply-order";
+    Membership, "membership";
+    SnapshotContent, "snapshot-content";
+    ReadFreshness, "read-freshness";
+    ReplicaHash, "replica-hash";
+    Recovery, "recovery";
+    Compaction, "compaction";
+    Panic, "panic";
+    Liveness, "liveness";
+}
+
+const CODES: usize = Code::ALL.len();
+
+/// The tally of one run.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// The moment, the number of the last trace row, and the node that events concern; kept up to date by the world.
+    pub(crate) place: Place,
+    checks: [Checked; CODES],
+    violations: Vec<Violation>,
+    sometimes: BTreeMap<&'static str, u64>,
+}
+
+/// Where a check happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) at: SimTime,
+    pub(crate) event: u64,
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self {
+            place: Place::default(),
+            checks: [Checked::default(); CODES],
+            violations: Vec::new(),
+            sometimes: BTreeMap::new(),
+        }
+    }
+
+    /// Counts one evaluation of a check; `wrong` says what is broken, if something is. A check discriminates where more
+    /// than one answer was possible.
+    pub(crate) fn check(
+        &mut self,
+        code: Code,
+        node: Option<NodeId>,
+        discriminates: bool,
+        wrong: Option<String>,
+    ) {
+        let checked = &mut self.checks[code as usize];
+        checked.evaluations += 1;
+        checked.discriminating += u64::from(discriminates);
+        if let Some(sentence) = wrong {
+            self.violate(code, node, sentence);
+        }
+    }
+
+    /// Notes a broken promise; the first one of each code is kept.
+    pub(crate) fn violate(&mut self, code: Code, node: Option<NodeId>, sentence: String) {
+        if self.violations.iter().any(|violation| violation.code == code.name()) {
+            return;
+        }
+        let Place { at, event } = self.place;
+        let code = code.name().to_owned();
+        self.violations.push(Violation { code, at, event: Some(event), node, sentence });
+    }
+
+    /// A rare state was reached.
+    pub(crate) fn sometimes(&mut self, name: &'static str) {
+        *self.sometimes.entry(name).or_default() += 1;
+    }
+
+    /// How many promises were broken so far.
+    pub(crate) const fn broken(&self) -> usize {
+        self.violations.len()
+    }
+
+    /// The number of the code that broke first, in the order of [`Code::ALL`].
+    pub(crate) fn first_code(&self) -> u64 {
+        let first = self.violations.first().map(|violation| violation.code.as_str());
+        let place = Code::ALL.iter().position(|code| Some(code.name()) == first);
+        place.map_or(0, |place| u64::try_from(place).expect("codes are few"))
+    }
+
+    /// What was checked, what broke, what was reached.
+    pub(crate) fn finish(
+        self,
+    ) -> (BTreeMap<String, Checked>, Vec<Violation>, BTreeMap<String, u64>) {
+        let names = Code::ALL.iter().map(|code| code.name().to_owned());
+        let checks =
+            names.zip(self.checks).filter(|(_, checked)| checked.evaluations > 0).collect();
+        let sometimes = self.sometimes.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+        (checks, self.violations, sometimes)
+    }
+}

@@ -1,0 +1,227 @@
+//! Whole simulations of small plans.
+
+use crate::{Options, Run, play};
+use whitewater_api::{MemberChange, NodeId, Tuning};
+use whitewater_record::{
+    ClientPlan, ClusterPlan, CrashPoint, DiskProfile, Fault, NetworkProfile, Plan, PlannedFault,
+    PlannedOperation, Seed, Shape, SimTime, Span, Verdict, Victim, plan::PLAN_VERSION,
+};
+
+/// Three nodes, three clients and so many operations in as many seconds.
+fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
+    let clients = (0..3).map(|client| ClientPlan {
+        home: NodeId(client + 1),
+        follows_hints: true,
+        operations: (0..operations / 3)
+            .map(|n| operation(client, n, seconds * 3000 / operations))
+            .collect(),
+    });
+    Plan {
+        version: PLAN_VERSION,
+        scenario: "test".into(),
+        seed: Seed(seed),
+        duration: Span::seconds(seconds),
+        mutations: Vec::new(),
+        cluster: ClusterPlan {
+            nodes: 3,
+            clocks: Vec::new(),
+            tuning: Tuning { segment_bytes: 64 << 10, ..Tuning::default() },
+        },
+        network: NetworkProfile::default(),
+        disk: DiskProfile::default(),
+        timeout: Span::seconds(2),
+        faults: Vec::new(),
+        clients: clients.collect(),
+    }
+}
+
+fn operation(client: u64, n: u64, pace_ms: u64) -> PlannedOperation {
+    let key = (client * 7 + n * 3) % 5;
+    let step = match n % 8 {
+        0 | 1 => format!("put k{key} c{client}n{n}"),
+        2 | 3 => format!("get k{key}"),
+        4 => format!("swap k{key} c{client}n{n}"),
+        5 if n % 16 == 5 => "list k 0".into(),
+        5 => "compact 20".into(),
+        6 => format!("create k{key} c{client}n{n}"),
+        _ => format!("delete k{key}"),
+    };
+    format!("+{}ms {step}", pace_ms * 9 / 10).parse().unwrap()
+}
+
+fn fault(at_ms: u64, lasts_ms: u64, fault: Fault) -> PlannedFault {
+    PlannedFault { at: SimTime(at_ms * 1_000_000), lasts: Span::millis(lasts_ms), fault }
+}
+
+fn run(plan: &Plan) -> Run {
+    plan.check().unwrap();
+    let run = play(plan, &Options::default());
+    assert_eq!(run.outcome.violations, [], "{:#?}", run.outcome);
+    assert_eq!(run.outcome.verdict, Verdict::Passed);
+    run
+}
+
+fn witnessed(run: &Run, kind: &str) -> u64 {
+    run.outcome.faults.get(kind).map_or(0, |count| count.witnessed)
+}
+
+#[test]
+fn sim_a_quiet_run_completes_all_operations() {
+    let run = run(&plan(1, 10, 300));
+    let [ok, failed, unknown] = run.outcome.operations;
+    assert_eq!(unknown, 0, "{:#?}", run.outcome);
+    assert!(ok >= 250 && failed <= 100, "{:#?}", run.outcome);
+}
+
+#[test]
+fn sim_same_plan_same_bytes() {
+    let mut plan = plan(2, 10, 300);
+    plan.network.loss_ppm = 20_000;
+    plan.network.duplicate_ppm = 20_000;
+    plan.network.reorder_ppm = 20_000;
+    plan.faults.push(fault(2_000, 1_000, Fault::Crash { victim: Victim::Leader, power: true }));
+    let options = Options { keep_trace: true, until: None };
+    let (a, b) = (play(&plan, &options), play(&plan, &options));
+    assert_eq!(a.trace.rows(), b.trace.rows());
+    assert_eq!(a.trace.hash(), b.trace.hash());
+    assert_eq!(a.history, b.history);
+    assert_eq!(a.outcome, b.outcome);
+    let hashed = play(&plan, &Options::default());
+    assert_eq!(hashed.outcome.trace_hash, a.outcome.trace_hash);
+}
+
+#[test]
+fn sim_a_partitioned_leader_is_replaced() {
+    let mut plan = plan(3, 10, 300);
+    let shape = Shape::Isolate(Victim::Leader);
+    let cut = Fault::Partition { shape, one_way: false, clients: false, flap: Span(0) };
+    plan.faults.push(fault(3_000, 4_000, cut));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "partition"), 1);
+    assert!(run.outcome.sometimes["leader changed"] > 0);
+}
+
+#[test]
+fn sim_crashed_nodes_come_back() {
+    let mut plan = plan(4, 12, 300);
+    plan.faults.push(fault(2_000, 500, Fault::Crash { victim: Victim::Leader, power: false }));
+    plan.faults.push(fault(6_000, 500, Fault::Crash { victim: Victim::Follower(0), power: true }));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "crash"), 2);
+}
+
+#[test]
+fn sim_a_loss_of_all_power_loses_nothing() {
+    let mut plan = plan(5, 12, 600);
+    plan.faults.push(fault(3_000, 1_000, Fault::PowerLoss));
+    plan.faults.push(fault(7_000, 1_000, Fault::PowerLoss));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "power_loss"), 2);
+}
+
+#[test]
+fn sim_a_snapshot_reaches_a_node_that_was_away() {
+    let mut plan = plan(6, 20, 1500);
+    plan.cluster.tuning.snapshot_log_bytes = 4 << 10;
+    plan.cluster.tuning.catch_up_entries = 10;
+    plan.faults.push(fault(
+        3_000,
+        9_000,
+        Fault::Crash { victim: Victim::Follower(0), power: true },
+    ));
+    let run = run(&plan);
+    assert!(run.outcome.sometimes.contains_key("snapshot installed"), "{:#?}", run.outcome);
+}
+
+#[test]
+fn sim_a_member_is_replaced() {
+    let mut plan = plan(7, 15, 300);
+    let replace = Fault::ReplaceMember { victim: Victim::Node(NodeId(2)), new: NodeId(4) };
+    plan.faults.push(fault(3_000, 5_000, replace));
+    plan.faults.push(fault(
+        9_000,
+        5_000,
+        Fault::Member { change: MemberChange::AddLearner(NodeId(5)) },
+    ));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "replace_member"), 1, "{:#?}", run.outcome);
+    assert_eq!(witnessed(&run, "member"), 1, "{:#?}", run.outcome);
+}
+
+#[test]
+fn sim_a_wiped_member_stays_away_and_is_replaced() {
+    let mut plan = plan(12, 20, 300);
+    let victim = Victim::Node(NodeId(3));
+    plan.faults.push(fault(3_000, 500, Fault::WipeDisk { victim }));
+    plan.faults.push(fault(7_000, 8_000, Fault::ReplaceMember { victim, new: NodeId(4) }));
+    let clean = run(&plan);
+    assert_eq!(clean.outcome.sometimes["wiped member retired"], 1);
+    assert_eq!(witnessed(&clean, "replace_member"), 1);
+    plan.mutations.push("wiped-member-votes".into());
+    let mutant = play(&plan, &Options::default());
+    assert_eq!(mutant.outcome.violations[0].code, "boot-promise", "{:#?}", mutant.outcome);
+}
+
+#[test]
+fn sim_a_run_can_be_cut_short_and_begins_the_same() {
+    let plan = plan(13, 10, 300);
+    let whole = play(&plan, &Options { keep_trace: true, until: None });
+    let cut = play(&plan, &Options { keep_trace: true, until: Some(SimTime(4_000_000_000)) });
+    let rows = cut.trace.rows();
+    // The last row is the end.
+    assert_eq!(rows[..rows.len() - 1], whole.trace.rows()[..rows.len() - 1]);
+    assert_eq!(cut.outcome.simulated, Span::seconds(4));
+}
+
+#[test]
+fn sim_a_leader_that_never_leaves_is_not_alive() {
+    let mut plan = plan(14, 20, 60);
+    plan.mutations.push("removed-leader-keeps-leading".into());
+    let replace = Fault::ReplaceMember { victim: Victim::Leader, new: NodeId(4) };
+    plan.faults.push(fault(3_000, 8_000, replace));
+    let run = play(&plan, &Options::default());
+    assert_eq!(run.outcome.violations[0].code, "liveness", "{:#?}", run.outcome);
+    let sentence = &run.outcome.violations[0].sentence;
+    assert!(sentence.starts_with("not recovered by"), "{sentence}");
+}
+
+#[test]
+fn sim_a_pause_delays_and_drops_nothing() {
+    let mut plan = plan(8, 12, 300);
+    plan.faults.push(fault(2_000, 3_000, Fault::Pause { victim: Victim::Leader }));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "pause"), 1);
+}
+
+#[test]
+fn sim_every_crash_point_is_reached() {
+    for point in [CrashPoint::InsideWrite, CrashPoint::BeforePersisted, CrashPoint::BeforeSend] {
+        let mut plan = plan(9, 10, 300);
+        plan.faults.push(fault(2_000, 2_000, Fault::CrashAt { victim: Victim::Leader, point }));
+        let run = run(&plan);
+        assert_eq!(witnessed(&run, "crash_at"), 1, "{point:?}");
+    }
+}
+
+#[test]
+fn sim_disk_faults_are_survived() {
+    let mut plan = plan(10, 30, 600);
+    let victim = Victim::Leader;
+    plan.faults.push(fault(2_000, 1_500, Fault::FailDisk { victim, sync: true }));
+    plan.faults.push(fault(6_000, 1_500, Fault::FailDisk { victim, sync: false }));
+    plan.faults.push(fault(10_000, 4_000, Fault::StallDisk { victim }));
+    plan.faults.push(fault(16_000, 3_000, Fault::SlowDisk { victim, delay: Span::millis(50) }));
+    plan.faults.push(fault(21_000, 3_000, Fault::FullDisk { victim }));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "fail_disk"), 2, "{:#?}", run.outcome);
+    assert_eq!(witnessed(&run, "stall_disk"), 1, "{:#?}", run.outcome);
+    assert_eq!(witnessed(&run, "slow_disk"), 1, "{:#?}", run.outcome);
+}
+
+#[test]
+fn sim_the_promise_ledger_finds_early_replies() {
+    let mut plan = plan(11, 10, 300);
+    plan.mutations.push("reply-before-persist".into());
+    let run = play(&plan, &Options::default());
+    assert_eq!(run.outcome.violations[0].code, "promise", "{:#?}", run.outcome);
+}

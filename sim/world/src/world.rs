@@ -1,0 +1,285 @@
+//! The state of a run, shared between the main task and the drivers, and what becomes of each event.
+
+use crate::{
+    admin::Admins,
+    agenda::{Agenda, Due},
+    asking::{Answer, Processes},
+    client::Client,
+    host::Stage,
+    limits,
+    liveness::Recovery,
+    machine::{Life, Machines},
+    nemesis::Nemesis,
+    observer::Observer,
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use whitewater_api::{NodeId, Request, RequestId, Revision, WriteId};
+use whitewater_mutation::Mutations;
+use whitewater_physics::Network;
+use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, SimTime, Trace};
+use whitewater_replica::{Envelope, Input};
+
+/// The world, where the main task and the drivers can reach it. Only one of them runs at a time.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// The world. After a panic inside it, what is left of it still counts.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The two phases of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PhaseOfRun {
+    /// Faults as planned.
+    Safety,
+    /// All is healed, and the cluster must recover.
+    Liveness,
+    /// Nothing more happens.
+    Over,
+}
+
+/// What the main task must do outside the world's lock.
+#[derive(Debug)]
+pub(crate) enum Act {
+    /// Wait until the driver of the node has handled its input.
+    Step(NodeId),
+    /// Start a process.
+    Spawn(NodeId),
+    /// Kill a process, and wait until it is gone.
+    Kill(NodeId),
+    /// The run is over.
+    End,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) mutations: Mutations,
+    /// The run stops here at the latest.
+    pub(crate) until: SimTime,
+    /// True time. Never goes back.
+    pub(crate) now: SimTime,
+    pub(crate) phase: PhaseOfRun,
+    pub(crate) agenda: Agenda,
+    pub(crate) stage: Stage,
+    pub(crate) todo: VecDeque<Act>,
+    pub(crate) network: Network,
+    /// Messages between nodes so far; the number of the last one.
+    pub(crate) messages: u64,
+    pub(crate) machines: Machines,
+    pub(crate) processes: Processes,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) nemesis: Nemesis,
+    pub(crate) admins: Admins,
+    pub(crate) recovery: Recovery,
+    pub(crate) observer: Observer,
+    pub(crate) history: History,
+    pub(crate) trace: Trace,
+    /// The newest revision that anybody has been told of.
+    pub(crate) acked: Revision,
+    events_at_once: u32,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub(crate) fn new(plan: &Arc<Plan>, until: SimTime, trace: Trace) -> Self {
+        let named =
+            plan.mutations.iter().filter_map(|name| whitewater_mutation::Mutation::from_name(name));
+        let highest = crate::nemesis::highest_node(plan);
+        Self {
+            mutations: named.fold(Mutations::none(), Mutations::with),
+            until,
+            now: SimTime::ZERO,
+            phase: PhaseOfRun::Safety,
+            agenda: Agenda::default(),
+            stage: Stage::new(highest),
+            todo: VecDeque::new(),
+            network: Network::new(plan.network, plan.seed),
+            messages: 0,
+            machines: Machines::new(plan, highest),
+            processes: Processes::default(),
+            clients: Vec::new(),
+            nemesis: Nemesis::new(plan),
+            admins: Admins::default(),
+            recovery: Recovery::default(),
+            observer: Observer::new(plan.cluster.nodes, highest),
+            history: History::default(),
+            trace,
+            acked: Revision(0),
+            events_at_once: 0,
+            plan: plan.clone(),
+        }
+    }
+
+    /// Adds a row to the trace.
+    pub(crate) fn row(&mut self, kind: RowKind, node: u64, fields: [u64; 3]) {
+        self.trace.add(Row { at: self.now, kind, node, fields });
+        self.observer.tally.place.event = self.trace.events() - 1;
+    }
+
+    /// Goes on until the main task has something to do.
+    pub(crate) fn advance(&mut self) -> Act {
+        loop {
+            self.bury();
+            if let Some(act) = self.todo.pop_front() {
+                return act;
+            }
+            let broken = self.observer.tally.broken() > 0;
+            if broken || self.phase == PhaseOfRun::Over {
+                return Act::End;
+            }
+            match self.agenda.earliest() {
+                Some(at) if at <= self.until => {}
+                Some(_) | None => {
+                    self.now = self.now.max(self.until);
+                    return Act::End;
+                }
+            }
+            let (at, due) = self.agenda.pop().expect("there is an earliest one");
+            self.tell_time(at);
+            self.dispatch(due);
+        }
+    }
+
+    fn tell_time(&mut self, at: SimTime) {
+        assert!(at >= self.now, "time went back: {} to {at}", self.now);
+        self.events_at_once = if at == self.now { self.events_at_once + 1 } else { 0 };
+        assert!(
+            self.events_at_once < limits::EVENTS_PER_MOMENT_MAX,
+            "the world stands still at {at}: {} events at one moment",
+            self.events_at_once
+        );
+        self.now = at;
+        self.observer.tally.place.at = at;
+    }
+
+    fn dispatch(&mut self, due: Due) {
+        match due {
+            Due::Deliver { message, copy, envelope } => self.on_deliver(message, copy, envelope),
+            Due::Request { node, id, request } => self.on_request(node, id, request),
+            Due::Answer { id, answer } => self.on_answer(id, answer),
+            Due::Timeout { id } => self.on_timeout(id),
+            Due::DiskDone { node, epoch, write } => self.on_disk_done(node, epoch, write),
+            Due::Wake { node, epoch, generation } => self.on_wake(node, epoch, generation),
+            Due::Client { client } => self.on_client(client),
+            Due::Admin { fault } => self.on_admin(fault),
+            Due::FaultOn { fault } => self.on_fault(fault),
+            Due::Flap { fault, up } => self.on_flap(fault, up),
+            Due::FaultOff { fault } => self.on_fault_end(fault),
+            Due::CrashPoint { node, epoch } => self.on_crash_point(node, epoch),
+            Due::Release { node, hold } => self.release(node, hold),
+            Due::Heal => self.on_heal(),
+            Due::Look => self.on_look(),
+        }
+    }
+
+    /// Hands an input to a node's process, now or when it goes on.
+    pub(crate) fn input(&mut self, node: NodeId, input: Input) {
+        let machine = self.machines.get_mut(node);
+        if !machine.pauses.is_empty() {
+            for fault in &machine.pauses {
+                self.nemesis.witness(*fault);
+            }
+            machine.waiting.push_back(input);
+            return;
+        }
+        self.stage.seat(node, input);
+        self.todo.push_back(Act::Step(node));
+    }
+
+    fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
+        let (from, to) = (envelope.from, envelope.to);
+        if !self.machines.is_alive(to) {
+            self.row(RowKind::Drop, from.0, [message, to.0, 3]);
+            return;
+        }
+        self.row(RowKind::Deliver, to.0, [message, from.0, copy]);
+        self.input(to, Input::Message(envelope));
+    }
+
+    fn on_request(&mut self, node: NodeId, id: RequestId, request: Request) {
+        match self.machines.get(node).life {
+            Life::Up => {
+                self.machines.get_mut(node).serving.push(id);
+                self.input(node, Input::Request { id, request });
+            }
+            Life::Down { powered: true } | Life::Retired => self.answer(node, id, Answer::Refused),
+            Life::Down { powered: false } | Life::Absent => {}
+        }
+    }
+
+    /// A batch may be done. All that are due are, in order.
+    fn on_disk_done(&mut self, node: NodeId, epoch: u64, write: WriteId) {
+        let machine = self.machines.get_mut(node);
+        if machine.epoch != epoch {
+            return;
+        }
+        while let Some((at, oldest)) = self.machines.get(node).disk.due() {
+            if oldest > write {
+                return;
+            }
+            if at > self.now {
+                // A stall came over it.
+                self.agenda.add(at, Due::DiskDone { node, epoch, write: oldest });
+                return;
+            }
+            self.complete_batch(node, oldest);
+            if self.machines.get(node).epoch != epoch || self.machines.get(node).is_doomed {
+                return;
+            }
+        }
+    }
+
+    fn complete_batch(&mut self, node: NodeId, write: WriteId) {
+        let machine = self.machines.get_mut(node);
+        let result = machine.disk.complete(write);
+        self.row(RowKind::DiskDone, node.0, [write.0, u64::from(result.is_ok()), 0]);
+        let machine = self.machines.get(node);
+        self.observer.on_disk(node, &machine.disk, &machine.status);
+        if self.pass(node, CrashPoint::BeforePersisted) {
+            return;
+        }
+        self.input(node, Input::DiskDone { write, result });
+    }
+
+    fn on_wake(&mut self, node: NodeId, epoch: u64, generation: u64) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        if machine.epoch != epoch || machine.timer_generation != generation {
+            return;
+        }
+        machine.timer = None;
+        if machine.clock.monotonic(now) < machine.next_wake {
+            self.arm(node);
+            return;
+        }
+        for fault in &machine.drifts {
+            self.nemesis.witness(*fault);
+        }
+        self.input(node, Input::Tick);
+    }
+
+    /// Sees to it that the timer of a node fires when its replica wants to be stepped, and no more than one is armed.
+    pub(crate) fn arm(&mut self, node: NodeId) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        let at = machine.clock.when(machine.next_wake, now);
+        if machine.timer.is_some_and(|armed| armed <= at) {
+            return;
+        }
+        machine.timer = Some(at);
+        machine.timer_generation += 1;
+        let (epoch, generation) = (machine.epoch, machine.timer_generation);
+        self.agenda.add(at, Due::Wake { node, epoch, generation });
+    }
+}
