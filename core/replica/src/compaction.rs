@@ -75,11 +75,14 @@ impl Replica {
     fn is_snapshot_due(&self) -> bool {
         let log_bytes = self.wal.bytes_since_snapshot();
         let (applied, _) = self.raft.store().applied();
-        let marked = self.wal.mark().map_or(0, |mark| mark.index.0);
+        let (marked, last_bytes) =
+            self.wal.mark().map_or((0, 0), |mark| (mark.index.0, mark.file_bytes));
+        // The state of the last one: that of now holds all history since, and would grow as fast as the log does.
+        let state_bytes = self.store.bytes().min(last_bytes);
         self.compaction.rest_ticks == 0
             && self.incoming.is_none()
             && applied > marked
-            && log_bytes >= self.config.tuning.snapshot_log_bytes.max(self.store.bytes())
+            && log_bytes >= self.config.tuning.snapshot_log_bytes.max(state_bytes)
     }
 
     fn start_own_snapshot(&mut self) {

@@ -28,13 +28,12 @@ impl Replica {
             postcard::to_allocvec(&Proposal { id, request }).expect("plain data has an encoding");
         let mut message = ConfChangeV2::default();
         message.set_changes(singles(change).into());
-        // Left by our own hand (`leave_joint`); raft's own leaving forgets when the leader changes (X8).
-        let by_raft = self.config.mutations.has(Mutation::JointNeverLeft);
+        // Left by our own hand (`leave_joint`): raft's own leaving may forget when the leader changes (X8).
         let is_joint = message.changes.len() > 1;
-        message.set_transition(match (is_joint, by_raft) {
-            (false, _) => ConfChangeTransition::Auto,
-            (true, true) => ConfChangeTransition::Implicit,
-            (true, false) => ConfChangeTransition::Explicit,
+        message.set_transition(if is_joint {
+            ConfChangeTransition::Explicit
+        } else {
+            ConfChangeTransition::Auto
         });
         message.context = context.into();
         if self.raft.propose_conf_change(Vec::new(), message).is_err() {
@@ -125,6 +124,13 @@ impl Replica {
         self.event(Event::Members { index, voters, outgoing, learners });
     }
 
+    /// Under this mutation only the leader that entered leaves, and only right behind the entry that entered.
+    fn forgets_to_leave(&self) -> bool {
+        let raft = &self.raft.raft;
+        let entered_now = self.raft.store().applied() == (raft.pending_conf_index, raft.term);
+        self.config.mutations.has(Mutation::JointNeverLeft) && !entered_now
+    }
+
     /// Leaves a joint configuration as soon as it is applied here, whoever entered it.
     pub(crate) fn leave_joint(&mut self) {
         let conf = self.raft.store().conf_state();
@@ -133,7 +139,7 @@ impl Replica {
             || conf.auto_leave
             || self.raft.raft.has_pending_conf()
             || self.raft.raft.lead_transferee.is_some()
-            || self.config.mutations.has(Mutation::JointNeverLeft)
+            || self.forgets_to_leave()
         {
             return;
         }
@@ -181,11 +187,19 @@ fn read_change(entry: &Entry) -> ConfChangeV2 {
     change
 }
 
+/// The members in the order of their ids: raft-rs keeps them in the order of a hash set, which depends on how a node came
+/// to its configuration.
 fn members(conf: &ConfState) -> Members {
-    let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
     Members {
-        voters: nodes(&conf.voters),
-        voters_outgoing: nodes(&conf.voters_outgoing),
-        learners: nodes(&conf.learners),
+        voters: sorted(&conf.voters),
+        voters_outgoing: sorted(&conf.voters_outgoing),
+        learners: sorted(&conf.learners),
     }
+}
+
+/// Nodes by id.
+pub(crate) fn sorted(ids: &[u64]) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = ids.iter().copied().map(NodeId).collect();
+    nodes.sort_unstable();
+    nodes
 }

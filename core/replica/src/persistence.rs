@@ -48,6 +48,8 @@ struct Flight {
     /// Kept to be tried again when space returns. All operations of a batch may be repeated.
     ops: Vec<DiskOp>,
     since: Monotonic,
+    /// Whether the disk refused it for want of space and has not been asked again.
+    is_refused: bool,
 }
 
 /// What waits for a batch.
@@ -205,7 +207,9 @@ impl Replica {
         persistence.gathering += 1;
         persistence.is_due = false;
         self.outputs.push(Output::Disk { write, ops: ops.clone() });
-        persistence.flight = Some(Flight { write, batch, wal_batch, ops, since: self.now });
+        let since = self.now;
+        let flight = Flight { write, batch, wal_batch, ops, since, is_refused: false };
+        persistence.flight = Some(flight);
     }
 
     pub(crate) fn on_disk_done(&mut self, write: WriteId, result: Result<(), DiskError>) {
@@ -219,10 +223,11 @@ impl Replica {
             return self.on_file_step(step.expect("it was just seen"), result);
         }
         let flight = self.persistence.flight.take().filter(|flight| flight.write == write);
-        let flight = flight.expect("the disk answers the batch that is under way");
+        let mut flight = flight.expect("the disk answers the batch that is under way");
         if result.is_err() {
             // Nothing of the failing operation was written and the batch may be repeated: wait for space.
             self.persistence.is_full = true;
+            flight.is_refused = true;
             self.persistence.flight = Some(flight);
             return self.sometimes("disk full for the log");
         }
@@ -233,16 +238,21 @@ impl Replica {
         self.release_effects();
     }
 
-    /// Retries what did not fit, and gives up leadership over a disk that stands still: the others would wait for it in
-    /// vain (etcd #15247, tikv #6224).
-    pub(crate) fn on_persistence_tick(&mut self) {
-        if self.persistence.is_full
+    /// Asks again for what did not fit, however far the replica's life has come.
+    pub(crate) fn retry_refused(&mut self) {
+        if self.persistence.flight.as_ref().is_some_and(|flight| flight.is_refused)
             && let Some(mut flight) = self.persistence.flight.take()
         {
             flight.write = self.persistence.take_write();
+            flight.is_refused = false;
             self.outputs.push(Output::Disk { write: flight.write, ops: flight.ops.clone() });
             self.persistence.flight = Some(flight);
         }
+    }
+
+    /// Seals the log at rest, and gives up leadership over a disk that stands still: the others would wait for it in
+    /// vain (etcd #15247, tikv #6224).
+    pub(crate) fn on_persistence_tick(&mut self) {
         self.seal();
         let stays = self.config.mutations.has(Mutation::StalledDiskLeads);
         if self.is_leader() && self.is_disk_stalled() && !stays {

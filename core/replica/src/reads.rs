@@ -8,7 +8,7 @@
 //! A leader that has not committed in its term cannot know what is committed; raft-rs drops such a question without a
 //! word (X7). Ours wait here until it has.
 
-use crate::{door::Event, limits, message::PeerMessage, replica::Replica};
+use crate::{door::Event, limits, message::PeerMessage, replica::Replica, writes::is_serializable};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
 use whitewater_api::{Error, Index, Monotonic, NodeId, Request, RequestId, Term};
@@ -61,27 +61,22 @@ impl Reads {
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.gathering.is_empty() || self.round.is_some()
+        !self.gathering.is_empty() || self.round.is_some() || !self.confirmed.is_empty()
     }
 }
 
 impl Replica {
     /// A client asks for a read.
     pub(crate) fn on_read(&mut self, id: RequestId, request: Request) {
-        let serializable = match &request {
-            Request::Range(range) => range.serializable,
-            Request::Txn(txn) => txn.is_serializable(),
-            Request::Put(_)
-            | Request::DeleteRange(_)
-            | Request::Compact(_)
-            | Request::Member(_)
-            | Request::MoveLeader(_) => false,
-        };
         if self.raft.store().applied().0 == 0 {
             return self.reply(id, Err(Error::NoLeader)); // A member that was added and has nothing yet.
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
-        if serializable || local {
+        if is_serializable(&request) {
+            let result = self.store.read(&request);
+            return self.reply(id, result);
+        }
+        if local {
             return self.answer(id, &request, false);
         }
         self.reads.gathering.push(Read { asked: self.now, by: Reader::Client(id, request) });
@@ -253,12 +248,13 @@ impl Replica {
         let patience = limits::READ_PATIENCE_ELECTIONS * self.election_nanos();
         let now = self.now;
         let is_old = |read: &Read| now.since(read.asked) > patience;
-        if !self.reads.gathering.iter().any(is_old) {
-            return;
-        }
-        let (old, young) = mem::take(&mut self.reads.gathering).into_iter().partition(is_old);
-        self.reads.gathering = young;
-        let old: Vec<Read> = old;
+        let mut old: Vec<Read> = self.reads.gathering.extract_if(.., |read| is_old(read)).collect();
+        // Confirmed, but its index never comes: a removed member does not hear what else was committed.
+        let confirmed = mem::take(&mut self.reads.confirmed);
+        let (expired, young) = confirmed.into_iter().partition(|(.., read)| is_old(read));
+        self.reads.confirmed = young;
+        let expired: VecDeque<(Index, bool, Read)> = expired;
+        old.extend(expired.into_iter().map(|(.., read)| read));
         for read in old {
             if let Reader::Client(id, _) = read.by {
                 self.reply(id, Err(Error::TimedOut));

@@ -76,7 +76,8 @@ impl Replica {
             Some(identity) => {
                 identity.check(config.cluster, config.node)?;
                 let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-                let (wal, recovered) = Wal::recover(identity.incarnation, bytes, mutations, &image, &mut ops)?;
+                let (wal, recovered) =
+                    Wal::recover(identity.incarnation, bytes, mutations, &image, &mut ops)?;
                 let base = match &recovered.snapshot {
                     Some(mark) => Base::from_disk(mark, &image, &config)?,
                     None => Base::nothing(&config),
@@ -85,11 +86,14 @@ impl Replica {
             }
             None if has_proven_itself(&image)? => return Err(OpenError::MissingIdentity),
             None => {
-                let identity = Identity { cluster: config.cluster, member: config.node, incarnation };
+                let identity =
+                    Identity { cluster: config.cluster, member: config.node, incarnation };
                 let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
                 let mut wal = Wal::create(incarnation, bytes, mutations, &mut ops);
                 let base = match &config.boot {
-                    Boot::Bootstrap { members } => Base::bootstrap(members, &config, &mut wal, &mut ops),
+                    Boot::Bootstrap { members } => {
+                        Base::bootstrap(members, &config, &mut wal, &mut ops)
+                    }
                     Boot::Join { .. } => Base::nothing(&config),
                 };
                 (incarnation, base, wal, Recovered::default(), Some(identity))
@@ -139,7 +143,8 @@ fn has_proven_itself(image: &DiskImage) -> Result<bool, OpenError> {
     let mut proven = false;
     let mut follower = wal::Follower::new();
     for (file, bytes) in image {
-        follower.advance(file, bytes, &mut |record| proven |= matches!(record, Record::Peer { .. }))?;
+        follower
+            .advance(file, bytes, &mut |record| proven |= matches!(record, Record::Peer { .. }))?;
     }
     Ok(proven)
 }
@@ -270,7 +275,8 @@ fn raft_config(config: &Config, applied: u64) -> raft::Config {
         max_inflight_msgs: small(tuning.inflight_messages_max),
         check_quorum: tuning.check_quorum,
         pre_vote: tuning.pre_vote,
-        max_uncommitted_size: tuning.uncommitted_bytes_max,
+        // Raft refuses a bound below one message.
+        max_uncommitted_size: tuning.uncommitted_bytes_max.max(tuning.message_bytes_max),
         max_committed_size_per_ready: tuning.apply_bytes_max,
         ..raft::Config::default()
     }

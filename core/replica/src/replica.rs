@@ -189,6 +189,7 @@ impl Replica {
     }
 
     fn on_tick(&mut self) {
+        self.retry_refused();
         self.on_introduction_tick();
         if self.phase != Phase::Active {
             return;
@@ -203,10 +204,13 @@ impl Replica {
     }
 
     /// A follower that cannot write must not stand for election, and one that is its own quorum would lead on entries
-    /// that its disk does not hold yet (raft-rs asserts against it, X9).
+    /// that its disk does not hold yet (raft-rs asserts against it, X9). While a snapshot is on its way to the disk, raft
+    /// would look for unapplied entries that the snapshot has replaced, and take their absence for a fatal error.
     fn may_campaign(&self) -> bool {
-        let alone = self.raft.raft.prs().is_singleton();
-        !(self.is_disk_stalled() || alone && self.persistence.is_writing())
+        let raft = &self.raft.raft;
+        let alone = raft.prs().is_singleton();
+        let installs = raft.raft_log.applied + 1 < self.raft.store().first();
+        !(self.is_disk_stalled() || installs || alone && self.persistence.is_writing())
     }
 
     /// How many ticks may pass without anything to do.
@@ -267,12 +271,18 @@ impl Replica {
         if !self.may_arrive(kind) || (is_vote_request(&message) && self.owes_a_lease(&message)) {
             return;
         }
+        if kind == MessageType::MsgTimeoutNow && !self.may_campaign() {
+            return self.sometimes("order to campaign refused");
+        }
         if self.config.mutations.has(Mutation::VoteIgnoresLog) && is_vote_request(&message) {
             message.log_term = u64::MAX >> 1;
             message.index = u64::MAX >> 1;
         }
         if kind == MessageType::MsgRequestVoteResponse && message.reject {
             self.sometimes("vote refused");
+        }
+        if self.is_stale_rejection(&message) {
+            return self.sometimes("stale rejection ignored");
         }
         let from = message.from;
         // An unknown peer or a message that raft drops is no error of ours.
@@ -324,7 +334,20 @@ impl Replica {
             && self.raft.raft.term > 1
     }
 
-    /// A stale rejection can move the next index below what the follower has confirmed (raft-rs 0.7.0, X4).
+    /// Whether a follower rejects what it has confirmed since: an old message. Raft would go back to it, and send what the
+    /// follower has, or a snapshot if that is no longer in the log (raft-rs 0.7.0, X4).
+    fn is_stale_rejection(&self, message: &Message) -> bool {
+        let raft = &self.raft.raft;
+        let matched = raft.prs().get(message.from).map_or(0, |progress| progress.matched);
+        message.get_msg_type() == MessageType::MsgAppendResponse
+            && message.reject
+            && self.is_leader()
+            && message.term == raft.term
+            && message.index <= matched
+            && !self.config.mutations.has(Mutation::StaleRejectionKept)
+    }
+
+    /// The hint of a stale rejection can move the next index below what the follower has confirmed too.
     fn repair_progress(&mut self, node: u64) {
         if !self.is_leader() || self.config.mutations.has(Mutation::StaleRejectionKept) {
             return;
@@ -361,7 +384,7 @@ impl Replica {
         let now = Seen { role: raft.state, term: raft.term, leader: raft.leader_id };
         let before = mem::replace(&mut self.seen, now);
         if before == now {
-            return;
+            return self.notice_moved_leader(); // A transfer that is given up changes none of them.
         }
         assert!(now.term >= before.term, "term went back: {} to {}", before.term, now.term);
         if now.leader != before.leader || now.term != before.term {

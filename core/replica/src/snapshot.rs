@@ -8,7 +8,7 @@
 //! A file is written under a temporary name, synced, renamed, its directory synced; only then does a mark in the WAL
 //! point to it. So a file that a mark names is whole, or the disk is damaged and the replica says so.
 
-use crate::recovery::OpenError;
+use crate::{members::sorted, recovery::OpenError};
 use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use serde::{Deserialize, Serialize};
@@ -51,14 +51,13 @@ impl SnapshotMeta {
         conf: &ConfState,
         removed: &BTreeSet<NodeId>,
     ) -> Self {
-        let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
         Self {
             index: Index(index),
             term: Term(term),
-            voters: nodes(&conf.voters),
-            outgoing: nodes(&conf.voters_outgoing),
-            learners: nodes(&conf.learners),
-            learners_next: nodes(&conf.learners_next),
+            voters: sorted(&conf.voters),
+            outgoing: sorted(&conf.voters_outgoing),
+            learners: sorted(&conf.learners),
+            learners_next: sorted(&conf.learners_next),
             auto_leave: conf.auto_leave,
             removed: removed.clone(),
         }

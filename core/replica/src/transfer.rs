@@ -6,7 +6,11 @@
 //!    ◀───────  ack 4: "I wait for part 4"
 //!    part 4 (last)               ───────▶   file synced, renamed, directory synced
 //!                                           the snapshot is handed to raft; mark and hard state in one WAL batch
+//!    ◀───────  ack 5: all of it is durable
 //! ```
+//!
+//! The last part is acknowledged only then. A leader that heard of it before would take up replication, meet a follower
+//! that has nothing yet, and send the next snapshot.
 //!
 //! A lost part is sent again from the last acknowledged one; a receiver that restarted asks from part 0. A transfer that
 //! makes no progress is given up and reported, because raft waits for that report for ever (X11).
@@ -227,7 +231,12 @@ impl Replica {
         let finishing = self.incoming.as_ref().is_some_and(|incoming| incoming.is_whole);
         if !finishing && self.knows_already(&part.meta) {
             self.abort_incoming();
-            return self.hand_to_raft(from, &part.meta, part.transfer.term);
+            self.hand_to_raft(from, &part.meta, part.transfer.term);
+            if part.last {
+                let (transfer, next) = (part.transfer, part.part + 1);
+                self.send(from, PeerMessage::SnapshotAck { transfer, next });
+            }
+            return;
         }
         if !self.accept_transfer(from, part) {
             return;
@@ -239,7 +248,8 @@ impl Replica {
             self.take_part(part);
         }
         if let Some(incoming) = &self.incoming {
-            let (transfer, next) = (incoming.transfer, incoming.next);
+            let unfinished = u64::from(incoming.is_whole);
+            let (transfer, next) = (incoming.transfer, incoming.next - unfinished);
             self.send(from, PeerMessage::SnapshotAck { transfer, next });
         }
     }
@@ -393,7 +403,10 @@ impl Replica {
 
     /// The mark is durable: the log before it may go.
     pub(crate) fn on_installed(&mut self, meta: &SnapshotMeta) {
-        self.incoming = None;
+        if let Some(incoming) = self.incoming.take() {
+            let (transfer, next) = (incoming.transfer, incoming.next);
+            self.send(incoming.from, PeerMessage::SnapshotAck { transfer, next });
+        }
         self.raft.advance_apply_to(meta.index.0);
         self.pin_timeout();
         let (chain, digest) = (self.store.chain(), Some(self.store.digest()));

@@ -87,12 +87,19 @@ impl Replica {
             return Err(Error::NoLeader);
         }
         Store::check(request, tuning.txn_ops_max)?;
+        if self.is_learner() && !is_serializable(request) {
+            return Err(Error::Learner);
+        }
         let raft_log = &self.raft.raft.raft_log;
         let gap = raft_log.committed - self.raft.store().applied().0;
         if self.pending() as u64 >= tuning.pending_requests_max || gap > tuning.apply_gap_max {
             return Err(Error::TooManyRequests);
         }
         Ok(())
+    }
+
+    fn is_learner(&self) -> bool {
+        self.raft.store().conf_state().learners.contains(&self.config.node.0)
     }
 
     /// Under this mutation followers hand proposals to raft, which forwards them.
@@ -195,5 +202,18 @@ impl Replica {
         };
         self.writes.moving = None;
         self.reply(id, result);
+    }
+}
+
+/// Whether a request may be answered from whatever state a node has.
+pub(crate) fn is_serializable(request: &Request) -> bool {
+    match request {
+        Request::Range(range) => range.serializable,
+        Request::Txn(txn) => txn.is_serializable(),
+        Request::Put(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::Member(_)
+        | Request::MoveLeader(_) => false,
     }
 }

@@ -1,6 +1,11 @@
 //! The replica at its door: scripts that a person can read, and the defects of raft-rs that its driver guards.
 
+#[cfg(test)]
+mod defects;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod storm;
 
 use harness::script::Script;
 use std::{collections::BTreeSet, path::Path};
@@ -20,7 +25,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    smoke
+    smoke election log_repair figure_8 read_index_partition read_follower read_lease member_replace member_learner
+    member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_no_campaign torn_tail damage_refused single_node fsync_failure
+    disk_full disk_stalled wiped_member not_leader full_queue
 }
 
 fn play(name: &str) {

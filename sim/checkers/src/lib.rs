@@ -1,1 +1,93 @@
-//! Placeholder of a crate that is being built.
+//! Judges of client histories, with their own model. They share no code with the store that they judge.
+//!
+//! ```text
+//!                    +-> assumptions: is the record sound?
+//!  History --case--> +-> linearizable: black box, search ------+
+//!                    +-> revision order: white box, replay ----+-> agreement
+//!                    |        `-> serializable reads
+//!                    +-> durability, monotone: narrow, with short sentences
+//! ```
+//!
+//! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge.
+//!
+//! ```
+//! use whitewater_checkers::{Budget, Ruling, judge};
+//! use whitewater_record::History;
+//!
+//! let judgements = judge(&History::default(), &Budget::default());
+//! assert!(judgements.iter().all(|judgement| !matches!(judgement.ruling, Ruling::Broken(_))));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod agreement;
+mod assumptions;
+mod bounds;
+mod case;
+mod describe;
+mod durability;
+mod intern;
+pub mod limits;
+mod linearizable;
+mod model;
+mod monotone;
+mod names;
+mod revision_order;
+pub mod ruling;
+mod serializable;
+mod timeline;
+mod writers;
+
+pub use crate::{
+    limits::Budget,
+    ruling::{Anomaly, Judgement, Ruling},
+};
+
+use crate::{case::Case, timeline::Timeline, writers::Writers};
+use whitewater_record::{Checked, History};
+
+/// The names of all judges, in the order of their judgements.
+pub const JUDGES: [&str; 7] = [
+    assumptions::JUDGE,
+    linearizable::JUDGE,
+    revision_order::JUDGE,
+    agreement::JUDGE,
+    durability::JUDGE,
+    serializable::JUDGE,
+    monotone::JUDGE,
+];
+
+/// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
+///
+/// If the record is unsound, the others are withheld. If the history is not linearizable, there is no order of the
+/// writes to hold serializable reads against, and that judgement is withheld. Durability and monotony are narrower than
+/// linearizability and need no order; they are always given, because their sentences are the shorter ones.
+#[must_use]
+pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
+    let case = Case::new(history);
+    let writers = Writers::new(&case);
+    let record = assumptions::judge(&case, &writers);
+    if record.ruling != Ruling::Holds {
+        let others = JUDGES[1..].iter().map(|judge| withheld(judge, "the record is unsound"));
+        return std::iter::once(record).chain(others).collect();
+    }
+    let black = linearizable::judge(&case, &writers, budget);
+    let mut timeline = Timeline::new(&case, &writers, budget);
+    let white = revision_order::judge(&case, timeline.as_ref());
+    let agreement = agreement::judge(&black, &white);
+    let black = black.judgement;
+    let durability = durability::judge(&case, &writers);
+    let is_broken = black.ruling.anomaly().or(white.ruling.anomaly()).is_some();
+    let serializable = match &mut timeline {
+        Ok(timeline) if !is_broken => serializable::judge(&case, timeline),
+        Ok(_) => withheld(serializable::JUDGE, "the history is not linearizable"),
+        Err(_) => withheld(serializable::JUDGE, "the order of the writes is not known"),
+    };
+    let monotone = monotone::judge(&case);
+    vec![record, black, white, agreement, durability, serializable, monotone]
+}
+
+fn withheld(judge: &'static str, reason: &str) -> Judgement {
+    let ruling = Ruling::Withheld(reason.to_owned());
+    Judgement { judge, ruling, checked: Checked::default() }
+}

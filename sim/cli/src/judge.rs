@@ -3,12 +3,25 @@
 use whitewater_checkers::{Judgement, Ruling};
 use whitewater_record::{Outcome, Verdict};
 
+/// Counts the runs that only the judge by revisions could decide.
+const NOT_CROSS_CHECKED: &str = "linearizability not cross-checked: black box out of budget";
+
 /// The outcome of the world with the judges' word added. A broken promise fails the run; what could not be decided
 /// leaves a run inconclusive that would have passed; nothing that a judge says makes a verdict better.
+///
+/// Two judges decide linearizability. The one by revisions is exact wherever it rules at all, so where it holds and the
+/// black box ran out of its budget the run is decided; that it was not cross-checked is counted.
 pub(crate) fn verdict(mut outcome: Outcome, judgements: &[Judgement]) -> Outcome {
+    let is_decided = judgements
+        .iter()
+        .any(|judgement| judgement.judge == "revision-order" && judgement.ruling == Ruling::Holds);
     for judgement in judgements {
         match &judgement.ruling {
             Ruling::Holds | Ruling::Broken(_) => {}
+            Ruling::Undecided(_) if is_decided && judgement.judge == "linearizable" => {
+                *outcome.sometimes.entry(NOT_CROSS_CHECKED.to_owned()).or_default() += 1;
+                continue;
+            }
             Ruling::Undecided(reason) => {
                 outcome.doubts.push(format!("{}: {reason}", judgement.judge));
             }

@@ -9,13 +9,12 @@ use std::{
     fmt::Write as _,
 };
 use whitewater_api::{
-    ClusterId, DiskError, DiskOp, Error, Incarnation, Monotonic, NodeId, Process, Request,
+    ClusterId, DiskError, DiskOp, Error, Incarnation, Index, Monotonic, NodeId, Process, Request,
     RequestId, Response, Tuning, WriteId,
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Envelope, Event, Input, Output, Phase, Promise, Replica, Role, Status,
-    wal::Wal,
+    Boot, Config, Envelope, Event, Input, Output, Phase, Promise, Replica, Role, Status, wal::Wal,
 };
 
 /// Steps after which an exchange that does not come to rest is a bug.
@@ -40,6 +39,10 @@ pub(crate) struct Cluster {
     pub(crate) seed: u64,
     /// Whether a promise that the disk does not hold is an error. Off under mutations that break just that.
     pub(crate) checks_promises: bool,
+    /// The newest configuration that anybody applied.
+    pub(crate) members: (Index, Vec<NodeId>),
+    /// Whether heartbeats that carry nothing are left out of the drawing.
+    hides_heartbeats: bool,
     out: String,
 }
 
@@ -68,6 +71,8 @@ impl Cluster {
             mutations,
             seed,
             checks_promises: true,
+            members: (Index(0), Vec::new()),
+            hides_heartbeats: false,
             out: String::new(),
         }
     }
@@ -189,6 +194,11 @@ impl Cluster {
                     self.say(&line);
                 }
                 Output::Event(event) => {
+                    if let Event::Members { index, voters, learners, .. } = &event
+                        && *index > self.members.0
+                    {
+                        self.members = (*index, [&voters[..], &learners[..]].concat());
+                    }
                     if !matches!(event, Event::Read { lease: false, .. }) {
                         self.say(&format!("{id} {}", draw::event(&event)));
                     }
@@ -236,7 +246,9 @@ impl Cluster {
             Mode::Works | Mode::Stalls | Mode::Full => Ok(()),
         };
         if result.is_ok() {
-            ops.iter().for_each(|op| node.disk.perform(op));
+            for op in &ops {
+                node.disk.perform(op);
+            }
         }
         let mut line = format!("{id} disk w{}: {}", write.0, draw::disk_ops(&ops));
         if let Err(error) = result {
@@ -282,7 +294,9 @@ impl Cluster {
         let is_up = self.nodes.get(&to).is_some_and(|node| node.replica.is_some());
         let arrow = if is_cut || !is_up { "-x" } else { "->" };
         let line = draw::envelope(&envelope, arrow, &mut self.aliases);
-        self.say(&line);
+        if !(self.hides_heartbeats && draw::is_plain_heartbeat(&envelope)) {
+            self.say(&line);
+        }
         if !is_cut && is_up {
             self.step(to, Input::Message(envelope));
         }
@@ -299,24 +313,41 @@ impl Cluster {
         panic!("no rest after {STEPS_MAX} messages:\n{}", self.out);
     }
 
-    /// Time passes everywhere, and everything is delivered after each tick.
+    /// Time passes everywhere, and everything is delivered after each tick. Plain heartbeats are not drawn.
     pub(crate) fn run(&mut self, ticks: u64) {
+        self.hides_heartbeats = true;
         for _ in 0..ticks {
             for id in self.nodes.keys().copied().collect::<Vec<_>>() {
                 self.tick(id);
             }
             self.stabilize();
         }
+        self.hides_heartbeats = false;
     }
 
-    /// Time passes at one node until it campaigns.
+    /// The others lose their patience, but not long enough to campaign themselves; then `id` stands for election.
+    pub(crate) fn elect(&mut self, id: NodeId) {
+        self.stabilize();
+        for other in self.nodes.keys().copied().filter(|other| *other != id).collect::<Vec<_>>() {
+            if self.status(other).is_some_and(|status| status.role == Role::Follower) {
+                (0..self.tuning.election_ticks).for_each(|_| self.tick(other));
+            }
+        }
+        self.time_out(id);
+        self.stabilize();
+    }
+
+    /// Time passes at one node until it campaigns, or leads at once.
     pub(crate) fn time_out(&mut self, id: NodeId) {
         for _ in 0..3 * self.tuning.election_ticks {
-            let role = self.status(id).map(|status| status.role);
-            if role.is_none_or(|role| role != Role::Follower) {
+            let known = self.network.len();
+            self.tick(id);
+            let campaigns = self.network.iter().skip(known).any(|envelope| {
+                envelope.from == id && matches!(envelope.summary().0, "vote" | "pre-vote")
+            });
+            if campaigns || self.status(id).is_none_or(|status| status.role == Role::Leader) {
                 return;
             }
-            self.tick(id);
         }
         self.say(&format!("{id} does not campaign"));
     }
@@ -332,8 +363,27 @@ impl Cluster {
         self.out.push('\n');
     }
 
+    /// Keeps only the last lines, for who never asks.
+    pub(crate) fn forget_lines(&mut self) {
+        const KEPT: usize = 20_000;
+        if self.out.len() > 2 * KEPT {
+            let from = self.out.len() - KEPT;
+            let from = from + self.out[from..].find('\n').unwrap_or(0);
+            self.out.drain(..from);
+        }
+    }
+
     /// What happened since this was last asked.
     pub(crate) fn take_lines(&mut self) -> String {
         std::mem::take(&mut self.out)
+    }
+}
+
+/// A panic in a replica ends the script before its output is kept.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.out);
+        }
     }
 }

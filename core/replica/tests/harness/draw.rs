@@ -21,6 +21,7 @@ impl Aliases {
 }
 
 /// A message: `n1@2 -> n2 append 5@2 +1 commit 4`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds carry no index")]
 pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) -> String {
     let (from, to) = (envelope.from, envelope.to);
     let (kind, [first, second, third]) = envelope.summary();
@@ -72,6 +73,12 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
     }
 }
 
+/// Whether a message is one of those that go to and fro all the time.
+pub(crate) fn is_plain_heartbeat(envelope: &Envelope) -> bool {
+    let PeerMessage::Raft(message) = &envelope.body else { return false };
+    matches!(envelope.summary().0, "heartbeat" | "heartbeat-ok") && message.context.is_empty()
+}
+
 /// A batch: `n2 disk w7: write 120 B, sync`.
 pub(crate) fn disk_ops(ops: &[DiskOp]) -> String {
     let words = ops.iter().map(|op| match op {
@@ -88,11 +95,7 @@ pub(crate) fn disk_ops(ops: &[DiskOp]) -> String {
 
 /// A file's name without its leading zeros.
 pub(crate) fn short(file: &FileName) -> String {
-    let part = |part: &str| {
-        let trimmed = part.trim_start_matches('0');
-        trimmed.to_owned()
-    };
-    file.0.split('-').map(part).collect::<Vec<_>>().join("-")
+    file.0.split('-').map(|part| part.trim_start_matches('0')).collect::<Vec<_>>().join("-")
 }
 
 /// What an observer is told; nothing for what is only noise in a script.
@@ -147,7 +150,12 @@ pub(crate) fn reply(
     let request = request.map_or_else(|| "?".to_owned(), ToString::to_string);
     let result = match result {
         Ok(response) => {
-            format!("{} {} by {}", body(&response.body), response.header.revision, response.header.node)
+            format!(
+                "{} {} by {}",
+                body(&response.body),
+                response.header.revision,
+                response.header.node
+            )
         }
         Err(Error::NotLeader { hint: Some(hint) }) => format!("fail: not leader, ask {hint}"),
         Err(error) => {

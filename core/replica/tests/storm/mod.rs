@@ -1,0 +1,274 @@
+//! Random exchanges: everything goes wrong for a while, then nothing does, and what was acknowledged must be there.
+//!
+//! A quick net under the scripts, not a judge: the simulator asks harder, and checks histories.
+
+use crate::harness::{cluster::Cluster, disk::Mode};
+use std::panic::catch_unwind;
+use whitewater_api::{
+    Body, KeyRange, MemberChange, NodeId, Request, RequestId, Tuning,
+    request::{PutRequest, RangeRequest},
+};
+use whitewater_mutation::{Mutation, Mutations};
+use whitewater_replica::{Boot, Role};
+
+const STEPS: usize = 600;
+
+/// The first node that is not there from the beginning.
+const JOINED: u64 = 10;
+
+/// A generator of its own, so that a seed means the same for ever.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+struct Storm {
+    cluster: Cluster,
+    dice: Dice,
+    puts: Vec<(RequestId, String)>,
+    joined: u64,
+}
+
+impl Storm {
+    fn new(seed: u64, mutations: Mutations) -> Self {
+        let mut dice = Dice(seed);
+        let tuning = Tuning {
+            segment_bytes: 1024,
+            snapshot_log_bytes: 400 + dice.below(1000),
+            catch_up_entries: dice.below(4),
+            snapshot_part_bytes: 100 + dice.below(400),
+            snapshot_parts_inflight_max: 1 + dice.below(3),
+            message_bytes_max: [1, 200, 65536][usize::try_from(dice.below(3)).unwrap()],
+            inflight_messages_max: 1 + dice.below(4),
+            pre_vote: dice.below(4) > 0,
+            lease_reads: dice.below(2) > 0,
+            ..Tuning::default()
+        };
+        let mut cluster = Cluster::new(tuning, mutations, seed);
+        let members: Vec<NodeId> = (1..=1 + 2 * dice.below(3)).map(NodeId).collect();
+        for node in &members {
+            cluster.add(*node, Boot::Bootstrap { members: members.clone() });
+        }
+        Self { cluster, dice, puts: Vec::new(), joined: 0 }
+    }
+
+    fn node(&mut self) -> NodeId {
+        let nodes: Vec<NodeId> = self.cluster.nodes.keys().copied().collect();
+        nodes[usize::try_from(self.dice.below(nodes.len() as u64)).unwrap()]
+    }
+
+    fn step(&mut self) {
+        let node = self.node();
+        match self.dice.below(100) {
+            0..45 => self.handle_message(),
+            45..65 => self.cluster.tick(node),
+            65..67 => {
+                self.cluster
+                    .nodes
+                    .keys()
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .for_each(|node| self.cluster.tick(node));
+            }
+            67..77 => self.put(node),
+            77..82 => {
+                let range = RangeRequest::new(KeyRange::single("k1"));
+                self.ask(node, Request::Range(range));
+            }
+            82..84 => {
+                let power = self.dice.below(2) == 0;
+                self.cluster.crash(node, power);
+            }
+            84..88 => self.restart(node),
+            88..91 => self.set_disk(node),
+            91..93 => {
+                let other = self.node();
+                self.cluster.cuts.insert((node, other));
+            }
+            93..96 => self.cluster.cuts.clear(),
+            96 => self.change_members(node),
+            97 => {
+                let to = self.node();
+                self.ask(node, Request::MoveLeader(to));
+            }
+            _ => self.cluster.stabilize(),
+        }
+        self.cluster.forget_lines();
+    }
+
+    fn handle_message(&mut self) {
+        let waiting = self.cluster.network.len() as u64;
+        if waiting == 0 {
+            return;
+        }
+        let place = usize::try_from(self.dice.below(waiting.min(4))).unwrap();
+        let Some(envelope) = self.cluster.network.remove(place) else { return };
+        match self.dice.below(20) {
+            0 => {}
+            1 => {
+                self.cluster.network.push_back(envelope.clone());
+                self.cluster.deliver(envelope);
+            }
+            _ => self.cluster.deliver(envelope),
+        }
+    }
+
+    fn ask(&mut self, node: NodeId, request: Request) -> Option<RequestId> {
+        let is_up = self.cluster.status(node).is_some();
+        is_up.then(|| self.cluster.ask(node, 1, request))
+    }
+
+    fn put(&mut self, node: NodeId) {
+        let value = format!("v{}", self.puts.len());
+        let key = format!("k{}", self.puts.len());
+        let put = Request::Put(PutRequest::new(key.as_str(), value));
+        if let Some(id) = self.ask(node, put) {
+            self.puts.push((id, key));
+        }
+    }
+
+    fn restart(&mut self, node: NodeId) {
+        if self.cluster.status(node).is_none() {
+            self.cluster.crash(node, false);
+            self.cluster.start(node);
+            assert!(self.cluster.status(node).is_some(), "{node} does not start");
+        }
+    }
+
+    fn set_disk(&mut self, node: NodeId) {
+        let choice = self.dice.below(8);
+        let disk = &mut self.cluster.nodes.get_mut(&node).unwrap().disk;
+        match (choice, disk.mode) {
+            (0..4, Mode::Works) => disk.mode = Mode::Stalls,
+            (4, Mode::Works) => disk.mode = Mode::Full,
+            (5, Mode::Works) => disk.mode = Mode::Fails,
+            (0..3, _) if !disk.queue.is_empty() => self.cluster.work_disk_once(node),
+            _ => self.mend_disk(node),
+        }
+    }
+
+    fn mend_disk(&mut self, node: NodeId) {
+        self.cluster.nodes.get_mut(&node).unwrap().disk.mode = Mode::Works;
+        while !self.cluster.nodes[&node].disk.queue.is_empty() {
+            self.cluster.work_disk_once(node);
+        }
+    }
+
+    fn change_members(&mut self, node: NodeId) {
+        let (old, new) = (self.node(), NodeId(JOINED + self.joined));
+        let change = match self.dice.below(5) {
+            0 => MemberChange::Add(new),
+            1 => MemberChange::AddLearner(new),
+            2 => MemberChange::Promote(old),
+            3 => MemberChange::Remove(old),
+            _ => MemberChange::Replace { old, new },
+        };
+        let brings = matches!(
+            change,
+            MemberChange::Add(_) | MemberChange::AddLearner(_) | MemberChange::Replace { .. }
+        );
+        if brings {
+            // A member that never comes would only make the cluster wait for it.
+            if self.joined == 3 {
+                return;
+            }
+            self.joined += 1;
+            let members = self.cluster.nodes.keys().copied().collect();
+            self.cluster.add(new, Boot::Join { members });
+        }
+        self.ask(node, Request::Member(change));
+    }
+
+    /// Everything works again; whoever leads has all that was acknowledged.
+    fn calm(&mut self) {
+        self.cluster.cuts.clear();
+        let nodes: Vec<NodeId> = self.cluster.nodes.keys().copied().collect();
+        for node in nodes {
+            self.restart(node);
+            self.mend_disk(node);
+        }
+        for _ in 0..20 {
+            self.cluster.run(10);
+            self.cluster.forget_lines();
+        }
+        let leader = self.leader();
+        self.check_followers(leader);
+        for (id, key) in std::mem::take(&mut self.puts) {
+            if !matches!(self.cluster.replies.get(&id), Some(Ok(_))) {
+                continue;
+            }
+            let range = RangeRequest::new(KeyRange::single(key.as_str()));
+            let read = self.cluster.ask(leader, 2, Request::Range(range));
+            self.cluster.stabilize();
+            let found = match self.cluster.replies.get(&read) {
+                Some(Ok(response)) => {
+                    matches!(&response.body, Body::Range(range) if range.count == 1)
+                }
+                _ => panic!("no answer to the read of {key}: {:?}", self.cluster.status(leader)),
+            };
+            assert!(found, "{id} put {key} was acknowledged and is lost");
+            self.cluster.forget_lines();
+        }
+    }
+
+    fn check_followers(&self, leader: NodeId) {
+        let leads = self.cluster.status(leader).unwrap();
+        assert_eq!(leads.pending, 0, "requests wait for ever: {leads:?}");
+        assert!(!leads.is_joint, "a joint configuration is never left: {leads:?}");
+        for node in self.cluster.nodes.keys() {
+            let status = self.cluster.status(*node).unwrap();
+            let (changed, members) = &self.cluster.members;
+            if changed.0 == 0 && node.0 < JOINED || members.contains(node) {
+                let (found, expected) =
+                    ((status.applied, status.chain), (leads.applied, leads.chain));
+                assert_eq!(found, expected, "{node} does not follow: {status:?}");
+            }
+        }
+    }
+
+    fn leader(&self) -> NodeId {
+        let statuses =
+            || self.cluster.nodes.keys().map(|node| (*node, self.cluster.status(*node).unwrap()));
+        let leader = statuses()
+            .filter(|(_, status)| status.role == Role::Leader)
+            .max_by_key(|(_, status)| status.term);
+        let Some((leader, _)) = leader else {
+            panic!("nobody leads: {:#?}", statuses().collect::<Vec<_>>())
+        };
+        leader
+    }
+}
+
+fn play(seed: u64, mutations: Mutations) {
+    println!("seed {seed}");
+    let mut storm = Storm::new(seed, mutations);
+    for _ in 0..STEPS {
+        storm.step();
+    }
+    storm.calm();
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_in_a_storm() {
+    for seed in 0..200 {
+        play(seed, Mutations::none());
+    }
+}
+
+/// The net itself has no holes that large.
+#[test]
+fn a_storm_finds_promises_that_the_disk_does_not_hold() {
+    for mutation in [Mutation::ReplyBeforePersist, Mutation::VoteNotPersisted] {
+        let is_found = (0..20)
+            .any(|seed| catch_unwind(|| play(seed, Mutations::none().with(mutation))).is_err());
+        assert!(is_found, "{}", mutation.name());
+    }
+}

@@ -1,0 +1,300 @@
+//! A history prepared for the judges: keys and values are numbers, each request stands beside its answer.
+//!
+//! Keys are numbered in byte order, so a range of keys is an interval of numbers. Only keys that the history names can
+//! ever hold anything.
+
+use crate::names::Names;
+use whitewater_api::{
+    Completion, Effect, Key, Process, Value,
+    request::{CompareTarget, RangeRequest, Relation},
+};
+use whitewater_record::{History, SimTime};
+
+/// The history, in numbers.
+#[derive(Debug)]
+pub(crate) struct Case<'h> {
+    pub(crate) history: &'h History,
+    /// Keys by number, in byte order.
+    pub(crate) keys: Vec<Key>,
+    /// Values by number, in the order of appearance.
+    pub(crate) values: Vec<&'h [u8]>,
+    /// The operations, at the positions that they have in the history.
+    pub(crate) operations: Vec<Op<'h>>,
+    /// Answers that do not fit their questions: position, and what is wrong.
+    pub(crate) malformed: Vec<(usize, String)>,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub(crate) struct Op<'h> {
+    /// Who did it.
+    pub(crate) process: Process,
+    /// When it was asked.
+    pub(crate) invoked: SimTime,
+    /// When it was answered; never, for an unknown outcome.
+    pub(crate) completed: SimTime,
+    /// What is known about the outcome.
+    pub(crate) status: Status,
+    /// The revision in the header of the answer; 0 without an answer.
+    pub(crate) revision: u64,
+    /// The request with its answer.
+    pub(crate) step: Step<'h>,
+}
+
+/// What is known about the outcome of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It happened.
+    Known,
+    /// It may have happened, or may yet.
+    Unknown,
+    /// It did not happen.
+    Refused,
+}
+
+/// An interval of key numbers, `low` included and `high` not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Keys {
+    pub(crate) low: u32,
+    pub(crate) high: u32,
+}
+
+/// A request, or an operation of a transaction, with its answer if there is one.
+#[derive(Debug)]
+pub(crate) enum Step<'h> {
+    Put(Put),
+    Range(Range<'h>),
+    Delete(Delete),
+    Txn(Txn<'h>),
+    /// The revision to keep.
+    Compact(u64),
+    /// Nothing about keys.
+    Other,
+}
+
+#[derive(Debug)]
+pub(crate) struct Put {
+    pub(crate) key: u32,
+    pub(crate) value: u32,
+    /// Neither a lease nor an `ignore` flag.
+    pub(crate) is_plain: bool,
+    pub(crate) ignore_value: bool,
+    pub(crate) prev_kv: bool,
+    pub(crate) answer: Option<PutAnswer>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PutAnswer {
+    /// What was there before.
+    pub(crate) prev_kv: Option<SeenKv>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Range<'h> {
+    pub(crate) keys: Keys,
+    pub(crate) request: &'h RangeRequest,
+    /// No sort, no filter, nothing left out, at the newest revision. A limit is plain.
+    pub(crate) is_plain: bool,
+    pub(crate) answer: Option<RangeAnswer>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RangeAnswer {
+    pub(crate) kvs: Vec<SeenKv>,
+    pub(crate) more: bool,
+    pub(crate) count: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Delete {
+    pub(crate) keys: Keys,
+    pub(crate) prev_kv: bool,
+    pub(crate) answer: Option<DeleteAnswer>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DeleteAnswer {
+    pub(crate) deleted: u64,
+    pub(crate) prev_kvs: Vec<SeenKv>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Txn<'h> {
+    pub(crate) compares: Vec<Condition<'h>>,
+    pub(crate) success: Vec<Step<'h>>,
+    pub(crate) failure: Vec<Step<'h>>,
+    /// The branch that was taken, as the answer says.
+    pub(crate) answer: Option<bool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Condition<'h> {
+    pub(crate) keys: Keys,
+    pub(crate) is_single: bool,
+    pub(crate) relation: Relation,
+    pub(crate) target: &'h CompareTarget,
+    /// The number of the value, if the target is a value.
+    pub(crate) value: u32,
+}
+
+/// A key as an answer shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenKv {
+    pub(crate) key: u32,
+    pub(crate) value: u32,
+    pub(crate) create: u64,
+    pub(crate) modified: u64,
+    pub(crate) version: u64,
+}
+
+impl Keys {
+    pub(crate) fn contains(self, key: u32) -> bool {
+        self.low <= key && key < self.high
+    }
+
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.low < other.high && other.low < self.high
+    }
+
+    pub(crate) fn iter(self) -> std::ops::Range<u32> {
+        self.low..self.high.max(self.low)
+    }
+}
+
+impl Step<'_> {
+    /// Whether the answer says that the store was changed.
+    pub(crate) fn has_effect(&self) -> bool {
+        match self {
+            Self::Put(put) => put.answer.is_some(),
+            Self::Delete(delete) => delete.answer.as_ref().is_some_and(|a| a.deleted > 0),
+            Self::Txn(txn) => {
+                txn.answer.is_some_and(|taken| txn.branch(taken).iter().any(Self::has_effect))
+            }
+            Self::Range(_) | Self::Compact(_) | Self::Other => false,
+        }
+    }
+
+    /// Whether any outcome could change the store.
+    pub(crate) fn can_write(&self) -> bool {
+        match self {
+            Self::Put(_) | Self::Delete(_) => true,
+            Self::Txn(txn) => txn.success.iter().chain(&txn.failure).any(Self::can_write),
+            Self::Range(_) | Self::Compact(_) | Self::Other => false,
+        }
+    }
+
+    /// Whether it is about keys at all.
+    pub(crate) fn is_kv(&self) -> bool {
+        !matches!(self, Self::Compact(_) | Self::Other)
+    }
+
+    /// Whether it reads, and may be answered from a stale state.
+    pub(crate) fn is_serializable(&self) -> bool {
+        match self {
+            Self::Range(range) => range.request.serializable,
+            Self::Txn(txn) => {
+                let mut steps = txn.success.iter().chain(&txn.failure).peekable();
+                steps.peek().is_some() && steps.all(Self::is_serializable)
+            }
+            Self::Put(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => false,
+        }
+    }
+
+    /// Calls `look` on every key that the answer shows, in order.
+    pub(crate) fn seen(&self, look: &mut impl FnMut(&SeenKv)) {
+        match self {
+            Self::Put(put) => put.answer.iter().filter_map(|a| a.prev_kv.as_ref()).for_each(look),
+            Self::Range(range) => range.answer.iter().flat_map(|a| &a.kvs).for_each(look),
+            Self::Delete(delete) => delete.answer.iter().flat_map(|a| &a.prev_kvs).for_each(look),
+            Self::Txn(txn) => {
+                if let Some(taken) = txn.answer {
+                    txn.branch(taken).iter().for_each(|step| step.seen(look));
+                }
+            }
+            Self::Compact(_) | Self::Other => {}
+        }
+    }
+
+    /// Calls `look` on every put, with whether it was done: `None` if that is not known.
+    pub(crate) fn puts(&self, look: &mut impl FnMut(&Put)) {
+        match self {
+            Self::Put(put) => look(put),
+            Self::Txn(txn) => {
+                let [success, failure] = txn.possible();
+                success.iter().chain(failure).for_each(|step| step.puts(look));
+            }
+            Self::Range(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => {}
+        }
+    }
+
+    /// Calls `look` on every interval of keys that may be deleted.
+    pub(crate) fn deletes(&self, look: &mut impl FnMut(&Delete)) {
+        match self {
+            Self::Delete(delete) => look(delete),
+            Self::Txn(txn) => {
+                let [success, failure] = txn.possible();
+                success.iter().chain(failure).for_each(|step| step.deletes(look));
+            }
+            Self::Put(_) | Self::Range(_) | Self::Compact(_) | Self::Other => {}
+        }
+    }
+}
+
+impl<'h> Txn<'h> {
+    /// The operations of one branch.
+    pub(crate) fn branch(&self, taken: bool) -> &[Step<'h>] {
+        if taken { &self.success } else { &self.failure }
+    }
+
+    /// The branches that may have been taken.
+    pub(crate) fn possible(&self) -> [&[Step<'h>]; 2] {
+        match self.answer {
+            Some(true) => [&self.success, &[]],
+            Some(false) => [&[], &self.failure],
+            None => [&self.success, &self.failure],
+        }
+    }
+}
+
+impl<'h> Case<'h> {
+    /// Prepares a history.
+    pub(crate) fn new(history: &'h History) -> Self {
+        let mut names = Names::default();
+        for operation in &history.operations {
+            names.add_request(&operation.request);
+            if let Completion::Ok(response) = &operation.completion {
+                names.add_body(&response.body);
+            }
+        }
+        names.keys.sort();
+        let mut malformed = Vec::new();
+        let mut operations = Vec::with_capacity(history.operations.len());
+        for (position, operation) in history.operations.iter().enumerate() {
+            let (status, revision, body) = match &operation.completion {
+                Completion::Ok(response) => {
+                    (Status::Known, response.header.revision.0, Some(&response.body))
+                }
+                // An error says best itself what it did; a doubtful one is unknown, whatever it was filed under.
+                Completion::Fail(error) if error.effect() == Effect::None => {
+                    (Status::Refused, 0, None)
+                }
+                Completion::Fail(_) | Completion::Info(_) => (Status::Unknown, 0, None),
+            };
+            let completed =
+                if status == Status::Unknown { SimTime::NEVER } else { operation.completed };
+            let step = names.request(&operation.request, body).unwrap_or_else(|reason| {
+                malformed.push((position, reason));
+                Step::Other
+            });
+            let (process, invoked) = (operation.id.process, operation.invoked);
+            operations.push(Op { process, invoked, completed, status, revision, step });
+        }
+        let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
+        Self { history, keys, values: names.values.strings, operations, malformed }
+    }
+
+    /// The value, for a person.
+    pub(crate) fn value(&self, value: u32) -> Value {
+        Value::from(self.values[value as usize].to_vec())
+    }
+}

@@ -1,0 +1,97 @@
+//! Sentences about operations, for people.
+
+use crate::{
+    case::{Case, SeenKv, Status},
+    model::{Cell, Mismatch},
+    ruling::{Anomaly, Ruling},
+};
+use whitewater_api::Revision;
+
+impl Case<'_> {
+    /// An anomaly; the first operation is the one that cannot be explained.
+    pub(crate) fn broken(&self, code: &str, sentence: String, operations: &[u32]) -> Ruling {
+        let operations: Vec<usize> = operations.iter().map(|op| *op as usize).collect();
+        let first = operations.first().map(|op| &self.history.operations[*op]);
+        let at = first.map(|operation| operation.completed).unwrap_or_default();
+        Ruling::Broken(Anomaly { code: code.to_owned(), sentence, operations, at })
+    }
+
+    /// Such as `p3#4 (get k17, 3.4s to 3.512s, at r812)`.
+    pub(crate) fn operation(&self, operation: u32) -> String {
+        let (op, told) =
+            (&self.operations[operation as usize], &self.history.operations[operation as usize]);
+        let (id, request, invoked) = (told.id, &told.request, told.invoked);
+        match op.status {
+            Status::Known => format!(
+                "{id} ({request}, {invoked} to {}, at {})",
+                told.completed,
+                Revision(op.revision)
+            ),
+            Status::Unknown => format!("{id} ({request}, from {invoked}, outcome unknown)"),
+            Status::Refused => {
+                format!("{id} ({request}, {invoked} to {}, refused)", told.completed)
+            }
+        }
+    }
+
+    /// Such as `k17 = v2041 (mod r812, version 3, create r7)`.
+    pub(crate) fn seen(&self, seen: &SeenKv) -> String {
+        self.content(seen.key, seen.value, [seen.modified, seen.version, seen.create])
+    }
+
+    fn content(&self, key: u32, value: u32, numbers: [u64; 3]) -> String {
+        let [modified, version, create] = numbers;
+        format!(
+            "{} = {} (mod r{modified}, version {version}, create r{create})",
+            self.keys[key as usize],
+            self.value(value)
+        )
+    }
+
+    fn cell(&self, key: u32, cell: Option<&Cell>) -> String {
+        match cell {
+            Some(cell) => self.content(key, cell.value, [cell.modified, cell.version, cell.create]),
+            None => format!("{} absent", self.keys[key as usize]),
+        }
+    }
+
+    /// What an answer says, and what it should say; the code that goes with it.
+    pub(crate) fn mismatch(&self, mismatch: &Mismatch) -> (&'static str, String) {
+        match mismatch {
+            Mismatch::Kv { key, saw, is } => {
+                let saw = match saw {
+                    Some(saw) => self.seen(saw),
+                    None => format!("{} absent", self.keys[*key as usize]),
+                };
+                ("wrong-read", format!("saw {saw}, but there was {}", self.cell(*key, is.as_ref())))
+            }
+            Mismatch::Count { saw, is } => {
+                ("wrong-count", format!("counted {saw} keys, but there were {is}"))
+            }
+            Mismatch::Deleted { saw, is } => {
+                ("wrong-count", format!("deleted {saw} keys, but there were {is}"))
+            }
+            Mismatch::Length { saw, is } => {
+                ("wrong-read", format!("returned {saw} keys, but {is} were due"))
+            }
+            Mismatch::More { saw: true } => {
+                ("wrong-more", "says that there are more keys, but there are none".to_owned())
+            }
+            Mismatch::More { saw: false } => {
+                ("wrong-more", "says that there are no more keys, but there are".to_owned())
+            }
+            Mismatch::Branch { saw: true } => {
+                ("wrong-branch", "succeeded, but its compares do not hold".to_owned())
+            }
+            Mismatch::Branch { saw: false } => {
+                ("wrong-branch", "failed, but its compares hold".to_owned())
+            }
+            Mismatch::Effect { changed: true } => {
+                ("wrong-effect", "made a revision, but could not change anything".to_owned())
+            }
+            Mismatch::Effect { changed: false } => {
+                ("wrong-effect", "made no revision, but changed something".to_owned())
+            }
+        }
+    }
+}

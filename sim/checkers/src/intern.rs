@@ -1,0 +1,76 @@
+//! Byte strings to small numbers, so that judges compare and index integers.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A multiplicative hash after Firefox's, for trusted input: equal on every machine and in every run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
+        }
+        let tail = rest.iter().fold(1, |tail: u64, byte| (tail << 8) | u64::from(*byte));
+        self.add(tail);
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.add(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.add(word);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.add(word as u64);
+    }
+}
+
+/// A table for lookups by key. Nothing may iterate over it.
+#[expect(clippy::disallowed_types, reason = "keyed lookup, never iterated, with a fixed hasher")]
+pub(crate) type Table<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<Mix>>;
+
+/// A set for membership tests. Nothing may iterate over it.
+#[expect(clippy::disallowed_types, reason = "keyed lookup, never iterated, with a fixed hasher")]
+pub(crate) type Seen<K> = std::collections::HashSet<K, BuildHasherDefault<Mix>>;
+
+/// Byte strings in the order of their first appearance.
+#[derive(Debug, Default)]
+pub(crate) struct Interner<'h> {
+    numbers: Table<&'h [u8], u32>,
+    /// What each number stands for.
+    pub(crate) strings: Vec<&'h [u8]>,
+}
+
+impl<'h> Interner<'h> {
+    /// The number of `bytes`, a new one if they are new.
+    pub(crate) fn number(&mut self, bytes: &'h [u8]) -> u32 {
+        let next = u32::try_from(self.strings.len()).expect("fewer than 2^32 strings in a history");
+        let number = *self.numbers.entry(bytes).or_insert(next);
+        if number == next {
+            self.strings.push(bytes);
+        }
+        number
+    }
+
+    /// Numbers the strings anew, in byte order.
+    pub(crate) fn sort(&mut self) {
+        self.strings.sort_unstable();
+        for (number, bytes) in (0..).zip(&self.strings) {
+            self.numbers.insert(bytes, number);
+        }
+    }
+}

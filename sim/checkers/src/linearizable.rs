@@ -1,0 +1,137 @@
+//! The black-box judge: is there an order of the operations that respects real time and explains every answer? It does
+//! not use the revisions as the order; a mod revision is only a token of the write beside which it stands.
+//!
+//! The question is that of Wing and Gong (Testing and Verifying Concurrent Objects, 1993). The method is just-in-time
+//! linearization (Lowe, Testing for Linearizability, 2017): walk over invocations and returns in the order of time and
+//! keep the set of configurations, a store with the open operations that are done; at a return, every configuration
+//! must do that operation, and before it whatever it needs. The first empty set names the operation. What keeps the
+//! set small:
+//!
+//! - An operation is done only when it returns or when something that is to be done does not commute with it. If what
+//!   it saw is not there, only what brings it about is tried.
+//! - Observers that are legal are done at once.
+//! - Values are unique, so an answer names its write, and all answers together give each write its version and
+//!   creation. A write fits only where they fit, and may be overwritten only after everybody who saw it.
+//! - Puts that nobody ever sees are interchangeable: of those of one key the one that must return first is taken, and
+//!   only where a version or a count shows that one is missing. Those of unknown outcome may so be left out for ever.
+//! - Hidden writes look alike, so configurations that differ in them meet.
+//! - Keys that no operation ties together are searched apart.
+//!
+//! Evaluations: operations of known outcome. Discriminating: those at whose return another operation was open that may
+//! write what they touch.
+
+mod compile;
+mod force;
+mod learn;
+mod problem;
+mod search;
+mod state;
+
+use self::{
+    problem::{ABSENT, FIRST, Move, Problem},
+    search::{Found, Search},
+    state::Config,
+};
+use crate::{
+    bounds::tells,
+    case::Case,
+    limits::Budget,
+    ruling::{Judgement, Ruling},
+    writers::Writers,
+};
+use whitewater_record::Checked;
+
+/// The name of the judge.
+pub(crate) const JUDGE: &str = "linearizable";
+
+/// The judgement, and what of the answers it does not cover.
+pub(crate) struct BlackBox {
+    pub(crate) judgement: Judgement,
+    pub(crate) partial: Option<&'static str>,
+}
+
+/// Judges a history.
+pub(crate) fn judge(case: &Case, writers: &Writers, budget: &Budget) -> BlackBox {
+    let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
+    let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
+    let (ruling, partial) = match compile::compile(case, writers) {
+        Err(ruling) => (ruling, None),
+        Ok(problem) => {
+            let mut left = budget.configurations_max;
+            let mut search = Search::new(&problem, &mut left);
+            let ruling = decide(case, &problem, &mut search, budget);
+            checked.discriminating = search.contended;
+            (ruling, problem.partial)
+        }
+    };
+    BlackBox { judgement: Judgement { judge: JUDGE, ruling, checked }, partial }
+}
+
+fn decide(case: &Case, problem: &Problem, search: &mut Search, budget: &Budget) -> Ruling {
+    let mut doubt = None;
+    for component in &problem.components {
+        match search.run(component) {
+            Found::Order => {}
+            Found::None { operation, last } => return unexplained(case, problem, operation, &last),
+            Found::Exhausted { operation } => doubt = Some(operation),
+        }
+    }
+    let Some(operation) = doubt else { return Ruling::Holds };
+    let told = &case.history.operations[operation as usize];
+    Ruling::Undecided(format!(
+        "{} configurations did not decide how {} came about; everything that returned before {} is explained",
+        budget.configurations_max,
+        case.operation(operation),
+        told.completed
+    ))
+}
+
+/// What stands against an operation, in the longest order that was found.
+fn unexplained(case: &Case, problem: &Problem, operation: u32, last: &Config) -> Ruling {
+    let info = &problem.ops[operation as usize];
+    let who = case.operation(operation);
+    let name = |key: u32| &case.keys[problem.names[info.component as usize][key as usize] as usize];
+    let describe = |cell: u32| match problem.write(cell) {
+        Some(write) => format!("written by {}", case.operation(write.operation)),
+        None if cell == ABSENT => "absent".to_owned(),
+        None => "written by an operation that nobody saw".to_owned(),
+    };
+    let wrong = first_wrong(&info.moves, last);
+    let Some((key, held)) = wrong else {
+        let sentence = format!("no order of the operations explains {who}");
+        return case.broken("not-linearizable", sentence, &[operation]);
+    };
+    let is = last.cells[key as usize].writer;
+    let sentence = format!(
+        "{who} saw {} {}, but no order of the operations explains that: by then it was {}",
+        name(key),
+        describe(held),
+        describe(is)
+    );
+    let mut evidence = vec![operation];
+    evidence.extend([held, is].iter().filter_map(|cell| problem.write(*cell)).map(|w| w.operation));
+    evidence.dedup();
+    case.broken("not-linearizable", sentence, &evidence)
+}
+
+/// The first key that the answer shows otherwise than the configuration has it.
+fn first_wrong(step: &Move, last: &Config) -> Option<(u32, u32)> {
+    let differs = |(key, held): &(u32, u32)| last.cells[*key as usize].writer != *held;
+    match step {
+        Move::Read { first, held, .. } => {
+            (*first..).zip(held.iter().copied()).find(|pair| differs(pair))
+        }
+        Move::Glimpse { held, .. } => held.iter().copied().find(|pair| differs(pair)),
+        Move::Put { key, before, .. } => before.map(|held| (*key, held)).filter(differs),
+        Move::Delete { keys, before, .. } => {
+            let held = before.as_ref()?;
+            (keys.low..).zip(held.iter().copied()).find(|pair| differs(pair))
+        }
+        Move::Txn { success, failure, taken, .. } => {
+            let steps = if *taken == Some(true) { success } else { failure };
+            let wrong = steps.iter().find_map(|step| first_wrong(step, last));
+            wrong.filter(|(_, held)| *held == ABSENT || *held >= FIRST)
+        }
+        Move::Nothing => None,
+    }
+}

@@ -1,0 +1,474 @@
+//! From a [`Case`] to a [`Problem`].
+
+use super::{
+    learn::{Lore, is_unread},
+    problem::{
+        ABSENT, Component, Event, FIRST, Move, NEVER, OpInfo, Problem, Test, Want, WriteInfo,
+    },
+    state::hidden,
+};
+use crate::{
+    bounds::tells,
+    case::{Case, Condition, Delete, Keys, Put, Range, Status, Step, Txn},
+    ruling::Ruling,
+    writers::Writers,
+};
+use whitewater_api::request::{CompareTarget, Relation};
+
+struct Compiler<'a, 'h> {
+    case: &'a Case<'h>,
+    writers: &'a Writers,
+    lore: Lore,
+    /// By operation: whether the search sees it.
+    included: Vec<bool>,
+    /// By key: its component, and its number there.
+    places: Vec<(u32, u32)>,
+    /// By write: a compare names it.
+    named: Vec<bool>,
+    /// By key: a compare looks at its version.
+    counted: Vec<bool>,
+    partial: Option<&'static str>,
+}
+
+/// Prepares the search, or says what stands against the history already.
+pub(super) fn compile(case: &Case, writers: &Writers) -> Result<Problem, Ruling> {
+    let lore = Lore::new(case, writers)?;
+    if lore.is_ambiguous {
+        return Err(unsupported("an operation that may put one key in either branch"));
+    }
+    let mut compiler = Compiler {
+        case,
+        writers,
+        lore,
+        included: Vec::new(),
+        places: Vec::new(),
+        named: vec![false; writers.writes.len()],
+        counted: vec![false; case.keys.len()],
+        partial: None,
+    };
+    compiler.run()
+}
+
+fn unsupported(what: &str) -> Ruling {
+    Ruling::NotApplicable(format!("the black-box judge does not know {what}"))
+}
+
+impl Compiler<'_, '_> {
+    fn run(&mut self) -> Result<Problem, Ruling> {
+        let mut problem = Problem::default();
+        for operation in 0..id(self.case.operations.len()) {
+            let is_included = self.is_included(operation);
+            self.included.push(is_included);
+        }
+        self.partition(&mut problem);
+        for (operation, op) in (0..).zip(&self.case.operations) {
+            let mut moves = Move::Nothing;
+            if self.included[operation as usize] {
+                moves = self.step(operation, &op.step)?;
+            }
+            let info = self.info(operation, moves);
+            problem.ops.push(info);
+        }
+        problem.writes = self.writes();
+        for (info, op) in problem.ops.iter_mut().zip(&self.case.operations) {
+            info.is_unseen =
+                op.status == Status::Unknown && is_hidden(&info.moves, &problem.writes);
+            let Move::Put { write, before: None, .. } = info.moves else { continue };
+            let key = self.writers.writes[write as usize].key as usize;
+            info.is_simple = problem.writes[write as usize].shown < FIRST
+                && !self.lore.has_anonymous[key]
+                && !self.counted[key];
+        }
+        self.events(&mut problem);
+        for write in &mut problem.writes {
+            write.observers.sort_by_key(|op| std::cmp::Reverse(problem.ops[*op as usize].returned));
+        }
+        problem.is_counted = self.counts();
+        problem.partial = self.partial;
+        Ok(problem)
+    }
+
+    fn is_included(&mut self, operation: u32) -> bool {
+        let op = &self.case.operations[operation as usize];
+        match op.status {
+            Status::Known => {
+                let is_read = tells(self.case, operation);
+                if is_read && is_unread(&op.step) {
+                    self.partial = Some("reads of the past, and of keys only");
+                }
+                is_read && !is_unread(&op.step)
+            }
+            Status::Unknown => op.step.can_write(),
+            Status::Refused => false,
+        }
+    }
+
+    /// Keys that one operation touches belong together. The keys of a component keep their order.
+    fn partition(&mut self, problem: &mut Problem) {
+        let mut parents: Vec<u32> = (0..id(self.case.keys.len())).collect();
+        let mut intervals = Vec::new();
+        for (op, is_included) in self.case.operations.iter().zip(&self.included) {
+            if *is_included {
+                intervals.clear();
+                touched(&op.step, &mut intervals);
+                unite(&mut parents, &intervals);
+            }
+        }
+        let mut numbers = vec![NEVER; parents.len()];
+        for key in 0..id(parents.len()) {
+            let root = root(&mut parents, key);
+            if numbers[root as usize] == NEVER {
+                numbers[root as usize] = id(problem.components.len());
+                problem.components.push(Component::default());
+                problem.names.push(Vec::new());
+            }
+            let number = numbers[root as usize];
+            let component = &mut problem.components[number as usize];
+            self.places.push((number, id(component.keys)));
+            component.keys += 1;
+            problem.names[number as usize].push(key);
+        }
+    }
+
+    fn place(&self, key: u32) -> u32 {
+        self.places[key as usize].1
+    }
+
+    fn local(&self, keys: Keys) -> Keys {
+        if keys.low >= keys.high {
+            return Keys { low: 0, high: 0 };
+        }
+        let low = self.place(keys.low);
+        Keys { low, high: low + (keys.high - keys.low) }
+    }
+
+    fn info(&self, operation: u32, moves: Move) -> OpInfo {
+        let op = &self.case.operations[operation as usize];
+        let mut info = OpInfo {
+            invoked: 0,
+            returned: NEVER,
+            moves,
+            is_write: op.status == Status::Unknown || op.step.has_effect(),
+            is_simple: false,
+            is_unseen: false,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            deletes: Vec::new(),
+            component: NEVER,
+        };
+        if self.included[operation as usize] {
+            self.touch(&op.step, &mut info);
+        }
+        info
+    }
+
+    fn touch(&self, step: &Step, info: &mut OpInfo) {
+        let mut all = Vec::new();
+        touched(step, &mut all);
+        if let Some(keys) = all.iter().find(|keys| keys.low < keys.high) {
+            info.component = self.places[keys.low as usize].0;
+        }
+        step.puts(&mut |put| info.writes.push(self.local(single(put.key))));
+        step.deletes(&mut |delete| {
+            info.writes.push(self.local(delete.keys));
+            info.deletes.push(self.local(delete.keys));
+        });
+        // A plain put looks at nothing.
+        let is_blind = matches!(step, Step::Put(put) if !put.prev_kv);
+        if !is_blind {
+            info.reads = all.iter().map(|keys| self.local(*keys)).collect();
+        }
+    }
+
+    fn writes(&mut self) -> Vec<WriteInfo> {
+        let mut writes = Vec::with_capacity(self.writers.writes.len());
+        for (index, write) in self.writers.writes.iter().enumerate() {
+            let is_unknown = self.case.operations[write.operation as usize].status
+                == Status::Unknown
+                && self.lore.has_anonymous[write.key as usize];
+            let hint = self.lore.hints[index];
+            let is_shown = hint.is_some() || self.named[index];
+            writes.push(WriteInfo {
+                operation: write.operation,
+                shown: if is_shown { FIRST + id(index) } else { hidden(is_unknown) },
+                hint,
+                observers: std::mem::take(&mut self.lore.observers[index]),
+            });
+        }
+        writes
+    }
+
+    /// By component and key: whether versions matter even if the creation of the key is hidden.
+    fn counts(&self) -> Vec<bool> {
+        let keys = 0..self.case.keys.len();
+        keys.map(|key| self.counted[key] || self.lore.has_anonymous[key]).collect()
+    }
+
+    fn events(&self, problem: &mut Problem) {
+        let mut times: Vec<(u64, bool, u32)> = Vec::new();
+        for (operation, op) in (0..).zip(&self.case.operations) {
+            // An operation without any key is legal at any time.
+            let has_keys = problem.ops[operation as usize].component != NEVER;
+            if self.included[operation as usize] && has_keys {
+                times.push((op.invoked.0, false, operation));
+                if op.status == Status::Known {
+                    times.push((op.completed.0, true, operation));
+                }
+            }
+        }
+        times.sort_unstable();
+        for (position, (_, is_return, operation)) in (0..).zip(times) {
+            let info = &mut problem.ops[operation as usize];
+            if is_return {
+                info.returned = position;
+            } else {
+                info.invoked = position;
+            }
+            let component = &mut problem.components[info.component as usize];
+            component.events.push(Event { operation, is_return });
+        }
+    }
+
+    fn step(&mut self, operation: u32, step: &Step) -> Result<Move, Ruling> {
+        match step {
+            Step::Put(put) => self.put(put),
+            Step::Range(range) => self.range(operation, range),
+            Step::Delete(delete) => self.delete(operation, delete),
+            Step::Txn(txn) => self.txn(operation, txn),
+            Step::Compact(_) | Step::Other => Ok(Move::Nothing),
+        }
+    }
+
+    fn put(&self, put: &Put) -> Result<Move, Ruling> {
+        if !put.is_plain {
+            return Err(unsupported("leases, ignore_value and ignore_lease"));
+        }
+        let before = put.answer.filter(|_| put.prev_kv);
+        let before = before.map(|a| a.prev_kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)));
+        let write = self.writers.of(put.key, put.value).unwrap_or(0);
+        Ok(Move::Put { key: self.place(put.key), write, before })
+    }
+
+    fn held(&self, key: u32, value: u32) -> u32 {
+        self.writers.of(key, value).map_or(NEVER, |write| FIRST + write)
+    }
+
+    fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
+        let Some(answer) = &range.answer else { return Ok(Move::Nothing) };
+        if range.request.revision.0 != 0 || range.request.keys_only {
+            self.partial = Some("reads of the past, and of keys only");
+            return Ok(Move::Nothing);
+        }
+        self.may_hold(operation, range.keys, answer.count)?;
+        let keys = self.local(range.keys);
+        if !range.is_plain {
+            self.partial = Some("sort orders and filters");
+            let held =
+                answer.kvs.iter().map(|kv| (self.place(kv.key), self.held(kv.key, kv.value)));
+            return Ok(Move::Glimpse { held: held.collect(), keys, count: answer.count });
+        }
+        if let Some((code, what)) = range_fault(range) {
+            let sentence = format!("{} {what}", self.case.operation(operation));
+            return Err(self.case.broken(code, sentence, &[operation]));
+        }
+        let last = answer.kvs.last().map_or(range.keys.low, |kv| kv.key + 1);
+        let shown = if answer.more { last } else { range.keys.high };
+        let mut kvs = answer.kvs.iter().peekable();
+        let held = (range.keys.low..shown)
+            .map(|key| kvs.next_if(|kv| kv.key == key))
+            .map(|kv| kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)))
+            .collect::<Vec<u32>>();
+        let rest = Keys { low: keys.low + id(held.len()), high: keys.high };
+        let count = answer.count - answer.kvs.len() as u64;
+        Ok(Move::Read { first: keys.low, held, rest, count })
+    }
+
+    fn delete(&self, operation: u32, delete: &Delete) -> Result<Move, Ruling> {
+        let keys = self.local(delete.keys);
+        let Some(answer) = &delete.answer else {
+            return Ok(Move::Delete { keys, deleted: None, before: None });
+        };
+        self.may_hold(operation, delete.keys, answer.deleted)?;
+        let mut before = None;
+        if delete.prev_kv {
+            let mut kvs = answer.prev_kvs.iter().peekable();
+            let held = delete.keys.iter().map(|key| kvs.next_if(|kv| kv.key == key));
+            let held = held.map(|kv| kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)));
+            before = Some(held.collect());
+            if kvs.next().is_some() || answer.prev_kvs.len() as u64 != answer.deleted {
+                let sentence =
+                    format!("{} shows other keys than it deleted", self.case.operation(operation));
+                return Err(self.case.broken("wrong-read", sentence, &[operation]));
+            }
+        }
+        Ok(Move::Delete { keys, deleted: Some(answer.deleted), before })
+    }
+
+    /// A range cannot hold more keys than the history names.
+    fn may_hold(&self, operation: u32, keys: Keys, count: u64) -> Result<(), Ruling> {
+        if count <= u64::from(keys.high.saturating_sub(keys.low)) {
+            return Ok(());
+        }
+        let who = self.case.operation(operation);
+        let sentence = format!("{who} counted {count} keys, but nobody ever wrote as many");
+        Err(self.case.broken("wrong-count", sentence, &[operation]))
+    }
+
+    fn txn(&mut self, operation: u32, txn: &Txn) -> Result<Move, Ruling> {
+        let mut tests = Vec::with_capacity(txn.compares.len());
+        for condition in &txn.compares {
+            tests.push(self.test(condition)?);
+        }
+        let mut branches = [Vec::new(), Vec::new()];
+        for (steps, branch) in txn.possible().into_iter().zip(&mut branches) {
+            for step in steps {
+                branch.push(self.step(operation, step)?);
+            }
+        }
+        let [success, failure] = branches;
+        // Somebody saw what it wrote, so that branch it took.
+        let revealed = |moves: &[Move]| self.is_revealed(moves);
+        let taken = txn.answer.or_else(|| {
+            revealed(&success).then_some(true).or_else(|| revealed(&failure).then_some(false))
+        });
+        Ok(Move::Txn { tests, success, failure, taken })
+    }
+
+    fn is_revealed(&self, moves: &[Move]) -> bool {
+        moves.iter().any(|step| match step {
+            Move::Put { write, .. } => self.lore.hints[*write as usize].is_some(),
+            Move::Txn { success, failure, .. } => {
+                self.is_revealed(success) || self.is_revealed(failure)
+            }
+            Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => false,
+        })
+    }
+
+    fn test(&mut self, condition: &Condition) -> Result<Test, Ruling> {
+        if !condition.is_single {
+            return Err(unsupported("compares of ranges"));
+        }
+        let key = condition.keys.low;
+        let equality = match condition.relation {
+            Relation::Equal => Some(true),
+            Relation::NotEqual => Some(false),
+            Relation::Less | Relation::Greater => None,
+        };
+        let want = match (condition.target, equality) {
+            (CompareTarget::Version(number), _) => {
+                self.counted[key as usize] |= *number != 0;
+                Want::Version(condition.relation, *number)
+            }
+            (CompareTarget::Mod(token), Some(is_equal)) => {
+                let write = self.token(token.0, key);
+                Want::Writer { write, is_equal, needs_presence: false }
+            }
+            (CompareTarget::Create(token), Some(is_equal)) => {
+                let write = self.token(token.0, key);
+                Want::Creator { write, is_equal }
+            }
+            (CompareTarget::Value(_), Some(is_equal)) => {
+                let write = self.writers.of(key, condition.value);
+                let write = write.map_or(NEVER, |write| self.name(write));
+                Want::Writer { write, is_equal, needs_presence: true }
+            }
+            (CompareTarget::Lease(lease), _) => {
+                Want::Constant(crate::model::relates(condition.relation, 0.cmp(&lease.0)))
+            }
+            (CompareTarget::Mod(_) | CompareTarget::Create(_) | CompareTarget::Value(_), None) => {
+                return Err(unsupported("an order of revisions or values"));
+            }
+        };
+        Ok(Test { key: self.place(key), want })
+    }
+
+    fn token(&mut self, token: u64, key: u32) -> u32 {
+        if token == 0 {
+            return ABSENT;
+        }
+        self.lore.write(token, key).map_or(NEVER, |write| self.name(write))
+    }
+
+    fn name(&mut self, write: u32) -> u32 {
+        self.named[write as usize] = true;
+        FIRST + write
+    }
+}
+
+/// Whether nothing that the move may put is ever named.
+fn is_hidden(moves: &Move, writes: &[WriteInfo]) -> bool {
+    match moves {
+        Move::Put { write, .. } => writes[*write as usize].shown < FIRST,
+        Move::Txn { success, failure, .. } => {
+            success.iter().chain(failure).all(|step| is_hidden(step, writes))
+        }
+        Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => true,
+    }
+}
+
+fn id(index: usize) -> u32 {
+    u32::try_from(index).expect("everything in a history is numbered by u32")
+}
+
+fn single(key: u32) -> Keys {
+    Keys { low: key, high: key + 1 }
+}
+
+/// All keys that a step looks at or changes.
+fn touched(step: &Step, all: &mut Vec<Keys>) {
+    match step {
+        Step::Put(put) => all.push(single(put.key)),
+        Step::Range(range) => all.push(range.keys),
+        Step::Delete(delete) => all.push(delete.keys),
+        Step::Txn(txn) => {
+            all.extend(txn.compares.iter().map(|condition| condition.keys));
+            let [success, failure] = txn.possible();
+            success.iter().chain(failure).for_each(|step| touched(step, all));
+        }
+        Step::Compact(_) | Step::Other => {}
+    }
+}
+
+fn unite(parents: &mut [u32], intervals: &[Keys]) {
+    let mut first = None;
+    for key in intervals.iter().flat_map(|keys| keys.iter()) {
+        let this = root(parents, key);
+        let first = *first.get_or_insert(this);
+        if first != this {
+            let first = root(parents, first);
+            parents[this as usize] = first;
+        }
+    }
+}
+
+fn root(parents: &mut [u32], mut key: u32) -> u32 {
+    while parents[key as usize] != key {
+        let above = parents[parents[key as usize] as usize];
+        parents[key as usize] = above;
+        key = above;
+    }
+    key
+}
+
+/// What is wrong with the answer to a plain range, whatever the store held.
+fn range_fault(range: &Range) -> Option<(&'static str, String)> {
+    let answer = range.answer.as_ref()?;
+    let shown = answer.kvs.len() as u64;
+    let limit = if range.request.limit == 0 { u64::MAX } else { range.request.limit };
+    let is_ordered = answer.kvs.is_sorted_by(|a, b| a.key < b.key);
+    if !is_ordered || answer.kvs.iter().any(|kv| !range.keys.contains(kv.key)) {
+        return Some(("wrong-read", "returned keys out of range or out of order".to_owned()));
+    }
+    if shown != answer.count.min(limit) {
+        let count = answer.count;
+        return Some(("wrong-count", format!("returned {shown} keys and counted {count}")));
+    }
+    if answer.more != (answer.count > shown) {
+        let (more, count) = (answer.more, answer.count);
+        return Some((
+            "wrong-more",
+            format!("returned {shown} of {count} keys, and more = {more}"),
+        ));
+    }
+    None
+}

@@ -1,0 +1,241 @@
+//! From a configuration to those in which one operation more is done.
+
+use super::{
+    problem::{ABSENT, FIRST, Move, NEVER, OpInfo},
+    search::Search,
+    state::{Block, Config, Player},
+};
+use crate::{case::Keys, intern::Seen};
+
+/// A configuration on the way to a goal: the operations that must be done, the next one last.
+type Task = (Config, Vec<u32>);
+
+impl<'a> Search<'a> {
+    /// A legal operation without an effect is done at once: that can never be a mistake.
+    pub(super) fn observe(&self, config: &mut Config, operation: u32) {
+        let player = Player { problem: self.problem, operation, now: self.now, done: &config.done };
+        if player.play(&mut config.cells).is_ok() {
+            config.finish(operation);
+        }
+    }
+
+    /// Does all open observers that are legal.
+    fn settle(&self, config: &mut Config) {
+        for operation in &self.open {
+            if !self.info(*operation).is_write && !config.is_done(*operation) {
+                self.observe(config, *operation);
+            }
+        }
+    }
+
+    /// All configurations in which `operation` is done, with nothing done before it that it does not depend on. False
+    /// if the budget ran out.
+    pub(super) fn force(&mut self, from: &Config, operation: u32, found: &mut Vec<Config>) -> bool {
+        let mut tasks: Vec<Task> = vec![(from.clone(), vec![operation])];
+        let mut visited: Seen<Task> = Seen::default();
+        let enough = found.len().saturating_add(self.beam.frontier);
+        let mut steps = self.beam.steps;
+        while let Some((config, mut goals)) = tasks.pop() {
+            let Some(left) = self.budget.checked_sub(1) else { return false };
+            *self.budget = left;
+            if steps == 0 || found.len() >= enough {
+                self.is_cut = true;
+                return true;
+            }
+            steps -= 1;
+            while goals.pop_if(|goal| config.is_done(*goal)).is_some() {}
+            let Some(goal) = goals.last().copied() else {
+                found.push(config);
+                continue;
+            };
+            let fresh = tasks.len();
+            self.advance(&config, &goals, goal, &mut tasks);
+            // With one way to go there is nothing to meet again.
+            if tasks.len() > fresh + 1 || !visited.is_empty() {
+                let new = tasks.split_off(fresh);
+                tasks.extend(new.into_iter().filter(|task| visited.insert(task.clone())));
+            }
+        }
+        true
+    }
+
+    /// The ways on from a configuration towards its goal.
+    fn advance(&mut self, config: &Config, goals: &[u32], goal: u32, tasks: &mut Vec<Task>) {
+        let mut next = config.clone();
+        let player =
+            Player { problem: self.problem, operation: goal, now: self.now, done: &config.done };
+        let outcome = player.play(&mut next.cells);
+        let before = match &outcome {
+            Ok(_) if self.info(goal).is_write => {
+                let mut rivals = self.rivals(config, goal);
+                if !self.beam.has_optional_rivals {
+                    let all = rivals.len();
+                    rivals.retain(|rival| self.info(*rival).returned != NEVER);
+                    self.is_cut |= rivals.len() < all;
+                }
+                rivals
+            }
+            Ok(_) => Vec::new(),
+            Err(block) => self.helpers(config, block),
+        };
+        for operation in before {
+            if !goals.contains(&operation) {
+                let mut goals = goals.to_vec();
+                goals.push(operation);
+                tasks.push((config.clone(), goals));
+            }
+        }
+        if outcome.is_ok() {
+            next.finish(goal);
+            self.settle(&mut next);
+            tasks.push((next, goals[..goals.len() - 1].to_vec()));
+        }
+    }
+
+    fn candidates(&self, config: &Config) -> impl Iterator<Item = (u32, &'a OpInfo)> {
+        let open = self.open.iter().filter(|open| !config.is_done(**open));
+        open.map(|open| (*open, self.info(*open)))
+    }
+
+    /// What must come before, one of these.
+    fn helpers(&self, config: &Config, block: &Block) -> Vec<u32> {
+        let mut helpers: Vec<u32> = Vec::new();
+        let is_hopeless = match block {
+            Block::Creators(keys, missing) => self.creatable(config, *keys) < *missing,
+            Block::Dead
+            | Block::Op(_)
+            | Block::Writers(_)
+            | Block::Deleters(_)
+            | Block::Prey(_)
+            | Block::Gap { .. } => false,
+        };
+        for (operation, info) in self.candidates(config) {
+            let helps = !is_hopeless
+                && match block {
+                    Block::Dead => false,
+                    Block::Op(wanted) => *wanted == operation,
+                    Block::Writers(keys) => info.is_write && info.writes_meet(keys),
+                    Block::Deleters(keys) => info.is_write && info.deletes_meet(&[*keys]),
+                    Block::Creators(keys, _) => info.is_write && creates(config, info, *keys),
+                    Block::Prey(keys) => {
+                        let is_idle = info.is_simple && info.returned == NEVER;
+                        info.is_write && !is_idle && creates(config, info, *keys)
+                    }
+                    Block::Gap { key, above, below } => self.fills(info, *key, *above, *below),
+                };
+            if helps {
+                helpers.push(operation);
+            }
+        }
+        self.one_of_a_kind(helpers)
+    }
+
+    /// How many absent keys of these the open operations could put.
+    fn creatable(&self, config: &Config, keys: Keys) -> u64 {
+        let creates = |key: &u32| {
+            let this = Keys { low: *key, high: key + 1 };
+            let mut open = self.candidates(config);
+            open.any(|(_, info)| info.is_write && creates(config, info, this))
+        };
+        keys.iter().filter(creates).count() as u64
+    }
+
+    fn fills(&self, info: &OpInfo, key: u32, above: u32, below: u32) -> bool {
+        let hint = |write: u32| self.problem.writes[write as usize].hint;
+        match info.moves {
+            Move::Put { key: put, write, .. } => {
+                put == key
+                    && hint(write).is_none_or(|hint| above < hint.version && hint.version < below)
+            }
+            Move::Txn { .. } => {
+                info.is_write && info.writes_meet(&[Keys { low: key, high: key + 1 }])
+            }
+            Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => false,
+        }
+    }
+
+    /// What may also come before a write that is legal: whatever does not commute with it.
+    fn rivals(&self, config: &Config, goal: u32) -> Vec<u32> {
+        let this = self.info(goal);
+        // Its version is told, or else nothing about it is. If a compare names it and no answer tells its version,
+        // whatever is missing may be missing before it.
+        let is_settled = match this.moves {
+            Move::Put { write, .. } => {
+                let write = &self.problem.writes[write as usize];
+                write.hint.is_some() || write.shown < FIRST
+            }
+            Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::Delete { .. }
+            | Move::Txn { .. }
+            | Move::Nothing => false,
+        };
+        let wiped = match this.moves {
+            Move::Delete { keys, .. } => Some(keys),
+            Move::Put { .. }
+            | Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::Txn { .. }
+            | Move::Nothing => None,
+        };
+        let mut rivals: Vec<u32> = Vec::new();
+        for (operation, info) in self.candidates(config) {
+            // A put that nobody ever sees can wait until a version or a count asks for it. What is wiped unseen need
+            // not happen, and a delete between two puts that nobody sees is not seen either.
+            let can_wait = (info.is_simple && is_settled)
+                || (info.is_unseen && wiped.is_some_and(|keys| info.writes_within(keys)))
+                || (info.returned == NEVER && this.is_simple && is_delete_of_one(info));
+            let is_rival = operation != goal
+                && !can_wait
+                && (info.reads_meet(&this.writes)
+                    || info.writes_meet(&this.reads)
+                    || info.writes_meet(&this.writes));
+            if is_rival {
+                rivals.push(operation);
+            }
+        }
+        self.one_of_a_kind(rivals)
+    }
+
+    /// Of operations that can stand for each other one will do: the one that has to return first.
+    fn one_of_a_kind(&self, mut operations: Vec<u32>) -> Vec<u32> {
+        if operations.len() < 2 {
+            return operations;
+        }
+        let rank = |op: &u32| (self.kind(*op), self.info(*op).returned, *op);
+        operations.sort_by_key(rank);
+        operations.dedup_by_key(|op| self.kind(*op));
+        // The last is tried first: what must return soon before what need not happen.
+        operations.sort_by_key(|op| std::cmp::Reverse(self.info(*op).returned));
+        operations
+    }
+
+    /// Equal for puts of one key that nobody ever sees, and for deletes of one range of which nothing is known.
+    fn kind(&self, operation: u32) -> (u8, u32, u32) {
+        let info = self.info(operation);
+        match info.moves {
+            Move::Put { key, .. } if info.is_simple => (0, key, 0),
+            Move::Delete { keys, .. } if info.returned == NEVER => (1, keys.low, keys.high),
+            Move::Put { .. }
+            | Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::Delete { .. }
+            | Move::Txn { .. }
+            | Move::Nothing => (2, operation, 0),
+        }
+    }
+}
+
+fn is_delete_of_one(info: &OpInfo) -> bool {
+    matches!(info.moves, Move::Delete { keys, .. } if keys.high - keys.low == 1)
+}
+
+/// Whether the operation may put a key of these that is absent.
+fn creates(config: &Config, info: &OpInfo, keys: Keys) -> bool {
+    let is_absent = |key: u32| config.cells[key as usize].writer == ABSENT;
+    info.writes.iter().any(|written| {
+        let low = written.low.max(keys.low);
+        let high = written.high.min(keys.high);
+        (low..high.max(low)).any(is_absent)
+    })
+}

@@ -1,0 +1,202 @@
+//! What the answers tell about writes: which token each has, which version it made, who created its key.
+//!
+//! Two answers that contradict each other here settle the matter without a search.
+
+use super::problem::{ANONYMOUS, FIRST, Hint};
+use crate::{
+    bounds::tells,
+    case::{Case, SeenKv, Status, Step},
+    intern::Table,
+    ruling::Ruling,
+    writers::Writers,
+};
+use whitewater_api::Revision;
+
+/// What is known about the writes.
+pub(super) struct Lore {
+    /// By write: version and creation token.
+    seen: Vec<Option<(u64, u64)>>,
+    /// By write: what all answers say.
+    pub(super) hints: Vec<Option<Hint>>,
+    /// By write: who saw it.
+    pub(super) observers: Vec<Vec<u32>>,
+    /// By operation: the token of its writes, 0 if nobody knows.
+    token_of: Vec<u64>,
+    operation_of: Table<u64, u32>,
+    write_of: Table<(u32, u32), u32>,
+    /// By key: a creation by a write that nobody saw.
+    pub(super) has_anonymous: Vec<bool>,
+    /// One operation has two writes of one key, in two branches.
+    pub(super) is_ambiguous: bool,
+}
+
+impl Lore {
+    /// Reads all answers of linearizable operations.
+    pub(super) fn new(case: &Case, writers: &Writers) -> Result<Self, Ruling> {
+        let mut lore = Self {
+            seen: vec![None; writers.writes.len()],
+            hints: vec![None; writers.writes.len()],
+            observers: vec![Vec::new(); writers.writes.len()],
+            token_of: vec![0; case.operations.len()],
+            operation_of: Table::default(),
+            write_of: Table::default(),
+            has_anonymous: vec![false; case.keys.len()],
+            is_ambiguous: false,
+        };
+        for (number, write) in (0..).zip(&writers.writes) {
+            let before = lore.write_of.insert((write.operation, write.key), number);
+            lore.is_ambiguous |= before.is_some();
+        }
+        lore.acknowledged(case)?;
+        let mut kvs = Vec::new();
+        for (reader, op) in (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op)) {
+            if is_unread(&op.step) {
+                continue;
+            }
+            op.step.seen(&mut |kv| kvs.push(*kv));
+            kvs.drain(..).try_for_each(|kv| lore.kv(case, writers, reader, &kv))?;
+        }
+        lore.stale(case, writers);
+        lore.resolve(case, writers)?;
+        Ok(lore)
+    }
+
+    /// The number of the write of `key` with this token.
+    pub(super) fn write(&self, token: u64, key: u32) -> Option<u32> {
+        let operation = self.operation_of.get(&token)?;
+        self.write_of.get(&(*operation, key)).copied()
+    }
+
+    fn acknowledged(&mut self, case: &Case) -> Result<(), Ruling> {
+        let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
+        for (operation, op) in told.filter(|(_, op)| op.step.has_effect()) {
+            self.token_of[operation as usize] = op.revision;
+            if let Some(other) = self.operation_of.insert(op.revision, operation) {
+                let sentence = format!(
+                    "{} and {} were both told that they made {}",
+                    case.operation(operation),
+                    case.operation(other),
+                    Revision(op.revision)
+                );
+                return Err(case.broken("revision-reused", sentence, &[operation, other]));
+            }
+        }
+        Ok(())
+    }
+
+    fn kv(
+        &mut self,
+        case: &Case,
+        writers: &Writers,
+        reader: u32,
+        kv: &SeenKv,
+    ) -> Result<(), Ruling> {
+        let object = |code: &str, what: String, others: &[u32]| {
+            let sentence = format!("{} saw {}, {what}", case.operation(reader), case.seen(kv));
+            let evidence: Vec<u32> =
+                std::iter::once(reader).chain(others.iter().copied()).collect();
+            Err(case.broken(code, sentence, &evidence))
+        };
+        let Some(write) = writers.of(kv.key, kv.value) else {
+            return match writers.refused(kv.key, kv.value) {
+                Some(refused) => {
+                    let what = format!("but {} did not happen", case.operation(refused));
+                    object("aborted-read", what, &[refused])
+                }
+                None => object("phantom-value", "but nobody wrote that".to_owned(), &[]),
+            };
+        };
+        let index = write as usize;
+        let writer = writers.writes[index].operation;
+        if self.observers[index].last() != Some(&reader) {
+            self.observers[index].push(reader);
+        }
+        let this = (kv.version, kv.create);
+        if self.seen[index] == Some(this) && self.token_of[writer as usize] == kv.modified {
+            return Ok(());
+        }
+        if (kv.version == 1) != (kv.create == kv.modified) || kv.version == 0 {
+            return object("wrong-version", "which contradicts itself".to_owned(), &[]);
+        }
+        let told = &mut self.token_of[writer as usize];
+        if *told == 0 && case.operations[writer as usize].status == Status::Unknown {
+            *told = kv.modified;
+            if let Some(other) = self.operation_of.insert(kv.modified, writer) {
+                let what = format!("but {} made that revision", case.operation(other));
+                return object("revision-reused", what, &[writer, other]);
+            }
+        }
+        if *told != kv.modified {
+            let what = format!("but {} took effect at {}", case.operation(writer), Revision(*told));
+            return object("wrong-revision", what, &[writer]);
+        }
+        match self.seen[index].replace(this) {
+            Some(other) if other != this => {
+                let what = format!(
+                    "but others saw that write with version {} and create r{}",
+                    other.0, other.1
+                );
+                object("wrong-version", what, &[writer])
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Serializable reads may tell a token that nobody else did. What else they say is for their own judge.
+    fn stale(&mut self, case: &Case, writers: &Writers) {
+        for op in case.operations.iter().filter(|op| op.step.is_serializable()) {
+            op.step.seen(&mut |kv| {
+                let Some(write) = writers.of(kv.key, kv.value) else { return };
+                let writer = writers.writes[write as usize].operation;
+                if self.token_of[writer as usize] == 0
+                    && !self.operation_of.contains_key(&kv.modified)
+                {
+                    self.token_of[writer as usize] = kv.modified;
+                    self.operation_of.insert(kv.modified, writer);
+                }
+            });
+        }
+    }
+
+    /// Turns creation tokens into writes. A write that created a key has version 1, whether anybody saw it or not.
+    fn resolve(&mut self, case: &Case, writers: &Writers) -> Result<(), Ruling> {
+        let mut anonymous: Table<u64, u32> = Table::default();
+        for write in 0..writers.writes.len() {
+            let Some((version, create)) = self.seen[write] else { continue };
+            let key = writers.writes[write].key;
+            let object = |what: &str| {
+                let reader = self.observers[write][0];
+                let sentence = format!(
+                    "{} saw version {version} and create r{create} of {}, but {what}",
+                    case.operation(reader),
+                    case.keys[key as usize]
+                );
+                Err(case.broken("wrong-version", sentence, &[reader]))
+            };
+            let creator = if let Some(operation) = self.operation_of.get(&create) {
+                let Some(creator) = self.write_of.get(&(*operation, key)) else {
+                    return object("that revision did not put the key");
+                };
+                if self.seen[*creator as usize].is_some_and(|(version, _)| version != 1) {
+                    return object("that revision found the key there");
+                }
+                let first = Hint { version: 1, creator: FIRST + creator };
+                self.hints[*creator as usize] = Some(first);
+                FIRST + creator
+            } else {
+                let next = anonymous.len();
+                self.has_anonymous[key as usize] = true;
+                let next = u32::try_from(next).expect("fewer tokens than operations");
+                ANONYMOUS + *anonymous.entry(create).or_insert(next)
+            };
+            let version = u32::try_from(version).unwrap_or(u32::MAX);
+            self.hints[write] = Some(Hint { version, creator });
+        }
+        Ok(())
+    }
+}
+
+/// Whether what the step shows is not the newest state, or lacks the values.
+pub(super) fn is_unread(step: &Step) -> bool {
+    matches!(step, Step::Range(range) if range.request.revision.0 != 0 || range.request.keys_only)
+}

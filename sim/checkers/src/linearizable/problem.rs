@@ -1,0 +1,176 @@
+//! The history as the search sees it: positions instead of times, writes instead of values, no revisions.
+//!
+//! A key with a value names its write, so a cell is the number of a write. The mod revision that an answer shows beside
+//! a value is a token of that write, nothing more: it is compared with the tokens of compares and headers, never by
+//! size. All answers that show one write must show one version and one creation; that pair is the *hint* of the write.
+
+use crate::case::Keys;
+use whitewater_api::request::Relation;
+
+/// A cell that holds nothing.
+pub(super) const ABSENT: u32 = 0;
+/// A write of known outcome that no answer and no compare names.
+pub(super) const HIDDEN: u32 = 1;
+/// The same, of unknown outcome.
+pub(super) const HIDDEN_UNKNOWN: u32 = 2;
+/// The number of the first write that has one of its own.
+pub(super) const FIRST: u32 = 3;
+/// Creations by writes that nobody saw, but whose token stands in an answer, are numbered from here.
+pub(super) const ANONYMOUS: u32 = 1 << 31;
+/// Nothing has this number.
+pub(super) const NEVER: u32 = u32::MAX;
+
+/// What the search works on.
+#[derive(Debug, Default)]
+pub(super) struct Problem {
+    /// By position in the history.
+    pub(super) ops: Vec<OpInfo>,
+    pub(super) writes: Vec<WriteInfo>,
+    /// By component: its operations, and how many keys it has.
+    pub(super) components: Vec<Component>,
+    /// By component and key in it: the key's number in the case.
+    pub(super) names: Vec<Vec<u32>>,
+    /// By key of the case: whether versions matter even if the creation of the key is hidden.
+    pub(super) is_counted: Vec<bool>,
+    /// Some part of some answer is not judged, and which.
+    pub(super) partial: Option<&'static str>,
+}
+
+/// Keys that are tied together by operations over several of them.
+#[derive(Debug, Default)]
+pub(super) struct Component {
+    /// Invocations and returns, in the order of time.
+    pub(super) events: Vec<Event>,
+    pub(super) keys: usize,
+}
+
+/// Something happens to an operation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) operation: u32,
+    pub(super) is_return: bool,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub(super) struct OpInfo {
+    /// When it was invoked, as a position in the order of all events.
+    pub(super) invoked: u32,
+    /// When it returned; [`NEVER`] if it did not.
+    pub(super) returned: u32,
+    pub(super) moves: Move,
+    /// Whether it may change the store.
+    pub(super) is_write: bool,
+    /// A plain put of one key that nothing ever names: interchangeable with its like.
+    pub(super) is_simple: bool,
+    /// Of unknown outcome, and nothing that it may put is ever named.
+    pub(super) is_unseen: bool,
+    pub(super) reads: Vec<Keys>,
+    pub(super) writes: Vec<Keys>,
+    pub(super) deletes: Vec<Keys>,
+    pub(super) component: u32,
+}
+
+/// One key put by one operation.
+#[derive(Debug)]
+pub(super) struct WriteInfo {
+    pub(super) operation: u32,
+    /// What a cell shows after it: its own number, or that it is hidden.
+    pub(super) shown: u32,
+    pub(super) hint: Option<Hint>,
+    /// Who saw it, the last to return first.
+    pub(super) observers: Vec<u32>,
+}
+
+/// What all answers say about a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hint {
+    pub(super) version: u32,
+    /// The write that created the key.
+    pub(super) creator: u32,
+}
+
+/// A request with its answer.
+#[derive(Debug)]
+pub(super) enum Move {
+    Put {
+        key: u32,
+        write: u32,
+        before: Option<u32>,
+    },
+    /// What each key from the first on held, then how many there were in the rest.
+    Read {
+        first: u32,
+        held: Vec<u32>,
+        rest: Keys,
+        count: u64,
+    },
+    /// Some keys, and how many there were in all.
+    Glimpse {
+        held: Vec<(u32, u32)>,
+        keys: Keys,
+        count: u64,
+    },
+    Delete {
+        keys: Keys,
+        deleted: Option<u64>,
+        before: Option<Vec<u32>>,
+    },
+    Txn {
+        tests: Vec<Test>,
+        success: Vec<Move>,
+        failure: Vec<Move>,
+        taken: Option<bool>,
+    },
+    Nothing,
+}
+
+/// A compare of one key.
+#[derive(Debug)]
+pub(super) struct Test {
+    pub(super) key: u32,
+    pub(super) want: Want,
+}
+
+/// What a compare wants.
+#[derive(Debug)]
+pub(super) enum Want {
+    /// The cell is (or is not) this write; if `needs_presence` the key must be there.
+    Writer { write: u32, is_equal: bool, needs_presence: bool },
+    /// The key was (or was not) created by this write.
+    Creator { write: u32, is_equal: bool },
+    /// The version stands in this relation to the number.
+    Version(Relation, u64),
+    /// It holds always, or never.
+    Constant(bool),
+}
+
+impl Problem {
+    /// The information on a write that a cell shows, if it is not hidden.
+    pub(super) fn write(&self, shown: u32) -> Option<&WriteInfo> {
+        (FIRST..ANONYMOUS).contains(&shown).then(|| &self.writes[(shown - FIRST) as usize])
+    }
+}
+
+impl OpInfo {
+    pub(super) fn writes_meet(&self, keys: &[Keys]) -> bool {
+        meet(&self.writes, keys)
+    }
+
+    /// Whether all that it may write lies in `keys`.
+    pub(super) fn writes_within(&self, keys: Keys) -> bool {
+        self.writes.iter().all(|written| keys.low <= written.low && written.high <= keys.high)
+    }
+
+    pub(super) fn reads_meet(&self, keys: &[Keys]) -> bool {
+        meet(&self.reads, keys)
+    }
+
+    pub(super) fn deletes_meet(&self, keys: &[Keys]) -> bool {
+        meet(&self.deletes, keys)
+    }
+}
+
+fn meet(some: &[Keys], others: &[Keys]) -> bool {
+    some.iter().any(|keys| others.iter().any(|other| keys.meets(*other)))
+}

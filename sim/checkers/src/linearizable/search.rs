@@ -1,0 +1,192 @@
+//! Just-in-time linearization over the events of one component.
+//!
+//! A narrow search first, that keeps few configurations and does operations of unknown outcome only where something
+//! asks for them. Where it gets stuck it goes back a little and is wider for a while. An order that it finds is an
+//! order, however it was found; that there is none only the last search says, which starts anew and leaves nothing out.
+
+use super::{
+    problem::{Component, NEVER, OpInfo, Problem},
+    state::Config,
+};
+use crate::limits::{BEAMS, Beam, CHECKPOINT_EVENTS};
+
+/// How the search of a component ended.
+pub(super) enum Found {
+    /// There is an order.
+    Order,
+    /// There is none: nothing explains this operation. One of the last configurations, from which it was tried.
+    None { operation: u32, last: Config },
+    /// The budget ran out at the return of this operation.
+    Exhausted { operation: u32 },
+}
+
+/// What one event did to the set of configurations.
+enum Step {
+    Going,
+    Stuck(Config),
+    Exhausted,
+}
+
+/// A place to go back to.
+struct Checkpoint {
+    event: usize,
+    frontier: Vec<Config>,
+    open: Vec<u32>,
+}
+
+/// The state of the search.
+pub(super) struct Search<'a> {
+    pub(super) problem: &'a Problem,
+    /// Configurations that may still be visited.
+    pub(super) budget: &'a mut u64,
+    /// How wide the search may be for now.
+    pub(super) beam: Beam,
+    /// Something was left out because of that.
+    pub(super) is_cut: bool,
+    /// Operations at whose return another one was open that writes what they touch.
+    pub(super) contended: u64,
+    /// Invoked and not returned, or of unknown outcome, in the order of invocation.
+    pub(super) open: Vec<u32>,
+    /// The position of the event that is looked at.
+    pub(super) now: u32,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(problem: &'a Problem, budget: &'a mut u64) -> Self {
+        let (open, beam) = (Vec::new(), BEAMS[0]);
+        Self { problem, budget, beam, is_cut: false, contended: 0, open, now: 0 }
+    }
+
+    pub(super) fn run(&mut self, component: &Component) -> Found {
+        let start =
+            Checkpoint { event: 0, frontier: vec![Config::new(component.keys)], open: Vec::new() };
+        let mut frontier = start.frontier.clone();
+        let mut checkpoints = vec![start];
+        self.open.clear();
+        self.is_cut = false;
+        // The width, until which event it stays, and the furthest event so far.
+        let (mut width, mut until, mut furthest) = (0, 0, 0);
+        let mut next = 0;
+        while let Some(event) = component.events.get(next) {
+            if next > until && width + 1 < BEAMS.len() {
+                width = 0;
+            }
+            self.beam = BEAMS[width];
+            if next % CHECKPOINT_EVENTS == 0 && checkpoints.last().is_some_and(|c| c.event < next) {
+                let (frontier, open) = (frontier.clone(), self.open.clone());
+                checkpoints.push(Checkpoint { event: next, frontier, open });
+            }
+            let operation = event.operation;
+            let step = if event.is_return {
+                self.returned(&mut frontier, operation, next >= furthest)
+            } else {
+                self.invoked(&mut frontier, operation)
+            };
+            furthest = furthest.max(next + 1);
+            match step {
+                Step::Going => next += 1,
+                Step::Exhausted => return Found::Exhausted { operation },
+                Step::Stuck(last) if !self.is_cut => return Found::None { operation, last },
+                Step::Stuck(_) => {
+                    width += 1;
+                    until = until.max(next);
+                    self.is_cut = width + 1 < BEAMS.len();
+                    let back = next.saturating_sub(BEAMS[width].back_events);
+                    while checkpoints.len() > 1
+                        && checkpoints.pop_if(|checkpoint| checkpoint.event > back).is_some()
+                    {
+                    }
+                    let checkpoint = &checkpoints[checkpoints.len() - 1];
+                    next = checkpoint.event;
+                    frontier.clone_from(&checkpoint.frontier);
+                    self.open.clone_from(&checkpoint.open);
+                }
+            }
+        }
+        Found::Order
+    }
+
+    fn invoked(&mut self, frontier: &mut [Config], operation: u32) -> Step {
+        let info = self.info(operation);
+        self.now = info.invoked;
+        self.open.push(operation);
+        if !info.is_write {
+            for config in frontier {
+                self.observe(config, operation);
+            }
+        }
+        Step::Going
+    }
+
+    fn returned(&mut self, frontier: &mut Vec<Config>, operation: u32, is_new: bool) -> Step {
+        self.now = self.info(operation).returned;
+        self.contended += u64::from(is_new && self.is_contended(operation));
+        if !frontier.iter().all(|config| config.is_done(operation)) {
+            let mut next = Vec::new();
+            for config in &*frontier {
+                if config.is_done(operation) {
+                    next.push(config.clone());
+                } else if !self.force(config, operation, &mut next) {
+                    return Step::Exhausted;
+                }
+            }
+            if next.is_empty() {
+                return Step::Stuck(frontier.swap_remove(0));
+            }
+            *frontier = next;
+        }
+        for config in frontier.iter_mut() {
+            config.forget(operation);
+        }
+        self.open.retain(|open| *open != operation);
+        if frontier.len() > 1 {
+            self.thin(frontier);
+        }
+        Step::Going
+    }
+
+    /// Drops configurations that meet, and those that spent more operations of unknown outcome on the same store.
+    fn thin(&mut self, frontier: &mut Vec<Config>) {
+        // Of equal stores, those that spent the least come first.
+        frontier.sort_unstable_by(|a, b| {
+            (&a.cells, a.done.len(), &a.done).cmp(&(&b.cells, b.done.len(), &b.done))
+        });
+        let mut kept: Vec<Config> = Vec::with_capacity(frontier.len());
+        let mut first = 0;
+        for config in frontier.drain(..) {
+            if kept.last().is_some_and(|last| last.cells != config.cells) {
+                first = kept.len();
+            }
+            if !kept[first..].iter().any(|other| self.spares(other, &config)) {
+                kept.push(config);
+            }
+        }
+        if kept.len() > self.beam.frontier {
+            self.is_cut = true;
+            kept.sort_by_key(|config| config.done.len());
+            kept.truncate(self.beam.frontier);
+        }
+        *frontier = kept;
+    }
+
+    /// Whether `thrifty` can do whatever `config` can: it did the same, but for operations that need not happen.
+    fn spares(&self, thrifty: &Config, config: &Config) -> bool {
+        let is_optional = |op: &u32| self.info(*op).returned == NEVER;
+        thrifty.done.iter().all(|op| config.is_done(*op))
+            && config.done.iter().all(|op| is_optional(op) || thrifty.is_done(*op))
+    }
+
+    pub(super) fn info(&self, operation: u32) -> &'a OpInfo {
+        &self.problem.ops[operation as usize]
+    }
+
+    fn is_contended(&self, operation: u32) -> bool {
+        let info = self.info(operation);
+        self.open.iter().any(|other| {
+            let other_info = self.info(*other);
+            *other != operation
+                && other_info.is_write
+                && (other_info.writes_meet(&info.reads) || other_info.writes_meet(&info.writes))
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! A configuration of the search, and what an operation does to it.
+
+use super::problem::{
+    ABSENT, ANONYMOUS, FIRST, HIDDEN, HIDDEN_UNKNOWN, Move, NEVER, Problem, Test, Want,
+};
+use crate::{case::Keys, model::relates};
+
+/// The store as the search sees it, and which open operations are done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Config {
+    pub(super) cells: Vec<Cell>,
+    /// Operations that took effect and have not returned, sorted.
+    pub(super) done: Vec<u32>,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Cell {
+    /// The write, or [`ABSENT`].
+    pub(super) writer: u32,
+    /// The write that created the key.
+    pub(super) creator: u32,
+    /// Writes since, as far as they are decided.
+    pub(super) version: u32,
+}
+
+/// Why an operation cannot be next, and so what must come before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Nothing can help.
+    Dead,
+    /// This operation.
+    Op(u32),
+    /// A write to one of these keys.
+    Writers(Vec<Keys>),
+    /// Something that deletes one of these keys.
+    Deleters(Keys),
+    /// Something that puts a key of these that is absent; so many are missing.
+    Creators(Keys, u64),
+    /// Something worth deleting: a put of a key of these that has to be hidden.
+    Prey(Keys),
+    /// A put of the key, for a version strictly between these.
+    Gap { key: u32, above: u32, below: u32 },
+}
+
+/// One operation at one moment.
+pub(super) struct Player<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) operation: u32,
+    /// The position of the event that is looked at.
+    pub(super) now: u32,
+    pub(super) done: &'a [u32],
+}
+
+impl Config {
+    pub(super) fn new(keys: usize) -> Self {
+        Self { cells: vec![Cell::default(); keys], done: Vec::new() }
+    }
+
+    pub(super) fn is_done(&self, operation: u32) -> bool {
+        self.done.binary_search(&operation).is_ok()
+    }
+
+    pub(super) fn finish(&mut self, operation: u32) {
+        if let Err(place) = self.done.binary_search(&operation) {
+            self.done.insert(place, operation);
+        }
+    }
+
+    pub(super) fn forget(&mut self, operation: u32) {
+        if let Ok(place) = self.done.binary_search(&operation) {
+            self.done.remove(place);
+        }
+    }
+}
+
+fn one(key: u32) -> Keys {
+    Keys { low: key, high: key + 1 }
+}
+
+fn present(cells: &[Cell], keys: Keys) -> u64 {
+    keys.iter().filter(|key| cells[*key as usize].writer != ABSENT).count() as u64
+}
+
+impl Player<'_> {
+    /// Does the whole operation, or says why not; then `cells` are in disorder. Says whether anything changed.
+    pub(super) fn play(&self, cells: &mut [Cell]) -> Result<bool, Block> {
+        self.step(&self.problem.ops[self.operation as usize].moves, cells)
+    }
+
+    fn step(&self, step: &Move, cells: &mut [Cell]) -> Result<bool, Block> {
+        match step {
+            Move::Put { key, write, before } => {
+                self.put(*key, *write, *before, cells).map(|()| true)
+            }
+            Move::Read { first, held, rest, count } => {
+                self.held(*first, held, cells)?;
+                Self::count(*rest, *count, cells)?;
+                Ok(false)
+            }
+            Move::Glimpse { held, keys, count } => {
+                for (key, held) in held {
+                    self.expect(*key, *held, cells)?;
+                }
+                Self::count(*keys, *count, cells)?;
+                Ok(false)
+            }
+            Move::Delete { keys, deleted, before } => {
+                self.delete(*keys, *deleted, before.as_deref(), cells)
+            }
+            Move::Txn { tests, success, failure, taken } => {
+                let taken = self.branch(tests, *taken, cells)?;
+                let mut changed = false;
+                for step in if taken { success } else { failure } {
+                    changed |= self.step(step, cells)?;
+                }
+                if !changed && self.is_unknown() {
+                    return Err(Block::Writers(tests.iter().map(|test| one(test.key)).collect()));
+                }
+                Ok(changed)
+            }
+            Move::Nothing => Ok(false),
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.problem.ops[self.operation as usize].returned == NEVER
+    }
+
+    fn expect(&self, key: u32, held: u32, cells: &[Cell]) -> Result<(), Block> {
+        if cells[key as usize].writer == held {
+            return Ok(());
+        }
+        if held == ABSENT {
+            return Err(Block::Deleters(one(key)));
+        }
+        Err(self.problem.write(held).map_or(Block::Dead, |write| Block::Op(write.operation)))
+    }
+
+    fn held(&self, first: u32, held: &[u32], cells: &[Cell]) -> Result<(), Block> {
+        (first..).zip(held).try_for_each(|(key, held)| self.expect(key, *held, cells))
+    }
+
+    fn count(keys: Keys, count: u64, cells: &[Cell]) -> Result<(), Block> {
+        let present = present(cells, keys);
+        match present.cmp(&count) {
+            std::cmp::Ordering::Less => Err(Block::Creators(keys, count - present)),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => Err(Block::Deleters(keys)),
+        }
+    }
+
+    /// What a cell holds may go only when everybody who saw it has done so.
+    fn may_go(&self, cell: Cell) -> Result<(), Block> {
+        let Some(write) = self.problem.write(cell.writer) else { return Ok(()) };
+        for observer in &write.observers {
+            let info = &self.problem.ops[*observer as usize];
+            if info.returned < self.now {
+                break;
+            }
+            if *observer == self.operation || self.done.binary_search(observer).is_ok() {
+                continue;
+            }
+            return Err(if info.invoked > self.now { Block::Dead } else { Block::Op(*observer) });
+        }
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        key: u32,
+        write: u32,
+        before: Option<u32>,
+        cells: &mut [Cell],
+    ) -> Result<(), Block> {
+        if let Some(before) = before {
+            self.expect(key, before, cells)?;
+        }
+        let cell = cells[key as usize];
+        self.may_go(cell)?;
+        let info = &self.problem.writes[write as usize];
+        let is_new = cell.writer == ABSENT;
+        let (mut creator, mut version) = (cell.creator, cell.version + 1);
+        if is_new {
+            (creator, version) = (info.shown, 1);
+        }
+        if let Some(hint) = info.hint {
+            let this = FIRST + write;
+            match (hint.version == 1, is_new) {
+                (true, true) => {}
+                (true, false) => return Err(Block::Deleters(one(key))),
+                (false, true) => return Err(self.creation(key, hint.creator)),
+                (false, false) => {
+                    let is_anonymous = hint.creator >= ANONYMOUS && cell.creator == HIDDEN_UNKNOWN;
+                    if cell.creator != hint.creator && !is_anonymous {
+                        return Err(Block::Deleters(one(key)));
+                    }
+                    if version < hint.version {
+                        return Err(Block::Gap { key, above: cell.version, below: hint.version });
+                    }
+                    if version > hint.version {
+                        return Err(Block::Dead);
+                    }
+                    creator = hint.creator;
+                }
+            }
+            if is_new && hint.creator != this {
+                return Err(Block::Dead);
+            }
+        }
+        // The version of a key that was created unseen is never told.
+        let component = self.problem.ops[self.operation as usize].component as usize;
+        let name = self.problem.names[component][key as usize];
+        if creator == HIDDEN && !self.problem.is_counted[name as usize] {
+            version = 1;
+        }
+        let writer = if info.shown == HIDDEN_UNKNOWN { HIDDEN } else { info.shown };
+        cells[key as usize] = Cell { writer, creator, version };
+        Ok(())
+    }
+
+    /// What must come before a put that found the key there, while it is not.
+    fn creation(&self, key: u32, creator: u32) -> Block {
+        match self.problem.write(creator) {
+            Some(write) => Block::Op(write.operation),
+            None => Block::Creators(one(key), 1),
+        }
+    }
+
+    fn delete(
+        &self,
+        keys: Keys,
+        deleted: Option<u64>,
+        before: Option<&[u32]>,
+        cells: &mut [Cell],
+    ) -> Result<bool, Block> {
+        if let Some(before) = before {
+            self.held(keys.low, before, cells)?;
+        }
+        if let Some(deleted) = deleted {
+            Self::count(keys, deleted, cells)?;
+        }
+        let mut changed = false;
+        for key in keys.iter() {
+            let cell = cells[key as usize];
+            if cell.writer != ABSENT {
+                self.may_go(cell)?;
+                changed = true;
+            }
+        }
+        if !changed && deleted.is_none() && self.is_unknown() {
+            return Err(Block::Prey(keys));
+        }
+        cells[keys.low as usize..keys.high as usize].fill(Cell::default());
+        Ok(changed)
+    }
+
+    fn branch(&self, tests: &[Test], taken: Option<bool>, cells: &[Cell]) -> Result<bool, Block> {
+        let failing = tests.iter().find(|test| !holds(test, cells[test.key as usize]));
+        match (taken, failing) {
+            (None | Some(false), Some(_)) => Ok(false),
+            (None | Some(true), None) => Ok(true),
+            (Some(true), Some(test)) => Err(self.wanted(test)),
+            (Some(false), None) if tests.is_empty() => Err(Block::Dead),
+            (Some(false), None) => {
+                Err(Block::Writers(tests.iter().map(|test| one(test.key)).collect()))
+            }
+        }
+    }
+
+    /// What must come before for the test to hold.
+    fn wanted(&self, test: &Test) -> Block {
+        match test.want {
+            Want::Writer { write: ABSENT, is_equal: true, .. }
+            | Want::Creator { write: ABSENT, is_equal: true } => Block::Deleters(one(test.key)),
+            Want::Writer { write, is_equal: true, .. } => {
+                self.problem.write(write).map_or(Block::Dead, |write| Block::Op(write.operation))
+            }
+            Want::Constant(_) => Block::Dead,
+            Want::Writer { .. } | Want::Creator { .. } | Want::Version(..) => {
+                Block::Writers(vec![one(test.key)])
+            }
+        }
+    }
+}
+
+fn holds(test: &Test, cell: Cell) -> bool {
+    match test.want {
+        Want::Writer { write, is_equal, needs_presence } => {
+            (cell.writer == write) == is_equal && !(needs_presence && cell.writer == ABSENT)
+        }
+        Want::Creator { write, is_equal } => {
+            let creator = if cell.writer == ABSENT { ABSENT } else { cell.creator };
+            (creator == write) == is_equal
+        }
+        Want::Version(relation, number) => {
+            let version = if cell.writer == ABSENT { 0 } else { u64::from(cell.version) };
+            relates(relation, version.cmp(&number))
+        }
+        Want::Constant(holds) => holds,
+    }
+}
+
+/// What a hidden write shows.
+pub(super) fn hidden(is_unknown: bool) -> u32 {
+    if is_unknown { HIDDEN_UNKNOWN } else { HIDDEN }
+}

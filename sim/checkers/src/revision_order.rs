@@ -1,0 +1,181 @@
+//! The white-box judge: every answer of etcd carries the revision that it saw or made, so the order of the writes is
+//! given, and linearizability is a matter of one sort, one sweep and one replay, O(n log n).
+//!
+//! 1. All acknowledged writes have a revision of their own ([`Timeline`]).
+//! 2. The order agrees with real time ([`Bounds`](crate::bounds::Bounds)): whatever was told before an operation was
+//!    invoked lies before it. A write that changed nothing leaves the revision and counts as a read.
+//! 3. Each operation, replayed at its revision on the [`Model`](crate::model::Model), gives the answer that was given.
+//! 4. Each revision that nobody acknowledged was made by one operation of unknown outcome.
+//! 5. Compaction errors name a compaction that was asked for, and reads that were answered were not compacted.
+//!
+//! The idea is old: with a given order of the writes of each variable, checking is easy (Gibbons and Korach, Testing
+//! Shared Memories, 1997). It is exact here, not a heuristic, because a store that breaks the order of its own
+//! revisions has broken its promise as well.
+//!
+//! Evaluations: operations about keys that were answered. Discriminating: those for which real time alone left more
+//! than one revision.
+
+use crate::{
+    bounds::tells,
+    case::{Case, Status, Step},
+    ruling::{Judgement, Ruling},
+    timeline::Timeline,
+};
+use whitewater_api::{Completion, Error, Revision};
+use whitewater_record::Checked;
+
+/// The name of the judge.
+pub(crate) const JUDGE: &str = "revision-order";
+
+/// Judges a history whose timeline was found, or not.
+pub(crate) fn judge(case: &Case, timeline: Result<&Timeline, &Ruling>) -> Judgement {
+    let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
+    let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
+    let ruling = match timeline {
+        Err(ruling) => ruling.clone(),
+        Ok(timeline) => {
+            checked.discriminating = discriminating(case, timeline);
+            compactions(case, timeline).err().unwrap_or(Ruling::Holds)
+        }
+    };
+    Judgement { judge: JUDGE, ruling, checked }
+}
+
+fn discriminating(case: &Case, timeline: &Timeline) -> u64 {
+    let bounds = &timeline.bounds;
+    let had_choice = |operation: u32, op: &crate::case::Op| {
+        let (floor, _) = bounds.floor[operation as usize];
+        let first = if op.step.has_effect() { floor + 1 } else { floor };
+        bounds.ceiling[operation as usize] > first
+    };
+    let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
+    told.filter(|(operation, op)| had_choice(*operation, op)).count() as u64
+}
+
+fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling> {
+    let compacts: Vec<(u64, u32)> = (0..)
+        .zip(&case.operations)
+        .filter(|(_, op)| op.status != Status::Refused)
+        .filter_map(|(id, op)| match op.step {
+            Step::Compact(revision) => Some((revision, id)),
+            Step::Put(_) | Step::Range(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => None,
+        })
+        .collect();
+    for (operation, told) in (0..).zip(&case.history.operations) {
+        match &told.completion {
+            Completion::Fail(Error::Compacted { compacted }) => {
+                explain_compacted(case, &compacts, operation, compacted.0)?;
+            }
+            Completion::Fail(Error::FutureRevision { current }) => {
+                explain_future(case, timeline, operation, current.0)?;
+            }
+            Completion::Fail(Error::KeyNotFound) => explain_absent(case, timeline, operation)?,
+            Completion::Ok(_) => readable(case, &compacts, operation)?,
+            Completion::Fail(_) | Completion::Info(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A refusal because of a compaction needs a compaction to that revision, asked for before.
+fn explain_compacted(
+    case: &Case,
+    compacts: &[(u64, u32)],
+    operation: u32,
+    compacted: u64,
+) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    let is_cause = |(revision, id): &(u64, u32)| {
+        *revision == compacted && case.operations[*id as usize].invoked <= op.completed
+    };
+    if !compacts.iter().any(is_cause) {
+        let sentence = format!(
+            "{} was refused as compacted at {}, but nobody had asked for that compaction",
+            case.operation(operation),
+            Revision(compacted)
+        );
+        return Err(case.broken("phantom-compaction", sentence, &[operation]));
+    }
+    let is_readable = match &op.step {
+        Step::Range(range) => range.request.revision.0 >= compacted,
+        Step::Compact(revision) => *revision > compacted,
+        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => false,
+    };
+    if is_readable {
+        let sentence = format!(
+            "{} was refused as compacted at {}, but asked for nothing below it",
+            case.operation(operation),
+            Revision(compacted)
+        );
+        return Err(case.broken("wrong-error", sentence, &[operation]));
+    }
+    Ok(())
+}
+
+/// A refusal because of a future revision must tell a revision that was the newest at some time of the operation.
+fn explain_future(
+    case: &Case,
+    timeline: &Timeline,
+    operation: u32,
+    current: u64,
+) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    let wanted = match &op.step {
+        Step::Range(range) => range.request.revision.0,
+        Step::Compact(revision) => *revision,
+        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => u64::MAX,
+    };
+    let (floor, _) = timeline.bounds.floor[operation as usize];
+    let floor = if op.step.is_serializable() { 0 } else { floor };
+    // Unknown writes that nobody saw may have raised the revision past the newest that is known.
+    let newest = timeline.bounds.ceiling[operation as usize] + timeline.unused.len() as u64;
+    if current < floor || current > newest || wanted <= current {
+        let sentence = format!(
+            "{} was refused because the newest revision was {}, but it lay between {} and {}",
+            case.operation(operation),
+            Revision(current),
+            Revision(floor),
+            Revision(newest)
+        );
+        return Err(case.broken("wrong-error", sentence, &[operation]));
+    }
+    Ok(())
+}
+
+/// A put that keeps the value was refused: the key must have been absent at some time of the operation.
+fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<(), Ruling> {
+    let Step::Put(put) = &case.operations[operation as usize].step else { return Ok(()) };
+    let (floor, _) = timeline.bounds.floor[operation as usize];
+    let ceiling = timeline.bounds.ceiling[operation as usize];
+    if (floor..=ceiling).any(|revision| timeline.model.at(put.key, revision).is_none()) {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{} was refused because the key was not found, but it was there all the time",
+        case.operation(operation)
+    );
+    Err(case.broken("wrong-error", sentence, &[operation]))
+}
+
+/// A read of the past that was answered must not lie below a compaction that was acknowledged before.
+fn readable(case: &Case, compacts: &[(u64, u32)], operation: u32) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    let Step::Range(range) = &op.step else { return Ok(()) };
+    let past = range.request.revision.0;
+    // A stale node may not have heard of the compaction.
+    if past == 0 || op.step.is_serializable() {
+        return Ok(());
+    }
+    let is_below = |(revision, id): &&(u64, u32)| {
+        *revision > past && case.operations[*id as usize].completed < op.invoked
+    };
+    let Some((revision, id)) = compacts.iter().find(is_below) else { return Ok(()) };
+    let sentence = format!(
+        "{} read {}, but {} had compacted at {}",
+        case.operation(operation),
+        Revision(past),
+        case.operation(*id),
+        Revision(*revision)
+    );
+    Err(case.broken("read-below-compaction", sentence, &[operation, *id]))
+}

@@ -1,0 +1,69 @@
+//! A serializable read may be stale, but it is the state at the revision in its header, all of it, and never a future
+//! one: that revision was allocated before the answer came. More than that etcd does not promise: reads of one process
+//! go to different members and may go back.
+//!
+//! Evaluations: serializable reads that were answered. Discriminating: those that saw a revision older than the newest
+//! allocated before their return, or that had the choice.
+
+use crate::{
+    case::{Case, Status},
+    model::Model,
+    ruling::{Judgement, Ruling},
+    timeline::Timeline,
+};
+use whitewater_api::Revision;
+use whitewater_record::Checked;
+
+/// The name of the judge.
+pub(crate) const JUDGE: &str = "serializable";
+
+/// Judges all serializable reads against the timeline.
+pub(crate) fn judge(case: &Case, timeline: &mut Timeline) -> Judgement {
+    let mut checked = Checked::default();
+    let mut doubt = None;
+    let mut ruling = None;
+    for (operation, op) in (0..).zip(&case.operations) {
+        if op.status != Status::Known || !op.step.is_serializable() {
+            continue;
+        }
+        checked.evaluations += 1;
+        let ceiling = timeline.bounds.ceiling[operation as usize];
+        checked.discriminating += u64::from(ceiling > 1);
+        let newest = timeline.writes.len() as u64 - 1;
+        if op.revision > newest && op.revision <= newest + timeline.unused.len() as u64 {
+            doubt.get_or_insert(operation);
+            continue;
+        }
+        let verdict = read(case, &mut timeline.model, operation, ceiling);
+        ruling = ruling.or(verdict.err());
+    }
+    let ruling = ruling.unwrap_or_else(|| match doubt {
+        Some(operation) => Ruling::Undecided(format!(
+            "{} tells a revision past the newest that a linearizable operation told; an operation of unknown outcome \
+             may have made it",
+            case.operation(operation)
+        )),
+        None if checked.evaluations == 0 => {
+            Ruling::NotApplicable("there are no serializable reads".to_owned())
+        }
+        None => Ruling::Holds,
+    });
+    Judgement { judge: JUDGE, ruling, checked }
+}
+
+fn read(case: &Case, model: &mut Model, operation: u32, ceiling: u64) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    if op.revision > ceiling {
+        let sentence = format!(
+            "{} tells a revision from the future: at its return the newest was {}",
+            case.operation(operation),
+            Revision(ceiling)
+        );
+        return Err(case.broken("future-read", sentence, &[operation]));
+    }
+    model.read(&op.step, op.revision).map_err(|mismatch| {
+        let (code, what) = case.mismatch(&mismatch);
+        let sentence = format!("{} {what} at {}", case.operation(operation), Revision(op.revision));
+        case.broken(code, sentence, &[operation])
+    })
+}

@@ -1,0 +1,58 @@
+//! Who wrote what. Values are unique in a run, so a key with a value names the operation that put it there.
+
+use crate::{
+    case::{Case, Status},
+    intern::Table,
+};
+
+/// One key that one operation put, or may have put.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub(crate) operation: u32,
+    pub(crate) key: u32,
+}
+
+/// All writes of a history by key and value.
+#[derive(Debug, Default)]
+pub(crate) struct Writers {
+    pub(crate) writes: Vec<Write>,
+    by_content: Table<(u32, u32), u32>,
+    refused: Table<(u32, u32), u32>,
+    /// Two operations that put the same value under the same key, if there are any.
+    pub(crate) duplicate: Option<[u32; 2]>,
+}
+
+impl Writers {
+    /// Collects the writes of operations that happened or may have happened.
+    pub(crate) fn new(case: &Case) -> Self {
+        let mut writers = Self::default();
+        for (operation, op) in (0..).zip(&case.operations) {
+            op.step.puts(&mut |put| match op.status {
+                Status::Refused => {
+                    writers.refused.insert((put.key, put.value), operation);
+                }
+                Status::Known | Status::Unknown => writers.add(operation, put.key, put.value),
+            });
+        }
+        writers
+    }
+
+    fn add(&mut self, operation: u32, key: u32, value: u32) {
+        let number = u32::try_from(self.writes.len()).expect("writes are numbered by u32");
+        let first = *self.by_content.entry((key, value)).or_insert(number);
+        if first != number {
+            self.duplicate.get_or_insert([self.writes[first as usize].operation, operation]);
+        }
+        self.writes.push(Write { operation, key });
+    }
+
+    /// The number of the write that put `value` under `key`.
+    pub(crate) fn of(&self, key: u32, value: u32) -> Option<u32> {
+        self.by_content.get(&(key, value)).copied()
+    }
+
+    /// The refused operation that wanted to put `value` under `key`.
+    pub(crate) fn refused(&self, key: u32, value: u32) -> Option<u32> {
+        self.refused.get(&(key, value)).copied()
+    }
+}

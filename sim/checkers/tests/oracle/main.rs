@@ -1,0 +1,120 @@
+//! The judges against histories of known truth: right by construction, and corrupted in known ways.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    reason = "test data is small, and known"
+)]
+
+mod brute;
+mod generate;
+mod mutate;
+mod spec;
+
+use generate::{Dice, SMALL, Shape, history};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed},
+};
+use whitewater_checkers::{Budget, JUDGES, Judgement, Ruling, judge};
+use whitewater_record::{History, Seed};
+
+fn config(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() }
+}
+
+fn dice(seed: u64) -> Dice {
+    Dice(Seed(seed).stream("oracle", 0))
+}
+
+fn text(history: &History) -> String {
+    let line = |op: &whitewater_record::Operation| {
+        let (invoked, completed) = (op.invoked, op.completed);
+        format!("{} {invoked}-{completed} {}: {:?}\n", op.id, op.request, op.completion)
+    };
+    history.operations.iter().map(line).collect()
+}
+
+fn objections(judgements: &[Judgement]) -> Vec<&'static str> {
+    judgements
+        .iter()
+        .filter(|j| !matches!(j.ruling, Ruling::Holds | Ruling::NotApplicable(_)))
+        .map(|j| j.judge)
+        .collect()
+}
+
+fn assert_clean(history: &History) {
+    let judgements = judge(history, &Budget::default());
+    assert_eq!(judgements.iter().map(|j| j.judge).collect::<Vec<_>>(), JUDGES);
+    // Without a last read nobody tells which of the writes of unknown outcome a stale read saw.
+    let has_final_read = history.operations.iter().any(|op| op.id.process.0 == 1_000_000);
+    let is_open = |j: &Judgement| {
+        j.judge == "serializable" && matches!(j.ruling, Ruling::Undecided(_)) && !has_final_read
+    };
+    let judgements: Vec<Judgement> = judgements.into_iter().filter(|j| !is_open(j)).collect();
+    assert!(objections(&judgements).is_empty(), "{judgements:#?}\n{}", text(history));
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn a_right_history_is_accepted_by_every_judge(seed: u64, clients in 1_usize..9, keys in 1_u64..7, has_final_read: bool) {
+        assert_clean(&history(Shape { clients, keys, has_final_read, ..SMALL }, &mut dice(seed)));
+    }
+}
+
+#[test]
+fn outages_are_accepted_and_nearly_always_decided() {
+    let mut undecided = 0;
+    for seed in 0..100 {
+        let has_ranges = seed % 2 == 0;
+        let shape = Shape { operations: 300, has_bursts: true, has_ranges, keys: 8, ..SMALL };
+        let history = history(shape, &mut dice(seed));
+        let budget = Budget { configurations_max: 20_000, ..Budget::default() };
+        let judgements = judge(&history, &budget);
+        let objections = objections(&judgements);
+        undecided += usize::from(objections == ["linearizable"]);
+        let is_broken = judgements.iter().any(|j| j.ruling.anomaly().is_some());
+        assert!(!is_broken && objections.len() < 2, "{judgements:#?}\n{}", text(&history));
+    }
+    assert!(undecided <= 10, "{undecided} of 100 outages are left open");
+}
+
+#[test]
+fn a_run_of_the_simulator_is_accepted() {
+    for seed in 0..3 {
+        let shape = Shape { operations: 3000, clients: 8, keys: 20, unknown: 13, ..SMALL };
+        assert_clean(&history(shape, &mut dice(seed)));
+    }
+}
+
+#[test]
+fn every_corruption_is_rejected_by_the_judges_that_should() {
+    for (name, corrupt, expected) in mutate::CORRUPTIONS {
+        let mut applied = 0;
+        for seed in 0..400 {
+            let mut dice = dice(seed);
+            let mut history = history(SMALL, &mut dice);
+            let clean = text(&history);
+            if corrupt(&mut history, &mut dice).is_none() || text(&history) == clean {
+                continue;
+            }
+            applied += 1;
+            let judgements = judge(&history, &Budget::default());
+            for judge in *expected {
+                let j = judgements.iter().find(|j| j.judge == *judge).unwrap();
+                assert!(
+                    j.ruling.anomaly().is_some(),
+                    "{name}, seed {seed}: {judge} should object: {judgements:#?}\n{}",
+                    text(&history)
+                );
+            }
+            if applied == 40 {
+                break;
+            }
+        }
+        assert!(applied >= 8, "{name} applied {applied} times only");
+    }
+}
