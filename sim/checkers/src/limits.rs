@@ -12,8 +12,9 @@ pub struct Budget {
     pub replays_max: u64,
 }
 
-/// Default of [`Budget::configurations_max`]: about a second.
-pub const CONFIGURATIONS_MAX: u64 = 400_000;
+/// Default of [`Budget::configurations_max`]: some hundredths of a second. What is not decided by then rarely is at
+/// twenty times the cost: of 600 hostile histories 138 were undecided at 400,000.
+pub const CONFIGURATIONS_MAX: u64 = 20_000;
 
 /// Default of [`Budget::replays_max`]: about a second.
 pub const REPLAYS_MAX: u64 = 2_000_000;

@@ -27,6 +27,8 @@ pub(crate) struct Observer {
     pub(crate) tally: Tally,
     /// What each disk durably holds, by node from 1.
     ledgers: Vec<Ledger>,
+    /// What the disk held that was replaced by an empty one, by node from 1.
+    former: Vec<Option<Ledger>>,
     /// What each process has applied, by node from 1.
     applied: Vec<Index>,
     commits: Commits,
@@ -48,6 +50,7 @@ impl Observer {
         Self {
             tally: Tally::new(),
             ledgers: (0..nodes).map(|_| Ledger::default()).collect(),
+            former: (0..nodes).map(|_| None).collect(),
             applied: vec![Index(0); nodes],
             commits: Commits::default(),
             configurations: Configurations::new((1..=voters).map(NodeId).collect()),
@@ -149,7 +152,7 @@ impl Observer {
 
     /// A disk was replaced by an empty one. What its member promised it has still promised.
     pub(crate) fn on_wipe(&mut self, node: NodeId) {
-        self.ledgers[place(node)] = Ledger::default();
+        self.former[place(node)] = Some(std::mem::take(&mut self.ledgers[place(node)]));
     }
 
     /// A replica refuses to start.
@@ -213,12 +216,17 @@ impl Observer {
     /// The outputs of a step were performed.
     pub(crate) fn after_step(&mut self, node: NodeId, status: &Status) {
         let Some(before) = self.committing.take() else { return };
-        let wrong = commit_quorum::check(&self.ledgers, status, self.configurations.at(before));
+        let wrong = self.commit_quorum(status, before);
         // A change that was applied in this very step may have decided it.
         let wrong = wrong.and_then(|_| {
-            commit_quorum::check(&self.ledgers, status, self.configurations.at(status.applied))
+            self.commit_quorum(status, status.applied)
         });
         self.tally.check(Code::CommitQuorum, Some(node), true, wrong);
+    }
+
+    fn commit_quorum(&self, status: &Status, under: Index) -> Option<String> {
+        let disks = commit_quorum::Disks { present: &self.ledgers, former: &self.former };
+        disks.check(status, self.configurations.at(under))
     }
 
     /// A message leaves: what it promises must be on the disk.
