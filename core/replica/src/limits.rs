@@ -18,6 +18,9 @@ pub const TRANSFER_RETRY_TICKS: u64 = 5;
 /// How often parts are sent again before the transfer is given up.
 pub const TRANSFER_ATTEMPTS_MAX: u32 = 4;
 
+/// Ticks without a part after which a receiver forgets a transfer: longer than its leader goes on trying.
+pub const INCOMING_PATIENCE_TICKS: u64 = 40;
+
 /// Snapshot transfers to peers at the same time.
 pub const TRANSFERS_MAX: usize = 2;
 

@@ -200,6 +200,7 @@ impl Replica {
             self.pin_timeout();
         }
         self.on_transfer_tick();
+        self.on_incoming_tick();
         self.on_compaction_tick();
     }
 
@@ -234,6 +235,7 @@ impl Replica {
             || self.persistence.is_writing()
             || self.reads.is_waiting()
             || !self.transfers.is_empty()
+            || self.incoming.is_some()
             || self.compaction.is_waiting()
             || self.writes.is_moving()
     }

@@ -65,6 +65,8 @@ pub(crate) struct Incoming {
     restore: Option<Restore>,
     /// All parts are here, and the file is being finished. Taken when raft takes the snapshot.
     store: Option<Store>,
+    /// When the last part came.
+    heard: Monotonic,
     /// Whether all parts are here. From then on nothing takes its place.
     is_whole: bool,
 }
@@ -241,7 +243,9 @@ impl Replica {
         if !self.accept_transfer(from, part) {
             return;
         }
+        let now = self.now;
         let Some(incoming) = &mut self.incoming else { return };
+        incoming.heard = now;
         if part.part == incoming.next && !incoming.is_whole {
             incoming.next += 1;
             self.event(Event::SnapshotPart { part: part.part });
@@ -257,6 +261,17 @@ impl Replica {
     fn knows_already(&self, meta: &SnapshotMeta) -> bool {
         let raft_log = &self.raft.raft.raft_log;
         meta.index.0 <= raft_log.committed || raft_log.match_term(meta.index.0, meta.term.0)
+    }
+
+    /// Forgets a snapshot whose leader has forgotten it: it lost its leadership, or the log caught up meanwhile.
+    pub(crate) fn on_incoming_tick(&mut self) {
+        let Some(incoming) = &self.incoming else { return };
+        let patience = limits::INCOMING_PATIENCE_TICKS * self.tick_nanos();
+        let silent = self.now.since(incoming.heard) > patience;
+        if !incoming.is_whole && (silent || self.knows_already(&incoming.meta)) {
+            self.sometimes("half a snapshot forgotten");
+            self.abort_incoming();
+        }
     }
 
     /// Whether the part belongs to the transfer that is coming in; a newer transfer takes its place.
@@ -288,6 +303,7 @@ impl Replica {
             framer,
             restore: Some(Restore::new(self.config.mutations)),
             store: None,
+            heard: self.now,
             is_whole: false,
         });
         true
