@@ -18,7 +18,7 @@ use crate::{
 use ghost::{Commits, Configurations, Members};
 use ledger::{Change, Ledger};
 use whitewater_api::{FileName, Index, NodeId, RequestId, Revision};
-use whitewater_physics::Disk;
+use whitewater_physics::{Disk, FileId};
 use whitewater_replica::{Envelope, Event, Phase, Promise, Role, Status};
 
 /// The ghost state.
@@ -29,6 +29,8 @@ pub(crate) struct Observer {
     ledgers: Vec<Ledger>,
     /// What the disk held that was replaced by an empty one, by node from 1.
     former: Vec<Option<Ledger>>,
+    /// A process died, and the next one has not synced yet what the page cache kept, by node from 1.
+    restarted: Vec<bool>,
     /// What each process has applied, by node from 1.
     applied: Vec<Index>,
     commits: Commits,
@@ -51,6 +53,7 @@ impl Observer {
             tally: Tally::new(),
             ledgers: (0..nodes).map(|_| Ledger::default()).collect(),
             former: (0..nodes).map(|_| None).collect(),
+            restarted: vec![false; nodes],
             applied: vec![Index(0); nodes],
             commits: Commits::default(),
             configurations: Configurations::new((1..=voters).map(NodeId).collect()),
@@ -77,10 +80,15 @@ impl Observer {
     /// A batch was done: what it made durable goes into the ledger.
     pub(crate) fn on_disk(&mut self, node: NodeId, disk: &Disk, status: &Status) {
         let mut changes = std::mem::take(&mut self.changes);
+        let is_first = !disk.synced().is_empty()
+            && std::mem::take(&mut self.restarted[place(node)]);
         for file in disk.synced() {
-            let named = disk.durable_names().find(|(_, id)| id == file);
-            if let (Some((name, _)), Some(bytes)) = (named, disk.durable_bytes(*file)) {
-                self.ledgers[place(node)].follow(name, bytes, &self.log_matching, &mut changes);
+            let Some((name, _)) = disk.durable_names().find(|(_, id)| id == file) else { continue };
+            let ledger = &mut self.ledgers[place(node)];
+            if is_first {
+                ledger.follow(name, &with_zeros(disk, *file), &self.log_matching, &mut changes);
+            } else if let Some(bytes) = disk.durable_bytes(*file) {
+                ledger.follow(name, bytes, &self.log_matching, &mut changes);
             }
         }
         for change in changes.drain(..) {
@@ -126,20 +134,13 @@ impl Observer {
     /// A process died: what is durable now may be more than what was synced. `status` is its last one.
     pub(crate) fn on_crash(&mut self, node: NodeId, disk: &Disk, power: bool, status: &Status) {
         self.ledgers[place(node)].on_crash(power);
+        self.restarted[place(node)] = true;
         let mut changes = std::mem::take(&mut self.changes);
         let mut is_torn = false;
         for (name, file) in disk.durable_names() {
-            if let Some(bytes) = disk.durable_bytes(file) {
-                // A batch that was cut short inside its last zeros is whole where the file goes on with zeros.
-                let mut bytes = bytes.to_vec();
-                let length = disk
-                    .durable_length(file)
-                    .map_or(0, |length| usize::try_from(length).unwrap_or(0));
-                bytes.resize(length.min(bytes.len() + limits::ZEROS_BEHIND).max(bytes.len()), 0);
-                let ledger = &mut self.ledgers[place(node)];
-                ledger.follow(name, &bytes, &self.log_matching, &mut changes);
-                is_torn |= ledger.is_torn();
-            }
+            let ledger = &mut self.ledgers[place(node)];
+            ledger.follow(name, &with_zeros(disk, file), &self.log_matching, &mut changes);
+            is_torn |= ledger.is_torn();
         }
         if is_torn {
             self.tally.sometimes("log torn by a crash");
@@ -323,6 +324,16 @@ impl Observer {
         self.log_matching.prune(below);
         self.configurations.prune(below);
     }
+}
+
+/// The durable bytes of a file that a crash may have cut short. A batch that was cut inside its last zeros is whole where
+/// the file goes on with zeros.
+fn with_zeros(disk: &Disk, file: FileId) -> Vec<u8> {
+    let mut bytes = disk.durable_bytes(file).unwrap_or_default().to_vec();
+    let length = disk.durable_length(file).and_then(|length| usize::try_from(length).ok());
+    let length = length.unwrap_or(0).min(bytes.len() + limits::ZEROS_BEHIND);
+    bytes.resize(length.max(bytes.len()), 0);
+    bytes
 }
 
 fn place(node: NodeId) -> usize {
