@@ -80,8 +80,8 @@ impl Observer {
     /// A batch was done: what it made durable goes into the ledger.
     pub(crate) fn on_disk(&mut self, node: NodeId, disk: &Disk, status: &Status) {
         let mut changes = std::mem::take(&mut self.changes);
-        let is_first = !disk.synced().is_empty()
-            && std::mem::take(&mut self.restarted[place(node)]);
+        let is_first =
+            !disk.synced().is_empty() && std::mem::take(&mut self.restarted[place(node)]);
         for file in disk.synced() {
             let Some((name, _)) = disk.durable_names().find(|(_, id)| id == file) else { continue };
             let ledger = &mut self.ledgers[place(node)];
@@ -181,6 +181,8 @@ impl Observer {
     /// A step was made. Whether it made the node a leader.
     pub(crate) fn on_status(&mut self, node: NodeId, before: &Status, after: &Status) -> bool {
         let who = Some(node);
+        // A step whose outputs were cut short by a crash has left its own.
+        self.committing = None;
         let moved = (before.term, before.commit, before.applied)
             != (after.term, after.commit, after.applied);
         if moved {
@@ -219,9 +221,7 @@ impl Observer {
         let Some(before) = self.committing.take() else { return };
         let wrong = self.commit_quorum(status, before);
         // A change that was applied in this very step may have decided it.
-        let wrong = wrong.and_then(|_| {
-            self.commit_quorum(status, status.applied)
-        });
+        let wrong = wrong.and_then(|_| self.commit_quorum(status, status.applied));
         self.tally.check(Code::CommitQuorum, Some(node), true, wrong);
     }
 

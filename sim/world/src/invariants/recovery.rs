@@ -14,7 +14,9 @@ pub(crate) fn refused(error: &str) -> String {
 pub(crate) fn recovered(ledger: &Ledger, status: &Status) -> Option<String> {
     let (term, mark, last) = (ledger.term(), ledger.mark().0, ledger.last());
     let lost = status.term < term || status.last < mark;
-    let differs = ledger.is_exact() && (status.term, status.last) != (term, last);
+    // A first start that was cut short before its first record begins again from nothing.
+    let differs =
+        ledger.is_exact() && ledger.is_used() && (status.term, status.last) != (term, last);
     (lost || differs).then(|| {
         format!(
             "recovered term {} and a log up to {}; the disk has term {term}, a log up to {last} and a snapshot at {mark}",

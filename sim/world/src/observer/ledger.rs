@@ -17,7 +17,7 @@ pub(crate) struct Ledger {
     /// The entry before the first one of `log`, and its chain, if that is known.
     base: (Index, Term, Option<u64>),
     log: VecDeque<Held>,
-    /// The segments that hold entries, oldest first, and the highest index in each.
+    /// The segments that hold entries, oldest first, and the highest index in each that still counts.
     segments: Vec<(FileName, Index)>,
     is_used: bool,
     /// Behind the last whole record lies something else.
@@ -59,14 +59,10 @@ impl Ledger {
         let read = self.follower.advance(name, bytes, &mut |record| records.push(record));
         self.is_torn = read.is_err();
         self.is_used |= !records.is_empty();
-        let indices = records.iter().filter_map(|record| match record {
-            Record::Entry(entry) => Some(Index(entry.index)),
-            Record::HardState { .. } | Record::Snapshot(_) | Record::Peer { .. } => None,
-        });
-        if let Some(highest) = indices.max() {
-            self.note_segment(name, highest);
-        }
         for record in records.drain(..) {
+            if let Record::Entry(entry) = &record {
+                self.note_segment(name, Index(entry.index));
+            }
             self.take(&record, chains, changes);
         }
         self.records = records;
@@ -102,10 +98,16 @@ impl Ledger {
         }
     }
 
-    fn note_segment(&mut self, name: &FileName, highest: Index) {
+    /// An entry replaces those at and behind its index, in older segments too.
+    fn note_segment(&mut self, name: &FileName, index: Index) {
+        for (_, highest) in
+            self.segments.iter_mut().rev().take_while(|(_, highest)| *highest >= index)
+        {
+            *highest = Index(index.0 - 1);
+        }
         match self.segments.last_mut() {
-            Some((newest, index)) if newest == name => *index = highest.max(*index),
-            Some(_) | None => self.segments.push((name.clone(), highest)),
+            Some((newest, highest)) if newest == name => *highest = index,
+            Some(_) | None => self.segments.push((name.clone(), index)),
         }
     }
 
