@@ -36,7 +36,7 @@ doctor: ## The same seeds in several processes and in a debug build: every byte 
 	cargo build -p whitewater && cargo run --release -p whitewater -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
 
 bench: ## What it costs.
-	cargo bench -p whitewater-benches
+	cargo run --release -p whitewater-benches --bin figures && cargo bench -p whitewater-benches
 
 report: ## The summary of the last campaign.
 	@cat reports/out/summary.txt

@@ -77,6 +77,8 @@ pub enum Event {
         checksum: u64,
         /// The store's rolling hash after it.
         chain: u64,
+        /// The request that it carried and the revision that this made, if it made one.
+        made: Option<(RequestId, Revision)>,
     },
     /// A configuration was applied.
     Members {

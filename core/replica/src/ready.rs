@@ -84,10 +84,10 @@ impl Replica {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
         for entry in entries {
             let (index, term) = (entry.index, entry.term);
-            let answer = match entry.get_entry_type() {
+            let (answer, made) = match entry.get_entry_type() {
                 EntryType::EntryNormal => self.apply_write(&entry),
                 EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => {
-                    self.apply_members(&entry)
+                    (self.apply_members(&entry), None)
                 }
             };
             self.raft.mut_store().on_applied(index, term);
@@ -96,6 +96,7 @@ impl Replica {
                 term: Term(term),
                 checksum: checksum(&entry),
                 chain: self.store.chain(),
+                made,
             };
             self.event(event);
             if let Some((id, result)) = answer {

@@ -4,7 +4,7 @@ use crate::{door::Phase, replica::Replica};
 use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
-use whitewater_api::{Body, Error, NodeId, Request, RequestId, response::PutResponse};
+use whitewater_api::{Body, Error, NodeId, Request, RequestId, Revision, response::PutResponse};
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
 
@@ -16,6 +16,9 @@ pub(crate) struct Proposal {
     /// The request.
     pub(crate) request: Request,
 }
+
+/// A client that waited, and what it gets.
+pub(crate) type Answer = (RequestId, Result<Body, Error>);
 
 /// The clients that wait for an entry.
 #[derive(Default)]
@@ -145,23 +148,27 @@ impl Replica {
         }
     }
 
-    /// Applies an entry of the store. Answers with the client that waits for it here, and what it gets.
+    /// Applies an entry of the store. Answers with the client that waits for it here and what it gets, and with the
+    /// request and the revision that it made.
     pub(crate) fn apply_write(
         &mut self,
         entry: &Entry,
-    ) -> Option<(RequestId, Result<Body, Error>)> {
+    ) -> (Option<Answer>, Option<(RequestId, Revision)>) {
         if entry.data.is_empty() {
-            return None; // A new leader's first entry.
+            return (None, None); // A new leader's first entry.
         }
         let proposal: Proposal =
             postcard::from_bytes(&entry.data).expect("what was proposed can be read");
+        let before = self.store.revision();
         let result = self.store.apply(&proposal.request);
+        let after = self.store.revision();
+        let made = (after > before).then_some((proposal.id, after));
         let waiter = if self.config.mutations.has(Mutation::AckByIndex) {
             self.writes.take_by_index(entry.index)
         } else {
             self.writes.take(proposal.id)
         };
-        waiter.map(|id| (id, result))
+        (waiter.map(|id| (id, result)), made)
     }
 
     /// Tells all waiting clients that their outcome is not known here any more.

@@ -16,6 +16,11 @@ impl Case<'_> {
         Ruling::Broken(Anomaly { code: code.to_owned(), sentence, operations, at })
     }
 
+    /// The revision that an operation made by the record's own witness; 0 if there is none.
+    pub(crate) fn witness(&self, operation: u32) -> u64 {
+        self.history.operations[operation as usize].witness.map_or(0, |revision| revision.0)
+    }
+
     /// Such as `p3#4 (get k17, 3.4s to 3.512s, at r812)`.
     pub(crate) fn operation(&self, operation: u32) -> String {
         let (op, told) =

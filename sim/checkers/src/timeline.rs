@@ -2,7 +2,9 @@
 //!
 //! A revision that nobody acknowledged was made by an operation of unknown outcome. Most give themselves away: somebody
 //! reads the value, and the mod revision stands beside it. What is left, the dark revisions, made a change that was
-//! gone before anybody looked. They are guessed in order, the replay goes on, and a contradiction takes the guess back.
+//! gone before anybody looked. They are guessed in order, the replay goes on, and a contradiction takes the guess back. A
+//! record may hint at who it was ([`whitewater_record::Operation::witness`]): that guess comes first, and is replayed like
+//! any other.
 
 use crate::{
     bounds::{Bounds, tells},
@@ -316,6 +318,12 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             }
         }
         self.facts = Some(facts);
+        // A hint, if the record has one. It is tried first and has to stand the same replay.
+        let hint = candidates.iter().position(|op| self.case.witness(*op) == revision);
+        if let Some(place) = hint {
+            let hinted = candidates.remove(place);
+            candidates.push(hinted);
+        }
         let Some(first) = candidates.pop() else {
             let teller = (0..).zip(&self.case.operations).filter(|(op, _)| tells(self.case, *op));
             let first =

@@ -4,7 +4,9 @@ use crate::SimTime;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use thiserror::Error;
-use whitewater_api::{Completion, Error as ApiError, NodeId, Request, RequestId, Response};
+use whitewater_api::{
+    Completion, Error as ApiError, NodeId, Request, RequestId, Response, Revision,
+};
 
 /// Everything that the clients of a run did and saw, in the order of invocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub struct Operation {
     pub request: Request,
     /// What came of it.
     pub completion: Completion<Response, ApiError>,
+    /// The revision that it made by the replicas' own log, where the client never learned of it. A witness: a judge may
+    /// take it for a hint where to look for the order that proves a history right, and must not object because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Revision>,
 }
 
 #[derive(Serialize, Deserialize)]

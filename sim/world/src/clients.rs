@@ -52,7 +52,8 @@ impl World {
         self.row(RowKind::Invoke, node.0, fields);
         let completion = Completion::Info(Error::TimedOut);
         let (invoked, completed) = (self.now, SimTime::NEVER);
-        let operation = Operation { id, node, invoked, completed, request, completion };
+        let operation =
+            Operation { id, node, invoked, completed, request, completion, witness: None };
         self.history.operations.push(operation);
         self.history.operations.len() - 1
     }
@@ -123,6 +124,22 @@ impl World {
         resends
     }
 
+    /// Tells of the operations of unknown outcome which revision they made, if they made one.
+    fn bear_witness(&mut self) {
+        let mut witnessed = std::mem::take(&mut self.witnessed);
+        witnessed.sort_unstable();
+        let unknown = |operation: &&mut whitewater_record::Operation| {
+            matches!(operation.completion, Completion::Info(_))
+        };
+        for operation in self.history.operations.iter_mut().filter(unknown) {
+            let place = witnessed.partition_point(|(id, _)| *id < operation.id);
+            operation.witness = witnessed
+                .get(place)
+                .filter(|(id, _)| *id == operation.id)
+                .map(|(_, revision)| *revision);
+        }
+    }
+
     /// Ends what is still open at the end of the run.
     pub(crate) fn close_history(&mut self) {
         let end = self.now;
@@ -131,5 +148,6 @@ impl World {
                 operation.completed = end;
             }
         }
+        self.bear_witness();
     }
 }

@@ -336,8 +336,9 @@ impl World {
 
     fn note_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Event::Applied { index, term, chain, .. } => {
+            Event::Applied { index, term, chain, made, .. } => {
                 self.row(RowKind::Apply, node.0, [index.0, term.0, *chain]);
+                self.witnessed.extend(made);
             }
             Event::Members { index, voters, outgoing, .. } => {
                 self.row(RowKind::Members, node.0, [index.0, mask(voters), mask(outgoing)]);

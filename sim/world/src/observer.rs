@@ -266,7 +266,7 @@ impl Observer {
     pub(crate) fn on_event(&mut self, node: NodeId, event: &Event, status: &Status) {
         let who = Some(node);
         match event {
-            Event::Applied { index, term, checksum, chain } => {
+            Event::Applied { index, term, checksum, chain, .. } => {
                 let before = std::mem::replace(&mut self.applied[place(node)], *index);
                 let wrong = apply_order::check(before, *index, status);
                 self.tally.check(Code::ApplyOrder, who, true, wrong);

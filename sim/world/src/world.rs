@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) recovery: Recovery,
     pub(crate) observer: Observer,
     pub(crate) history: History,
+    /// Requests and the revisions that they made, as the replicas apply them; each as often as there are replicas.
+    pub(crate) witnessed: Vec<(RequestId, Revision)>,
     pub(crate) trace: Trace,
     /// The newest revision that anybody has been told of.
     pub(crate) acked: Revision,
@@ -114,6 +116,7 @@ impl World {
             recovery: Recovery::default(),
             observer: Observer::new(plan.cluster.nodes, highest),
             history: History::default(),
+            witnessed: Vec::new(),
             trace,
             acked: Revision(0),
             events_at_once: 0,

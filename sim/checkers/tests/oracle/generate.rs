@@ -103,6 +103,7 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
             completed: SimTime(draft.completed),
             request,
             completion,
+            witness: None,
         });
     }
     if shape.has_final_read {
@@ -116,6 +117,7 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
             completed: SimTime(end + 10),
             request,
             completion: Completion::Ok(response),
+            witness: None,
         });
     }
     operations.sort_by_key(|operation| (operation.invoked, operation.id));
