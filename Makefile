@@ -1,13 +1,13 @@
 # Verbs only, one line each: people and CI type the same thing. The logic is in the command.
 
 SEED ?= 1
-SEEDS ?= 1000
+SEEDS ?= 500
 SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
 WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check fix golden replay zoo doctor bench report fmt-check lint docs wasm
+.PHONY: help run test check ci canary fix golden replay zoo doctor bench report fmt-check lint docs wasm
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,12 @@ test: ## Every test, and the examples in the docs.
 	$(if $(NEXTEST),cargo nextest run --workspace,cargo test --workspace --all-targets) && cargo test --workspace --doc
 
 check: fmt-check lint docs wasm test ## Everything that a change must pass. Writes nothing. Arrows and tidy are tests.
+
+ci: check doctor canary run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
+
+canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
+	cargo run --release -p whitewater -- run swarm --seeds 3 --fail-fast --mutation reply-before-persist >/dev/null; test $$? -eq 1
+	cargo run --release -p whitewater -- run quiet --seeds 5
 
 fix: ## The twin of check: repairs what a machine can.
 	cargo fmt --all && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged

@@ -128,7 +128,7 @@ impl World {
     fn bear_witness(&mut self) {
         let mut witnessed = std::mem::take(&mut self.witnessed);
         witnessed.sort_unstable();
-        let unknown = |operation: &&mut whitewater_record::Operation| {
+        let unknown = |operation: &&mut Operation| {
             matches!(operation.completion, Completion::Info(_))
         };
         for operation in self.history.operations.iter_mut().filter(unknown) {
