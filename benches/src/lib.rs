@@ -17,7 +17,7 @@
 //! let course = Course::new("quiet", short);
 //! let lap = course.run(Seed(1));
 //! assert_eq!(lap.operations, 15);
-//! assert!(lap.has_passed);
+//! assert!(lap.objections.is_empty());
 //! ```
 
 #![forbid(unsafe_code)]

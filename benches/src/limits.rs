@@ -23,3 +23,6 @@ pub const MEMORY_SEEDS: u64 = 1_000;
 
 /// See [`MEMORY_SEEDS`].
 pub const MEMORY_SEEDS_FIRST: u64 = 100;
+
+/// Seeds that are named for taking most time.
+pub const LONGEST_SEEDS: usize = 3;

@@ -3,7 +3,7 @@
 use crate::usage;
 use std::time::Duration;
 use whitewater_checkers::{Budget, Judgement, Ruling};
-use whitewater_record::{History, Plan, Seed, Verdict};
+use whitewater_record::{History, Plan, Seed, Span};
 use whitewater_scenarios::{Overrides, Scenario};
 use whitewater_world::{Options, Run};
 
@@ -44,8 +44,8 @@ pub struct Lap {
     pub events: u64,
     /// Faults that were seen to matter.
     pub witnessed: u64,
-    /// No invariant and no judge objected.
-    pub has_passed: bool,
+    /// What invariants and judges objected to, each as its code and a sentence.
+    pub objections: Vec<String>,
     /// The black-box judge reached the end within its budget.
     pub is_cross_checked: bool,
 }
@@ -65,7 +65,7 @@ impl Course {
     }
 
     /// The clients do nothing, and nothing is done to the cluster.
-    pub fn idle(nodes: u64, duration: whitewater_record::Span) -> Self {
+    pub fn idle(nodes: u64, duration: Span) -> Self {
         let overrides = Overrides {
             nodes: Some(nodes),
             operations: Some(0),
@@ -104,7 +104,8 @@ pub fn play(plan: &Plan) -> Run {
 
 fn lap(split: Split, run: Run, judgements: &[Judgement]) -> Lap {
     let Run { outcome, history, trace: _ } = run;
-    let objects = |judgement: &Judgement| judgement.ruling.anomaly().is_some();
+    let seen = outcome.violations.iter().cloned();
+    let violations = seen.chain(judgements.iter().filter_map(Judgement::violation));
     let is_undecided = |judgement: &Judgement| matches!(judgement.ruling, Ruling::Undecided(_));
     Lap {
         split,
@@ -114,7 +115,7 @@ fn lap(split: Split, run: Run, judgements: &[Judgement]) -> Lap {
         messages: outcome.messages,
         events: outcome.events,
         witnessed: outcome.faults.values().map(|count| count.witnessed).sum(),
-        has_passed: outcome.verdict == Verdict::Passed && !judgements.iter().any(objects),
+        objections: violations.map(|v| format!("{}: {}", v.code, v.sentence)).collect(),
         is_cross_checked: !judgements.iter().any(is_undecided),
         history,
     }

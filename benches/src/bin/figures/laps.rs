@@ -14,12 +14,11 @@ pub(crate) struct Sum {
     pub(crate) seeds: u64,
     pub(crate) split: Split,
     pub(crate) operations: u64,
-    operations_ok: u64,
+    pub(crate) operations_ok: u64,
     simulated: Duration,
     messages: u64,
     events: u64,
     witnessed: u64,
-    not_passed: u64,
     not_cross_checked: u64,
 }
 
@@ -28,15 +27,19 @@ pub(crate) struct Sum {
 pub(crate) struct Laps {
     pub(crate) all: Sum,
     pub(crate) busy: Sum,
-    /// CPU time of each step of the judges.
-    shares: [Duration; 4],
-    /// The longest that one seed took.
-    longest: (Duration, Seed),
+    /// Seeds that would be busy enough if only operations that ended ok counted.
+    pub(crate) busy_ok: u64,
+    /// CPU time of each step of the judges, if it was asked for.
+    shares: Option<[Duration; 4]>,
+    /// What each seed took.
+    times: Vec<(Duration, Seed)>,
+    /// What invariants and judges objected to: a measurement of a broken program is worth little.
+    objections: Vec<String>,
 }
 
 impl Laps {
-    /// Runs seeds from 1 on, and judges each history again for the shares of the judges, which is not counted.
-    pub(crate) fn run(course: &Course, seeds: u64) -> Self {
+    /// Runs seeds from 1 on. `has_shares` judges each history again for the shares of the judges, which is not counted.
+    pub(crate) fn run(course: &Course, seeds: u64, has_shares: bool) -> Self {
         let mut laps = Self::default();
         for seed in (1..=seeds).map(Seed) {
             let lap = course.run(seed);
@@ -44,10 +47,17 @@ impl Laps {
             if lap.operations >= limits::BUSY_OPERATIONS_MIN {
                 laps.busy.add(&lap);
             }
-            laps.longest = laps.longest.max((lap.split.total(), seed));
-            let shares = judging::shares(&lap.history);
-            laps.shares.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+            laps.busy_ok += u64::from(lap.operations_ok >= limits::BUSY_OPERATIONS_MIN);
+            laps.times.push((lap.split.total(), seed));
+            laps.objections
+                .extend(lap.objections.iter().map(|text| format!("seed {seed}: {text}")));
+            if has_shares {
+                let sums = laps.shares.get_or_insert_default();
+                let shares = judging::shares(&lap.history);
+                sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+            }
         }
+        laps.times.sort();
         laps
     }
 
@@ -56,25 +66,36 @@ impl Laps {
         let Split { planning, world, judging } = self.all.split;
         let total = self.all.split.total();
         let share = |part: Duration| format!("{:.1} %", 100.0 * ratio(part, total));
-        let steps = Extent::ALL.iter().zip(self.shares);
-        let judges: Vec<String> =
-            steps.map(|(extent, part)| format!("{} {}", extent.step(), share(part))).collect();
-        let (longest, seed) = self.longest;
-        vec![
-            format!(
-                "where the time goes: planning {}, world {}, judging {}",
-                share(planning),
-                share(world),
-                share(judging)
-            ),
-            format!("of that, the judges: {}", judges.join(", ")),
-            self.all.busyness(),
-            format!("the longest seed, {seed}, took {:.0} ms", longest.as_secs_f64() * 1e3),
-            format!(
-                "not passed: {}; not cross-checked, the black box being out of budget: {}",
-                self.all.not_passed, self.all.not_cross_checked
-            ),
-        ]
+        let mut notes = vec![format!(
+            "where the time goes: planning {}, world {}, judging {}",
+            share(planning),
+            share(world),
+            share(judging)
+        )];
+        if let Some(shares) = self.shares {
+            let steps = Extent::ALL.iter().zip(shares);
+            let judges: Vec<String> =
+                steps.map(|(extent, part)| format!("{} {}", extent.step(), share(part))).collect();
+            notes.push(format!("of that, the judges: {}", judges.join(", ")));
+        }
+        notes.push(self.all.busyness());
+        notes.push(self.extremes());
+        notes.push(format!(
+            "not cross-checked, the black box being out of budget: {} of {} seeds",
+            self.all.not_cross_checked, self.all.seeds
+        ));
+        notes.extend(self.objections.iter().cloned());
+        notes
+    }
+
+    /// The seed in the middle, and those that took most.
+    fn extremes(&self) -> String {
+        let millis = |time: &Duration| time.as_secs_f64() * 1e3;
+        let median = self.times.get(self.times.len() / 2).map_or(0.0, |(time, _)| millis(time));
+        let longest = self.times.iter().rev().take(limits::LONGEST_SEEDS);
+        let longest: Vec<String> =
+            longest.map(|(time, seed)| format!("{:.0} ms (seed {seed})", millis(time))).collect();
+        format!("the median seed takes {median:.0} ms, the longest ones {}", longest.join(", "))
     }
 }
 
@@ -90,7 +111,6 @@ impl Sum {
         self.messages += lap.messages;
         self.events += lap.events;
         self.witnessed += lap.witnessed;
-        self.not_passed += u64::from(!lap.has_passed);
         self.not_cross_checked += u64::from(!lap.is_cross_checked);
     }
 

@@ -1,7 +1,7 @@
 //! The table of figures: what a whole seed costs, in CPU time of this one process.
 //!
 //! ```text
-//!  cargo run --release -p whitewater-benches --bin figures [-- --quick] [--json] [--only ROW]
+//!  cargo run --release -p whitewater-benches --bin figures [-- --quick] [--json] [--only ROW] [--once]
 //! ```
 //!
 //! Open `rows.rs` first: it holds the measurements. `table.rs` is how they are shown.
@@ -29,11 +29,14 @@ struct Args {
     /// Only this row.
     #[arg(long, value_enum)]
     only: Option<Row>,
+    /// Judge each history once, so that a profiler sees just what is counted. Leaves out the shares of the judges.
+    #[arg(long)]
+    once: bool,
 }
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
-    let amount = if args.quick { Amount::Quick } else { Amount::Whole };
+    let amount = Amount { quick: args.quick, has_shares: !args.once };
     let is_wanted = |row: &&Row| args.only.is_none_or(|only| only == **row);
     let mut figures = Vec::new();
     for row in Row::value_variants().iter().filter(is_wanted) {
