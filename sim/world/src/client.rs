@@ -123,7 +123,8 @@ pub(crate) fn completion(
         // It reached no process, so it did not happen.
         Some(Answer::Refused) => Completion::Fail(Error::NoLeader),
         Some(Answer::Reset) => Completion::Info(Error::Stopped),
-        None if mutations.has(Mutation::TimeoutIsFailure) => Completion::Fail(Error::TimedOut),
+        // By a reason that stands for "it did not happen", or the record would contradict itself.
+        None if mutations.has(Mutation::TimeoutIsFailure) => Completion::Fail(Error::NoLeader),
         None => Completion::Info(Error::TimedOut),
     }
 }

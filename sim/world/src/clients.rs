@@ -128,9 +128,8 @@ impl World {
     fn bear_witness(&mut self) {
         let mut witnessed = std::mem::take(&mut self.witnessed);
         witnessed.sort_unstable();
-        let unknown = |operation: &&mut Operation| {
-            matches!(operation.completion, Completion::Info(_))
-        };
+        let unknown =
+            |operation: &&mut Operation| matches!(operation.completion, Completion::Info(_));
         for operation in self.history.operations.iter_mut().filter(unknown) {
             let place = witnessed.partition_point(|(id, _)| *id < operation.id);
             operation.witness = witnessed
