@@ -51,9 +51,9 @@ fn writes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(KEYS as u64));
     let store = filled();
-    let kinds: [(&str, fn(usize, usize) -> Request); 2] = [("put", put), ("txn", swap)];
-    for (name, request) in kinds {
-        let requests: Vec<Request> = (0..KEYS).map(|key| request(key, VERSIONS)).collect();
+    let puts: Vec<Request> = (0..KEYS).map(|key| put(key, VERSIONS)).collect();
+    let swaps: Vec<Request> = (0..KEYS).map(|key| swap(key, VERSIONS)).collect();
+    for (name, requests) in [("put", puts), ("txn", swaps)] {
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(
                 || store.clone(),

@@ -258,6 +258,7 @@ impl Replica {
             PeerMessage::Welcome(incarnation) => self.on_welcome(from, incarnation),
             PeerMessage::Ghost(incarnation) => self.on_ghost(incarnation),
             _ if self.phase != Phase::Active => {}
+            _ if self.is_gone(from) => self.sometimes("removed member ignored"),
             PeerMessage::Raft(message) => self.on_raft_message(*message),
             PeerMessage::ReadIndex { term, context } => self.on_read_request(from, term, context),
             PeerMessage::ReadIndexAnswer { context, index } => self.on_read_answer(context, index),
@@ -266,6 +267,13 @@ impl Replica {
                 self.on_snapshot_ack(from, transfer, next);
             }
         }
+    }
+
+    /// Whether a member was removed, by the configuration that is applied here. It may not know, and go on standing for
+    /// election at ever higher terms: whoever answered it would be lost to its own cluster (dissertation 4.2.3). In a joint
+    /// configuration that it is leaving it still counts.
+    fn is_gone(&self, node: NodeId) -> bool {
+        self.removed.contains(&node) && self.raft.raft.prs().get(node.0).is_none()
     }
 
     fn on_raft_message(&mut self, mut message: Message) {
