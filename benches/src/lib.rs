@@ -16,7 +16,7 @@
 //! let short = Overrides { duration: Some(Span::seconds(1)), operations: Some(5), ..Overrides::default() };
 //! let course = Course::new("quiet", short);
 //! let lap = course.run(Seed(1));
-//! assert_eq!(lap.operations, 15);
+//! assert!(lap.operations >= 15);
 //! assert!(lap.objections.is_empty());
 //! ```
 

@@ -273,7 +273,8 @@ impl Replica {
     /// election at ever higher terms: whoever answered it would be lost to its own cluster (dissertation 4.2.3). In a joint
     /// configuration that it is leaving it still counts.
     fn is_gone(&self, node: NodeId) -> bool {
-        self.removed.contains(&node) && self.raft.raft.prs().get(node.0).is_none()
+        let ignores = !self.config.mutations.has(Mutation::RemovedLeaderKeepsLeading);
+        ignores && self.removed.contains(&node) && self.raft.raft.prs().get(node.0).is_none()
     }
 
     fn on_raft_message(&mut self, mut message: Message) {

@@ -1,5 +1,7 @@
 //! The command as a person or a script meets it: arguments in, two streams and an exit code out.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::{
     fs,
     path::PathBuf,

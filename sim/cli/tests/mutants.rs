@@ -1,6 +1,8 @@
 //! The net: every deliberate bug that has a pinned plan is caught by the checkers that are meant to catch it, and the
 //! same plan without the bug passes. `scenarios/mutants/` holds the plans; what they must break is their first line.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 use whitewater_mutation::Mutation;
 use whitewater_record::Plan;
