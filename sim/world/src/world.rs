@@ -232,8 +232,8 @@ impl World {
                 return;
             }
             if at > self.now {
-                // A stall came over it.
-                self.agenda.add(at, Due::DiskDone { node, epoch, write: oldest });
+                // A stall came over it. This event stands for its own batch, whichever is the oldest.
+                self.agenda.add(at, Due::DiskDone { node, epoch, write });
                 return;
             }
             self.complete_batch(node, oldest);
