@@ -59,31 +59,11 @@ fn is_twice(earlier: &PlannedFault, later: &PlannedFault) -> bool {
     if earlier.end() <= later.at || earlier.fault.name() != later.fault.name() {
         return false;
     }
-    match (victim(&earlier.fault), victim(&later.fault)) {
+    match (earlier.fault.victim(), later.fault.victim()) {
         // A role and an id may be the same node, and drifts of one node add up.
         _ if matches!(later.fault, Fault::DriftClock { .. }) => true,
         (Some(earlier), Some(later)) => earlier == later,
         _ => matches!(later.fault, Fault::PowerLoss) || earlier.fault == later.fault,
-    }
-}
-
-const fn victim(fault: &Fault) -> Option<Victim> {
-    match fault {
-        Fault::Weather { victim, .. }
-        | Fault::Clog { victim }
-        | Fault::FailDisk { victim, .. }
-        | Fault::FullDisk { victim }
-        | Fault::SlowDisk { victim, .. }
-        | Fault::StallDisk { victim }
-        | Fault::WipeDisk { victim }
-        | Fault::JumpClock { victim, .. }
-        | Fault::DriftClock { victim, .. }
-        | Fault::Crash { victim, .. }
-        | Fault::Pause { victim }
-        | Fault::CrashAt { victim, .. }
-        | Fault::ReplaceMember { victim, .. }
-        | Fault::MoveLeader { victim } => Some(*victim),
-        Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => None,
     }
 }
 

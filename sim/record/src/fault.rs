@@ -192,6 +192,27 @@ pub enum CrashPoint {
 }
 
 impl Fault {
+    /// The single victim, if it has one.
+    pub const fn victim(&self) -> Option<Victim> {
+        match self {
+            Self::Weather { victim, .. }
+            | Self::Clog { victim }
+            | Self::FailDisk { victim, .. }
+            | Self::FullDisk { victim }
+            | Self::SlowDisk { victim, .. }
+            | Self::StallDisk { victim }
+            | Self::WipeDisk { victim }
+            | Self::JumpClock { victim, .. }
+            | Self::DriftClock { victim, .. }
+            | Self::Crash { victim, .. }
+            | Self::Pause { victim }
+            | Self::CrashAt { victim, .. }
+            | Self::ReplaceMember { victim, .. }
+            | Self::MoveLeader { victim } => Some(*victim),
+            Self::Partition { .. } | Self::PowerLoss | Self::Member { .. } => None,
+        }
+    }
+
     /// The word for this kind, as in plans and ledgers.
     pub const fn name(&self) -> &'static str {
         match self {

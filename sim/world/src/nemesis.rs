@@ -12,9 +12,7 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 use whitewater_api::{MemberChange, NodeId};
 use whitewater_physics::{DiskFault, FaultId, LinkSet, Network, NetworkFault, Port, Weather};
-use whitewater_record::{
-    Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, Victim,
-};
+use whitewater_record::{Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind};
 use whitewater_replica::Event;
 
 /// What became of each fault of the plan.
@@ -168,12 +166,12 @@ impl World {
         {
             self.start(node);
         }
-        let victim = role(&planned.fault).and_then(|victim| self.victim(victim));
+        let victim = planned.fault.victim().and_then(|victim| self.victim(victim));
         self.nemesis.faults[fault].is_on = true;
         self.nemesis.faults[fault].victim = victim;
         let is_applied = match victim {
             Some(node) => self.strike(fault, planned, node),
-            None if role(&planned.fault).is_some() => false,
+            None if planned.fault.victim().is_some() => false,
             None => self.strike_all(fault, planned),
         };
         self.nemesis.faults[fault].is_applied = is_applied;
@@ -403,25 +401,4 @@ const fn fair(profile: NetworkProfile) -> NetworkProfile {
 
 fn id(fault: usize) -> FaultId {
     FaultId(u32::try_from(fault).expect("faults of a plan are few"))
-}
-
-/// The single victim of a fault, if it has one.
-const fn role(fault: &Fault) -> Option<Victim> {
-    match fault {
-        Fault::Weather { victim, .. }
-        | Fault::Clog { victim }
-        | Fault::FailDisk { victim, .. }
-        | Fault::FullDisk { victim }
-        | Fault::SlowDisk { victim, .. }
-        | Fault::StallDisk { victim }
-        | Fault::WipeDisk { victim }
-        | Fault::JumpClock { victim, .. }
-        | Fault::DriftClock { victim, .. }
-        | Fault::Crash { victim, .. }
-        | Fault::Pause { victim }
-        | Fault::CrashAt { victim, .. }
-        | Fault::ReplaceMember { victim, .. }
-        | Fault::MoveLeader { victim } => Some(*victim),
-        Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => None,
-    }
 }
