@@ -13,6 +13,7 @@ pub mod fault;
 pub mod history;
 pub mod operation;
 pub mod outcome;
+pub mod plain;
 pub mod plan;
 pub mod profile;
 pub mod seed;
@@ -24,6 +25,7 @@ pub use crate::{
     history::{History, HistoryError, Operation},
     operation::{PlannedOperation, Step},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
+    plain::{PlainAction, PlainHistory, PlainOperation},
     plan::{ClientPlan, ClusterPlan, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
