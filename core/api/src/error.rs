@@ -23,6 +23,12 @@ pub enum Error {
     /// The lease does not exist.
     #[error("etcdserver: requested lease not found")]
     LeaseNotFound,
+    /// A lease of that id is there already.
+    #[error("etcdserver: lease already exists")]
+    LeaseExists,
+    /// No lease may last that long.
+    #[error("etcdserver: too large lease TTL")]
+    LeaseTtlTooLarge,
     /// Too many compares, or operations in a branch.
     #[error("etcdserver: too many operations in txn request")]
     TooManyOps,
@@ -111,6 +117,8 @@ impl Error {
             | Self::ValueProvided
             | Self::LeaseProvided
             | Self::LeaseNotFound
+            | Self::LeaseExists
+            | Self::LeaseTtlTooLarge
             | Self::TooManyOps
             | Self::DuplicateKey
             | Self::Compacted { .. }
@@ -137,6 +145,7 @@ impl Error {
             self,
             Self::KeyNotFound
                 | Self::LeaseNotFound
+                | Self::LeaseExists
                 | Self::Compacted { .. }
                 | Self::FutureRevision { .. }
         )

@@ -33,10 +33,12 @@ pub mod completion;
 pub mod disk;
 pub mod error;
 pub mod ids;
+pub mod lease;
 pub mod range;
 pub mod request;
 pub mod response;
 pub mod tuning;
+pub mod watch;
 
 pub use crate::{
     bytes::{Key, Value},
@@ -48,8 +50,10 @@ pub use crate::{
         ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision,
         Term,
     },
+    lease::{LeaseRequest, LeaseResponse},
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},
     tuning::Tuning,
+    watch::{WatchId, WatchRequest, WatchResponse},
 };

@@ -1,6 +1,6 @@
 //! What a client may ask, after etcd's `rpc.proto`.
 
-use crate::{Key, KeyRange, LeaseId, MemberChange, NodeId, Revision, Value};
+use crate::{Key, KeyRange, LeaseId, LeaseRequest, MemberChange, NodeId, Revision, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -18,6 +18,8 @@ pub enum Request {
     Txn(TxnRequest),
     /// Forget the history below a revision.
     Compact(CompactRequest),
+    /// Make, end, prolong and inspect leases.
+    Lease(LeaseRequest),
     /// Change the membership of the cluster.
     Member(MemberChange),
     /// Hand the leadership to another voter.
@@ -231,6 +233,7 @@ impl Request {
         match self {
             Self::Range(_) => true,
             Self::Txn(txn) => txn.is_read(),
+            Self::Lease(lease) => lease.is_read(),
             Self::Put(_)
             | Self::DeleteRange(_)
             | Self::Compact(_)
@@ -274,6 +277,7 @@ impl fmt::Display for Request {
             Self::DeleteRange(delete) => delete.fmt(f),
             Self::Txn(txn) => txn.fmt(f),
             Self::Compact(compact) => write!(f, "compact {}", compact.revision),
+            Self::Lease(lease) => lease.fmt(f),
             Self::Member(change) => change.fmt(f),
             Self::MoveLeader(to) => write!(f, "move-leader {to}"),
         }

@@ -1,6 +1,6 @@
 //! What comes back.
 
-use crate::{ClusterId, Key, LeaseId, NodeId, Revision, Term, Value};
+use crate::{ClusterId, Key, LeaseId, LeaseResponse, NodeId, Revision, Term, Value};
 use serde::{Deserialize, Serialize};
 
 /// A key with its value and its history, as etcd's `mvccpb.KeyValue`.
@@ -57,6 +57,8 @@ pub enum Body {
     Txn(TxnResponse),
     /// To a compaction.
     Compact,
+    /// To a request about leases.
+    Lease(LeaseResponse),
     /// To a membership change: the members afterwards.
     Member(Members),
     /// To a leadership transfer: it is done.

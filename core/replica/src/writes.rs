@@ -77,6 +77,7 @@ impl Replica {
             | Request::DeleteRange(_)
             | Request::Txn(_)
             | Request::Compact(_)
+            | Request::Lease(_)
             | Request::Range(_) => self.propose(id, request),
         };
         if let Err(error) = outcome {
@@ -88,6 +89,9 @@ impl Replica {
         let tuning = &self.config.tuning;
         if self.phase != Phase::Active {
             return Err(Error::NoLeader);
+        }
+        if matches!(request, Request::Lease(_)) {
+            return Err(Error::LeaseNotFound); // There are none yet.
         }
         Store::check(request, tuning.txn_ops_max)?;
         if self.is_learner() && !is_serializable(request) {
@@ -220,6 +224,7 @@ pub(crate) fn is_serializable(request: &Request) -> bool {
         Request::Put(_)
         | Request::DeleteRange(_)
         | Request::Compact(_)
+        | Request::Lease(_)
         | Request::Member(_)
         | Request::MoveLeader(_) => false,
     }

@@ -19,7 +19,9 @@ pub(crate) fn request(request: &Request, txn_ops_max: u64) -> Result<(), Error> 
             writes(&txn.failure)?;
             Ok(())
         }
-        Request::Compact(_) | Request::Member(_) | Request::MoveLeader(_) => Ok(()),
+        Request::Compact(_) | Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+            Ok(())
+        }
     }
 }
 

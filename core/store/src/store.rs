@@ -90,7 +90,9 @@ impl Store {
             }
             Request::Txn(txn) => self.transact(txn).map(Body::Txn),
             Request::Compact(compact) => self.compact(compact.revision).map(|()| Body::Compact),
-            Request::Member(_) | Request::MoveLeader(_) => panic!("not the store's: {request}"),
+            Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+                panic!("not the store's: {request}")
+            }
         }
     }
 
@@ -106,6 +108,7 @@ impl Store {
             Request::Put(_)
             | Request::DeleteRange(_)
             | Request::Compact(_)
+            | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_) => panic!("not a read: {request}"),
         }

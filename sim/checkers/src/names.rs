@@ -36,7 +36,10 @@ impl<'h> Names<'h> {
             Request::Range(range) => self.add_range(&range.range),
             Request::DeleteRange(delete) => self.add_range(&delete.range),
             Request::Txn(txn) => self.add_txn(txn),
-            Request::Compact(_) | Request::Member(_) | Request::MoveLeader(_) => {}
+            Request::Compact(_)
+            | Request::Lease(_)
+            | Request::Member(_)
+            | Request::MoveLeader(_) => {}
         }
     }
 
@@ -63,7 +66,7 @@ impl<'h> Names<'h> {
             Body::Range(range) => self.add_kvs(&range.kvs),
             Body::DeleteRange(delete) => self.add_kvs(&delete.prev_kvs),
             Body::Txn(txn) => self.add_txn_response(txn),
-            Body::Compact | Body::Member(_) | Body::MoveLeader => {}
+            Body::Compact | Body::Lease(_) | Body::Member(_) | Body::MoveLeader => {}
         }
     }
 
@@ -134,6 +137,7 @@ impl<'h> Names<'h> {
                 Step::Compact(compact.revision.0)
             }
             (Request::Member(_), None | Some(Body::Member(_)))
+            | (Request::Lease(_), None | Some(Body::Lease(_)))
             | (Request::MoveLeader(_), None | Some(Body::MoveLeader)) => Step::Other,
             (_, Some(_)) => return Err("the answer is to another kind of request".to_owned()),
         })

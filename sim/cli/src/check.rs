@@ -52,7 +52,7 @@ fn read(name: &str, path: &Path) -> Result<History, String> {
     history.map_err(|error| match &error {
         // The place is the end of the file: the header, the lines that are there, and then nothing.
         HistoryError::Truncated { name, promised, found } => format!(
-            "{name}:{}:1: the header promises {promised} operations, the file has {found}: it was cut off or added to",
+            "{name}:{}:1: the header promises {promised} rows, the file has {found}: it was cut off or added to",
             found + 2
         ),
         HistoryError::Io { .. } | HistoryError::Line { .. } => error.to_string(),

@@ -1,11 +1,12 @@
-//! What the clients saw, as JSON lines: a header, then one operation a line.
+//! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line.
 
 use crate::SimTime;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use thiserror::Error;
 use whitewater_api::{
-    Completion, Error as ApiError, NodeId, Request, RequestId, Response, Revision,
+    Completion, Error as ApiError, NodeId, Process, Request, RequestId, Response, Revision,
+    WatchRequest, WatchResponse,
 };
 
 /// Everything that the clients of a run did and saw, in the order of invocation.
@@ -13,6 +14,8 @@ use whitewater_api::{
 pub struct History {
     /// The operations.
     pub operations: Vec<Operation>,
+    /// What went over the streams of watches, in the order of time.
+    pub watches: Vec<WatchRow>,
 }
 
 /// One operation: asked at one moment, answered at another or never.
@@ -39,10 +42,40 @@ pub struct Operation {
     pub witness: Option<Revision>,
 }
 
+/// Something that a client sent, received or noticed on a stream of watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRow {
+    /// Whose stream.
+    pub process: Process,
+    /// Which of its streams, from 0.
+    pub stream: u32,
+    /// The node at the other end.
+    pub node: NodeId,
+    /// When. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub at: SimTime,
+    /// What.
+    pub message: WatchMessage,
+}
+
+/// What happened on a stream of watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchMessage {
+    /// The client sent this.
+    Sent(WatchRequest),
+    /// The client received this.
+    Received(WatchResponse),
+    /// The stream broke; nothing more comes on it.
+    Broken,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: String,
     operations: usize,
+    #[serde(default)]
+    watches: usize,
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -70,10 +103,8 @@ pub enum HistoryError {
         /// What is wrong, and what was expected.
         reason: String,
     },
-    /// Operations are missing at the end.
-    #[error(
-        "{name}: the header promises {promised} operations, the file has {found}: it was cut off"
-    )]
+    /// Rows are missing at the end.
+    #[error("{name}: the header promises {promised} rows, the file has {found}: it was cut off")]
     Truncated {
         /// The file.
         name: String,
@@ -87,9 +118,10 @@ pub enum HistoryError {
 impl History {
     /// Writes the JSON lines.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let header = Header { format: FORMAT.to_owned(), operations: self.operations.len() };
-        write_line(&mut out, &header)?;
-        self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))
+        let (operations, watches) = (self.operations.len(), self.watches.len());
+        write_line(&mut out, &Header { format: FORMAT.to_owned(), operations, watches })?;
+        self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
+        self.watches.iter().try_for_each(|row| write_line(&mut out, row))
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -110,15 +142,20 @@ impl History {
             let reason = format!("the format is `{}`, expected `{FORMAT}`", header.format);
             return Err(HistoryError::Line { name: name.to_owned(), line, column: 1, reason });
         }
-        let mut operations = Vec::new();
+        let mut history = Self::default();
         while let Some((line, text)) = next().transpose()? {
-            operations.push(parse_line(name, line, &text)?);
+            if history.operations.len() < header.operations {
+                history.operations.push(parse_line(name, line, &text)?);
+            } else {
+                history.watches.push(parse_line(name, line, &text)?);
+            }
         }
-        if operations.len() != header.operations {
-            let (promised, found) = (header.operations, operations.len());
+        let promised = header.operations + header.watches;
+        let found = history.operations.len() + history.watches.len();
+        if promised != found {
             return Err(HistoryError::Truncated { name: name.to_owned(), promised, found });
         }
-        Ok(Self { operations })
+        Ok(history)
     }
 }
 

@@ -22,7 +22,7 @@ pub mod trace;
 
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
-    history::{History, HistoryError, Operation},
+    history::{History, HistoryError, Operation, WatchMessage, WatchRow},
     operation::{PlannedOperation, Step},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},

@@ -155,6 +155,7 @@ pub(crate) fn digest(request: &Request) -> u64 {
             }
         }
         Request::Compact(compact) => add(6, &compact.revision.0.to_le_bytes()),
+        Request::Lease(lease) => add(9, lease.to_string().as_bytes()),
         Request::Member(_) => add(7, &[]),
         Request::MoveLeader(to) => add(8, &to.0.to_le_bytes()),
     }

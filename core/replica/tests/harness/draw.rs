@@ -175,6 +175,7 @@ fn body(body: &Body) -> String {
         Body::Range(range) => kvs(&range.kvs),
         Body::DeleteRange(deleted) => format!("deleted {}", deleted.deleted),
         Body::Txn(response) => txn(response),
+        Body::Lease(response) => format!("{response:?}"),
         Body::Member(members) => self::members(members),
     }
 }

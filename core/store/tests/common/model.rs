@@ -59,7 +59,9 @@ impl Model {
                 self.compacted = compact.revision;
                 Body::Compact
             }
-            Request::Member(_) | Request::MoveLeader(_) => unreachable!("not generated"),
+            Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+                unreachable!("not generated")
+            }
         };
         if run.has_written {
             self.states.push(run.now);
