@@ -6,7 +6,7 @@ use crate::{
     machine::Life,
     panics,
     tally::Code,
-    world::{Shared, World},
+    world::{Act, Shared, World},
 };
 use std::{
     collections::VecDeque,
@@ -19,21 +19,30 @@ use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, Mixer, RowKind};
 use whitewater_replica::{Envelope, Event, Input, Output, Replica, Status};
 
-/// Where the main task and the drivers meet: one of them runs, the others wait.
+/// Where the main task and the drivers meet. Exactly one of them has the turn, the others wait; whoever has it lets the
+/// world go on until another one must act, and wakes that one only. So an event costs one task switch, or none.
 #[derive(Debug)]
 pub(crate) struct Stage {
+    turn: Turn,
     main: Option<Waker>,
     /// By node, from 1.
     seats: Vec<Seat>,
     doomed: Vec<NodeId>,
 }
 
+/// Who may act.
+#[derive(Debug)]
+enum Turn {
+    /// The main task, on this if it is known already.
+    Main(Option<Act>),
+    /// The driver of a node.
+    Driver(NodeId),
+}
+
 #[derive(Debug, Default)]
 struct Seat {
     inbox: VecDeque<Input>,
     driver: Option<Waker>,
-    /// The driver has something to do, or has not been polled yet.
-    is_busy: bool,
     /// The driver's task exists.
     is_taken: bool,
 }
@@ -41,7 +50,7 @@ struct Seat {
 impl Stage {
     pub(crate) fn new(highest: u64) -> Self {
         let seats = (1..=highest).map(|_| Seat::default()).collect();
-        Self { main: None, seats, doomed: Vec::new() }
+        Self { turn: Turn::Main(None), main: None, seats, doomed: Vec::new() }
     }
 
     fn at(&mut self, node: NodeId) -> &mut Seat {
@@ -50,26 +59,20 @@ impl Stage {
 
     /// Puts an input before the driver of a node.
     pub(crate) fn seat(&mut self, node: NodeId, input: Input) {
-        let seat = self.at(node);
-        seat.inbox.push_back(input);
-        seat.is_busy = true;
-        if let Some(driver) = &seat.driver {
-            driver.wake_by_ref();
-        }
+        self.at(node).inbox.push_back(input);
     }
 
-    /// A driver is about to be spawned.
+    /// A driver is about to be spawned, and has the next turn.
     pub(crate) fn take(&mut self, node: NodeId) {
         let seat = self.at(node);
         assert!(!seat.is_taken, "{node} has a driver already");
-        *seat = Seat { is_taken: true, is_busy: true, ..Seat::default() };
+        *seat = Seat { is_taken: true, ..Seat::default() };
+        self.turn = Turn::Driver(node);
     }
 
     /// What was meant for the process is void.
     pub(crate) fn clear(&mut self, node: NodeId) {
-        let seat = self.at(node);
-        seat.inbox.clear();
-        seat.is_busy = false;
+        self.at(node).inbox.clear();
     }
 
     /// The process of a node shall die before anything else happens.
@@ -89,20 +92,31 @@ impl Stage {
     }
 }
 
-/// Waits until the driver of a node has nothing to do.
-pub(crate) async fn idle(shared: &Shared, node: NodeId) {
-    wait(shared, node, |seat| !seat.is_busy || !seat.is_taken).await;
+/// What the main task must do next.
+pub(crate) async fn act(shared: &Shared) -> Act {
+    poll_fn(|context| {
+        let world = &mut *shared.lock();
+        loop {
+            match &mut world.stage.turn {
+                Turn::Main(act) => match act.take() {
+                    Some(act) => return Poll::Ready(act),
+                    None => world.hand_over(),
+                },
+                Turn::Driver(_) => {
+                    remember(&mut world.stage.main, context.waker());
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await
 }
 
 /// Waits until the driver of a node is gone.
 pub(crate) async fn gone(shared: &Shared, node: NodeId) {
-    wait(shared, node, |seat| !seat.is_taken).await;
-}
-
-async fn wait(shared: &Shared, node: NodeId, is_over: fn(&Seat) -> bool) {
     poll_fn(|context| {
         let stage = &mut shared.lock().stage;
-        if is_over(stage.at(node)) {
+        if !stage.at(node).is_taken {
             return Poll::Ready(());
         }
         remember(&mut stage.main, context.waker());
@@ -131,6 +145,9 @@ impl Drop for Place {
         let place = usize::try_from(self.node.0 - 1).expect("ids are below 64");
         if let Some(seat) = stage.seats.get_mut(place) {
             *seat = Seat::default();
+        }
+        if matches!(stage.turn, Turn::Driver(node) if node == self.node) {
+            stage.turn = Turn::Main(None);
         }
         stage.wake_main();
     }
@@ -168,16 +185,16 @@ pub(crate) async fn drive(shared: Shared, node: NodeId) {
 async fn next(shared: &Shared, node: NodeId) -> (Monotonic, Input) {
     poll_fn(|context| {
         let world = &mut *shared.lock();
-        let seat = world.stage.at(node);
-        let machine = world.machines.get(node);
-        if !machine.is_doomed
-            && let Some(input) = seat.inbox.pop_front()
-        {
-            return Poll::Ready((machine.clock.monotonic(world.now), input));
+        while matches!(world.stage.turn, Turn::Driver(other) if other == node) {
+            let machine = world.machines.get(node);
+            if !machine.is_doomed
+                && let Some(input) = world.stage.at(node).inbox.pop_front()
+            {
+                return Poll::Ready((machine.clock.monotonic(world.now), input));
+            }
+            world.hand_over();
         }
-        seat.is_busy = false;
-        remember(&mut seat.driver, context.waker());
-        world.stage.wake_main();
+        remember(&mut world.stage.at(node).driver, context.waker());
         Poll::Pending
     })
     .await
@@ -204,6 +221,32 @@ pub(crate) struct Stepped {
 }
 
 impl World {
+    /// Lets the world go on until somebody must act, and gives the turn to that one.
+    fn hand_over(&mut self) {
+        loop {
+            match self.advance() {
+                Act::Step(node) => {
+                    let seat = self.stage.at(node);
+                    // What is meant for a process that has ended is void, and several inputs may be taken at once.
+                    if !seat.is_taken || seat.inbox.is_empty() {
+                        continue;
+                    }
+                    let is_awake = matches!(self.stage.turn, Turn::Driver(other) if other == node);
+                    let seat = self.stage.at(node);
+                    if let Some(driver) = seat.driver.as_ref().filter(|_| !is_awake) {
+                        driver.wake_by_ref();
+                    }
+                    self.stage.turn = Turn::Driver(node);
+                }
+                act @ (Act::Spawn(_) | Act::Kill(_) | Act::End) => {
+                    self.stage.turn = Turn::Main(Some(act));
+                    self.stage.wake_main();
+                }
+            }
+            return;
+        }
+    }
+
     /// A replica has recovered. Whether it goes on.
     fn on_boot(
         &mut self,

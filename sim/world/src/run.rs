@@ -26,10 +26,9 @@ pub(crate) async fn run(
     let mut theatre = Theatre::new(shared.clone());
     // Both phases: what is due at the end of the first one begins the second.
     loop {
-        let act = shared.lock().advance();
-        match act {
-            Act::Step(node) => theatre.step(node).await,
-            Act::Spawn(node) => theatre.spawn(node).await,
+        match host::act(&shared).await {
+            Act::Step(node) => unreachable!("{node} is stepped by its driver"),
+            Act::Spawn(node) => theatre.spawn(node),
             Act::Kill(node) => theatre.kill(node).await,
             Act::End => break,
         }
@@ -122,12 +121,7 @@ impl Theatre {
         }
     }
 
-    async fn step(&self, node: NodeId) {
-        self.tell_time();
-        host::idle(&self.shared, node).await;
-    }
-
-    async fn spawn(&mut self, node: NodeId) {
+    fn spawn(&mut self, node: NodeId) {
         self.tell_time();
         self.shared.lock().stage.take(node);
         let place = usize::try_from(node.0).expect("ids are below 64");
@@ -137,7 +131,6 @@ impl Theatre {
         let home = self.nodes[place].get_or_insert_with(|| self.handle.create_node().build());
         // Its end is seen from its place on the stage.
         drop(home.spawn(host::drive(self.shared.clone(), node)));
-        host::idle(&self.shared, node).await;
     }
 
     /// Kills a process, waits until its task is dropped, and makes its madsim node fit for the next one.

@@ -48,10 +48,10 @@ pub(crate) enum PhaseOfRun {
     Over,
 }
 
-/// What the main task must do outside the world's lock.
+/// What must be done outside the world's lock.
 #[derive(Debug)]
 pub(crate) enum Act {
-    /// Wait until the driver of the node has handled its input.
+    /// The driver of the node has an input to handle.
     Step(NodeId),
     /// Start a process.
     Spawn(NodeId),
@@ -130,7 +130,7 @@ impl World {
         self.observer.tally.place.event = self.trace.events() - 1;
     }
 
-    /// Goes on until the main task has something to do.
+    /// Goes on until a task has something to do.
     pub(crate) fn advance(&mut self) -> Act {
         loop {
             self.bury();
