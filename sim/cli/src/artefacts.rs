@@ -44,7 +44,7 @@ pub(crate) fn keep_failure(
     fs::create_dir_all(&folder).map_err(CliError::io(folder.display().to_string()))?;
     let file = folder.join(PLAN);
     write(&file, |out| out.write_all(plan.to_toml().as_bytes()))?;
-    let repro = format!("whitewater replay {}", quoted(&file));
+    let repro = format!("{} replay {}", quoted(&called()), quoted(&file));
     let shown = folder.display().to_string();
     let failure = Failure::of(outcome, Some(shown), repro.clone());
     let verdict = format!("{}\nreplay: {repro}\n", text::outcome(outcome, false));
@@ -114,6 +114,11 @@ fn folder_name(plan: &Plan) -> PathBuf {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).collect();
     PathBuf::from(name.trim_start_matches('.'))
+}
+
+/// How this command was called: what worked for the caller works again when it is pasted.
+fn called() -> PathBuf {
+    std::env::args_os().next().map_or_else(|| PathBuf::from("whitewater"), PathBuf::from)
 }
 
 /// A path that can be pasted into a shell.

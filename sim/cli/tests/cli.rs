@@ -183,3 +183,28 @@ fn sim_a_replayed_plan_gives_the_run_of_its_seed() {
     assert!(stdout(&trace).starts_with("{\"format\":\"whitewater-trace/1\""), "{trace:?}");
     assert!(stderr(&trace).contains("quiet seed 5"), "{}", stderr(&trace));
 }
+
+#[test]
+fn sim_the_printed_line_replays_the_failure_when_it_is_pasted() {
+    let out = folder("pasted");
+    let mutation = "reply-before-persist";
+    let output = whitewater(&[
+        "run",
+        "swarm",
+        "--seed",
+        "1",
+        "--mutation",
+        mutation,
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown = stdout(&output);
+    let line = shown.lines().find_map(|line| line.strip_prefix("replay: ")).unwrap();
+    let trace = out.join("again.jsonl");
+    let pasted = format!("{line} --trace '{}'", trace.display());
+    let again = Command::new("sh").args(["-c", &pasted]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    let kept = out.join("swarm-1-reply-before-persist").join("trace.jsonl");
+    assert!(fs::read(kept).unwrap() == fs::read(trace).unwrap(), "the traces differ");
+}
