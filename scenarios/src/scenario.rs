@@ -98,6 +98,8 @@ pub struct Mix {
     pub create: u32,
     /// Weight of `both`.
     pub both: u32,
+    /// Weight of `put-past`.
+    pub put_past: u32,
     /// Weight of `compact`.
     pub compact: u32,
 }

@@ -38,7 +38,7 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
 }
 
 /// Running sums of the weights, in the order of [`KINDS`].
-struct Weights([u64; 10]);
+struct Weights([u64; KINDS.len()]);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -51,10 +51,11 @@ enum Kind {
     Swap,
     Create,
     Both,
+    PutPast,
     Compact,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Put,
     Kind::Get,
     Kind::StaleGet,
@@ -64,6 +65,7 @@ const KINDS: [Kind; 10] = [
     Kind::Swap,
     Kind::Create,
     Kind::Both,
+    Kind::PutPast,
     Kind::Compact,
 ];
 
@@ -79,6 +81,7 @@ impl Weights {
             mix.swap,
             mix.create,
             mix.both,
+            mix.put_past,
             mix.compact,
         ];
         let mut sum = 0;
@@ -89,13 +92,14 @@ impl Weights {
     }
 
     fn draw(&self, stream: &mut Stream) -> Kind {
-        let point = stream.below(self.0[9]);
+        let [.., sum] = self.0;
+        let point = stream.below(sum);
         let index = self.0.iter().position(|sum| point < *sum);
         KINDS[index.expect("the point lies below the last sum")]
     }
 }
 
-/// How many revisions a compaction leaves: all but the newest state, some, many.
+/// How many revisions a compaction leaves, and one less than a read of the past goes back: all but the newest state, some, many.
 const KEEPS: [u64; 4] = [0, 3, 20, 100];
 
 struct Worker<'a> {
@@ -126,6 +130,7 @@ impl Worker<'_> {
             Kind::Swap => Step::Swap(self.key(), self.value()),
             Kind::Create => Step::Create(self.key(), self.value()),
             Kind::Both => self.both(),
+            Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
         };
         PlannedOperation { after, step }

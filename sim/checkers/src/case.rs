@@ -98,6 +98,13 @@ pub(crate) struct Range<'h> {
     pub(crate) answer: Option<RangeAnswer>,
 }
 
+impl Range<'_> {
+    /// Whether what it shows is not the newest state, or lacks the values.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.request.revision.0 != 0 || self.request.keys_only
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct RangeAnswer {
     pub(crate) kvs: Vec<SeenKv>,
@@ -212,6 +219,22 @@ impl Step<'_> {
                 }
             }
             Self::Compact(_) | Self::Other => {}
+        }
+    }
+
+    /// The same, but only what was the newest state at that moment, with its value: not what reads of the past show, nor
+    /// reads without values.
+    pub(crate) fn seen_newest(&self, look: &mut impl FnMut(&SeenKv)) {
+        match self {
+            Self::Range(range) if range.is_unread() => {}
+            Self::Txn(txn) => {
+                if let Some(taken) = txn.answer {
+                    txn.branch(taken).iter().for_each(|step| step.seen_newest(look));
+                }
+            }
+            Self::Put(_) | Self::Range(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => {
+                self.seen(look);
+            }
         }
     }
 

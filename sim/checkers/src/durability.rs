@@ -113,12 +113,7 @@ impl Sweep<'_, '_> {
     fn seen(&mut self, read: u32) -> Result<(), Ruling> {
         let mut kvs: Vec<SeenKv> = Vec::new();
         let op = &self.case.operations[read as usize];
-        op.step.seen(&mut |kv| kvs.push(*kv));
-        let keys_only = matches!(&op.step, Step::Range(range) if range.request.keys_only);
-        let historical = matches!(&op.step, Step::Range(range) if range.request.revision.0 != 0);
-        if keys_only || historical {
-            return Ok(());
-        }
+        op.step.seen_newest(&mut |kv| kvs.push(*kv));
         kvs.iter().try_for_each(|kv| self.seen_kv(read, kv))
     }
 

@@ -38,6 +38,9 @@ pub enum Step {
     /// `both KEY KEY VALUE`: a transaction that puts the value under both keys if they are equal in mod revision to
     /// what this client saw last, else gets both.
     Both(Key, Key, Value),
+    /// `put-past KEY VALUE BACK`: a transaction that puts, then gets the key as it was so many revisions before the newest
+    /// that this client has seen. If that revision is compacted, the transaction must leave nothing behind.
+    PutPast(Key, Value, u64),
     /// `compact KEEP`: forgets all but the last so many revisions that this client has seen.
     Compact(u64),
 }
@@ -68,6 +71,7 @@ impl fmt::Display for Step {
             Self::Swap(key, value) => write!(f, "swap {key} {value}"),
             Self::Create(key, value) => write!(f, "create {key} {value}"),
             Self::Both(a, b, value) => write!(f, "both {a} {b} {value}"),
+            Self::PutPast(key, value, back) => write!(f, "put-past {key} {value} {back}"),
             Self::Compact(keep) => write!(f, "compact {keep}"),
         }
     }
@@ -101,10 +105,13 @@ fn parse_step(text: &str) -> Result<Step, &'static str> {
         ["swap", key, value] => Ok(Step::Swap(key.into(), value.into())),
         ["create", key, value] => Ok(Step::Create(key.into(), value.into())),
         ["both", a, b, value] => Ok(Step::Both(a.into(), b.into(), value.into())),
+        ["put-past", key, value, back] => {
+            Ok(Step::PutPast(key.into(), value.into(), number(back)?))
+        }
         ["compact", keep] => Ok(Step::Compact(number(keep)?)),
         _ => Err(
-            "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V or \
-                  compact N",
+            "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V, \
+             put-past K V N or compact N",
         ),
     }
 }
@@ -129,7 +136,13 @@ mod tests {
 
     #[test]
     fn a_line_is_read_back_as_it_was_written() {
-        for line in ["+1.5ms put k3 v9", "+0ns both a b v1", "+2s compact 20", "+1us list k 0"] {
+        for line in [
+            "+1.5ms put k3 v9",
+            "+0ns both a b v1",
+            "+2s compact 20",
+            "+1us list k 0",
+            "+0ns put-past k v 9",
+        ] {
             assert_eq!(line.parse::<PlannedOperation>().unwrap().to_string(), line);
         }
         let error = "+1ms push k v".parse::<PlannedOperation>().unwrap_err();

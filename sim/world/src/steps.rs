@@ -38,11 +38,26 @@ impl Sight {
             Step::Create(key, value) => {
                 swap(&[key], vec![compare(key, CompareTarget::Create(Revision(0)))], value)
             }
+            Step::PutPast(key, value, back) => {
+                let past = RangeRequest { revision: self.back(*back), ..get(key) };
+                Request::Txn(TxnRequest {
+                    success: vec![
+                        TxnOp::Put(PutRequest::new(key.clone(), value.clone())),
+                        TxnOp::Range(past),
+                    ],
+                    ..TxnRequest::default()
+                })
+            }
             Step::Compact(keep) => {
-                let revision = Revision(self.newest.0.saturating_sub(*keep).max(1));
+                let revision = self.back(*keep);
                 Request::Compact(CompactRequest { revision, physical: false })
             }
         }
+    }
+
+    /// So many revisions before the newest that was seen.
+    fn back(&self, revisions: u64) -> Revision {
+        Revision(self.newest.0.saturating_sub(revisions).max(1))
     }
 
     /// Puts `value` under all `keys` if none was written since it was seen last, else gets them.
@@ -74,7 +89,9 @@ impl Sight {
                 for pair in branch.iter().zip(&answer.responses) {
                     match pair {
                         (TxnOp::Put(put), TxnOpResponse::Put(_)) => self.see(&put.key, revision),
-                        (TxnOp::Range(range), TxnOpResponse::Range(found)) => {
+                        (TxnOp::Range(range), TxnOpResponse::Range(found))
+                            if range.revision == Revision::LATEST =>
+                        {
                             self.see_range(&range.range, found);
                         }
                         _ => {}

@@ -1,7 +1,7 @@
 //! From a [`Case`] to a [`Problem`].
 
 use super::{
-    learn::{Lore, is_unread},
+    learn::Lore,
     problem::{
         ABSENT, Component, Event, FIRST, Move, NEVER, OpInfo, Problem, Test, Want, WriteInfo,
     },
@@ -93,10 +93,11 @@ impl Compiler<'_, '_> {
         match op.status {
             Status::Known => {
                 let is_read = tells(self.case, operation);
-                if is_read && is_unread(&op.step) {
+                let is_unread = matches!(&op.step, Step::Range(range) if range.is_unread());
+                if is_read && is_unread {
                     self.partial = Some("reads of the past, and of keys only");
                 }
-                is_read && !is_unread(&op.step)
+                is_read && !is_unread
             }
             Status::Unknown => op.step.can_write(),
             Status::Refused => false,
@@ -255,7 +256,7 @@ impl Compiler<'_, '_> {
 
     fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
         let Some(answer) = &range.answer else { return Ok(Move::Nothing) };
-        if range.request.revision.0 != 0 || range.request.keys_only {
+        if range.is_unread() {
             self.partial = Some("reads of the past, and of keys only");
             return Ok(Move::Nothing);
         }

@@ -5,7 +5,7 @@
 use super::problem::{ANONYMOUS, FIRST, Hint};
 use crate::{
     bounds::tells,
-    case::{Case, SeenKv, Status, Step},
+    case::{Case, SeenKv, Status},
     intern::Table,
     ruling::Ruling,
     writers::Writers,
@@ -50,10 +50,7 @@ impl Lore {
         lore.acknowledged(case)?;
         let mut kvs = Vec::new();
         for (reader, op) in (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op)) {
-            if is_unread(&op.step) {
-                continue;
-            }
-            op.step.seen(&mut |kv| kvs.push(*kv));
+            op.step.seen_newest(&mut |kv| kvs.push(*kv));
             kvs.drain(..).try_for_each(|kv| lore.kv(case, writers, reader, &kv))?;
         }
         lore.stale(case, writers);
@@ -194,9 +191,4 @@ impl Lore {
         }
         Ok(())
     }
-}
-
-/// Whether what the step shows is not the newest state, or lacks the values.
-pub(super) fn is_unread(step: &Step) -> bool {
-    matches!(step, Step::Range(range) if range.request.revision.0 != 0 || range.request.keys_only)
 }
