@@ -67,6 +67,17 @@ pub enum Output {
 /// What an observer may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// Entries are in the log, not yet durable.
+    Appended {
+        /// The index of the first.
+        first: Index,
+        /// The index of the last.
+        last: Index,
+        /// The term of the last.
+        term: Term,
+        /// How many entries of the old log, from `first` on, they replaced.
+        replaced: u64,
+    },
     /// An entry was applied. In order of index, without gaps, but for an installed snapshot.
     Applied {
         /// Its index.
@@ -142,6 +153,8 @@ pub struct Status {
     pub role: Role,
     /// Its term.
     pub term: Term,
+    /// Whom it votes for in this term. May not be durable yet.
+    pub vote: Option<NodeId>,
     /// Who leads, as far as it knows.
     pub leader: Option<NodeId>,
     /// The highest index that it knows to be committed.

@@ -39,7 +39,7 @@ mod writes;
 pub use crate::{
     config::{Boot, Config},
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
-    message::{Envelope, PeerMessage, Promise},
+    message::{Envelope, MessageKind, PeerMessage, Promise},
     recovery::OpenError,
     replica::Replica,
 };

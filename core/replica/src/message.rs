@@ -76,6 +76,105 @@ pub struct SnapshotPart {
     pub bytes: Bytes,
 }
 
+/// What a message is, in a word. In the order of their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum MessageKind {
+    /// Entries, from the leader.
+    Append,
+    /// Entries are held.
+    AppendOk,
+    /// Entries do not fit.
+    AppendReject,
+    /// A sign of life, from the leader.
+    Heartbeat,
+    /// The answer to it.
+    HeartbeatOk,
+    /// Whether an election could be won.
+    PreVote,
+    /// It could, for all the sender knows.
+    PreVoteYes,
+    /// It could not.
+    PreVoteNo,
+    /// A candidate asks for a vote.
+    Vote,
+    /// A vote.
+    VoteYes,
+    /// No vote.
+    VoteNo,
+    /// Stand for election at once.
+    TimeoutNow,
+    /// Anything else of raft-rs's.
+    Raft,
+    /// A new member asks whether it is known.
+    Hello,
+    /// It is not known by another disk.
+    Welcome,
+    /// It is known by another disk.
+    Ghost,
+    /// A follower asks for a read index.
+    ReadIndex,
+    /// A read index.
+    ReadIndexOk,
+    /// A part of a snapshot.
+    SnapshotPart,
+    /// Parts are held.
+    SnapshotAck,
+}
+
+impl MessageKind {
+    /// Every kind, at the place of its number.
+    pub const ALL: &'static [Self] = &[
+        Self::Append,
+        Self::AppendOk,
+        Self::AppendReject,
+        Self::Heartbeat,
+        Self::HeartbeatOk,
+        Self::PreVote,
+        Self::PreVoteYes,
+        Self::PreVoteNo,
+        Self::Vote,
+        Self::VoteYes,
+        Self::VoteNo,
+        Self::TimeoutNow,
+        Self::Raft,
+        Self::Hello,
+        Self::Welcome,
+        Self::Ghost,
+        Self::ReadIndex,
+        Self::ReadIndexOk,
+        Self::SnapshotPart,
+        Self::SnapshotAck,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::AppendOk => "append-ok",
+            Self::AppendReject => "append-reject",
+            Self::Heartbeat => "heartbeat",
+            Self::HeartbeatOk => "heartbeat-ok",
+            Self::PreVote => "pre-vote",
+            Self::PreVoteYes => "pre-vote-yes",
+            Self::PreVoteNo => "pre-vote-no",
+            Self::Vote => "vote",
+            Self::VoteYes => "vote-yes",
+            Self::VoteNo => "vote-no",
+            Self::TimeoutNow => "timeout-now",
+            Self::Raft => "raft",
+            Self::Hello => "hello",
+            Self::Welcome => "welcome",
+            Self::Ghost => "ghost",
+            Self::ReadIndex => "read-index",
+            Self::ReadIndexOk => "read-index-ok",
+            Self::SnapshotPart => "snapshot-part",
+            Self::SnapshotAck => "snapshot-ack",
+        }
+    }
+}
+
 /// What a message binds its sender to. The disk must hold it when the message leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
@@ -157,48 +256,60 @@ impl Envelope {
         }
     }
 
-    /// A short word for the kind of message, and three numbers that say most about it (term, index, and the log term,
+    /// The kind of message, and three numbers that say most about it (term, index, and the log term,
     /// number of entries or the like). For traces and scripts.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "raft-rs has kinds that never reach the network"
     )]
-    pub fn summary(&self) -> (&'static str, [u64; 3]) {
+    pub fn summary(&self) -> (MessageKind, [u64; 3]) {
         match &self.body {
             PeerMessage::Raft(m) => {
                 let count = u64::try_from(m.entries.len()).expect("a length fits 64 bits");
                 match m.get_msg_type() {
-                    MessageType::MsgAppend => ("append", [m.term, m.index, count]),
+                    MessageType::MsgAppend => (MessageKind::Append, [m.term, m.index, count]),
                     MessageType::MsgAppendResponse if m.reject => {
-                        ("append-reject", [m.term, m.index, m.reject_hint])
+                        (MessageKind::AppendReject, [m.term, m.index, m.reject_hint])
                     }
-                    MessageType::MsgAppendResponse => ("append-ok", [m.term, m.index, 0]),
-                    MessageType::MsgHeartbeat => ("heartbeat", [m.term, m.commit, 0]),
-                    MessageType::MsgHeartbeatResponse => ("heartbeat-ok", [m.term, m.commit, 0]),
-                    MessageType::MsgRequestPreVote => ("pre-vote", [m.term, m.index, m.log_term]),
+                    MessageType::MsgAppendResponse => (MessageKind::AppendOk, [m.term, m.index, 0]),
+                    MessageType::MsgHeartbeat => (MessageKind::Heartbeat, [m.term, m.commit, 0]),
+                    MessageType::MsgHeartbeatResponse => {
+                        (MessageKind::HeartbeatOk, [m.term, m.commit, 0])
+                    }
+                    MessageType::MsgRequestPreVote => {
+                        (MessageKind::PreVote, [m.term, m.index, m.log_term])
+                    }
                     MessageType::MsgRequestPreVoteResponse if m.reject => {
-                        ("pre-vote-no", [m.term, 0, 0])
+                        (MessageKind::PreVoteNo, [m.term, 0, 0])
                     }
-                    MessageType::MsgRequestPreVoteResponse => ("pre-vote-yes", [m.term, 0, 0]),
-                    MessageType::MsgRequestVote => ("vote", [m.term, m.index, m.log_term]),
-                    MessageType::MsgRequestVoteResponse if m.reject => ("vote-no", [m.term, 0, 0]),
-                    MessageType::MsgRequestVoteResponse => ("vote-yes", [m.term, 0, 0]),
-                    MessageType::MsgTimeoutNow => ("timeout-now", [m.term, 0, 0]),
-                    _ => ("raft", [m.term, m.index, m.log_term]),
+                    MessageType::MsgRequestPreVoteResponse => {
+                        (MessageKind::PreVoteYes, [m.term, 0, 0])
+                    }
+                    MessageType::MsgRequestVote => {
+                        (MessageKind::Vote, [m.term, m.index, m.log_term])
+                    }
+                    MessageType::MsgRequestVoteResponse if m.reject => {
+                        (MessageKind::VoteNo, [m.term, 0, 0])
+                    }
+                    MessageType::MsgRequestVoteResponse => (MessageKind::VoteYes, [m.term, 0, 0]),
+                    MessageType::MsgTimeoutNow => (MessageKind::TimeoutNow, [m.term, 0, 0]),
+                    _ => (MessageKind::Raft, [m.term, m.index, m.log_term]),
                 }
             }
-            PeerMessage::Hello(i) => ("hello", [i.0, 0, 0]),
-            PeerMessage::Welcome(i) => ("welcome", [i.0, 0, 0]),
-            PeerMessage::Ghost(i) => ("ghost", [i.0, 0, 0]),
-            PeerMessage::ReadIndex { term, context } => ("read-index", [term.0, *context, 0]),
+            PeerMessage::Hello(i) => (MessageKind::Hello, [i.0, 0, 0]),
+            PeerMessage::Welcome(i) => (MessageKind::Welcome, [i.0, 0, 0]),
+            PeerMessage::Ghost(i) => (MessageKind::Ghost, [i.0, 0, 0]),
+            PeerMessage::ReadIndex { term, context } => {
+                (MessageKind::ReadIndex, [term.0, *context, 0])
+            }
             PeerMessage::ReadIndexAnswer { context, index } => {
-                ("read-index-ok", [0, *context, index.0])
+                (MessageKind::ReadIndexOk, [0, *context, index.0])
             }
             PeerMessage::SnapshotPart(part) => {
-                ("snapshot-part", [part.transfer.term.0, part.meta.index.0, part.part])
+                (MessageKind::SnapshotPart, [part.transfer.term.0, part.meta.index.0, part.part])
             }
             PeerMessage::SnapshotAck { transfer, next } => {
-                ("snapshot-ack", [transfer.term.0, transfer.number, *next])
+                (MessageKind::SnapshotAck, [transfer.term.0, transfer.number, *next])
             }
         }
     }

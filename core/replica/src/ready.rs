@@ -42,6 +42,7 @@ impl Replica {
             if ready.must_sync() {
                 self.persistence.require();
             }
+            self.note_append(&entries);
             self.raft.mut_store().append(&entries);
             for message in ready.take_persisted_messages() {
                 self.send_after_writes(message);
@@ -56,6 +57,18 @@ impl Replica {
             self.release_effects();
             self.apply(committed);
         }
+    }
+
+    fn note_append(&mut self, entries: &[Entry]) {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        let held = self.raft.store().last();
+        let event = Event::Appended {
+            first: Index(first.index),
+            last: Index(last.index),
+            term: Term(last.term),
+            replaced: (held + 1).saturating_sub(first.index),
+        };
+        self.event(event);
     }
 
     #[expect(

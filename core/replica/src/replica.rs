@@ -148,6 +148,7 @@ impl Replica {
             phase: self.phase,
             role: role_of(raft.state),
             term: Term(raft.term),
+            vote: (raft.vote != INVALID_ID).then_some(NodeId(raft.vote)),
             leader: self.leader(),
             commit: Index(raft.raft_log.committed),
             applied: Index(log.applied().0),

@@ -1,6 +1,6 @@
 //! What a failure leaves behind: a folder with everything that it takes to see it again.
 //!
-//! `plan.toml`, `history.jsonl`, `trace.jsonl`, `outcome.json`, and `verdict.txt` to start with. No wall clock: the same
+//! `plan.toml`, `history.jsonl`, `trace.wwt`, `outcome.json`, and `verdict.txt` to start with. No wall clock: the same
 //! failure leaves the same bytes.
 
 use crate::{
@@ -12,13 +12,15 @@ use std::{
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
-use whitewater_record::{Outcome, Plan};
+use whitewater_record::{Outcome, Plan, Trace};
 use whitewater_reports::{Failure, text};
 
 /// File of the history.
 pub(crate) const HISTORY: &str = "history.jsonl";
-/// File of the events.
+/// File of the events, as JSON lines.
 pub(crate) const TRACE: &str = "trace.jsonl";
+/// File of the events, packed.
+const TRACE_PACKED: &str = "trace.wwt";
 /// File of the outcome.
 pub(crate) const OUTCOME: &str = "outcome.json";
 const PLAN: &str = "plan.toml";
@@ -54,11 +56,19 @@ pub(crate) fn keep_failure(
         return Ok(Kept { failure, difference: None });
     }
     let again = engine::run(plan, true, None);
-    keep_all(&folder, &again)?;
+    write(&folder.join(HISTORY), |out| again.history.write(out))?;
+    write_trace(&folder.join(TRACE_PACKED), &again.trace)?;
+    write_outcome(&folder, &again.outcome)?;
     Ok(Kept { failure, difference: difference(outcome, &again.outcome) })
 }
 
-/// Writes history, trace and outcome of a run.
+/// Writes a trace: as JSON lines if the file is named so, else packed.
+pub(crate) fn write_trace(path: &Path, trace: &Trace) -> Result<(), CliError> {
+    let is_text = path.extension().is_some_and(|extension| extension == "jsonl");
+    write(path, |out| if is_text { trace.write(out) } else { trace.pack(out) })
+}
+
+/// Writes history, trace and outcome of a run as text, line by line, so that two runs can be compared.
 pub(crate) fn keep_all(folder: &Path, finished: &Finished) -> Result<(), CliError> {
     fs::create_dir_all(folder).map_err(CliError::io(folder.display().to_string()))?;
     write(&folder.join(HISTORY), |out| finished.history.write(out))?;

@@ -31,7 +31,7 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
             console.remark(shown.trim_end());
         }
         Some(path) => {
-            artefacts::write(path, |out| finished.trace.write(out))?;
+            artefacts::write_trace(path, &finished.trace)?;
             console.result(&shown)?;
         }
         None => console.result(&shown)?,

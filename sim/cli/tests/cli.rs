@@ -201,10 +201,10 @@ fn sim_the_printed_line_replays_the_failure_when_it_is_pasted() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let shown = stdout(&output);
     let line = shown.lines().find_map(|line| line.strip_prefix("replay: ")).unwrap();
-    let trace = out.join("again.jsonl");
+    let trace = out.join("again.wwt");
     let pasted = format!("{line} --trace '{}'", trace.display());
     let again = Command::new("sh").args(["-c", &pasted]).output().unwrap();
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    let kept = out.join("swarm-1-reply-before-persist").join("trace.jsonl");
+    let kept = out.join("swarm-1-reply-before-persist").join("trace.wwt");
     assert!(fs::read(kept).unwrap() == fs::read(trace).unwrap(), "the traces differ");
 }

@@ -30,5 +30,5 @@ pub use crate::{
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     time::{SimTime, Span},
-    trace::{Row, RowKind, Trace},
+    trace::{Row, RowKind, Trace, TraceError},
 };

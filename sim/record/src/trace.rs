@@ -1,10 +1,23 @@
-//! The trace: every event of a run as one fixed-width row, and a rolling hash over all of them.
+//! The trace: every event of a run as one row of numbers with its cause, and a rolling hash over all of them.
+//!
+//! ```text
+//!  world --Row--> Trace --pack--> bytes (columnar, see [`columns`]) --unpack--> Trace --> replay, reports, exports
+//!                   `----write--> JSON lines
+//! ```
 //!
 //! Rows have no strings, so that hashing one costs a few multiplications and keeping one costs no allocation. What the
-//! three numbers mean depends on the kind: [`RowKind::columns`] names them.
+//! numbers mean depends on the kind: [`RowKind::columns`] names them, and where a number stands for a word,
+//! [`Column::words`] has the words. A delivery that changed nothing is one that no row names as its cause.
+
+mod columns;
 
 use crate::{Mixer, SimTime};
 use std::io::{self, Write};
+
+pub use columns::TraceError;
+
+/// Numbers in a row.
+pub const FIELDS: usize = 6;
 
 /// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +28,55 @@ pub struct Row {
     pub kind: RowKind,
     /// Where: a node's id, 0 for the world.
     pub node: u64,
-    /// The three numbers of the kind.
-    pub fields: [u64; 3],
+    /// The event that brought this one about, by its number from 0; always an earlier one. [`None`] for what the plan
+    /// or a timer began.
+    pub cause: Option<u64>,
+    /// The numbers of the kind, in the order of its columns; 0 where it has fewer.
+    pub fields: [u64; FIELDS],
 }
 
+/// One number of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What the number stands for, by place; empty if it is just a number.
+    pub words: &'static [&'static str],
+}
+
+/// The kinds of messages between nodes.
+pub const MESSAGES: &[&str] = &[
+    "append",
+    "append-ok",
+    "append-reject",
+    "heartbeat",
+    "heartbeat-ok",
+    "pre-vote",
+    "pre-vote-yes",
+    "pre-vote-no",
+    "vote",
+    "vote-yes",
+    "vote-no",
+    "timeout-now",
+    "raft",
+    "hello",
+    "welcome",
+    "ghost",
+    "read-index",
+    "read-index-ok",
+    "snapshot-part",
+    "snapshot-ack",
+];
+/// Roles in Raft.
+pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];
+/// Ends of an operation.
+pub const OUTCOMES: &[&str] = &["ok", "fail", "info"];
+const DROPS: &[&str] = &["", "loss", "partition", "receiver-down"];
+const REFUSALS: &[&str] = &["", "damage", "wiped-disk"];
+const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk"];
+
 macro_rules! rows {
-    ($($variant:ident, $name:literal, [$a:literal, $b:literal, $c:literal], $doc:literal;)*) => {
+    ($($variant:ident, $name:literal, [$($column:literal $(: $words:expr)?),*], $doc:literal;)*) => {
         /// The kinds of events.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
@@ -29,7 +85,7 @@ macro_rules! rows {
         }
 
         impl RowKind {
-            /// Every kind.
+            /// Every kind, at the place of its number.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The word for it in text forms.
@@ -37,38 +93,59 @@ macro_rules! rows {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What the three numbers are; an empty name marks an unused one.
-            pub const fn columns(self) -> [&'static str; 3] {
-                match self { $(Self::$variant => [$a, $b, $c],)* }
+            /// What it means, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+
+            /// What the numbers are.
+            pub const fn columns(self) -> &'static [Column] {
+                match self { $(Self::$variant => &[$(Column { name: $column, words: words!($($words)?) }),*],)* }
             }
         }
     };
 }
 
+macro_rules! words {
+    () => {
+        &[]
+    };
+    ($words:expr) => {
+        $words
+    };
+}
+
 rows! {
-    Send, "send", ["message", "to", "digest"], "A message leaves a node. `digest` is of its kind, term and index.";
+    Send, "send", ["message", "to", "kind": MESSAGES, "term", "index", "more"], "A message leaves a node. `more`: entries of an append, log term of a vote, part of a snapshot.";
     Deliver, "deliver", ["message", "from", "copy"], "A message arrives.";
-    Drop, "drop", ["message", "to", "reason"], "A message is lost: 1 loss, 2 partition, 3 the receiver is down.";
+    Drop, "drop", ["message", "to", "reason": DROPS], "A message is lost.";
+    Timer, "timer", [], "A timer fires, and something comes of it.";
     Submit, "submit", ["write", "ops", "bytes"], "A batch is given to the disk.";
-    DiskDone, "disk-done", ["write", "ok", ""], "A batch is done, or failed.";
+    DiskDone, "disk-done", ["write", "ok"], "A batch is done, or failed.";
+    Append, "append", ["first", "last", "term", "replaced"], "Entries enter a log, not yet durable. `replaced`: entries of the old log from `first` on.";
+    Vote, "vote", ["term", "for"], "A replica votes, not yet durable.";
     Boot, "boot", ["epoch", "term", "applied"], "A replica has recovered and runs.";
-    Refuse, "refuse", ["epoch", "reason", ""], "A replica refuses to start: 1 damage, 2 wiped disk.";
+    Refuse, "refuse", ["epoch", "reason": REFUSALS], "A replica refuses to start.";
     Crash, "crash", ["epoch", "power", "lost"], "A process dies. `lost`: unsynced bytes that the power loss took.";
-    Stop, "stop", ["epoch", "reason", ""], "A replica stops by itself.";
-    Pause, "pause", ["epoch", "", ""], "A process stands still.";
-    Resume, "resume", ["epoch", "", ""], "A paused process goes on.";
-    Role, "role", ["role", "term", "leader"], "A replica changes role: 0 follower, 1 pre-candidate, 2 candidate, 3 leader.";
-    Commit, "commit", ["index", "term", ""], "A replica learns of a commit.";
-    Apply, "apply", ["index", "term", "chain"], "A replica applies an entry.";
+    Stop, "stop", ["epoch", "reason": STOPS], "A replica stops by itself.";
+    Pause, "pause", ["epoch"], "A process stands still.";
+    Resume, "resume", ["epoch"], "A paused process goes on.";
+    Role, "role", ["role": ROLES, "term", "leader"], "A replica changes role, term or leader.";
+    Commit, "commit", ["index", "term"], "A replica learns of a commit.";
+    Apply, "apply", ["index", "term", "chain", "process", "sequence", "revision"], "A replica applies an entry. The request that it carried and the revision that it made; all 0 if it made none.";
     Snapshot, "snapshot", ["index", "term", "installed"], "A snapshot is durable: taken here, or installed from a peer.";
-    Members, "members", ["index", "voters", "outgoing"], "A configuration is applied; the sets are bit masks of ids.";
+    Members, "members", ["index", "voters", "outgoing", "learners"], "A configuration is applied; the sets are bit masks of ids.";
     Invoke, "invoke", ["process", "sequence", "digest"], "A client asks.";
-    Complete, "complete", ["process", "sequence", "outcome"], "A client has its answer: 0 ok, 1 fail, 2 info.";
-    FaultOn, "fault-on", ["fault", "victim", ""], "A fault of the plan begins, by its number.";
-    FaultOff, "fault-off", ["fault", "victim", ""], "A fault of the plan ends.";
-    Heal, "heal", ["", "", ""], "The safety phase ends; all is healed.";
-    Violation, "violation", ["code", "", ""], "An invariant is broken for the first time.";
-    End, "end", ["events", "", ""], "The run ends.";
+    Receive, "receive", ["process", "sequence"], "A client's request reaches a node.";
+    Reply, "reply", ["process", "sequence", "ok"], "A node answers a client.";
+    Complete, "complete", ["process", "sequence", "outcome": OUTCOMES, "revision"], "A client has its answer, or gives up. The revision in the answer.";
+    FaultOn, "fault-on", ["fault", "victim"], "A fault of the plan begins, by its number.";
+    Cut, "cut", ["fault", "from", "to"], "A partition cuts a link between nodes, in this direction.";
+    Join, "join", ["fault"], "A flapping partition lets go for a while.";
+    FaultOff, "fault-off", ["fault", "victim"], "A fault of the plan ends.";
+    Heal, "heal", [], "The safety phase ends; all is healed.";
+    Violation, "violation", ["code"], "An invariant is broken for the first time.";
+    End, "end", ["events"], "The run ends.";
 }
 
 /// The events of a run: always their hash and number, and themselves if they are kept.
@@ -77,6 +154,28 @@ pub struct Trace {
     hash: Mixer,
     events: u64,
     rows: Option<Vec<Row>>,
+}
+
+impl Row {
+    /// A row with the given numbers, the others being 0.
+    pub fn new(at: SimTime, kind: RowKind, node: u64, cause: Option<u64>, numbers: &[u64]) -> Self {
+        let mut fields = [0; FIELDS];
+        fields[..numbers.len()].copy_from_slice(numbers);
+        Self { at, kind, node, cause, fields }
+    }
+
+    /// The number of a column; [`None`] if the kind has none of that name.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        let place = self.kind.columns().iter().position(|column| column.name == name)?;
+        Some(self.fields[place])
+    }
+}
+
+impl Column {
+    /// The word that the number stands for, if there is one.
+    pub fn word(&self, number: u64) -> Option<&'static str> {
+        usize::try_from(number).ok().and_then(|place| self.words.get(place)).copied()
+    }
 }
 
 impl Trace {
@@ -93,9 +192,10 @@ impl Trace {
     /// Adds one event.
     pub fn add(&mut self, row: Row) {
         self.hash.add(row.at.0);
-        self.hash.add((row.kind as u64) << 32 | row.node);
-        self.hash.add(row.fields[0].wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ row.fields[1]);
-        self.hash.add(row.fields[2]);
+        self.hash.add((row.kind as u64) << 56 | row.node << 48 ^ row.cause.map_or(0, |it| it + 1));
+        for pair in row.fields[..row.kind.columns().len().next_multiple_of(2)].chunks_exact(2) {
+            self.hash.add(pair[0].wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ pair[1]);
+        }
         self.events += 1;
         if let Some(rows) = &mut self.rows {
             rows.push(row);
@@ -117,6 +217,16 @@ impl Trace {
         self.rows.as_deref().unwrap_or_default()
     }
 
+    /// Writes the kept rows in the packed form.
+    pub fn pack(&self, out: impl Write) -> io::Result<()> {
+        columns::write(self, out)
+    }
+
+    /// Reads the packed form. `name` is for error messages, which say the byte.
+    pub fn unpack(name: &str, bytes: &[u8]) -> Result<Self, TraceError> {
+        columns::read(name, bytes)
+    }
+
     /// Writes the kept rows as JSON lines: `{"event":0,"at":12,"node":1,"kind":"send",...}`.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         writeln!(
@@ -133,9 +243,13 @@ impl Trace {
                 row.node,
                 row.kind.name()
             )?;
-            for (name, value) in row.kind.columns().iter().zip(row.fields) {
-                if !name.is_empty() {
-                    write!(out, ",\"{name}\":{value}")?;
+            if let Some(cause) = row.cause {
+                write!(out, ",\"cause\":{cause}")?;
+            }
+            for (column, value) in row.kind.columns().iter().zip(row.fields) {
+                match column.word(value) {
+                    Some(word) => write!(out, ",\"{}\":\"{word}\"", column.name)?,
+                    None => write!(out, ",\"{}\":{value}", column.name)?,
                 }
             }
             writeln!(out, "}}")?;

@@ -31,7 +31,7 @@ impl World {
     pub(crate) fn start_admin(&mut self, fault: usize) {
         let process = self.processes.spawn(Asker::Admin(fault));
         self.admins.all.insert(fault, Admin { process, sequence: 0, hint: None, pending: None });
-        self.agenda.add(self.now, Due::Admin { fault });
+        self.later(self.now, Due::Admin { fault });
     }
 
     /// An admin asks.
@@ -42,13 +42,13 @@ impl World {
         let leader = self.machines.leader();
         let admin = self.admins.all.get_mut(&fault).expect("it has begun");
         let Some(node) = admin.hint.take().or(leader) else {
-            self.agenda.add(self.now + limits::ADMIN_BACKOFF, Due::Admin { fault });
+            self.later(self.now + limits::ADMIN_BACKOFF, Due::Admin { fault });
             return;
         };
         let id = RequestId { process: admin.process, sequence: admin.sequence };
         admin.sequence += 1;
         admin.pending = Some(id);
-        self.agenda.add(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
+        self.later(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
         self.ask(id, node, request);
     }
 
@@ -79,6 +79,6 @@ impl World {
         if let Some(Answer::Reply(Err(Error::NotLeader { hint }))) = answer {
             admin.hint = *hint;
         }
-        self.agenda.add(self.now + limits::ADMIN_BACKOFF, Due::Admin { fault });
+        self.later(self.now + limits::ADMIN_BACKOFF, Due::Admin { fault });
     }
 }

@@ -46,14 +46,14 @@ pub(crate) enum Due {
 pub(crate) struct Agenda {
     heap: BinaryHeap<Reverse<(SimTime, u64, u32)>>,
     /// Payloads lie here, so that the heap moves small keys only.
-    slots: Vec<Option<Due>>,
+    slots: Vec<Option<(Option<u64>, Due)>>,
     free: Vec<u32>,
     added: u64,
 }
 
 impl Agenda {
-    /// Adds one entry. What is due never is left out.
-    pub(crate) fn add(&mut self, at: SimTime, due: Due) {
+    /// Adds one entry, with the event that it comes of. What is due never is left out.
+    pub(crate) fn add(&mut self, at: SimTime, cause: Option<u64>, due: Due) {
         if at == SimTime::NEVER {
             return;
         }
@@ -61,7 +61,7 @@ impl Agenda {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).expect("events in flight are bounded by memory")
         });
-        self.slots[slot as usize] = Some(due);
+        self.slots[slot as usize] = Some((cause, due));
         self.heap.push(Reverse((at, self.added, slot)));
         self.added += 1;
     }
@@ -72,10 +72,10 @@ impl Agenda {
     }
 
     /// Takes the earliest entry.
-    pub(crate) fn pop(&mut self) -> Option<(SimTime, Due)> {
+    pub(crate) fn pop(&mut self) -> Option<(SimTime, Option<u64>, Due)> {
         let Reverse((at, _, slot)) = self.heap.pop()?;
-        let due = self.slots[slot as usize].take().expect("a key points to its payload");
+        let (cause, due) = self.slots[slot as usize].take().expect("a key points to its payload");
         self.free.push(slot);
-        Some((at, due))
+        Some((at, cause, due))
     }
 }

@@ -70,7 +70,7 @@ impl World {
         let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
         match self.network.send(self.now, from, to) {
             Fate::Once(at) | Fate::Twice(at, _) => {
-                self.agenda.add(at, Due::Request { node, id, request });
+                self.later(at, Due::Request { node, id, request });
             }
             Fate::Cut => {
                 if self.machines.is_alive(node) {
@@ -85,7 +85,7 @@ impl World {
     pub(crate) fn answer(&mut self, node: NodeId, id: RequestId, answer: Answer) {
         let (from, to) = (Port::node(node), self.port(self.processes.asker(id.process)));
         match self.network.send(self.now, from, to) {
-            Fate::Once(at) | Fate::Twice(at, _) => self.agenda.add(at, Due::Answer { id, answer }),
+            Fate::Once(at) | Fate::Twice(at, _) => self.later(at, Due::Answer { id, answer }),
             Fate::Cut => self.network.credit_cut(from, to),
             Fate::Lost => {}
         }

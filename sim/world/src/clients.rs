@@ -26,7 +26,7 @@ impl World {
         let client = &self.clients[index];
         if let Some(operation) = self.plan.clients[index].operations.get(client.next) {
             let wait = if client.attempts == 0 { operation.after } else { wait };
-            self.agenda.add(self.now + wait, Due::Client { client: index });
+            self.later(self.now + wait, Due::Client { client: index });
         }
     }
 
@@ -42,14 +42,14 @@ impl World {
         let operation = self.invoke(id, node, request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.clients[index].pending = Some(pending);
-        self.agenda.add(self.now + self.plan.timeout, Due::Timeout { id });
+        self.later(self.now + self.plan.timeout, Due::Timeout { id });
         self.ask(id, node, request);
     }
 
     /// Records an invocation.
     pub(crate) fn invoke(&mut self, id: RequestId, node: NodeId, request: Request) -> usize {
         let fields = [u64::from(id.process.0), u64::from(id.sequence), steps::digest(&request)];
-        self.row(RowKind::Invoke, node.0, fields);
+        self.begin(RowKind::Invoke, node.0, &fields);
         let completion = Completion::Info(Error::TimedOut);
         let (invoked, completed) = (self.now, SimTime::NEVER);
         let operation =
@@ -62,19 +62,19 @@ impl World {
     pub(crate) fn complete(&mut self, operation: usize, completion: Completion<Response, Error>) {
         let now = self.now;
         let operation = &mut self.history.operations[operation];
-        let outcome = match &completion {
+        let (outcome, revision) = match &completion {
             Completion::Ok(response) => {
                 self.acked = self.acked.max(response.header.revision);
-                0
+                (0, response.header.revision.0)
             }
-            Completion::Fail(_) => 1,
-            Completion::Info(_) => 2,
+            Completion::Fail(_) => (1, 0),
+            Completion::Info(_) => (2, 0),
         };
         operation.completed = now;
         operation.completion = completion;
         let (id, node) = (operation.id, operation.node);
-        let fields = [u64::from(id.process.0), u64::from(id.sequence), outcome];
-        self.row(RowKind::Complete, node.0, fields);
+        let fields = [id.process.0.into(), id.sequence.into(), outcome, revision];
+        self.begin(RowKind::Complete, node.0, &fields);
     }
 
     /// An answer, or none in time.
@@ -118,7 +118,7 @@ impl World {
             client.target = NodeId(client.target.0 % self.plan.cluster.nodes + 1);
             client.pending = Some(Pending { wire, resends: pending.resends + 1, ..pending });
             let node = client.target;
-            self.agenda.add(self.now + self.plan.timeout, Due::Timeout { id: wire });
+            self.later(self.now + self.plan.timeout, Due::Timeout { id: wire });
             self.ask(wire, node, request);
         }
         resends

@@ -16,7 +16,7 @@ use std::{
 };
 use whitewater_api::{DiskOp, Monotonic, NodeId, WriteId};
 use whitewater_physics::{Fate, Port};
-use whitewater_record::{CrashPoint, Mixer, RowKind};
+use whitewater_record::{CrashPoint, RowKind};
 use whitewater_replica::{Envelope, Event, Input, Output, Replica, Status};
 
 /// Where the main task and the drivers meet. Exactly one of them has the turn, the others wait; whoever has it lets the
@@ -41,7 +41,8 @@ enum Turn {
 
 #[derive(Debug, Default)]
 struct Seat {
-    inbox: VecDeque<Input>,
+    /// Inputs, each with its cause.
+    inbox: VecDeque<(Option<u64>, Input)>,
     driver: Option<Waker>,
     /// The driver's task exists.
     is_taken: bool,
@@ -58,8 +59,8 @@ impl Stage {
     }
 
     /// Puts an input before the driver of a node.
-    pub(crate) fn seat(&mut self, node: NodeId, input: Input) {
-        self.at(node).inbox.push_back(input);
+    pub(crate) fn seat(&mut self, node: NodeId, cause: Option<u64>, input: Input) {
+        self.at(node).inbox.push_back((cause, input));
     }
 
     /// A driver is about to be spawned, and has the next turn.
@@ -173,10 +174,12 @@ pub(crate) async fn drive(shared: Shared, node: NodeId) {
     while goes_on {
         let (now, input) = next(shared, node).await;
         let is_disk = matches!(input, Input::DiskDone { .. });
+        let is_timer = matches!(input, Input::Tick);
         if guarded(shared, node, || replica.step(now, input, &mut outputs)).is_none() {
             return;
         }
-        let stepped = Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk };
+        let stepped =
+            Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk, is_timer };
         goes_on = shared.lock().perform(node, stepped, &mut outputs);
     }
 }
@@ -188,8 +191,9 @@ async fn next(shared: &Shared, node: NodeId) -> (Monotonic, Input) {
         while matches!(world.stage.turn, Turn::Driver(other) if other == node) {
             let machine = world.machines.get(node);
             if !machine.is_doomed
-                && let Some(input) = world.stage.at(node).inbox.pop_front()
+                && let Some((cause, input)) = world.stage.at(node).inbox.pop_front()
             {
+                world.cause = cause;
                 return Poll::Ready((machine.clock.monotonic(world.now), input));
             }
             world.hand_over();
@@ -218,6 +222,8 @@ pub(crate) struct Stepped {
     pub(crate) next_wake: Monotonic,
     /// Whether the input was the completion of a batch.
     pub(crate) is_disk: bool,
+    /// Whether it was the timer.
+    pub(crate) is_timer: bool,
 }
 
 impl World {
@@ -256,10 +262,10 @@ impl World {
         outputs: &mut Vec<Output>,
     ) -> bool {
         let epoch = self.machines.get(node).epoch;
-        self.row(RowKind::Boot, node.0, [epoch, status.term.0, status.applied.0]);
+        self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
         self.machines.get_mut(node).status = status.clone();
-        self.perform(node, Stepped { status, next_wake, is_disk: false }, outputs)
+        self.perform(node, Stepped { status, next_wake, is_disk: false, is_timer: false }, outputs)
     }
 
     /// A replica refuses to start. Nothing in this world damages what was synced, so it must not.
@@ -267,7 +273,7 @@ impl World {
         let machine = self.machines.get_mut(node);
         machine.life = Life::Down { powered: true };
         let epoch = machine.epoch;
-        self.row(RowKind::Refuse, node.0, [epoch, 1, 0]);
+        self.row(RowKind::Refuse, node.0, &[epoch, 1]);
         self.observer.on_refusal(node, error);
     }
 
@@ -283,6 +289,9 @@ impl World {
         stepped: Stepped,
         outputs: &mut Vec<Output>,
     ) -> bool {
+        if stepped.is_timer && !outputs.is_empty() {
+            self.begin(RowKind::Timer, node.0, &[]);
+        }
         self.note_status(node, stepped.status, stepped.next_wake);
         let sends = || outputs.iter().any(|output| matches!(output, Output::Send(_)));
         if stepped.is_disk && sends() && self.pass(node, CrashPoint::BeforeSend) {
@@ -295,6 +304,12 @@ impl World {
                 Output::Disk { write, ops } => self.submit(node, write, ops),
                 Output::Reply { id, result } => {
                     self.machines.get_mut(node).serving.retain(|other| *other != id);
+                    let ok = u64::from(result.is_ok());
+                    self.row(
+                        RowKind::Reply,
+                        node.0,
+                        &[id.process.0.into(), id.sequence.into(), ok],
+                    );
                     self.answer(node, id, Answer::Reply(result));
                 }
                 Output::Event(event) => self.note_event(node, &event),
@@ -315,30 +330,34 @@ impl World {
     fn send(&mut self, envelope: Envelope) {
         self.messages += 1;
         let (message, from, to) = (self.messages, envelope.from, envelope.to);
-        self.row(RowKind::Send, from.0, [message, to.0, digest(&envelope)]);
+        let (kind, [term, index, more]) = envelope.summary();
+        let before = self.cause;
+        self.begin(RowKind::Send, from.0, &[message, to.0, kind as u64, term, index, more]);
         self.observer.on_send(&envelope);
         match self.network.send(self.now, Port::node(from), Port::node(to)) {
-            Fate::Lost => self.row(RowKind::Drop, from.0, [message, to.0, 1]),
+            Fate::Lost => self.row(RowKind::Drop, from.0, &[message, to.0, 1]),
             Fate::Cut => {
-                self.row(RowKind::Drop, from.0, [message, to.0, 2]);
+                self.row(RowKind::Drop, from.0, &[message, to.0, 2]);
                 if self.machines.is_alive(to) {
                     self.network.credit_cut(Port::node(from), Port::node(to));
                 }
             }
-            Fate::Once(at) => self.agenda.add(at, Due::Deliver { message, copy: 0, envelope }),
+            Fate::Once(at) => self.later(at, Due::Deliver { message, copy: 0, envelope }),
             Fate::Twice(first, second) => {
                 let again = envelope.clone();
-                self.agenda.add(first, Due::Deliver { message, copy: 0, envelope });
-                self.agenda.add(second, Due::Deliver { message, copy: 1, envelope: again });
+                self.later(first, Due::Deliver { message, copy: 0, envelope });
+                self.later(second, Due::Deliver { message, copy: 1, envelope: again });
             }
         }
+        self.cause = before;
     }
 
     fn submit(&mut self, node: NodeId, write: WriteId, ops: Vec<DiskOp>) {
         let count = u64::try_from(ops.len()).expect("a length fits 64 bits");
         let bytes: usize = ops.iter().map(DiskOp::bytes).sum();
         let bytes = u64::try_from(bytes).expect("a length fits 64 bits");
-        self.row(RowKind::Submit, node.0, [write.0, count, bytes]);
+        let before = self.cause;
+        self.begin(RowKind::Submit, node.0, &[write.0, count, bytes]);
         for op in &ops {
             if let DiskOp::Remove { file } = op {
                 self.observer.on_remove(node, file);
@@ -349,7 +368,8 @@ impl World {
         let machine = self.machines.get_mut(node);
         let done = machine.disk.submit(now, write, ops);
         let epoch = machine.epoch;
-        self.agenda.add(done, Due::DiskDone { node, epoch, write });
+        self.later(done, Due::DiskDone { node, epoch, write });
+        self.cause = before;
         if dies {
             self.crash_halfway(node, done);
         }
@@ -367,10 +387,15 @@ impl World {
         let after = machine.status.clone();
         if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {
             let leader = after.leader.map_or(0, |leader| leader.0);
-            self.row(RowKind::Role, node.0, [after.role as u64, after.term.0, leader]);
+            self.row(RowKind::Role, node.0, &[after.role as u64, after.term.0, leader]);
+        }
+        if before.vote != after.vote
+            && let Some(candidate) = after.vote
+        {
+            self.row(RowKind::Vote, node.0, &[after.term.0, candidate.0]);
         }
         if before.commit != after.commit {
-            self.row(RowKind::Commit, node.0, [after.commit.0, after.term.0, 0]);
+            self.row(RowKind::Commit, node.0, &[after.commit.0, after.term.0]);
         }
         if self.observer.on_status(node, &before, &after) {
             self.nemesis.on_leader(node);
@@ -379,17 +404,25 @@ impl World {
 
     fn note_event(&mut self, node: NodeId, event: &Event) {
         match event {
+            Event::Appended { first, last, term, replaced } => {
+                self.row(RowKind::Append, node.0, &[first.0, last.0, term.0, *replaced]);
+            }
             Event::Applied { index, term, chain, made, .. } => {
-                self.row(RowKind::Apply, node.0, [index.0, term.0, *chain]);
+                let (process, sequence, revision) = made.map_or((0, 0, 0), |(id, revision)| {
+                    (id.process.0.into(), id.sequence.into(), revision.0)
+                });
+                let numbers = [index.0, term.0, *chain, process, sequence, revision];
+                self.row(RowKind::Apply, node.0, &numbers);
                 self.witnessed.extend(made);
             }
-            Event::Members { index, voters, outgoing, .. } => {
-                self.row(RowKind::Members, node.0, [index.0, mask(voters), mask(outgoing)]);
+            Event::Members { index, voters, outgoing, learners } => {
+                let numbers = [index.0, mask(voters), mask(outgoing), mask(learners)];
+                self.row(RowKind::Members, node.0, &numbers);
                 self.nemesis.on_members(event);
                 self.pass(node, CrashPoint::MemberChange);
             }
             Event::Snapshot { index, term, installed, .. } => {
-                self.row(RowKind::Snapshot, node.0, [index.0, term.0, u64::from(*installed)]);
+                self.row(RowKind::Snapshot, node.0, &[index.0, term.0, u64::from(*installed)]);
                 if *installed {
                     self.pass(node, CrashPoint::SnapshotInstalled);
                 }
@@ -406,18 +439,6 @@ impl World {
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);
     }
-}
-
-fn digest(envelope: &Envelope) -> u64 {
-    let (kind, numbers) = envelope.summary();
-    let mut mixer = Mixer::default();
-    for chunk in kind.as_bytes().chunks(8) {
-        mixer.add(chunk.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
-    }
-    for number in numbers {
-        mixer.add(number);
-    }
-    mixer.finish()
 }
 
 fn mask(nodes: &[NodeId]) -> u64 {

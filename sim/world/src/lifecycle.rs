@@ -94,7 +94,7 @@ impl World {
         let was_active = was_up && machine.status.phase == Phase::Active;
         let epoch = machine.epoch;
         let loss = self.end_process(node, power);
-        self.row(RowKind::Crash, node.0, [epoch, u64::from(power), loss]);
+        self.begin(RowKind::Crash, node.0, &[epoch, u64::from(power), loss]);
         if power {
             self.nemesis.count_power_loss(loss > 0);
         }
@@ -132,7 +132,7 @@ impl World {
             StopReason::DiskFailed(DiskError::NoSpace) => 2,
             StopReason::WipedDisk => 3,
         };
-        self.row(RowKind::Stop, node.0, [epoch, number, 0]);
+        self.begin(RowKind::Stop, node.0, &[epoch, number]);
         self.end_process(node, false);
         if reason == StopReason::WipedDisk {
             self.machines.get_mut(node).life = Life::Retired;
@@ -143,8 +143,7 @@ impl World {
             self.hold(node, Hold::Fault(fault));
         }
         self.hold(node, Hold::Stopped);
-        self.agenda
-            .add(self.now + limits::RESTART_AFTER, Due::Release { node, hold: Hold::Stopped });
+        self.later(self.now + limits::RESTART_AFTER, Due::Release { node, hold: Hold::Stopped });
     }
 
     /// The process stands still.
@@ -152,7 +151,7 @@ impl World {
         let machine = self.machines.get_mut(node);
         machine.pauses.push(fault);
         let epoch = machine.epoch;
-        self.row(RowKind::Pause, node.0, [epoch, 0, 0]);
+        self.row(RowKind::Pause, node.0, &[epoch]);
     }
 
     /// The process goes on: what has come in the meantime is handled at once, in order.
@@ -165,8 +164,9 @@ impl World {
             return;
         }
         let waiting = std::mem::take(&mut machine.waiting);
-        self.row(RowKind::Resume, node.0, [epoch, 0, 0]);
-        for input in waiting {
+        self.row(RowKind::Resume, node.0, &[epoch]);
+        for (cause, input) in waiting {
+            self.cause = cause;
             self.input(node, input);
         }
     }

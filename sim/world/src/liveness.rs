@@ -62,7 +62,7 @@ impl World {
             + Span(limits::RECOVERY_PER_NODE.0 * started)
             + self.plan.timeout;
         self.recovery.deadline = self.now + bound;
-        self.agenda.add(self.now, Due::Look);
+        self.later(self.now, Due::Look);
     }
 
     /// Looks at the cluster.
@@ -79,7 +79,7 @@ impl World {
             self.phase = PhaseOfRun::Over;
             return;
         }
-        self.agenda.add(self.now + limits::LOOK_EVERY, Due::Look);
+        self.later(self.now + limits::LOOK_EVERY, Due::Look);
     }
 
     /// Members of the newest configuration whose process may run.
@@ -171,7 +171,7 @@ impl World {
         let operation = self.invoke(id, node, request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.recovery.pending = Some((pending, probe));
-        self.agenda.add(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
+        self.later(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
         self.ask(id, node, request);
     }
 

@@ -22,8 +22,8 @@ pub(crate) struct Machine {
     pub(crate) holds: Vec<Hold>,
     /// Faults that pause the process.
     pub(crate) pauses: Vec<usize>,
-    /// Inputs that wait until the process goes on.
-    pub(crate) waiting: VecDeque<Input>,
+    /// Inputs that wait until the process goes on, each with its cause.
+    pub(crate) waiting: VecDeque<(Option<u64>, Input)>,
     /// What the replica looked like after its last step.
     pub(crate) status: Status,
     /// When it wants to be stepped again.
@@ -160,6 +160,7 @@ pub(crate) const fn blank() -> Status {
         phase: Phase::Stopped,
         role: Role::Follower,
         term: Term(0),
+        vote: None,
         leader: None,
         commit: Index(0),
         applied: Index(0),

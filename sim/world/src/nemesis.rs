@@ -153,7 +153,7 @@ impl World {
     /// Puts the faults of the plan on the agenda.
     pub(crate) fn plan_faults(&mut self) {
         for (fault, planned) in self.plan.clone().faults.iter().enumerate() {
-            self.agenda.add(planned.at, Due::FaultOn { fault });
+            self.later(planned.at, Due::FaultOn { fault });
         }
     }
 
@@ -169,15 +169,15 @@ impl World {
         let victim = planned.fault.victim().and_then(|victim| self.victim(victim));
         self.nemesis.faults[fault].is_on = true;
         self.nemesis.faults[fault].victim = victim;
+        let number = u64::try_from(fault).expect("an index fits 64 bits");
+        self.begin(RowKind::FaultOn, 0, &[number, victim.map_or(0, |node| node.0)]);
         let is_applied = match victim {
             Some(node) => self.strike(fault, planned, node),
             None if planned.fault.victim().is_some() => false,
             None => self.strike_all(fault, planned),
         };
         self.nemesis.faults[fault].is_applied = is_applied;
-        let number = u64::try_from(fault).expect("an index fits 64 bits");
-        self.row(RowKind::FaultOn, 0, [number, victim.map_or(0, |node| node.0), 0]);
-        self.agenda.add(planned.end(), Due::FaultOff { fault });
+        self.later(planned.end(), Due::FaultOff { fault });
     }
 
     /// A fault with one victim. Whether it was carried out.
@@ -235,7 +235,7 @@ impl World {
     fn strike_all(&mut self, fault: usize, planned: &PlannedFault) -> bool {
         if let Fault::Partition { flap, .. } = planned.fault {
             if flap.0 > 0 {
-                self.agenda.add(self.now + flap, Due::Flap { fault, up: true });
+                self.later(self.now + flap, Due::Flap { fault, up: true });
             }
             return self.cut(fault);
         }
@@ -262,6 +262,12 @@ impl World {
         let Some(split) = self.split(shape) else { return false };
         let clients = if *clients { self.client_ports() } else { Vec::new() };
         let links = split.links(&self.machines.started(), &clients, *one_way);
+        let number = u64::try_from(fault).expect("an index fits 64 bits");
+        for (from, to) in links.as_pairs().unwrap_or_default() {
+            if let (Some(from), Some(to)) = (from.as_node(), to.as_node()) {
+                self.row(RowKind::Cut, 0, &[number, from.0, to.0]);
+            }
+        }
         self.network.begin(id(fault), links, NetworkFault::Cut);
         true
     }
@@ -273,11 +279,13 @@ impl World {
         }
         if up {
             self.network.end(id(fault));
+            let number = u64::try_from(fault).expect("an index fits 64 bits");
+            self.row(RowKind::Join, 0, &[number]);
         } else {
             self.cut(fault);
         }
         if let Fault::Partition { flap, .. } = self.plan.faults[fault].fault {
-            self.agenda.add(self.now + flap, Due::Flap { fault, up: !up });
+            self.later(self.now + flap, Due::Flap { fault, up: !up });
         }
     }
 
@@ -300,6 +308,8 @@ impl World {
         }
         let plan = self.plan.clone();
         let victim = self.nemesis.faults[fault].victim;
+        let number = u64::try_from(fault).expect("an index fits 64 bits");
+        self.begin(RowKind::FaultOff, 0, &[number, victim.map_or(0, |node| node.0)]);
         self.network.end(id(fault));
         if self.network.witnessed(id(fault)) > 0 {
             self.nemesis.witness(fault);
@@ -307,8 +317,6 @@ impl World {
         if let Some(node) = victim {
             self.relieve(fault, &plan.faults[fault].fault, node);
         }
-        let number = u64::try_from(fault).expect("an index fits 64 bits");
-        self.row(RowKind::FaultOff, 0, [number, victim.map_or(0, |node| node.0), 0]);
         for node in self.machines.started() {
             self.release(node, Hold::Fault(fault));
         }
@@ -361,7 +369,7 @@ impl World {
         for fault in 0..self.plan.faults.len() {
             self.on_fault_end(fault);
         }
-        self.row(RowKind::Heal, 0, [0; 3]);
+        self.begin(RowKind::Heal, 0, &[]);
         self.phase = PhaseOfRun::Liveness;
         for node in self.machines.started() {
             self.machines.get_mut(node).holds.clear();

@@ -311,7 +311,7 @@ impl Observer {
                 }
             }
             Event::Sometimes(name) => self.tally.sometimes(name),
-            Event::SnapshotPart { .. } | Event::Read { .. } => {}
+            Event::Appended { .. } | Event::SnapshotPart { .. } | Event::Read { .. } => {}
         }
     }
 

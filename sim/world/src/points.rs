@@ -26,7 +26,7 @@ impl World {
     pub(crate) fn crash_halfway(&mut self, node: NodeId, done: SimTime) {
         let half = Span(done.since(self.now).0 / 2);
         let epoch = self.machines.get(node).epoch;
-        self.agenda.add(self.now + half, Due::CrashPoint { node, epoch });
+        self.later(self.now + half, Due::CrashPoint { node, epoch });
     }
 
     /// A planned crash is due.

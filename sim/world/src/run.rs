@@ -43,7 +43,7 @@ fn draw(world: &mut World, plan: &Plan) {
     }
     world.plan_faults();
     world.start_clients();
-    world.agenda.add(SimTime::ZERO + plan.duration, Due::Heal);
+    world.later(SimTime::ZERO + plan.duration, Due::Heal);
 }
 
 /// The record of a run that has ended, by itself or by a panic of the world, which is a violation too.
@@ -56,10 +56,10 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     world.close_history();
     if world.observer.tally.broken() > 0 {
         let code = world.observer.tally.first_code();
-        world.row(RowKind::Violation, 0, [code, 0, 0]);
+        world.row(RowKind::Violation, 0, &[code]);
     }
     let events = world.trace.events();
-    world.row(RowKind::End, 0, [events, 0, 0]);
+    world.row(RowKind::End, 0, &[events]);
     let faults = world.fault_counts();
     let history = std::mem::take(&mut world.history);
     let trace = std::mem::take(&mut world.trace);

@@ -4,8 +4,11 @@ use crate::{Options, Run, play};
 use whitewater_api::{MemberChange, NodeId, Tuning};
 use whitewater_record::{
     ClientPlan, ClusterPlan, CrashPoint, DiskProfile, Fault, NetworkProfile, Plan, PlannedFault,
-    PlannedOperation, Seed, Shape, SimTime, Span, Verdict, Victim, plan::PLAN_VERSION,
+    PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Trace, Verdict, Victim,
+    plan::PLAN_VERSION,
+    trace::{MESSAGES, ROLES},
 };
+use whitewater_replica::{MessageKind, Role};
 
 /// Three nodes, three clients and so many operations in as many seconds.
 fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
@@ -224,4 +227,49 @@ fn sim_the_promise_ledger_finds_early_replies() {
     plan.mutations.push("reply-before-persist".into());
     let run = play(&plan, &Options::default());
     assert_eq!(run.outcome.violations[0].code, "promise", "{:#?}", run.outcome);
+}
+
+#[test]
+fn the_words_of_a_trace_are_those_of_the_replicas() {
+    let kinds: Vec<&str> = MessageKind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(kinds, MESSAGES);
+    let roles = [Role::Follower, Role::PreCandidate, Role::Candidate, Role::Leader];
+    for (place, role) in roles.into_iter().enumerate() {
+        assert_eq!(role as usize, place);
+        assert_eq!(format!("{role:?}").to_lowercase(), ROLES[place].replace('-', ""));
+    }
+}
+
+#[test]
+fn sim_every_event_knows_its_cause_and_a_packed_trace_is_the_same() {
+    let mut plan = plan(11, 10, 300);
+    plan.network.loss_ppm = 20_000;
+    plan.faults.push(fault(3_000, 1_000, Fault::Crash { victim: Victim::Leader, power: true }));
+    let played = play(&plan, &Options { keep_trace: true, ..Options::default() });
+    let rows = played.trace.rows();
+    for (event, row) in (0..).zip(rows) {
+        let cause = row.cause.map(|cause| {
+            assert!(cause < event, "event {event} comes of a later one, {cause}");
+            &rows[usize::try_from(cause).unwrap()]
+        });
+        let same = |name: &str| cause.is_some_and(|cause| cause.get(name) == row.get(name));
+        let begins = |kind: RowKind| cause.is_some_and(|cause| cause.kind == kind);
+        for (kind, begun_by, number) in [
+            (RowKind::Deliver, RowKind::Send, "message"),
+            (RowKind::DiskDone, RowKind::Submit, "write"),
+            (RowKind::Receive, RowKind::Invoke, "sequence"),
+        ] {
+            assert!(row.kind != kind || begins(begun_by) && same(number), "event {event}: {row:?}");
+        }
+        let follows =
+            matches!(row.kind, RowKind::Apply | RowKind::Commit | RowKind::Vote | RowKind::Append);
+        assert!(!follows || cause.is_some(), "event {event}, {:?}, comes of nothing", row.kind);
+    }
+    let kinds: std::collections::BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
+    assert!(kinds.len() >= 18, "{kinds:?}");
+
+    let mut packed = Vec::new();
+    played.trace.pack(&mut packed).unwrap();
+    assert_eq!(Trace::unpack("packed", &packed).unwrap().rows(), rows);
+    assert!(packed.len() < rows.len() * 12, "{} bytes for {} events", packed.len(), rows.len());
 }

@@ -87,6 +87,8 @@ pub(crate) struct World {
     /// Requests and the revisions that they made, as the replicas apply them; each as often as there are replicas.
     pub(crate) witnessed: Vec<(RequestId, Revision)>,
     pub(crate) trace: Trace,
+    /// The event that what happens now comes of.
+    pub(crate) cause: Option<u64>,
     /// The newest revision that anybody has been told of.
     pub(crate) acked: Revision,
     events_at_once: u32,
@@ -118,16 +120,28 @@ impl World {
             history: History::default(),
             witnessed: Vec::new(),
             trace,
+            cause: None,
             acked: Revision(0),
             events_at_once: 0,
             plan: plan.clone(),
         }
     }
 
-    /// Adds a row to the trace.
-    pub(crate) fn row(&mut self, kind: RowKind, node: u64, fields: [u64; 3]) {
-        self.trace.add(Row { at: self.now, kind, node, fields });
+    /// Adds a row to the trace; what is under way is its cause.
+    pub(crate) fn row(&mut self, kind: RowKind, node: u64, numbers: &[u64]) {
+        self.trace.add(Row::new(self.now, kind, node, self.cause, numbers));
         self.observer.tally.place.event = self.trace.events() - 1;
+    }
+
+    /// The same, and until something else happens it is the cause of all that follows.
+    pub(crate) fn begin(&mut self, kind: RowKind, node: u64, numbers: &[u64]) {
+        self.row(kind, node, numbers);
+        self.cause = Some(self.trace.events() - 1);
+    }
+
+    /// Puts something on the agenda; what is under way is its cause.
+    pub(crate) fn later(&mut self, at: SimTime, due: Due) {
+        self.agenda.add(at, self.cause, due);
     }
 
     /// Goes on until a task has something to do.
@@ -148,8 +162,9 @@ impl World {
                     return Act::End;
                 }
             }
-            let (at, due) = self.agenda.pop().expect("there is an earliest one");
+            let (at, cause, due) = self.agenda.pop().expect("there is an earliest one");
             self.tell_time(at);
+            self.cause = cause;
             self.dispatch(due);
         }
     }
@@ -193,20 +208,20 @@ impl World {
             for fault in &machine.pauses {
                 self.nemesis.witness(*fault);
             }
-            machine.waiting.push_back(input);
+            machine.waiting.push_back((self.cause, input));
             return;
         }
-        self.stage.seat(node, input);
+        self.stage.seat(node, self.cause, input);
         self.todo.push_back(Act::Step(node));
     }
 
     fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
         let (from, to) = (envelope.from, envelope.to);
         if !self.machines.is_alive(to) {
-            self.row(RowKind::Drop, from.0, [message, to.0, 3]);
+            self.row(RowKind::Drop, from.0, &[message, to.0, 3]);
             return;
         }
-        self.row(RowKind::Deliver, to.0, [message, from.0, copy]);
+        self.begin(RowKind::Deliver, to.0, &[message, from.0, copy]);
         self.input(to, Input::Message(envelope));
     }
 
@@ -214,6 +229,7 @@ impl World {
         match self.machines.get(node).life {
             Life::Up => {
                 self.machines.get_mut(node).serving.push(id);
+                self.begin(RowKind::Receive, node.0, &[id.process.0.into(), id.sequence.into()]);
                 self.input(node, Input::Request { id, request });
             }
             Life::Down { powered: true } | Life::Retired => self.answer(node, id, Answer::Refused),
@@ -233,7 +249,7 @@ impl World {
             }
             if at > self.now {
                 // A stall came over it. This event stands for its own batch, whichever is the oldest.
-                self.agenda.add(at, Due::DiskDone { node, epoch, write });
+                self.later(at, Due::DiskDone { node, epoch, write });
                 return;
             }
             self.complete_batch(node, oldest);
@@ -246,7 +262,7 @@ impl World {
     fn complete_batch(&mut self, node: NodeId, write: WriteId) {
         let machine = self.machines.get_mut(node);
         let result = machine.disk.complete(write);
-        self.row(RowKind::DiskDone, node.0, [write.0, u64::from(result.is_ok()), 0]);
+        self.begin(RowKind::DiskDone, node.0, &[write.0, u64::from(result.is_ok())]);
         let machine = self.machines.get(node);
         self.observer.on_disk(node, &machine.disk, &machine.status);
         if self.pass(node, CrashPoint::BeforePersisted) {
@@ -269,6 +285,7 @@ impl World {
         for fault in &machine.drifts {
             self.nemesis.witness(*fault);
         }
+        self.cause = None;
         self.input(node, Input::Tick);
     }
 
@@ -283,6 +300,6 @@ impl World {
         machine.timer = Some(at);
         machine.timer_generation += 1;
         let (epoch, generation) = (machine.epoch, machine.timer_generation);
-        self.agenda.add(at, Due::Wake { node, epoch, generation });
+        self.later(at, Due::Wake { node, epoch, generation });
     }
 }

@@ -14,7 +14,8 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Envelope, Event, Input, Output, Phase, Promise, Replica, Role, Status, wal::Wal,
+    Boot, Config, Envelope, Event, Input, MessageKind, Output, Phase, Promise, Replica, Role,
+    Status, wal::Wal,
 };
 
 /// Steps after which an exchange that does not come to rest is a bug.
@@ -199,7 +200,7 @@ impl Cluster {
                     {
                         self.members = (*index, [&voters[..], &learners[..]].concat());
                     }
-                    if !matches!(event, Event::Read { lease: false, .. }) {
+                    if !matches!(event, Event::Read { lease: false, .. } | Event::Appended { .. }) {
                         self.say(&format!("{id} {}", draw::event(&event)));
                     }
                 }
@@ -343,7 +344,8 @@ impl Cluster {
             let known = self.network.len();
             self.tick(id);
             let campaigns = self.network.iter().skip(known).any(|envelope| {
-                envelope.from == id && matches!(envelope.summary().0, "vote" | "pre-vote")
+                envelope.from == id
+                    && matches!(envelope.summary().0, MessageKind::Vote | MessageKind::PreVote)
             });
             if campaigns || self.status(id).is_none_or(|status| status.role == Role::Leader) {
                 return;

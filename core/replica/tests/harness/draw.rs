@@ -7,7 +7,7 @@ use whitewater_api::{
     Body, DiskOp, Error, FileName, KeyValue, NodeId, Request, RequestId, Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
-use whitewater_replica::{Envelope, Event, PeerMessage, Role, StopReason};
+use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
 
 /// Short names for numbers that mean nothing to a reader.
 #[derive(Default)]
@@ -25,6 +25,7 @@ impl Aliases {
 pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) -> String {
     let (from, to) = (envelope.from, envelope.to);
     let (kind, [first, second, third]) = envelope.summary();
+    let kind = kind.name();
     match &envelope.body {
         PeerMessage::Raft(m) => {
             let mut text = format!("{from}@{} {arrow} {to} {kind}", m.term);
@@ -76,7 +77,8 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
 /// Whether a message is one of those that go to and fro all the time.
 pub(crate) fn is_plain_heartbeat(envelope: &Envelope) -> bool {
     let PeerMessage::Raft(message) = &envelope.body else { return false };
-    matches!(envelope.summary().0, "heartbeat" | "heartbeat-ok") && message.context.is_empty()
+    matches!(envelope.summary().0, MessageKind::Heartbeat | MessageKind::HeartbeatOk)
+        && message.context.is_empty()
 }
 
 /// A batch: `n2 disk w7: write 120 B, sync`.
@@ -101,6 +103,7 @@ pub(crate) fn short(file: &FileName) -> String {
 /// What an observer is told; nothing for what is only noise in a script.
 pub(crate) fn event(event: &Event) -> String {
     match event {
+        Event::Appended { first, last, .. } => format!("appends {first} to {last}"),
         Event::Applied { index, term, .. } => format!("applies {index}@{term}"),
         Event::Members { index, voters, outgoing, learners } => {
             let members = Members {

@@ -401,7 +401,7 @@ impl Filter {
     fn fits(&self, envelope: &Envelope) -> bool {
         self.from.is_none_or(|from| envelope.from == from)
             && self.to.is_none_or(|to| envelope.to == to)
-            && self.kind.as_ref().is_none_or(|kind| envelope.summary().0 == kind)
+            && self.kind.as_ref().is_none_or(|kind| envelope.summary().0.name() == kind)
     }
 }
 

@@ -1,0 +1,279 @@
+//! The packed form of a trace: columns of deltas, compressed. Version 1.
+//!
+//! ```text
+//!  gzip(
+//!    magic    "whitewater-trace 1\n"
+//!    events   varint
+//!    kinds    one byte an event
+//!    times    varint: nanoseconds since the event before
+//!    nodes    one byte an event
+//!    causes   varint: 0 for none, else how many events back
+//!    for each kind, in the order of its number, for each of its columns:
+//!             varint a row: the zigzag of the difference to the row of this kind before
+//!    hash     8 bytes, little endian: of all events, as the run printed it
+//!  )
+//! ```
+//!
+//! Varints are little endian, seven bits a byte, at most ten bytes. A column of one kind moves little from row to row,
+//! which is what makes the result small. A browser can read it with `DecompressionStream` and thirty lines.
+
+use super::{FIELDS, Row, RowKind, Trace};
+use crate::SimTime;
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use std::io::{self, Read, Write};
+use thiserror::Error;
+
+const MAGIC: &[u8] = b"whitewater-trace 1\n";
+/// What the magic begins with in every version.
+const MAGIC_STEM: &[u8] = b"whitewater-trace ";
+/// A node's id fits one byte, as ids are below 64.
+const NODES_MAX: u64 = 255;
+
+/// A packed trace that cannot be read.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    /// It does not decompress.
+    #[error("{name}: not a packed trace, or cut off: {source}")]
+    Compression {
+        /// The file.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another format, or another version of this one.
+    #[error("{name}: the format is `{found}`, expected `whitewater-trace 1`")]
+    Version {
+        /// The file.
+        name: String,
+        /// How it begins.
+        found: String,
+    },
+    /// It contradicts itself.
+    #[error("{name}: byte {byte} of the decompressed trace: {reason}")]
+    Damaged {
+        /// The file.
+        name: String,
+        /// Where, from 0.
+        byte: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
+    let rows = trace.rows();
+    let mut bytes = MAGIC.to_vec();
+    varint(&mut bytes, rows.len() as u64);
+    bytes.extend(rows.iter().map(|row| row.kind as u8));
+    let mut before = 0;
+    for row in rows {
+        varint(&mut bytes, row.at.0 - before);
+        before = row.at.0;
+    }
+    for row in rows {
+        let node = u8::try_from(row.node.min(NODES_MAX)).unwrap_or(u8::MAX);
+        bytes.push(node);
+    }
+    for (event, row) in (0..).zip(rows) {
+        varint(&mut bytes, row.cause.map_or(0, |cause: u64| event - cause));
+    }
+    for kind in RowKind::ALL {
+        for column in 0..kind.columns().len() {
+            let mut before = 0;
+            for row in rows.iter().filter(|row| row.kind == *kind) {
+                varint(&mut bytes, zigzag(row.fields[column].wrapping_sub(before)));
+                before = row.fields[column];
+            }
+        }
+    }
+    bytes.extend(trace.hash().to_le_bytes());
+    let mut out = GzEncoder::new(out, Compression::default());
+    out.write_all(&bytes)?;
+    out.finish().map(drop)
+}
+
+pub(super) fn read(name: &str, packed: &[u8]) -> Result<Trace, TraceError> {
+    let mut bytes = Vec::new();
+    let compression = |source| TraceError::Compression { name: name.to_owned(), source };
+    GzDecoder::new(packed).read_to_end(&mut bytes).map_err(compression)?;
+    if !bytes.starts_with(MAGIC) {
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_ours = line.starts_with(MAGIC_STEM) && line.len() < 2 * MAGIC.len();
+        let found =
+            if is_ours { String::from_utf8_lossy(line).into_owned() } else { "unknown".into() };
+        return Err(TraceError::Version { name: name.to_owned(), found });
+    }
+    let mut cursor = Cursor { bytes: &bytes, at: MAGIC.len() };
+    let rows = cursor.rows().map_err(|reason| TraceError::Damaged {
+        name: name.to_owned(),
+        byte: cursor.at,
+        reason,
+    })?;
+    let mut trace = Trace::kept();
+    for row in rows {
+        trace.add(row);
+    }
+    let damaged = |reason| TraceError::Damaged { name: name.to_owned(), byte: cursor.at, reason };
+    match cursor.bytes[cursor.at..] {
+        [] => Err(damaged("the hash is missing")),
+        ref hash if *hash == trace.hash().to_le_bytes() => Ok(trace),
+        _ => Err(damaged("the hash is not that of the events")),
+    }
+}
+
+/// A place in the decompressed bytes.
+struct Cursor<'b> {
+    bytes: &'b [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn rows(&mut self) -> Result<Vec<Row>, &'static str> {
+        let events = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        // Each event has at least a kind, a time, a node and a cause.
+        if events > (self.bytes.len() - self.at) / 4 {
+            return Err("more events are promised than there are bytes");
+        }
+        let mut rows = Vec::with_capacity(events);
+        for _ in 0..events {
+            let kind = RowKind::ALL.get(usize::from(self.byte()?));
+            let kind = *kind.ok_or("no such kind of event")?;
+            rows.push(Row { at: SimTime(0), kind, node: 0, cause: None, fields: [0; FIELDS] });
+        }
+        let mut at = 0_u64;
+        for row in &mut rows {
+            at = at.checked_add(self.varint()?).ok_or("time overflows")?;
+            row.at = SimTime(at);
+        }
+        for row in &mut rows {
+            row.node = u64::from(self.byte()?);
+        }
+        for (event, row) in (0_u64..).zip(&mut rows) {
+            let back = self.varint()?;
+            if back > 0 {
+                let cause = event.checked_sub(back);
+                row.cause = Some(cause.ok_or("a cause before the first event")?);
+            }
+        }
+        for kind in RowKind::ALL {
+            for column in 0..kind.columns().len() {
+                let mut before = 0_u64;
+                for row in rows.iter_mut().filter(|row| row.kind == *kind) {
+                    before = before.wrapping_add(unzigzag(self.varint()?));
+                    row.fields[column] = before;
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn byte(&mut self) -> Result<u8, &'static str> {
+        let byte = *self.bytes.get(self.at).ok_or("the trace is cut off")?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn varint(&mut self) -> Result<u64, &'static str> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err("a number of more than 64 bits")
+    }
+}
+
+fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(u8::try_from(value & 0x7f).unwrap_or_default() | 0x80);
+        value >>= 7;
+    }
+    bytes.push(u8::try_from(value).unwrap_or_default());
+}
+
+/// Small for small differences in both directions.
+const fn zigzag(difference: u64) -> u64 {
+    difference << 1 ^ if difference >> 63 == 1 { u64::MAX } else { 0 }
+}
+
+const fn unzigzag(value: u64) -> u64 {
+    value >> 1 ^ if value & 1 == 1 { u64::MAX } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    fn sample(events: u64) -> Trace {
+        let mut stream = Seed(7).stream("test/trace", 0);
+        let mut trace = Trace::kept();
+        let mut at = 0;
+        for event in 0..events {
+            at += stream.below(1_000_000);
+            let kind = *stream.pick(RowKind::ALL);
+            let cause = (event > 0 && stream.chance(700_000)).then(|| stream.below(event));
+            let numbers: Vec<u64> = kind
+                .columns()
+                .iter()
+                .map(|_| if stream.chance(100_000) { stream.bits() } else { stream.below(500) })
+                .collect();
+            trace.add(Row::new(SimTime(at), kind, stream.below(64), cause, &numbers));
+        }
+        trace
+    }
+
+    fn packed(trace: &Trace) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        trace.pack(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        for events in [0, 1, 2, 3_000] {
+            let trace = sample(events);
+            let again = Trace::unpack("t", &packed(&trace)).unwrap();
+            assert_eq!(again.rows(), trace.rows());
+            assert_eq!((again.hash(), again.events()), (trace.hash(), trace.events()));
+        }
+    }
+
+    #[test]
+    fn a_damaged_trace_is_refused_with_the_place() {
+        let trace = sample(50);
+        let good = packed(&trace);
+        let cut = Trace::unpack("t", &good[..good.len() / 2]).unwrap_err();
+        assert!(matches!(cut, TraceError::Compression { .. }), "{cut}");
+
+        let mut plain = Vec::new();
+        GzDecoder::new(&good[..]).read_to_end(&mut plain).unwrap();
+        let repack = |plain: &[u8]| {
+            let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+            out.write_all(plain).unwrap();
+            out.finish().unwrap()
+        };
+        for place in MAGIC.len()..plain.len() {
+            let mut bytes = plain.clone();
+            bytes[place] ^= 1;
+            let error = Trace::unpack("t", &repack(&bytes)).unwrap_err();
+            assert!(error.to_string().starts_with("t: byte "), "{place}: {error}");
+        }
+        let newer = repack(b"whitewater-trace 9\nrest");
+        let error = Trace::unpack("t", &newer).unwrap_err().to_string();
+        assert_eq!(error, "t: the format is `whitewater-trace 9`, expected `whitewater-trace 1`");
+        let short = Trace::unpack("t", &repack(&plain[..plain.len() - 9])).unwrap_err();
+        assert!(short.to_string().contains("byte"), "{short}");
+    }
+
+    #[test]
+    fn every_difference_survives_the_zigzag() {
+        for value in [0, 1, 2, u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1] {
+            assert_eq!(unzigzag(zigzag(value)), value);
+        }
+        assert_eq!(zigzag(u64::MAX), 1);
+    }
+}
