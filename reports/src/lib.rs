@@ -4,6 +4,8 @@
 //!  Outcome --Totals::add--> CampaignResult --+--> text::summary   for people
 //!                                            +--> lines           one JSON object a seed, header, totals, footer
 //!                                            +--> junit           for CI
+//!  Trace --Picture::take--> the cluster at an event --> lanes, sentence   for people
+//!                                   `--> Query: the first event at which something holds
 //! ```
 //!
 //! Open [`campaign`] first. Everything but [`Effort`] is a function of the seeds, so that two campaigns over the same
@@ -23,8 +25,12 @@ pub mod effort;
 pub mod failure;
 pub mod gate;
 pub mod junit;
+pub mod lanes;
 pub mod lines;
 pub mod number;
+pub mod picture;
+pub mod query;
+pub mod sentence;
 mod table;
 pub mod text;
 pub mod totals;
@@ -34,5 +40,7 @@ pub use crate::{
     effort::Effort,
     failure::Failure,
     gate::Gate,
+    picture::Picture,
+    query::{Query, QueryError},
     totals::Totals,
 };

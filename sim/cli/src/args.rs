@@ -1,10 +1,13 @@
 //! The command line.
 
-use crate::limits;
+use crate::{
+    limits,
+    view::{LanesArg, NodeArg, Until},
+};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
-use whitewater_record::{Seed, SimTime, Span};
+use whitewater_record::{Seed, Span};
 
 /// Hostile, deterministic runs of a replicated key-value store, judged.
 ///
@@ -134,9 +137,18 @@ pub(crate) struct ReplayArgs {
     /// What the command line says instead of the scenario.
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
-    /// Stop at this simulated time, such as 3.5s.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<SimTime>,
+    /// Stop at this simulated time (3.5s), event (15204), or when this holds for the first time (role(n2)=leader).
+    #[arg(long, value_name = "TIME|EVENT|CONDITION")]
+    pub(crate) until: Option<Until>,
+    /// Show events, one a line and one column a node. The default is the end of the story of a run that failed.
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(crate) lanes: Option<LanesArg>,
+    /// Show only the life of one operation (p7#3), log index (41), or key (k3).
+    #[arg(long, value_name = "OPERATION|INDEX|KEY", conflicts_with = "lanes")]
+    pub(crate) follow: Option<String>,
+    /// Show what a node (n1) looks like at the end, or at `--until`.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) dump: Vec<NodeArg>,
     /// Write the events as JSON lines; `-` is stdout, and the outcome then goes to stderr.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,

@@ -31,6 +31,7 @@ mod progress;
 mod replay;
 mod resources;
 mod run;
+mod view;
 mod worker;
 
 use crate::{

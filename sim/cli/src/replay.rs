@@ -7,6 +7,7 @@ use crate::{
     engine,
     exit::{CliError, Exit},
     job::Job,
+    view::{self, Until},
 };
 use std::{fs, io, path::Path};
 use whitewater_record::{Plan, Seed};
@@ -15,12 +16,18 @@ use whitewater_reports::{lines, text};
 /// The verb.
 pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliError> {
     let plan = plan(args)?;
-    let finished = engine::run(&plan, args.trace.is_some(), args.until);
+    let until = match args.until {
+        Some(Until::Time(time)) => Some(time),
+        Some(Until::Event(_) | Until::Condition(_)) | None => None,
+    };
+    let finished = engine::run(&plan, true, until);
     let outcome = &finished.outcome;
     let shown = if console.json {
         format!("{}\n", lines::seed(outcome))
     } else {
-        text::outcome(outcome, console.color)
+        let events = view::text(args, &plan, &finished)?;
+        let gap = if events.is_empty() { "" } else { "\n" };
+        format!("{events}{gap}{}", text::outcome(outcome, console.color))
     };
     match args.trace.as_deref() {
         Some(path) if path == Path::new("-") => {

@@ -208,3 +208,39 @@ fn sim_the_printed_line_replays_the_failure_when_it_is_pasted() {
     let kept = out.join("swarm-1-reply-before-persist").join("trace.wwt");
     assert!(fs::read(kept).unwrap() == fs::read(trace).unwrap(), "the traces differ");
 }
+
+#[test]
+fn sim_a_replay_shows_lanes_and_answers_questions() {
+    let plan = format!("{}/../../scenarios/mutants/local-read.toml", env!("CARGO_MANIFEST_DIR"));
+    let shown = |arguments: &[&str]| {
+        let output = whitewater(&[&["replay", plan.as_str()], arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    // Without being asked: how the failure came about.
+    let story = shown(&[]);
+    let heading = story.lines().next().unwrap();
+    let words: Vec<&str> = heading.split_whitespace().collect();
+    assert_eq!(words, ["t", "event", "n1", "n2", "n3"]);
+    let place = |part: &str| {
+        story.find(part).unwrap_or_else(|| panic!("no `{part}` in the story:\n{story}"))
+    };
+    assert!(place("n2 leads term 2") < place("n1 leads term 3"));
+    assert!(place("n1 leads term 3") < place("is cut: {n1}|{n2,n3}"));
+    assert!(place("is cut: {n1}|{n2,n3}") < place("n3 leads term 4"));
+    assert!(place("n3 leads term 4") < place("\n! "));
+
+    let until = shown(&["--until", "role(n3)=leader", "--lanes", "all", "--dump", "n3"]);
+    let (events, state) = until.split_once("\n\n").unwrap();
+    assert!(events.lines().last().unwrap().ends_with("n3 leads term 4"), "{events}");
+    assert!(state.contains("role      leader, term 4"), "{state}");
+
+    let followed = shown(&["--follow", "p1#0"]);
+    assert!(followed.contains("p1#0 asks n1") && !followed.contains("p1#1 asks"), "{followed}");
+
+    for wrong in [["--until", "rule(n1)=x"], ["--until", "term(n1)=99"], ["--follow", "k99"]] {
+        let output = whitewater(&[&["replay", plan.as_str()], &wrong[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+        assert!(stderr(&output).contains(wrong[1]), "{}", stderr(&output));
+    }
+}
