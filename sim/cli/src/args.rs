@@ -8,6 +8,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 use whitewater_record::{Seed, Span};
+use whitewater_reports::Query;
 
 /// Hostile, deterministic runs of a replicated key-value store, judged.
 ///
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Replay(ReplayArgs),
     /// Run seeds several times, in fresh processes and after others, and compare every byte.
     Doctor(DoctorArgs),
+    /// Find the first seed in which something happens.
+    Find(FindArgs),
     /// Judge recorded histories.
     Check(CheckArgs),
     /// Print the plan of a seed as TOML.
@@ -87,6 +90,23 @@ pub(crate) struct OverrideArgs {
     /// No faults: the same cluster and workload, as a placebo.
     #[arg(long)]
     pub(crate) calm: bool,
+}
+
+impl OverrideArgs {
+    /// The same as words of a command line, each with a space in front.
+    pub(crate) fn words(&self) -> String {
+        let number = |name: &str, n: Option<u64>| n.map(|n| format!(" --{name} {n}"));
+        let mutations = self.mutations.iter().map(|name| format!(" --mutation {name}"));
+        let numbers = [
+            number("nodes", self.nodes),
+            number("clients", self.clients),
+            number("keys", self.keys),
+            number("operations", self.operations),
+            self.duration.map(|duration| format!(" --duration {duration}")),
+            self.calm.then(|| " --calm".to_owned()),
+        ];
+        mutations.chain(numbers.into_iter().flatten()).collect()
+    }
 }
 
 /// `whitewater run`
@@ -183,6 +203,26 @@ pub(crate) struct CheckArgs {
     /// Histories as JSON lines; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `whitewater find`
+#[derive(Debug, clap::Args)]
+pub(crate) struct FindArgs {
+    /// What shall hold after an event, such as `role(n2)=leader, term(n2)>=9` or `kind=snapshot, installed=1`.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Query,
+    /// A name of the catalogue, or a file.
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    pub(crate) scenario: String,
+    /// The first seed, decimal or 0x.
+    #[arg(long, value_parser = seed, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// How many seeds to try.
+    #[arg(long, value_name = "N", default_value_t = limits::SEEDS)]
+    pub(crate) seeds: u64,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
 }
 
 /// `whitewater plan`

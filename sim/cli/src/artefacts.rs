@@ -46,7 +46,7 @@ pub(crate) fn keep_failure(
     fs::create_dir_all(&folder).map_err(CliError::io(folder.display().to_string()))?;
     let file = folder.join(PLAN);
     write(&file, |out| out.write_all(plan.to_toml().as_bytes()))?;
-    let repro = format!("{} replay {}", quoted(&called()), quoted(&file));
+    let repro = format!("{} replay {}", called(), quoted(&file));
     let shown = folder.display().to_string();
     let failure = Failure::of(outcome, Some(shown), repro.clone());
     let verdict = format!("{}\nreplay: {repro}\n", text::outcome(outcome, false));
@@ -127,8 +127,9 @@ fn folder_name(plan: &Plan) -> PathBuf {
 }
 
 /// How this command was called: what worked for the caller works again when it is pasted.
-fn called() -> PathBuf {
-    std::env::args_os().next().map_or_else(|| PathBuf::from("whitewater"), PathBuf::from)
+pub(crate) fn called() -> String {
+    let name = std::env::args_os().next();
+    quoted(&name.map_or_else(|| PathBuf::from("whitewater"), PathBuf::from))
 }
 
 /// A path that can be pasted into a shell.

@@ -21,6 +21,7 @@ mod dispenser;
 mod doctor;
 mod engine;
 mod exit;
+mod find;
 mod interrupt;
 mod job;
 mod judge;
@@ -68,6 +69,7 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Run(args) => run::run(&args, console),
         Verb::Replay(args) => replay::replay(&args, console),
         Verb::Doctor(args) => doctor::doctor(&args, console),
+        Verb::Find(args) => find::find(&args, console),
         Verb::Check(args) => check::check(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(_) => listing::zoo(console),

@@ -244,3 +244,19 @@ fn sim_a_replay_shows_lanes_and_answers_questions() {
         assert!(stderr(&output).contains(wrong[1]), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn sim_find_names_the_first_seed_in_which_something_happens() {
+    let find = |condition: &str, seeds: &str| {
+        whitewater(&["find", "quiet", "--duration", "5s", "--where", condition, "--seeds", seeds])
+    };
+    let output = find("kind=role, role=leader, term>=2", "3");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("seed 1, event ") && text.contains(" leads term 2"), "{text}");
+    assert!(text.contains("--scenario quiet --seed 1 --duration 5s --until "), "{text}");
+    let never = find("kind=crash", "2");
+    assert_eq!(never.status.code(), Some(6), "{}", stdout(&never));
+    assert_eq!(find("kind=crash", "0").status.code(), Some(4));
+    assert_eq!(find("kind?crash", "1").status.code(), Some(2));
+}
