@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!                    +-> assumptions: is the record sound?
-//!  History --case--> +-> linearizable: black box, search ------+
-//!                    +-> revision order: white box, replay ----+-> agreement
-//!                    |        `-> serializable reads
+//!  History --case--> +-> revision order: white box, replay ----+-> agreement
+//!                    |        |`-> serializable reads          |
+//!                    |        `-> witness: an order            |
+//!                    |             v                           |
+//!                    +-> linearizable: black box, search ------+
 //!                    +-> durability, monotone: narrow, with short sentences
 //! ```
 //!
@@ -36,6 +38,7 @@ mod revision_order;
 pub mod ruling;
 mod serializable;
 mod timeline;
+mod witness;
 mod writers;
 
 pub use crate::{
@@ -71,10 +74,11 @@ pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
         let others = JUDGES[1..].iter().map(|judge| withheld(judge, "the record is unsound"));
         return std::iter::once(record).chain(others).collect();
     }
-    let black = linearizable::judge(&case, &writers, budget);
     let mut timeline = Timeline::new(&case, &writers, budget);
     let white = revision_order::judge(&case, timeline.as_ref());
-    let agreement = agreement::judge(&black, &white);
+    let witness = timeline.as_ref().ok().map(|timeline| witness::witness(&case, timeline));
+    let black = linearizable::judge(&case, &writers, budget, witness.as_deref());
+    let agreement = agreement::judge(&case, &black, &white);
     let black = black.judgement;
     let durability = durability::judge(&case, &writers);
     let is_broken = black.ruling.anomaly().or(white.ruling.anomaly()).is_some();
@@ -85,6 +89,33 @@ pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
     };
     let monotone = monotone::judge(&case);
     vec![record, black, white, agreement, durability, serializable, monotone]
+}
+
+/// The black-box judge alone, with nothing to go by but its own search: for histories whose revisions are broken or
+/// absent, and to hold the search against the other judges.
+#[must_use]
+pub fn search(history: &History, budget: &Budget) -> Judgement {
+    let case = Case::new(history);
+    let writers = Writers::new(&case);
+    linearizable::judge(&case, &writers, budget, None).judgement
+}
+
+/// The order of the operations that their revisions give, as positions in the history, or what stands against it.
+/// Serializable reads and operations without an effect of their own are not in it.
+pub fn witness(history: &History, budget: &Budget) -> Result<Vec<usize>, Ruling> {
+    let case = Case::new(history);
+    let writers = Writers::new(&case);
+    let timeline = Timeline::new(&case, &writers, budget)?;
+    Ok(witness::witness(&case, &timeline).into_iter().map(|op| op as usize).collect())
+}
+
+/// Whether an order of operations, as positions in the history, proves to the black-box judge that the history is
+/// linearizable. If it does not, that says nothing about the history.
+pub fn verify(history: &History, order: &[usize]) -> Result<(), Ruling> {
+    let case = Case::new(history);
+    let writers = Writers::new(&case);
+    let order: Vec<u32> = order.iter().map(|op| u32::try_from(*op).unwrap_or(u32::MAX)).collect();
+    linearizable::verify(&case, &writers, &order)
 }
 
 fn withheld(judge: &'static str, reason: &str) -> Judgement {

@@ -17,15 +17,24 @@
 //! - Hidden writes look alike, so configurations that differ in them meet.
 //! - Keys that no operation ties together are searched apart.
 //!
+//! A witness, an order that somebody else found, spares the search: it is replayed on the same state, and if it explains
+//! every answer it is a proof. If it does not, it says nothing.
+//!
+//! Not covered: reads of the past and of keys only, what a sort order or a filter did, and refusals.
+//!
 //! Evaluations: operations of known outcome. Discriminating: those at whose return another operation was open that may
 //! write what they touch.
 
 mod compile;
+mod contention;
 mod force;
 mod learn;
 mod problem;
 mod search;
 mod state;
+mod verify;
+
+pub(crate) use self::verify::Refusal;
 
 use self::{
     problem::{ABSENT, FIRST, Move, Problem},
@@ -44,30 +53,48 @@ use whitewater_record::Checked;
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "linearizable";
 
-/// The judgement, and what of the answers it does not cover.
+/// The judgement, and how it came about.
 pub(crate) struct BlackBox {
     pub(crate) judgement: Judgement,
-    pub(crate) partial: Option<&'static str>,
+    /// Why the witness proves nothing, if there was one.
+    pub(crate) refusal: Option<Refusal>,
 }
 
-/// Judges a history.
-pub(crate) fn judge(case: &Case, writers: &Writers, budget: &Budget) -> BlackBox {
+/// Judges a history. A `witness` that verifies is proof enough; without one the search decides.
+pub(crate) fn judge(
+    case: &Case,
+    writers: &Writers,
+    budget: &Budget,
+    witness: Option<&[u32]>,
+) -> BlackBox {
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
     let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
-    let (ruling, partial) = match compile::compile(case, writers) {
-        Err(ruling) => (ruling, None),
+    let mut refusal = None;
+    let ruling = match compile::compile(case, writers) {
+        Err(ruling) => ruling,
         Ok(problem) => {
-            let mut left = budget.configurations_max;
-            let mut search = Search::new(&problem, &mut left);
-            let ruling = decide(case, &problem, &mut search, budget);
-            checked.discriminating = search.contended;
-            (ruling, problem.partial)
+            checked.discriminating = contention::contended(&problem);
+            let verified = witness.map(|order| verify::verify(&problem, order));
+            refusal = verified.and_then(Result::err);
+            if verified == Some(Ok(())) { Ruling::Holds } else { decide(case, &problem, budget) }
         }
     };
-    BlackBox { judgement: Judgement { judge: JUDGE, ruling, checked }, partial }
+    let judgement = Judgement { judge: JUDGE, ruling, checked };
+    BlackBox { judgement, refusal }
 }
 
-fn decide(case: &Case, problem: &Problem, search: &mut Search, budget: &Budget) -> Ruling {
+/// What an order proves.
+pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<(), Ruling> {
+    let problem = compile::compile(case, writers)?;
+    verify::verify(&problem, order).map_err(|refusal| {
+        let who = case.operation(refusal.operation);
+        Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason))
+    })
+}
+
+fn decide(case: &Case, problem: &Problem, budget: &Budget) -> Ruling {
+    let mut left = budget.configurations_max;
+    let mut search = Search::new(problem, &mut left);
     let mut doubt = None;
     for component in &problem.components {
         match search.run(component) {

@@ -27,7 +27,6 @@ struct Compiler<'a, 'h> {
     named: Vec<bool>,
     /// By key: a compare looks at its version.
     counted: Vec<bool>,
-    partial: Option<&'static str>,
 }
 
 /// Prepares the search, or says what stands against the history already.
@@ -44,7 +43,6 @@ pub(super) fn compile(case: &Case, writers: &Writers) -> Result<Problem, Ruling>
         places: Vec::new(),
         named: vec![false; writers.writes.len()],
         counted: vec![false; case.keys.len()],
-        partial: None,
     };
     compiler.run()
 }
@@ -84,7 +82,6 @@ impl Compiler<'_, '_> {
             write.observers.sort_by_key(|op| std::cmp::Reverse(problem.ops[*op as usize].returned));
         }
         problem.is_counted = self.counts();
-        problem.partial = self.partial;
         Ok(problem)
     }
 
@@ -94,9 +91,6 @@ impl Compiler<'_, '_> {
             Status::Known => {
                 let is_read = tells(self.case, operation);
                 let is_unread = matches!(&op.step, Step::Range(range) if range.is_unread());
-                if is_read && is_unread {
-                    self.partial = Some("reads of the past, and of keys only");
-                }
                 is_read && !is_unread
             }
             Status::Unknown => op.step.can_write(),
@@ -149,6 +143,7 @@ impl Compiler<'_, '_> {
             invoked: 0,
             returned: NEVER,
             moves,
+            is_included: self.included[operation as usize],
             is_write: op.status == Status::Unknown || op.step.has_effect(),
             is_simple: false,
             is_unseen: false,
@@ -157,7 +152,7 @@ impl Compiler<'_, '_> {
             deletes: Vec::new(),
             component: NEVER,
         };
-        if self.included[operation as usize] {
+        if info.is_included {
             self.touch(&op.step, &mut info);
         }
         info
@@ -257,13 +252,11 @@ impl Compiler<'_, '_> {
     fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
         let Some(answer) = &range.answer else { return Ok(Move::Nothing) };
         if range.is_unread() {
-            self.partial = Some("reads of the past, and of keys only");
             return Ok(Move::Nothing);
         }
         self.may_hold(operation, range.keys, answer.count)?;
         let keys = self.local(range.keys);
         if !range.is_plain {
-            self.partial = Some("sort orders and filters");
             let held =
                 answer.kvs.iter().map(|kv| (self.place(kv.key), self.held(kv.key, kv.value)));
             return Ok(Move::Glimpse { held: held.collect(), keys, count: answer.count });

@@ -32,8 +32,6 @@ pub(super) struct Problem {
     pub(super) names: Vec<Vec<u32>>,
     /// By key of the case: whether versions matter even if the creation of the key is hidden.
     pub(super) is_counted: Vec<bool>,
-    /// Some part of some answer is not judged, and which.
-    pub(super) partial: Option<&'static str>,
 }
 
 /// Keys that are tied together by operations over several of them.
@@ -59,6 +57,8 @@ pub(super) struct OpInfo {
     /// When it returned; [`NEVER`] if it did not.
     pub(super) returned: u32,
     pub(super) moves: Move,
+    /// Whether this judge looks at it.
+    pub(super) is_included: bool,
     /// Whether it may change the store.
     pub(super) is_write: bool,
     /// A plain put of one key that nothing ever names: interchangeable with its like.

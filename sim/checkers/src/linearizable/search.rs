@@ -43,8 +43,6 @@ pub(super) struct Search<'a> {
     pub(super) beam: Beam,
     /// Something was left out because of that.
     pub(super) is_cut: bool,
-    /// Operations at whose return another one was open that writes what they touch.
-    pub(super) contended: u64,
     /// Invoked and not returned, or of unknown outcome, in the order of invocation.
     pub(super) open: Vec<u32>,
     /// The position of the event that is looked at.
@@ -54,7 +52,7 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(problem: &'a Problem, budget: &'a mut u64) -> Self {
         let (open, beam) = (Vec::new(), BEAMS[0]);
-        Self { problem, budget, beam, is_cut: false, contended: 0, open, now: 0 }
+        Self { problem, budget, beam, is_cut: false, open, now: 0 }
     }
 
     pub(super) fn run(&mut self, component: &Component) -> Found {
@@ -64,8 +62,8 @@ impl<'a> Search<'a> {
         let mut checkpoints = vec![start];
         self.open.clear();
         self.is_cut = false;
-        // The width, until which event it stays, and the furthest event so far.
-        let (mut width, mut until, mut furthest) = (0, 0, 0);
+        // The width, and until which event it stays.
+        let (mut width, mut until) = (0, 0);
         let mut next = 0;
         while let Some(event) = component.events.get(next) {
             if next > until && width + 1 < BEAMS.len() {
@@ -78,11 +76,10 @@ impl<'a> Search<'a> {
             }
             let operation = event.operation;
             let step = if event.is_return {
-                self.returned(&mut frontier, operation, next >= furthest)
+                self.returned(&mut frontier, operation)
             } else {
                 self.invoked(&mut frontier, operation)
             };
-            furthest = furthest.max(next + 1);
             match step {
                 Step::Going => next += 1,
                 Step::Exhausted => return Found::Exhausted { operation },
@@ -118,9 +115,8 @@ impl<'a> Search<'a> {
         Step::Going
     }
 
-    fn returned(&mut self, frontier: &mut Vec<Config>, operation: u32, is_new: bool) -> Step {
+    fn returned(&mut self, frontier: &mut Vec<Config>, operation: u32) -> Step {
         self.now = self.info(operation).returned;
-        self.contended += u64::from(is_new && self.is_contended(operation));
         if !frontier.iter().all(|config| config.is_done(operation)) {
             let mut next = Vec::new();
             for config in &*frontier {
@@ -178,15 +174,5 @@ impl<'a> Search<'a> {
 
     pub(super) fn info(&self, operation: u32) -> &'a OpInfo {
         &self.problem.ops[operation as usize]
-    }
-
-    fn is_contended(&self, operation: u32) -> bool {
-        let info = self.info(operation);
-        self.open.iter().any(|other| {
-            let other_info = self.info(*other);
-            *other != operation
-                && other_info.is_write
-                && (other_info.writes_meet(&info.reads) || other_info.writes_meet(&info.writes))
-        })
     }
 }

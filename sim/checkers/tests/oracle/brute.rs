@@ -10,12 +10,12 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use whitewater_api::{Completion, Request, Response, Revision, request::CompareTarget};
-use whitewater_checkers::{Budget, Ruling, judge};
+use whitewater_checkers::{Budget, Ruling, judge, search};
 use whitewater_record::History;
 
 /// Tokens to revisions, one to one.
 #[derive(Clone, Default)]
-struct Tokens(BTreeMap<u64, u64>);
+pub(crate) struct Tokens(BTreeMap<u64, u64>);
 
 impl Tokens {
     fn bind(&mut self, token: u64, revision: u64) -> bool {
@@ -69,7 +69,7 @@ fn extend(history: &History, open: &[usize], spec: &Spec, tokens: &Tokens) -> bo
 }
 
 /// Compares speak in tokens. One that nobody has bound names no revision.
-fn translate(request: &Request, tokens: &Tokens) -> Request {
+pub(crate) fn translate(request: &Request, tokens: &Tokens) -> Request {
     let mut request = request.clone();
     if let Request::Txn(txn) = &mut request {
         for compare in &mut txn.compares {
@@ -83,7 +83,7 @@ fn translate(request: &Request, tokens: &Tokens) -> Request {
     request
 }
 
-fn same(told: &Response, is: &Response, wrote: bool, tokens: &mut Tokens) -> bool {
+pub(crate) fn same(told: &Response, is: &Response, wrote: bool, tokens: &mut Tokens) -> bool {
     if wrote && !tokens.bind(told.header.revision.0, is.header.revision.0) {
         return false;
     }
@@ -136,16 +136,21 @@ proptest! {
         if !corrupt {
             prop_assert!(explains(&history));
             assert_clean(&history);
+            let searched = search(&history, &Budget::default());
+            prop_assert_eq!(&searched.ruling, &Ruling::Holds, "{}", text(&history));
             return Ok(());
         }
         let _applied = mutate::anything(&mut history, &mut dice);
         let judgements = judge(&history, &Budget::default());
-        let black = &judgements[1].ruling;
-        let is_right = match black {
-            Ruling::Holds => explains(&history),
-            Ruling::Broken(_) => !explains(&history),
-            _ => false,
-        };
-        prop_assert!(is_right, "{:#?}\n{}", judgements, text(&history));
+        let searched = search(&history, &Budget::default());
+        let truth = explains(&history);
+        for black in [&judgements[1], &searched] {
+            let is_right = match &black.ruling {
+                Ruling::Holds => truth,
+                Ruling::Broken(_) => !truth,
+                _ => false,
+            };
+            prop_assert!(is_right, "{:#?}\n{:#?}\n{}", judgements, searched, text(&history));
+        }
     }
 }

@@ -1,0 +1,24 @@
+//! The order that the revisions give, for the black-box judge to verify: a candidate, not evidence.
+
+use crate::{bounds::tells, case::Case, timeline::Timeline};
+
+/// The operations in the order of their revisions: what made a revision, then what saw it, in the order of invocation.
+/// Operations of unknown outcome that made no revision are left out.
+pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
+    let ops = (0..).zip(&case.operations);
+    let quiet = ops.filter(|(id, op)| tells(case, *id) && !op.step.has_effect());
+    let mut reads: Vec<_> = quiet.map(|(id, op)| (op.revision, op.invoked, id)).collect();
+    reads.sort_unstable();
+    let mut reads = reads.into_iter().peekable();
+    let mut order = Vec::with_capacity(timeline.writes.len() + reads.len());
+    for (revision, writer) in (0..).zip(&timeline.writes) {
+        // The first two slots are empty: a store starts at revision 1.
+        if revision > 1 {
+            order.push(*writer);
+        }
+        while let Some((_, _, read)) = reads.next_if(|(at, ..)| *at <= revision) {
+            order.push(read);
+        }
+    }
+    order
+}

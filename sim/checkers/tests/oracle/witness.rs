@@ -1,0 +1,144 @@
+//! The order that the revisions give, as a proof to the black-box judge; and orders that are no proof.
+
+use crate::{
+    brute::{Tokens, same, translate},
+    config, dice,
+    generate::{Dice, SMALL, Shape, history},
+    mutate,
+    spec::Spec,
+    text,
+};
+use proptest::prelude::*;
+use whitewater_api::{Completion, Request};
+use whitewater_checkers::{Budget, Ruling, judge, search, verify, witness};
+use whitewater_record::{History, Operation, SimTime};
+
+fn is_unknown(op: &Operation) -> bool {
+    matches!(op.completion, Completion::Info(_))
+}
+
+fn must_come(op: &Operation) -> bool {
+    let is_stale = matches!(&op.request, Request::Range(range) if range.serializable);
+    matches!(op.completion, Completion::Ok(_)) && !is_stale
+}
+
+/// Whether the order proves the history right, by the plain store.
+fn is_proof(history: &History, order: &[usize]) -> bool {
+    let mut places: Vec<usize> = order.to_vec();
+    places.sort_unstable();
+    let is_once = places.windows(2).all(|pair| pair[0] < pair[1]);
+    let is_there = |i: usize| !must_come(&history.operations[i]) || places.contains(&i);
+    if !is_once || !(0..history.operations.len()).all(is_there) {
+        return false;
+    }
+    let (mut spec, mut tokens, mut newest) = (Spec::new(), Tokens::default(), SimTime::ZERO);
+    for op in order.iter().map(|i| &history.operations[*i]) {
+        newest = newest.max(op.invoked);
+        if !is_unknown(op) && op.completed < newest {
+            return false;
+        }
+        let before = spec.revision();
+        let answer = spec.execute(&translate(&op.request, &tokens));
+        let wrote = spec.revision() > before;
+        let fits = match &op.completion {
+            Completion::Ok(told) => same(told, &answer, wrote, &mut tokens),
+            // One that changes nothing has no place in an order.
+            _ => wrote,
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
+}
+
+/// Makes another order of it.
+fn disorder(order: &mut Vec<usize>, history: &History, dice: &mut Dice) {
+    let place = |dice: &mut Dice| dice.below(order.len() as u64) as usize;
+    let (a, b) = (place(dice), place(dice));
+    match dice.below(6) {
+        0 => order.swap(a, b),
+        1 => order[a.saturating_sub(1)..=a].reverse(),
+        2 => _ = order.remove(a),
+        3 => order.insert(b, order[a]),
+        4 => {
+            let moved = order.remove(a);
+            order.insert(b.min(order.len()), moved);
+        }
+        // A write of unknown outcome, at some place.
+        _ => {
+            let is_write = |op: &Operation| is_unknown(op) && !op.request.is_read();
+            let unknown: Vec<usize> = (0..history.operations.len())
+                .filter(|i| is_write(&history.operations[*i]))
+                .collect();
+            if let Some(unknown) = dice.pick(&unknown) {
+                order.insert(a, unknown);
+            }
+        }
+    }
+}
+
+fn shape(clients: usize, keys: u64) -> Shape {
+    Shape { operations: 24, clients, keys, unknown: 150, ..SMALL }
+}
+
+proptest! {
+    #![proptest_config(config(1000))]
+
+    #[test]
+    fn the_witness_of_a_right_history_is_a_proof(seed: u64, clients in 1_usize..7, keys in 1_u64..5) {
+        let history = history(shape(clients, keys), &mut dice(seed));
+        let order = witness(&history, &Budget::default()).unwrap();
+        prop_assert_eq!(verify(&history, &order), Ok(()), "{}", text(&history));
+        prop_assert!(is_proof(&history, &order), "{:?}\n{}", order, text(&history));
+        // The search must come to the same end by itself.
+        let searched = search(&history, &Budget::default());
+        prop_assert_eq!(&searched.ruling, &Ruling::Holds, "{}", text(&history));
+    }
+
+    #[test]
+    fn another_order_is_a_proof_only_if_it_explains_everything(
+        seed: u64, clients in 1_usize..7, keys in 1_u64..5, changes in 1..3,
+    ) {
+        let mut dice = dice(seed);
+        let history = history(shape(clients, keys), &mut dice);
+        let mut order = witness(&history, &Budget::default()).unwrap();
+        for _ in 0..changes {
+            disorder(&mut order, &history, &mut dice);
+        }
+        let verified = verify(&history, &order);
+        prop_assert_eq!(verified.is_ok(), is_proof(&history, &order), "{:?} {:?}\n{}", verified, order, text(&history));
+    }
+
+    #[test]
+    fn the_witness_of_a_right_history_does_not_prove_a_corrupted_one(
+        seed: u64, clients in 1_usize..7, keys in 1_u64..5,
+    ) {
+        let mut dice = dice(seed);
+        let mut history = history(shape(clients, keys), &mut dice);
+        let order = witness(&history, &Budget::default()).unwrap();
+        let _applied = mutate::anything(&mut history, &mut dice);
+        let verified = verify(&history, &order);
+        prop_assert_eq!(verified.is_ok(), is_proof(&history, &order), "{:?} {:?}\n{}", verified, order, text(&history));
+        // With or without the witness, the answer is one.
+        let (with, without) = (&judge(&history, &Budget::default())[1].ruling, search(&history, &Budget::default()));
+        let is_contradiction = matches!(
+            (with, &without.ruling),
+            (Ruling::Holds, Ruling::Broken(_)) | (Ruling::Broken(_), Ruling::Holds)
+        );
+        prop_assert!(!is_contradiction, "{:?} {:?}\n{}", with, without, text(&history));
+    }
+}
+
+#[test]
+fn disorder_is_noticed() {
+    let mut refused = 0;
+    for seed in 0..200 {
+        let mut dice = dice(seed);
+        let history = history(shape(4, 3), &mut dice);
+        let mut order = witness(&history, &Budget::default()).unwrap();
+        disorder(&mut order, &history, &mut dice);
+        refused += usize::from(verify(&history, &order).is_err());
+    }
+    assert!((120..200).contains(&refused), "{refused} of 200 orders are no proof");
+}
