@@ -322,8 +322,12 @@ impl Compiler<'_, '_> {
         let [success, failure] = branches;
         // Somebody saw what it wrote, so that branch it took.
         let revealed = |moves: &[Move]| self.is_revealed(moves);
+        let can_write = |steps: &[Step]| steps.iter().any(Step::can_write);
         let taken = txn.answer.or_else(|| {
-            revealed(&success).then_some(true).or_else(|| revealed(&failure).then_some(false))
+            // An unknown outcome without an effect is none, so a branch that has none was not taken.
+            let is_success = revealed(&success) || !can_write(&txn.failure);
+            let is_failure = revealed(&failure) || !can_write(&txn.success);
+            (is_success != is_failure).then_some(is_success)
         });
         Ok(Move::Txn { tests, success, failure, taken })
     }

@@ -1,7 +1,7 @@
 //! From a configuration to those in which one operation more is done.
 
 use super::{
-    problem::{ABSENT, FIRST, Move, NEVER, OpInfo},
+    problem::{ABSENT, ANONYMOUS, FIRST, Move, NEVER, OpInfo, Test, Want},
     search::Search,
     state::{Block, Config, Player},
 };
@@ -94,7 +94,27 @@ impl<'a> Search<'a> {
 
     fn candidates(&self, config: &Config) -> impl Iterator<Item = (u32, &'a OpInfo)> {
         let open = self.open.iter().filter(|open| !config.is_done(**open));
-        open.map(|open| (*open, self.info(*open)))
+        let open = open.map(|open| (*open, self.info(*open)));
+        open.filter(|(_, info)| !self.is_out_of_reach(config, info))
+    }
+
+    /// A transaction whose compare wants a write that is gone, or that nobody can do yet.
+    fn is_out_of_reach(&self, config: &Config, info: &OpInfo) -> bool {
+        let Move::Txn { tests, taken: Some(true), .. } = &info.moves else { return false };
+        tests.iter().any(|test| {
+            let (Want::Writer { write, is_equal: true, .. }, cell) =
+                (&test.want, config.cells[test.key as usize])
+            else {
+                return false;
+            };
+            let is_open = |op: u32| {
+                let writer = self.info(op);
+                writer.invoked <= self.now && writer.returned >= self.now && !config.is_done(op)
+            };
+            cell.writer != *write
+                && *write != ABSENT
+                && !self.problem.write(*write).is_some_and(|write| is_open(write.operation))
+        })
     }
 
     /// What must come before, one of these.
@@ -178,8 +198,13 @@ impl<'a> Search<'a> {
             | Move::Txn { .. }
             | Move::Nothing => None,
         };
+        let mut pinned = Vec::new();
+        self.pinned(&this.moves, &mut pinned);
         let mut rivals: Vec<u32> = Vec::new();
         for (operation, info) in self.candidates(config) {
+            if pinned.iter().any(|key| surely_writes(&info.moves, *key)) {
+                continue;
+            }
             // A put that nobody ever sees can wait until a version or a count asks for it. What is wiped unseen need
             // not happen, and a delete between two puts that nobody sees is not seen either.
             let can_wait = (info.is_simple && is_settled)
@@ -195,6 +220,44 @@ impl<'a> Search<'a> {
             }
         }
         self.one_of_a_kind(rivals)
+    }
+
+    /// The keys that nobody can write before a legal operation without spoiling it for good: what it saw there, or what it
+    /// counts the versions from, never comes back.
+    fn pinned(&self, step: &Move, keys: &mut Vec<u32>) {
+        match step {
+            Move::Put { key, write, before } => {
+                let hint = self.problem.writes[*write as usize].hint;
+                let has_past = hint.is_some_and(|h| h.version > 1 && h.creator < ANONYMOUS);
+                if has_past || before.is_some_and(|held| held != ABSENT) {
+                    keys.push(*key);
+                }
+            }
+            Move::Delete { keys: all, before: Some(before), .. } => {
+                let held = all.iter().zip(before).filter(|(_, held)| **held != ABSENT);
+                keys.extend(held.map(|(key, _)| key));
+            }
+            Move::Txn { tests, success, failure, taken } => {
+                let wanted = |test: &&Test| match test.want {
+                    Want::Writer { write, is_equal, .. } => is_equal && write != ABSENT,
+                    Want::Creator { .. } | Want::Version(..) | Want::Constant(_) => false,
+                };
+                if *taken == Some(true) {
+                    keys.extend(tests.iter().filter(wanted).map(|test| test.key));
+                }
+                let branch: &[Move] = match taken {
+                    Some(true) => success,
+                    Some(false) => failure,
+                    None => &[],
+                };
+                // A branch puts no key twice, so a put sees what was there before, if nothing was deleted.
+                let is_delete =
+                    |step: &&Move| matches!(step, Move::Delete { .. } | Move::Txn { .. });
+                let count = branch.iter().position(|step| is_delete(&step)).unwrap_or(branch.len());
+                branch[..count].iter().for_each(|step| self.pinned(step, keys));
+            }
+            Move::Delete { .. } | Move::Read { .. } | Move::Glimpse { .. } | Move::Nothing => {}
+        }
     }
 
     /// Of operations that can stand for each other one will do: the one that has to return first.
@@ -223,6 +286,24 @@ impl<'a> Search<'a> {
             | Move::Txn { .. }
             | Move::Nothing => (2, operation, 0),
         }
+    }
+}
+
+/// Whether the operation, wherever it has an effect, writes the key, that is there.
+fn surely_writes(step: &Move, key: u32) -> bool {
+    match step {
+        Move::Put { key: put, .. } => *put == key,
+        Move::Delete { keys, .. } => keys.contains(key),
+        Move::Txn { success, taken: Some(true), .. } => {
+            success.iter().any(|step| surely_writes(step, key))
+        }
+        Move::Txn { failure, taken: Some(false), .. } => {
+            failure.iter().any(|step| surely_writes(step, key))
+        }
+        Move::Txn { taken: None, .. }
+        | Move::Read { .. }
+        | Move::Glimpse { .. }
+        | Move::Nothing => false,
     }
 }
 
