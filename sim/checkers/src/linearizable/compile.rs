@@ -358,11 +358,11 @@ impl Compiler<'_, '_> {
                 Want::Version(condition.relation, *number)
             }
             (CompareTarget::Mod(token), Some(is_equal)) => {
-                let write = self.token(token.0, key);
+                let write = self.token(token.0, key)?;
                 Want::Writer { write, is_equal, needs_presence: false }
             }
             (CompareTarget::Create(token), Some(is_equal)) => {
-                let write = self.token(token.0, key);
+                let write = self.token(token.0, key)?;
                 Want::Creator { write, is_equal }
             }
             (CompareTarget::Value(_), Some(is_equal)) => {
@@ -380,11 +380,19 @@ impl Compiler<'_, '_> {
         Ok(Test { key: self.place(key), want })
     }
 
-    fn token(&mut self, token: u64, key: u32) -> u32 {
+    /// The write with this token. If no answer tells whose it is, it may be nobody's, or that of some put of which
+    /// nothing is known; then the compare can hold or not, and this judge cannot follow.
+    fn token(&mut self, token: u64, key: u32) -> Result<u32, Ruling> {
         if token == 0 {
-            return ABSENT;
+            return Ok(ABSENT);
         }
-        self.lore.write(token, key).map_or(NEVER, |write| self.name(write))
+        match self.lore.write(token, key) {
+            Some(write) => Ok(self.name(write)),
+            None if self.lore.has_untold[key as usize] && !self.lore.is_taken(token) => {
+                Err(unsupported("a compare with a revision that no answer tells of"))
+            }
+            None => Ok(NEVER),
+        }
     }
 
     fn name(&mut self, write: u32) -> u32 {

@@ -26,6 +26,8 @@ pub(super) struct Lore {
     write_of: Table<(u32, u32), u32>,
     /// By key: a creation by a write that nobody saw.
     pub(super) has_anonymous: Vec<bool>,
+    /// By key: a put of unknown outcome whose token nobody told.
+    pub(super) has_untold: Vec<bool>,
     /// One operation has two writes of one key, in two branches.
     pub(super) is_ambiguous: bool,
 }
@@ -41,6 +43,7 @@ impl Lore {
             operation_of: Table::default(),
             write_of: Table::default(),
             has_anonymous: vec![false; case.keys.len()],
+            has_untold: vec![false; case.keys.len()],
             is_ambiguous: false,
         };
         for (number, write) in (0..).zip(&writers.writes) {
@@ -54,6 +57,10 @@ impl Lore {
             kvs.drain(..).try_for_each(|kv| lore.kv(case, writers, reader, &kv))?;
         }
         lore.stale(case, writers);
+        for write in &writers.writes {
+            let is_untold = lore.token_of[write.operation as usize] == 0;
+            lore.has_untold[write.key as usize] |= is_untold;
+        }
         lore.resolve(case, writers)?;
         Ok(lore)
     }
@@ -62,6 +69,11 @@ impl Lore {
     pub(super) fn write(&self, token: u64, key: u32) -> Option<u32> {
         let operation = self.operation_of.get(&token)?;
         self.write_of.get(&(*operation, key)).copied()
+    }
+
+    /// Whether some operation is known to have made the token.
+    pub(super) fn is_taken(&self, token: u64) -> bool {
+        self.operation_of.contains_key(&token)
     }
 
     fn acknowledged(&mut self, case: &Case) -> Result<(), Ruling> {
@@ -139,10 +151,15 @@ impl Lore {
         }
     }
 
-    /// Serializable reads may tell a token that nobody else did. What else they say is for their own judge.
+    /// Serializable reads and reads of the past may tell a token that nobody else did. What else they say is for other
+    /// judges.
     fn stale(&mut self, case: &Case, writers: &Writers) {
-        for op in case.operations.iter().filter(|op| op.step.is_serializable()) {
+        for op in case.operations.iter().filter(|op| op.status == Status::Known) {
             op.step.seen(&mut |kv| {
+                // It may have been left out.
+                if case.values[kv.value as usize].is_empty() {
+                    return;
+                }
                 let Some(write) = writers.of(kv.key, kv.value) else { return };
                 let writer = writers.writes[write as usize].operation;
                 if self.token_of[writer as usize] == 0

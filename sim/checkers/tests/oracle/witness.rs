@@ -9,7 +9,12 @@ use crate::{
     text,
 };
 use proptest::prelude::*;
-use whitewater_api::{Completion, Request};
+use whitewater_api::{
+    Body, Completion, Error, Header, KeyRange, NodeId, Process, Request, RequestId, Response,
+    Revision,
+    request::{Compare, CompareTarget, PutRequest, Relation, TxnOp, TxnRequest},
+    response::{PutResponse, TxnOpResponse, TxnResponse},
+};
 use whitewater_checkers::{Budget, Ruling, judge, search, verify, witness};
 use whitewater_record::{History, Operation, SimTime};
 
@@ -141,4 +146,49 @@ fn disorder_is_noticed() {
         refused += usize::from(verify(&history, &order).is_err());
     }
     assert!((120..200).contains(&refused), "{refused} of 200 orders are no proof");
+}
+
+/// A put of unknown outcome, and a transaction that succeeded where the put, and nothing else, had made the revision.
+#[test]
+fn a_compare_with_a_revision_that_nobody_told_is_not_held_against_the_history() {
+    let operation = |process, invoked, request, completion| Operation {
+        id: RequestId { process: Process(process), sequence: 0 },
+        node: NodeId(1),
+        invoked: SimTime(invoked),
+        completed: SimTime(invoked + 5),
+        request,
+        completion,
+        witness: None,
+    };
+    let put = operation(
+        1,
+        10,
+        Request::Put(PutRequest::new("k", "v1")),
+        Completion::Info(Error::TimedOut),
+    );
+    let txn = TxnRequest {
+        compares: vec![Compare {
+            range: KeyRange::single("k"),
+            relation: Relation::Equal,
+            target: CompareTarget::Mod(Revision(2)),
+        }],
+        success: vec![TxnOp::Put(PutRequest::new("k", "v2"))],
+        failure: Vec::new(),
+    };
+    let answer = TxnResponse {
+        succeeded: true,
+        responses: vec![TxnOpResponse::Put(PutResponse::default())],
+    };
+    let header = Header { revision: Revision(3), ..Header::default() };
+    let swap = operation(
+        2,
+        20,
+        Request::Txn(txn),
+        Completion::Ok(Response { header, body: Body::Txn(answer) }),
+    );
+    let history = History { operations: vec![put, swap], ..History::default() };
+    let judgements = judge(&history, &Budget::default());
+    assert!(judgements.iter().all(|j| j.ruling.anomaly().is_none()), "{judgements:#?}");
+    let searched = search(&history, &Budget::default()).ruling;
+    assert!(matches!(searched, Ruling::NotApplicable(_)), "{searched:?}");
 }
