@@ -37,7 +37,7 @@ mod verify;
 pub(crate) use self::verify::Refusal;
 
 use self::{
-    problem::{ABSENT, FIRST, Move, Problem},
+    problem::{ABSENT, Event, FIRST, Move, Problem},
     search::{Found, Search},
     state::Config,
 };
@@ -48,7 +48,7 @@ use crate::{
     ruling::{Judgement, Ruling},
     writers::Writers,
 };
-use whitewater_record::Checked;
+use whitewater_record::{Checked, SimTime};
 
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "linearizable";
@@ -95,22 +95,33 @@ pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<()
 fn decide(case: &Case, problem: &Problem, budget: &Budget) -> Ruling {
     let mut left = budget.configurations_max;
     let mut search = Search::new(problem, &mut left);
-    let mut doubt = None;
+    let mut doubts = Vec::new();
     for component in &problem.components {
         match search.run(component) {
             Found::Order => {}
             Found::None { operation, last } => return unexplained(case, problem, operation, &last),
-            Found::Exhausted { operation } => doubt = Some(operation),
+            Found::Exhausted { from, to } => {
+                let from = time(case, from).min(case.operations[to.operation as usize].invoked);
+                doubts.push((from, to));
+            }
         }
     }
-    let Some(operation) = doubt else { return Ruling::Holds };
-    let told = &case.history.operations[operation as usize];
+    let length = |(from, to): &(SimTime, Event)| time(case, *to).0 - from.0;
+    let Some((from, to)) = doubts.iter().min_by_key(|doubt| length(doubt)) else {
+        return Ruling::Holds;
+    };
     Ruling::Undecided(format!(
-        "{} configurations did not decide how {} came about; everything that returned before {} is explained",
+        "{} configurations did not decide what happened from {from} to {}: an order explains everything that returned \
+         before, but how {} came about is open",
         budget.configurations_max,
-        case.operation(operation),
-        told.completed
+        time(case, *to),
+        case.operation(to.operation)
     ))
+}
+
+fn time(case: &Case, event: Event) -> SimTime {
+    let op = &case.operations[event.operation as usize];
+    if event.is_return { op.completed } else { op.invoked }
 }
 
 /// What stands against an operation, in the longest order that was found.

@@ -36,8 +36,9 @@ impl<'a> Search<'a> {
         let enough = found.len().saturating_add(self.beam.frontier);
         let mut steps = self.beam.steps;
         while let Some((config, mut goals)) = tasks.pop() {
-            let Some(left) = self.budget.checked_sub(1) else { return false };
-            *self.budget = left;
+            if !self.spend() {
+                return false;
+            }
             if steps == 0 || found.len() >= enough {
                 self.is_cut = true;
                 return true;

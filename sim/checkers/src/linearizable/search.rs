@@ -5,10 +5,10 @@
 //! order, however it was found; that there is none only the last search says, which starts anew and leaves nothing out.
 
 use super::{
-    problem::{Component, NEVER, OpInfo, Problem},
+    problem::{Component, Event, NEVER, OpInfo, Problem},
     state::Config,
 };
-use crate::limits::{BEAMS, Beam, CHECKPOINT_EVENTS};
+use crate::limits::{BEAMS, Beam, CHECKPOINT_EVENTS, RESERVE};
 
 /// How the search of a component ended.
 pub(super) enum Found {
@@ -16,8 +16,8 @@ pub(super) enum Found {
     Order,
     /// There is none: nothing explains this operation. One of the last configurations, from which it was tried.
     None { operation: u32, last: Config },
-    /// The budget ran out at the return of this operation.
-    Exhausted { operation: u32 },
+    /// The budget ran out. All orders were followed to the first event, and one was found that reaches the second.
+    Exhausted { from: Event, to: Event },
 }
 
 /// What one event did to the set of configurations.
@@ -39,6 +39,8 @@ pub(super) struct Search<'a> {
     pub(super) problem: &'a Problem,
     /// Configurations that may still be visited.
     pub(super) budget: &'a mut u64,
+    /// What of the budget is kept for the search that leaves nothing out.
+    reserve: u64,
     /// How wide the search may be for now.
     pub(super) beam: Beam,
     /// Something was left out because of that.
@@ -52,7 +54,7 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(problem: &'a Problem, budget: &'a mut u64) -> Self {
         let (open, beam) = (Vec::new(), BEAMS[0]);
-        Self { problem, budget, beam, is_cut: false, open, now: 0 }
+        Self { problem, budget, reserve: 0, beam, is_cut: false, open, now: 0 }
     }
 
     pub(super) fn run(&mut self, component: &Component) -> Found {
@@ -62,8 +64,9 @@ impl<'a> Search<'a> {
         let mut checkpoints = vec![start];
         self.open.clear();
         self.is_cut = false;
-        // The width, and until which event it stays.
-        let (mut width, mut until) = (0, 0);
+        self.reserve = *self.budget / RESERVE;
+        // The width, until which event it stays, and the furthest event that was reached.
+        let (mut width, mut until, mut furthest) = (0, 0, 0);
         let mut next = 0;
         while let Some(event) = component.events.get(next) {
             if next > until && width + 1 < BEAMS.len() {
@@ -74,6 +77,7 @@ impl<'a> Search<'a> {
                 let (frontier, open) = (frontier.clone(), self.open.clone());
                 checkpoints.push(Checkpoint { event: next, frontier, open });
             }
+            furthest = furthest.max(next);
             let operation = event.operation;
             let step = if event.is_return {
                 self.returned(&mut frontier, operation)
@@ -82,12 +86,18 @@ impl<'a> Search<'a> {
             };
             match step {
                 Step::Going => next += 1,
-                Step::Exhausted => return Found::Exhausted { operation },
                 Step::Stuck(last) if !self.is_cut => return Found::None { operation, last },
-                Step::Stuck(_) => {
-                    width += 1;
+                Step::Exhausted if width + 1 == BEAMS.len() => {
+                    return Found::Exhausted { from: *event, to: component.events[furthest] };
+                }
+                Step::Stuck(_) | Step::Exhausted => {
+                    let is_spent = matches!(step, Step::Exhausted);
+                    width = if is_spent { BEAMS.len() - 1 } else { width + 1 };
                     until = until.max(next);
                     self.is_cut = width + 1 < BEAMS.len();
+                    if !self.is_cut {
+                        self.reserve = 0;
+                    }
                     let back = next.saturating_sub(BEAMS[width].back_events);
                     while checkpoints.len() > 1
                         && checkpoints.pop_if(|checkpoint| checkpoint.event > back).is_some()
@@ -101,6 +111,13 @@ impl<'a> Search<'a> {
             }
         }
         Found::Order
+    }
+
+    /// Takes one configuration from the budget, if there is one left.
+    pub(super) fn spend(&mut self) -> bool {
+        let has_left = *self.budget > self.reserve;
+        *self.budget -= u64::from(has_left);
+        has_left
     }
 
     fn invoked(&mut self, frontier: &mut [Config], operation: u32) -> Step {

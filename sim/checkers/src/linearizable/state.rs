@@ -195,6 +195,10 @@ impl Player<'_> {
                     if cell.creator != hint.creator && !is_anonymous {
                         return Err(Block::Deleters(one(key)));
                     }
+                    if version != hint.version && is_anonymous {
+                        // Or another creation is meant, that nobody saw either.
+                        return Err(Block::Writers(vec![one(key)]));
+                    }
                     if version < hint.version {
                         return Err(Block::Gap { key, above: cell.version, below: hint.version });
                     }

@@ -85,6 +85,38 @@ fn outages_are_accepted_and_nearly_always_decided() {
 }
 
 #[test]
+fn a_stale_read_after_outages_is_refuted_by_search_alone() {
+    let (mut applied, mut refuted) = (0, 0);
+    for seed in 0..60 {
+        let shape = Shape { operations: 300, has_bursts: true, keys: 8, ..SMALL };
+        let mut dice = dice(seed);
+        let mut history = history(shape, &mut dice);
+        if mutate::old_value_at_the_end(&mut history, &mut dice).is_none() {
+            continue;
+        }
+        applied += 1;
+        let ruling = search(&history, &Budget::default()).ruling;
+        assert_ne!(ruling, Ruling::Holds, "{}", text(&history));
+        refuted += u32::from(ruling.anomaly().is_some());
+    }
+    assert!(applied >= 20 && refuted * 10 >= applied * 9, "{refuted} of {applied} were refuted");
+}
+
+#[test]
+fn what_is_left_open_is_named() {
+    let shape = Shape { operations: 300, has_bursts: true, keys: 8, ..SMALL };
+    let history = history(shape, &mut dice(1));
+    let budget = Budget { configurations_max: 0, ..Budget::default() };
+    let Ruling::Undecided(window) = search(&history, &budget).ruling else {
+        panic!("nothing can be decided without a budget");
+    };
+    let is_named = |op: &whitewater_record::Operation| {
+        window.contains(&format!("to {}: ", op.completed)) && window.contains(&op.id.to_string())
+    };
+    assert!(history.operations.iter().any(is_named), "{window}");
+}
+
+#[test]
 fn a_run_of_the_simulator_is_accepted() {
     for seed in 0..3 {
         let shape = Shape { operations: 3000, clients: 8, keys: 20, unknown: 13, ..SMALL };

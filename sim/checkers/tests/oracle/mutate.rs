@@ -169,7 +169,7 @@ fn list(
 }
 
 /// What was shown of some key before the last answer about it: earlier state, and the final one.
-fn old_value_at_the_end(history: &mut History, dice: &mut Dice) -> Option<()> {
+pub(crate) fn old_value_at_the_end(history: &mut History, dice: &mut Dice) -> Option<()> {
     let (last, before) = history.operations.split_last_mut()?;
     let kvs = kvs(last)?;
     let i = dice.below(kvs.len().max(1) as u64) as usize;
