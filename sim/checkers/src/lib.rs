@@ -34,6 +34,7 @@ mod linearizable;
 mod model;
 mod monotone;
 mod names;
+pub mod plain;
 mod revision_order;
 pub mod ruling;
 mod serializable;

@@ -4,13 +4,26 @@ use serde::{Deserialize, Serialize};
 
 /// How much work a judge may do before it gives up. Giving up is `Undecided`, never a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "a limit says at its end that it is one")]
 pub struct Budget {
     /// Configurations that the black-box judge may visit in one history.
     pub configurations_max: u64,
     /// Replayed revisions, of all attempts together, that the white-box judge may spend on guessing who made the
     /// revisions that nobody acknowledged. The first pass over the history is free.
     pub replays_max: u64,
+    /// Configurations that the judge of registers and independent keys may visit for one key.
+    #[serde(default = "plain_configurations_max")]
+    pub plain_configurations_max: u64,
+    /// Bytes that it may hold at a time for one key.
+    #[serde(default = "plain_bytes_max")]
+    pub plain_bytes_max: u64,
 }
+
+/// Default of [`Budget::plain_configurations_max`]: some tens of seconds.
+pub const PLAIN_CONFIGURATIONS_MAX: u64 = 50_000_000;
+
+/// Default of [`Budget::plain_bytes_max`].
+pub const PLAIN_BYTES_MAX: u64 = 1 << 30;
 
 /// Default of [`Budget::configurations_max`]: about a second. It is only spent where no order of the revisions proves the
 /// history right, which is rare. Of 120 hostile histories without
@@ -54,8 +67,35 @@ pub(crate) const RESERVE: u64 = 4;
 /// Events between two places to go back to.
 pub(crate) const CHECKPOINT_EVENTS: usize = 16;
 
+/// Visits that the depth-first engine of the plain judge gets: so many in any case, and so many for each event.
+pub(crate) const PLAIN_VISITS_MIN: u64 = 2_000;
+/// See [`PLAIN_VISITS_MIN`].
+pub(crate) const PLAIN_VISITS_PER_EVENT: u64 = 4;
+
+/// Widths at which the plain judge tries a frontier before it tries the whole.
+pub(crate) const PLAIN_BEAMS: [usize; 2] = [16, 256];
+
+/// Configurations that a stream keeps for one key. Beyond that it can still see that a history is good.
+pub(crate) const STREAM_WIDTH: usize = 1 << 14;
+
+/// Values of one key among which a stream looks for those that are gone.
+pub(crate) const STREAM_VALUES_MIN: usize = 1 << 8;
+
 impl Default for Budget {
     fn default() -> Self {
-        Self { configurations_max: CONFIGURATIONS_MAX, replays_max: REPLAYS_MAX }
+        Self {
+            configurations_max: CONFIGURATIONS_MAX,
+            replays_max: REPLAYS_MAX,
+            plain_configurations_max: PLAIN_CONFIGURATIONS_MAX,
+            plain_bytes_max: PLAIN_BYTES_MAX,
+        }
     }
+}
+
+const fn plain_configurations_max() -> u64 {
+    PLAIN_CONFIGURATIONS_MAX
+}
+
+const fn plain_bytes_max() -> u64 {
+    PLAIN_BYTES_MAX
 }

@@ -1,0 +1,122 @@
+//! Black-box judge of registers and independent keys ([`PlainHistory`]): is there an order of the operations that
+//! respects real time and explains every answer?
+//!
+//! ```text
+//!  PlainHistory --soundness--> partitions by key --+-> zones: unique values, a sort
+//!                                                  +-> depth first: finds the order of a good history
+//!                                                  +-> beam, then frontier: proves that there is none
+//!                                                  `--> combine -> Judgement
+//! ```
+//!
+//! Open [`partition`] first: it decides one key, and different keys can be decided on different threads. Then `step`, which
+//! has the rules that keep the searches small. [`Stream`] judges a history while it is recorded.
+//!
+//! Evaluations: operations. Discriminating: those whose answer says what the key held.
+
+mod act;
+mod cursor;
+mod depth;
+mod explain;
+mod follower;
+mod frontier;
+mod meter;
+pub mod partition;
+mod problem;
+mod row;
+mod search;
+mod soundness;
+mod step;
+pub mod stream;
+mod values;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    partition::{Decision, Effort, Partition, Window},
+    stream::{Stream, Ticket},
+};
+
+use crate::{
+    Budget,
+    intern::Interner,
+    ruling::{Judgement, Ruling},
+};
+use whitewater_record::{Checked, PlainAction, PlainHistory};
+
+/// The name of the judge.
+pub const JUDGE: &str = "linearizable";
+
+/// Judges a history, key by key.
+#[must_use]
+pub fn judge(history: &PlainHistory, budget: &Budget) -> Judgement {
+    judge_until(history, budget, &|| false)
+}
+
+/// Judges a history, key by key, and gives up when `stop` says so. It is asked every thousand steps or so.
+#[must_use]
+pub fn judge_until(history: &PlainHistory, budget: &Budget, stop: &dyn Fn() -> bool) -> Judgement {
+    let decisions: Vec<Decision> = match partitions(history) {
+        Ok(partitions) => {
+            partitions.iter().map(|partition| partition.decide(budget, stop).0).collect()
+        }
+        Err(reason) => return judgement(history, Ruling::Undecided(reason)),
+    };
+    combine(history, &decisions)
+}
+
+/// The keys of a history, in the order of their first operation, to be decided one by one in any order; or why the
+/// record is unsound, and nothing can be said.
+pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> {
+    soundness::check(history)?;
+    let mut keys = Interner::default();
+    let mut positions: Vec<Vec<u32>> = Vec::new();
+    for (position, operation) in (0..).zip(&history.operations) {
+        let key = keys.number(operation.key.as_slice()) as usize;
+        if key == positions.len() {
+            positions.push(Vec::new());
+        }
+        positions[key].push(position);
+    }
+    Ok(positions.into_iter().map(|positions| Partition::new(history, positions)).collect())
+}
+
+/// What the decisions on all keys come to: the first broken promise, or else what is undecided.
+#[must_use]
+pub fn combine(history: &PlainHistory, decisions: &[Decision]) -> Judgement {
+    let mut broken = None;
+    let mut undecided = None;
+    for decision in decisions {
+        match decision {
+            Decision::Linearizable => {}
+            Decision::Broken(anomaly) => {
+                let is_earlier = |known: &&crate::Anomaly| anomaly.at < known.at;
+                if broken.as_ref().is_none_or(is_earlier) {
+                    broken = Some(anomaly);
+                }
+            }
+            Decision::Undecided(window) => {
+                undecided.get_or_insert(window);
+            }
+        }
+    }
+    let ruling = match (broken, undecided) {
+        (Some(anomaly), _) => Ruling::Broken(anomaly.clone()),
+        (None, Some(window)) => Ruling::Undecided(window.to_string()),
+        (None, None) => Ruling::Holds,
+    };
+    judgement(history, ruling)
+}
+
+fn judgement(history: &PlainHistory, ruling: Ruling) -> Judgement {
+    let says = |action: &PlainAction| {
+        matches!(action, PlainAction::Read(_) | PlainAction::Cas { swapped: Some(_), .. })
+    };
+    let discriminating = history.operations.iter().filter(|operation| says(&operation.action));
+    let checked = Checked {
+        evaluations: history.operations.len() as u64,
+        discriminating: discriminating.count() as u64,
+    };
+    Judgement { judge: JUDGE, ruling, checked }
+}

@@ -1,0 +1,400 @@
+//! Keys at which no value that somebody names is written twice: decided by their zones, in the time of a sort.
+//!
+//! There it is known who reads from whom. So the operations fall into clusters: a write and the reads that saw its value;
+//! and the clusters into blocks: one that a swap makes of another follows it at once. Blocks do not interleave. Write `f`
+//! for the first return in a block and `s` for its last invocation. One block has to come before another if its `f` lies
+//! before the other's `s`, and an order of the blocks exists if and only if no two have to come before each other: of
+//! a longer circle, the block with the earliest `f` has to come before all others of it. (Gibbons and Korach, "Testing
+//! shared memories", 1997, for reads and writes. Blocks carry it over to swaps: within one, the order is given.)
+//!
+//! When this applies:
+//!
+//! - nothing is appended or deleted, and no value that a read or a swap names is written twice or is the initial one;
+//! - an unknown write or swap whose value was seen did take effect, with no end of its interval. One whose value nobody saw
+//!   can be left out: nothing depends on it;
+//! - a swap that found something else says that the key did not hold a value, which is not a matter of blocks. Unless
+//!   that value never was there, it is left aside: then a contradiction is one, but an order proves nothing.
+
+use crate::intern::{Interner, Table};
+use whitewater_api::Value;
+use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
+
+/// What the zones say about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Zoned {
+    /// There is an order.
+    Linearizable,
+    /// There is none, for a reason.
+    Broken(Clash),
+    /// They cannot tell.
+    Unknown,
+}
+
+/// Why there is no order. Numbers are positions of operations in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Clash {
+    /// It saw a value that nobody wrote.
+    NeverWritten(u32),
+    /// The first saw what the second wrote, and had returned before the second was invoked.
+    FromFuture(u32, u32),
+    /// Both swapped the same value, which was there once.
+    SwappedTwice(u32, u32),
+    /// Swaps that feed each other, and nothing before them.
+    Circle(u32),
+    /// The swap put an end to a value. One operation returned after the effect of that, and one needed the value and was
+    /// invoked later.
+    OutOfTurn {
+        /// The swap.
+        swap: u32,
+        /// Saw or made what came after.
+        after: u32,
+        /// Saw or made what was before.
+        before: u32,
+    },
+    /// The first pair orders its blocks one way, the second pair the other way: in each, the first returned before the
+    /// second was invoked.
+    Crossed([u32; 2], [u32; 2]),
+}
+
+const NOBODY: u32 = u32::MAX;
+/// Before every operation.
+const START: u64 = 0;
+/// After every operation.
+const END: u64 = u64::MAX;
+
+/// A value, who wrote it, and who saw it.
+#[derive(Clone, Copy, Debug)]
+struct Cluster {
+    writer: u32,
+    is_initial: bool,
+    is_named: bool,
+    is_written_twice: bool,
+    /// Somebody saw it, so that it was there.
+    is_seen: bool,
+    /// A swap that made something else of it, and the cluster of that.
+    swap: u32,
+    successor: u32,
+    /// The first return of an observer of it, and the last invocation.
+    first: (u64, u32),
+    last: (u64, u32),
+}
+
+/// The first return in a block and its last invocation, with the operations.
+#[derive(Clone, Copy, Debug)]
+struct Zone {
+    first: (u64, u32),
+    last: (u64, u32),
+}
+
+/// Judges the operations at these positions, which name the same key.
+pub(crate) fn decide(history: &PlainHistory, operations: &[u32]) -> Zoned {
+    match Zones::new(history, operations) {
+        None => Zoned::Unknown,
+        Some(zones) => match zones.decide() {
+            Err(clash) => Zoned::Broken(clash),
+            Ok(true) => Zoned::Linearizable,
+            Ok(false) => Zoned::Unknown,
+        },
+    }
+}
+
+struct Zones<'h> {
+    history: &'h PlainHistory,
+    clusters: Vec<Cluster>,
+    values: Interner<'h>,
+    /// Unknown swaps: from and to.
+    doubtful: Vec<(u32, u32, u32)>,
+    /// Writes of values that are written more than once: nobody may name those.
+    repeated: Vec<u32>,
+    /// Values that swaps did not find.
+    denied: Vec<u32>,
+}
+
+impl<'h> Zones<'h> {
+    /// [`None`] if they do not apply.
+    fn new(history: &'h PlainHistory, operations: &[u32]) -> Option<Self> {
+        let mut zones = Self {
+            history,
+            clusters: Vec::new(),
+            values: Interner::default(),
+            doubtful: Vec::new(),
+            repeated: Vec::new(),
+            denied: Vec::new(),
+        };
+        // Absence is the first cluster, and nobody writes it.
+        zones.clusters.push(Cluster::new());
+        let initial = zones.cluster(history.initial.as_ref());
+        zones.clusters[initial as usize].is_initial = true;
+        for &position in operations {
+            zones.add(position, &history.operations[position as usize])?;
+        }
+        let is_ambiguous = |cluster: &Cluster| {
+            cluster.is_named
+                && (cluster.is_written_twice || cluster.is_initial && cluster.writer != NOBODY)
+        };
+        (!zones.clusters.iter().any(is_ambiguous)).then_some(zones)
+    }
+
+    fn cluster(&mut self, value: Option<&'h Value>) -> u32 {
+        let Some(value) = value else { return 0 };
+        let cluster = self.values.number(value.as_slice()) + 1;
+        if cluster as usize == self.clusters.len() {
+            self.clusters.push(Cluster::new());
+        }
+        cluster
+    }
+
+    fn add(&mut self, position: u32, operation: &'h PlainOperation) -> Option<()> {
+        let end = operation.completed.map_or(Some(END), |end| moment(end.0));
+        let interval = (moment(operation.invoked.0)?, end?);
+        match (&operation.action, operation.completed.is_some()) {
+            (PlainAction::Append(_) | PlainAction::Delete, _) => return None,
+            (PlainAction::Read(_), false) => {}
+            (PlainAction::Read(value), true) => {
+                let cluster = self.cluster(value.as_ref());
+                self.clusters[cluster as usize].see(position, interval);
+            }
+            (PlainAction::Write(value), _) => {
+                let cluster = self.cluster(Some(value));
+                self.write(cluster, position);
+            }
+            (PlainAction::Cas { from, to, swapped }, is_answered) => {
+                let is_idle = from.as_ref() == Some(to);
+                let from = self.cluster(from.as_ref());
+                self.clusters[from as usize].is_named = true;
+                match (is_answered, swapped) {
+                    (true, Some(false)) => self.denied.push(from),
+                    (true, _) if is_idle => self.clusters[from as usize].see(position, interval),
+                    (false, _) if is_idle => {}
+                    (true | false, _) => {
+                        let to = self.cluster(Some(to));
+                        self.write(to, position);
+                        // Whether it took effect is known when all is read.
+                        self.doubtful.push((position, from, to));
+                        if is_answered {
+                            self.clusters[from as usize].is_seen = true;
+                            self.clusters[to as usize].is_seen = true;
+                        }
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn write(&mut self, cluster: u32, position: u32) {
+        let written = &mut self.clusters[cluster as usize];
+        if written.writer == NOBODY && !written.is_initial {
+            written.writer = position;
+            return;
+        }
+        if !written.is_written_twice && !written.is_initial {
+            self.repeated.push(written.writer);
+        }
+        written.writer = position;
+        written.is_written_twice = true;
+        self.repeated.push(position);
+    }
+
+    /// Whether the order that there is proves something.
+    fn decide(mut self) -> Result<bool, Clash> {
+        self.link()?;
+        for cluster in &self.clusters {
+            self.check(cluster)?;
+        }
+        let zones = self.blocks()?;
+        crossed(zones)?;
+        let was_there = |cluster: &u32| {
+            let cluster = &self.clusters[*cluster as usize];
+            cluster.is_seen || cluster.is_initial || cluster.writer != NOBODY
+        };
+        Ok(!self.denied.iter().any(was_there))
+    }
+
+    /// Which swaps took effect: those that were answered, and those whose value was seen.
+    fn link(&mut self) -> Result<(), Clash> {
+        let mut maker: Table<u32, (u32, u32)> = Table::default();
+        let mut seen = Vec::new();
+        for (swap, from, to) in std::mem::take(&mut self.doubtful) {
+            let mut to = to;
+            if self.clusters[to as usize].is_written_twice {
+                // Nobody names that value, so it is one of its own.
+                if !self.is_answered(swap) {
+                    continue;
+                }
+                to = u32::try_from(self.clusters.len()).expect("clusters are numbered by u32");
+                self.clusters.push(Cluster { writer: swap, is_seen: true, ..Cluster::new() });
+            }
+            maker.insert(to, (swap, from));
+        }
+        for (number, cluster) in (0..).zip(&self.clusters) {
+            if cluster.is_seen && !cluster.is_written_twice {
+                seen.push(number);
+            }
+        }
+        while let Some(to) = seen.pop() {
+            let Some(&(swap, from)) = maker.get(&to) else { continue };
+            let source = &mut self.clusters[from as usize];
+            if source.swap == swap {
+                continue;
+            }
+            if source.swap != NOBODY {
+                return Err(Clash::SwappedTwice(source.swap, swap));
+            }
+            (source.swap, source.successor) = (swap, to);
+            if !source.is_seen {
+                source.is_seen = true;
+                seen.push(from);
+            }
+        }
+        Ok(())
+    }
+
+    fn interval(&self, position: u32) -> (u64, u64) {
+        let operation = &self.history.operations[position as usize];
+        let end = operation.completed.map_or(END, |end| end.0 + 1);
+        (operation.invoked.0 + 1, end)
+    }
+
+    /// A value was seen only if it was written, and not before.
+    fn check(&self, cluster: &Cluster) -> Result<(), Clash> {
+        if !cluster.is_seen || cluster.is_initial {
+            return Ok(());
+        }
+        let witness = if cluster.first.1 == NOBODY { cluster.swap } else { cluster.first.1 };
+        if cluster.writer == NOBODY {
+            return Err(Clash::NeverWritten(witness));
+        }
+        if cluster.first.0 < self.interval(cluster.writer).0 {
+            return Err(Clash::FromFuture(witness, cluster.writer));
+        }
+        Ok(())
+    }
+
+    /// The zones of the blocks, after seeing that each of them is in order.
+    fn blocks(&self) -> Result<Vec<Zone>, Clash> {
+        let mut has_predecessor = vec![false; self.clusters.len()];
+        let mut awaited = 0;
+        for cluster in self.clusters.iter().filter(|cluster| cluster.successor != NOBODY) {
+            has_predecessor[cluster.successor as usize] = true;
+            awaited += 1;
+        }
+        let mut zones = Vec::with_capacity(self.clusters.len());
+        for (number, cluster) in self.clusters.iter().enumerate() {
+            if has_predecessor[number] || !self.is_present(cluster) {
+                continue;
+            }
+            let mut zone = self.zone(cluster);
+            let mut last = cluster;
+            while last.successor != NOBODY {
+                let swap = last.swap;
+                last = &self.clusters[last.successor as usize];
+                awaited -= 1;
+                let next = self.zone(last);
+                if next.first.0 < zone.last.0 {
+                    return Err(Clash::OutOfTurn {
+                        swap,
+                        after: next.first.1,
+                        before: zone.last.1,
+                    });
+                }
+                zone.first = zone.first.min(next.first);
+                zone.last = zone.last.max(next.last);
+            }
+            zones.push(zone);
+        }
+        if awaited > 0 {
+            let swap = self.clusters.iter().find(|cluster| cluster.swap != NOBODY);
+            return Err(Clash::Circle(swap.expect("a circle is made of swaps").swap));
+        }
+        zones.extend(self.repeated.iter().filter(|write| self.is_lone(**write)).map(|write| {
+            let (invoked, end) = self.interval(*write);
+            Zone { first: (end, *write), last: (invoked, *write) }
+        }));
+        Ok(zones)
+    }
+
+    /// Whether a value that is not written twice was there for sure.
+    fn is_present(&self, cluster: &Cluster) -> bool {
+        if cluster.is_written_twice {
+            return cluster.is_initial;
+        }
+        cluster.is_initial
+            || cluster.is_seen
+            || cluster.writer != NOBODY && self.is_answered(cluster.writer)
+    }
+
+    /// Whether it was a write that took effect for sure.
+    fn is_lone(&self, position: u32) -> bool {
+        let operation = &self.history.operations[position as usize];
+        operation.completed.is_some() && matches!(operation.action, PlainAction::Write(_))
+    }
+
+    fn is_answered(&self, position: u32) -> bool {
+        self.history.operations[position as usize].completed.is_some()
+    }
+
+    fn zone(&self, cluster: &Cluster) -> Zone {
+        let (first, last) = if cluster.is_initial {
+            ((START, NOBODY), (START, NOBODY))
+        } else {
+            let (invoked, end) = self.interval(cluster.writer);
+            ((end, cluster.writer), (invoked, cluster.writer))
+        };
+        Zone { first: first.min(cluster.first), last: last.max(cluster.last) }
+    }
+}
+
+impl Cluster {
+    const fn new() -> Self {
+        Self {
+            writer: NOBODY,
+            is_initial: false,
+            is_named: false,
+            is_written_twice: false,
+            is_seen: false,
+            swap: NOBODY,
+            successor: NOBODY,
+            first: (END, NOBODY),
+            last: (START, NOBODY),
+        }
+    }
+
+    fn see(&mut self, position: u32, (invoked, end): (u64, u64)) {
+        self.is_named = true;
+        self.is_seen = true;
+        self.first = self.first.min((end, position));
+        if invoked > self.last.0 {
+            self.last = (invoked, position);
+        }
+    }
+}
+
+/// A time as a number between [`START`] and [`END`]; [`None`] if it is too late for that.
+fn moment(time: u64) -> Option<u64> {
+    time.checked_add(1).filter(|moment| *moment < END)
+}
+
+/// Looks for two zones that each have to come before the other.
+fn crossed(zones: Vec<Zone>) -> Result<(), Clash> {
+    let clash = |one: &Zone, other: &Zone| {
+        Err(Clash::Crossed([one.first.1, other.last.1], [other.first.1, one.last.1]))
+    };
+    let (mut forward, backward): (Vec<Zone>, Vec<Zone>) =
+        zones.into_iter().partition(|zone| zone.first.0 < zone.last.0);
+    forward.sort_unstable_by_key(|zone| zone.first);
+    for pair in forward.windows(2) {
+        if pair[1].first.0 < pair[0].last.0 {
+            return clash(&pair[0], &pair[1]);
+        }
+    }
+    for zone in &backward {
+        let place = forward.partition_point(|other| other.first.0 < zone.last.0);
+        if let Some(around) = place.checked_sub(1).map(|place| &forward[place])
+            && zone.first.0 < around.last.0
+        {
+            return clash(around, zone);
+        }
+    }
+    Ok(())
+}
