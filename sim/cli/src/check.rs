@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 use whitewater_checkers::{Judgement, Ruling};
-use whitewater_record::{Checked, History, HistoryError};
+use whitewater_record::{Checked, History};
 
 /// A judgement for machines.
 #[derive(Serialize)]
@@ -49,14 +49,7 @@ fn read(name: &str, path: &Path) -> Result<History, String> {
         let file = File::open(path).map_err(|error| format!("{name}: {error}"))?;
         History::read(name, BufReader::new(file))
     };
-    history.map_err(|error| match &error {
-        // The place is the end of the file: the header, the lines that are there, and then nothing.
-        HistoryError::Truncated { name, promised, found } => format!(
-            "{name}:{}:1: the header promises {promised} rows, the file has {found}: it was cut off or added to",
-            found + 2
-        ),
-        HistoryError::Io { .. } | HistoryError::Line { .. } => error.to_string(),
-    })
+    history.map_err(|error| error.to_string())
 }
 
 fn judge(name: &str, history: &History, console: Console) -> Result<Exit, CliError> {

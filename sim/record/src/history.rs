@@ -1,9 +1,11 @@
 //! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line.
 
-use crate::SimTime;
+use crate::{
+    SimTime,
+    lines::{HistoryError, Lines, Malformed, parse_json},
+};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
-use thiserror::Error;
 use whitewater_api::{
     Completion, Error as ApiError, NodeId, Process, Request, RequestId, Response, Revision,
     WatchRequest, WatchResponse,
@@ -80,41 +82,6 @@ struct Header {
 
 const FORMAT: &str = "whitewater-history/1";
 
-/// A history that cannot be read.
-#[derive(Debug, Error)]
-pub enum HistoryError {
-    /// The bytes cannot be had.
-    #[error("{name}: {source}")]
-    Io {
-        /// The file.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is not what it should be.
-    #[error("{name}:{line}:{column}: {reason}")]
-    Line {
-        /// The file.
-        name: String,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// What is wrong, and what was expected.
-        reason: String,
-    },
-    /// Rows are missing at the end.
-    #[error("{name}: the header promises {promised} rows, the file has {found}: it was cut off")]
-    Truncated {
-        /// The file.
-        name: String,
-        /// How many the header promises.
-        promised: usize,
-        /// How many there are.
-        found: usize,
-    },
-}
-
 impl History {
     /// Writes the JSON lines.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
@@ -126,34 +93,30 @@ impl History {
 
     /// Reads the JSON lines; `name` is for error messages.
     pub fn read(name: &str, input: impl BufRead) -> Result<Self, HistoryError> {
-        let mut lines = input.lines().enumerate();
-        let mut next = || {
-            lines.next().map(|(i, line)| match line {
-                Ok(line) => Ok((i + 1, line)),
-                Err(source) => Err(HistoryError::Io { name: name.to_owned(), source }),
-            })
+        Self::read_lines(&mut Lines::new(input)).map_err(|malformed| malformed.in_file(name))
+    }
+
+    pub(crate) fn read_lines(lines: &mut Lines<impl BufRead>) -> Result<Self, Malformed> {
+        let Some((line, text)) = lines.next()? else {
+            return Err(Malformed::new(1, 1, "the file is empty: expected a header"));
         };
-        let Some((line, text)) = next().transpose()? else {
-            let reason = "the file is empty: expected a header".to_owned();
-            return Err(HistoryError::Line { name: name.to_owned(), line: 1, column: 1, reason });
-        };
-        let header: Header = parse_line(name, line, &text)?;
+        let header: Header = parse_json(line, text)?;
         if header.format != FORMAT {
             let reason = format!("the format is `{}`, expected `{FORMAT}`", header.format);
-            return Err(HistoryError::Line { name: name.to_owned(), line, column: 1, reason });
+            return Err(Malformed::new(line, 1, reason));
         }
         let mut history = Self::default();
-        while let Some((line, text)) = next().transpose()? {
+        while let Some((line, text)) = lines.next()? {
             if history.operations.len() < header.operations {
-                history.operations.push(parse_line(name, line, &text)?);
+                history.operations.push(parse_json(line, text)?);
             } else {
-                history.watches.push(parse_line(name, line, &text)?);
+                history.watches.push(parse_json(line, text)?);
             }
         }
-        let promised = header.operations + header.watches;
+        let promised = header.operations.saturating_add(header.watches);
         let found = history.operations.len() + history.watches.len();
         if promised != found {
-            return Err(HistoryError::Truncated { name: name.to_owned(), promised, found });
+            return Err(Malformed::cut_off(promised, found));
         }
         Ok(history)
     }
@@ -162,19 +125,6 @@ impl History {
 fn write_line(out: &mut impl Write, item: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, item)?;
     out.write_all(b"\n")
-}
-
-fn parse_line<'de, T: Deserialize<'de>>(
-    name: &str,
-    line: usize,
-    text: &'de str,
-) -> Result<T, HistoryError> {
-    serde_json::from_str(text).map_err(|error| HistoryError::Line {
-        name: name.to_owned(),
-        line,
-        column: error.column().max(1),
-        reason: error.to_string(),
-    })
 }
 
 mod nanos {

@@ -11,6 +11,8 @@
 
 pub mod fault;
 pub mod history;
+mod limits;
+pub mod lines;
 pub mod operation;
 pub mod outcome;
 pub mod plain;
@@ -22,7 +24,8 @@ pub mod trace;
 
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
-    history::{History, HistoryError, Operation, WatchMessage, WatchRow},
+    history::{History, Operation, WatchMessage, WatchRow},
+    lines::HistoryError,
     operation::{PlannedOperation, Step},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},
