@@ -5,11 +5,13 @@
 //! ```
 //!
 //! Open [`plan`] first: a run is a function of (commit, plan), so a plan says everything that is special about a run.
-//! All of it is plain data with a text form that a person can read and edit.
+//! All of it is plain data with a text form that a person can read and edit. Other people's histories come in through
+//! [`formats`].
 
 #![forbid(unsafe_code)]
 
 pub mod fault;
+pub mod formats;
 pub mod history;
 mod limits;
 pub mod lines;
@@ -24,6 +26,7 @@ pub mod trace;
 
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
+    formats::{Format, Recorded},
     history::{History, Operation, WatchMessage, WatchRow},
     lines::HistoryError,
     operation::{PlannedOperation, Step},

@@ -19,6 +19,14 @@ pub struct HistoryError {
     pub reason: String,
 }
 
+impl HistoryError {
+    /// Whether the file may not be a history at all: it looks like none of the formats.
+    #[must_use]
+    pub fn is_of_unknown_format(&self) -> bool {
+        self.reason == UNKNOWN_FORMAT
+    }
+}
+
 /// The same, before anybody said which file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
@@ -101,6 +109,10 @@ impl<R: BufRead> Lines<R> {
         Ok(Some((self.number, line)))
     }
 }
+
+pub(crate) const UNKNOWN_FORMAT: &str = "the format is not known: expected a header of whitewater-history or lin-hist, \
+                                         events of Jepsen or Porcupine in EDN, a log of Jepsen, or operations of \
+                                         etcd's robustness tests";
 
 pub(crate) const NOT_TEXT: &str = "the bytes are not UTF-8 text";
 
