@@ -35,6 +35,7 @@ mod model;
 mod monotone;
 mod names;
 pub mod plain;
+mod recorded;
 mod revision_order;
 pub mod ruling;
 mod serializable;

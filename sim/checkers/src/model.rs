@@ -3,7 +3,10 @@
 //! Written from etcd's documentation, not from `core/store`: a bug in the store cannot also sit here. An operation is
 //! run at a revision, and each thing that its answer says is compared on the way.
 
-use crate::case::{Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn};
+use crate::{
+    case::{Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn},
+    recorded::UNRECORDED,
+};
 use std::cmp::Ordering;
 use whitewater_api::request::{CompareTarget, Relation, SortTarget};
 
@@ -279,9 +282,9 @@ fn expect_kv(key: u32, saw: Option<SeenKv>, is: Option<Cell>) -> Result<(), Mism
         (Some(saw), Some(is)) => {
             saw.key == key
                 && saw.value == is.value
-                && saw.create == is.create
+                && (saw.create == is.create || saw.create == UNRECORDED)
                 && saw.modified == is.modified
-                && saw.version == is.version
+                && (saw.version == is.version || saw.version == UNRECORDED)
         }
         (Some(_), None) | (None, Some(_)) => false,
     };

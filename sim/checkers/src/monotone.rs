@@ -9,6 +9,7 @@ use crate::{
     bounds::tells,
     case::{Case, SeenKv},
     intern::Table,
+    recorded,
     ruling::{Judgement, Ruling},
 };
 use whitewater_api::Revision;
@@ -61,6 +62,7 @@ fn keys(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
         });
     }
     seen.sort_by_key(|(kv, _)| (kv.key, kv.modified));
+    let tells_creations = recorded::tells_creations(case);
     for pair in seen.windows(2) {
         let [(a, first), (b, second)] = pair else { continue };
         if a.key != b.key {
@@ -69,6 +71,8 @@ fn keys(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
         checked.discriminating += 1;
         let is_fine = if a.modified == b.modified {
             a.version == b.version && a.create == b.create
+        } else if !tells_creations {
+            true
         } else if a.create == b.create {
             a.version < b.version
         } else {

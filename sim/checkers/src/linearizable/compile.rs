@@ -183,7 +183,7 @@ impl Compiler<'_, '_> {
                 == Status::Unknown
                 && self.lore.has_anonymous[write.key as usize];
             let hint = self.lore.hints[index];
-            let is_shown = hint.is_some() || self.named[index];
+            let is_shown = self.lore.is_seen(id(index)) || self.named[index];
             writes.push(WriteInfo {
                 operation: write.operation,
                 shown: if is_shown { FIRST + id(index) } else { hidden(is_unknown) },
@@ -334,7 +334,7 @@ impl Compiler<'_, '_> {
 
     fn is_revealed(&self, moves: &[Move]) -> bool {
         moves.iter().any(|step| match step {
-            Move::Put { write, .. } => self.lore.hints[*write as usize].is_some(),
+            Move::Put { write, .. } => self.lore.is_seen(*write),
             Move::Txn { success, failure, .. } => {
                 self.is_revealed(success) || self.is_revealed(failure)
             }

@@ -7,6 +7,7 @@ use crate::{
     bounds::tells,
     case::{Case, SeenKv, Status},
     intern::Table,
+    recorded,
     ruling::Ruling,
     writers::Writers,
 };
@@ -28,6 +29,8 @@ pub(super) struct Lore {
     pub(super) has_anonymous: Vec<bool>,
     /// By key: a put of unknown outcome whose token nobody told.
     pub(super) has_untold: Vec<bool>,
+    /// Whether the answers show creations and versions at all.
+    pub(super) tells_creations: bool,
     /// One operation has two writes of one key, in two branches.
     pub(super) is_ambiguous: bool,
 }
@@ -44,6 +47,7 @@ impl Lore {
             write_of: Table::default(),
             has_anonymous: vec![false; case.keys.len()],
             has_untold: vec![false; case.keys.len()],
+            tells_creations: recorded::tells_creations(case),
             is_ambiguous: false,
         };
         for (number, write) in (0..).zip(&writers.writes) {
@@ -63,6 +67,12 @@ impl Lore {
         }
         lore.resolve(case, writers)?;
         Ok(lore)
+    }
+
+    /// Whether an answer tells that the write happened.
+    pub(super) fn is_seen(&self, write: u32) -> bool {
+        let write = write as usize;
+        self.hints[write].is_some() || !self.observers[write].is_empty()
     }
 
     /// The number of the write of `key` with this token.
@@ -124,7 +134,8 @@ impl Lore {
         if self.seen[index] == Some(this) && self.token_of[writer as usize] == kv.modified {
             return Ok(());
         }
-        if (kv.version == 1) != (kv.create == kv.modified) || kv.version == 0 {
+        let is_whole = kv.version != 0 && (kv.version == 1) == (kv.create == kv.modified);
+        if self.tells_creations && !is_whole {
             return object("wrong-version", "which contradicts itself".to_owned(), &[]);
         }
         let told = &mut self.token_of[writer as usize];
@@ -174,6 +185,9 @@ impl Lore {
 
     /// Turns creation tokens into writes. A write that created a key has version 1, whether anybody saw it or not.
     fn resolve(&mut self, case: &Case, writers: &Writers) -> Result<(), Ruling> {
+        if !self.tells_creations {
+            return Ok(());
+        }
         let mut anonymous: Table<u64, u32> = Table::default();
         for write in 0..writers.writes.len() {
             let Some((version, create)) = self.seen[write] else { continue };
