@@ -4,10 +4,13 @@ use crate::{
     limits,
     view::{LanesArg, NodeArg, Until},
 };
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgGroup, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
-use whitewater_record::{Seed, Span};
+use whitewater_record::{Format, Seed, Span, time::SpanError};
 use whitewater_reports::Query;
 
 /// Hostile, deterministic runs of a replicated key-value store, judged.
@@ -53,7 +56,7 @@ pub(crate) enum Verb {
     Doctor(DoctorArgs),
     /// Find the first seed in which something happens.
     Find(FindArgs),
-    /// Judge recorded histories.
+    /// Judge recorded histories, ours or anybody's.
     Check(CheckArgs),
     /// Print the plan of a seed as TOML.
     Plan(PlanArgs),
@@ -200,9 +203,51 @@ pub(crate) struct DoctorArgs {
 /// `whitewater check`
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// Histories as JSON lines; `-` is stdin.
+    /// Histories, plain or compressed with gzip or zstd; folders of them, or of the clients of one run of etcd's robustness
+    /// tests; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// How the histories are written down, if it is not to be detected.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>()))]
+    pub(crate) format: Option<Format>,
+    /// What the store promises, if it is not to be detected: the command objects where a history is of something else.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<Model>,
+    /// What every key of a register or kv holds at the start; nothing, if not given.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) initial: Option<String>,
+    /// Threads over the keys of a history; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Seek a verdict on each history for so long, in seconds or such as 500ms. Without it, as far as a fixed number of
+    /// steps goes.
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    pub(crate) timeout: Option<Span>,
+    /// Bytes that the search may hold, all threads together, such as 512M or 4G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+}
+
+/// What a store promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Model {
+    /// One key: read, write, compare and swap.
+    Register,
+    /// Keys that have nothing to do with each other.
+    Kv,
+    /// etcd's requests and revisions.
+    Etcd,
+}
+
+impl Model {
+    /// The name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Kv => "kv",
+            Self::Etcd => "etcd",
+        }
+    }
 }
 
 /// `whitewater find`
@@ -251,10 +296,44 @@ fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|_| "expected a decimal or 0x number below 2^64".to_owned())
 }
 
+/// A time; a number without a unit is one of seconds.
+fn patience(text: &str) -> Result<Span, SpanError> {
+    text.parse::<u64>().map_or_else(|_| text.parse(), |seconds| Ok(Span::seconds(seconds)))
+}
+
+/// A number of bytes, with K, M or G for the powers of 1,024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => Some(0),
+        "k" | "kib" => Some(10),
+        "m" | "mib" => Some(20),
+        "g" | "gib" => Some(30),
+        _ => None,
+    };
+    let bytes = digits.parse::<u64>().ok().zip(unit).and_then(|(n, unit)| n.checked_mul(1 << unit));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "expected a number of bytes, such as 512M or 4G".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        assert_eq!(size("100"), Ok(100));
+        for bad in ["", "0", "M", "4T", "1.5G", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(patience("30"), Ok(Span::seconds(30)));
+        assert_eq!(patience("500ms"), Ok(Span::millis(500)));
+        assert!(patience("soon").is_err());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,120 +1,133 @@
 //! `whitewater check`: judges recorded histories, ours or from elsewhere.
+//!
+//! ```text
+//!  FILE.. --source--> bytes --inflate--> text --formats--> history --judging--> judgements --verdict--> lines
+//! ```
 
+mod inflate;
+mod judging;
+mod progress;
+mod source;
+mod verdict;
+
+use self::{
+    judging::Effort,
+    progress::Bar,
+    source::{Source, Unread},
+    verdict::Verdict,
+};
 use crate::{
-    args::CheckArgs,
+    args::{CheckArgs, Model},
     console::Console,
-    engine,
     exit::{CliError, Exit},
+    limits,
 };
-use serde::Serialize;
-use std::{
-    fs::File,
-    io::{self, BufReader},
-    path::Path,
-};
-use whitewater_checkers::{Judgement, Ruling};
-use whitewater_record::{Checked, History};
+use std::time::{Duration, Instant};
+use whitewater_record::Recorded;
 
-/// A judgement for machines.
-#[derive(Serialize)]
-struct Line<'a> {
-    file: &'a str,
-    operations: usize,
-    judge: &'a str,
-    ruling: &'a Ruling,
-    checked: Checked,
-}
-
-/// The verb. The exit code is that of the worst file.
+/// The verb. The exit code is that of the worst history.
 pub(crate) fn check(args: &CheckArgs, console: Console) -> Result<Exit, CliError> {
-    let mut worst = Exit::Ok;
+    if args.jobs.is_some_and(|jobs| !(1..=limits::WORKERS_MAX).contains(&jobs)) {
+        let text = format!("-j: expected 1 to {} threads", limits::WORKERS_MAX);
+        return Err(CliError::Usage(text));
+    }
+    let (mut sources, mut worst) = (Vec::new(), None);
     for path in &args.files {
-        let name = path.display().to_string();
-        let exit = match read(&name, path) {
-            Ok(history) => judge(&name, &history, console)?,
+        match source::sources(path) {
+            Ok(found) => sources.extend(found),
             Err(error) => {
                 console.complain(&error);
-                Exit::Usage
+                worst = Some(Exit::Usage);
             }
-        };
-        worst = if severity(exit) > severity(worst) { exit } else { worst };
+        }
     }
+    let bar = Bar::new(sources.iter().map(Source::bytes).sum());
+    for (place, source) in sources.iter().enumerate() {
+        let prefix = format!("{}/{} {}", place + 1, sources.len(), source.name);
+        if let Some(exit) = one(args, source, &prefix, &bar, console)? {
+            let is_worse = worst.is_none_or(|worst| severity(exit) > severity(worst));
+            worst = if is_worse { Some(exit) } else { worst };
+        }
+    }
+    bar.finish();
+    let Some(worst) = worst else {
+        console.complain("there is no history in what was named");
+        return Ok(Exit::NothingRan);
+    };
     Ok(worst)
 }
 
-fn read(name: &str, path: &Path) -> Result<History, String> {
-    let history = if path == Path::new("-") {
-        History::read("stdin", io::stdin().lock())
-    } else {
-        let file = File::open(path).map_err(|error| format!("{name}: {error}"))?;
-        History::read(name, BufReader::new(file))
+/// Reads and judges one history. Nothing, if it turned out to be none.
+fn one(
+    args: &CheckArgs,
+    source: &Source,
+    prefix: &str,
+    bar: &Bar,
+    console: Console,
+) -> Result<Option<Exit>, CliError> {
+    bar.say(format!("{prefix}: reading"));
+    let refuse = |text: &str| {
+        bar.aside(|| console.complain(text));
+        Ok(Some(Exit::Usage))
     };
-    history.map_err(|error| error.to_string())
-}
-
-fn judge(name: &str, history: &History, console: Console) -> Result<Exit, CliError> {
-    let operations = history.operations.len();
-    let judgements = engine::judgements(history);
-    let exit = if operations == 0 { Exit::NothingRan } else { exit_of(&judgements) };
-    if console.json {
-        for Judgement { judge, ruling, checked } in &judgements {
-            let line = Line { file: name, operations, judge, ruling, checked: *checked };
-            let text = serde_json::to_string(&line).map_err(|error| {
-                CliError::Internal(format!("a judgement has no JSON form: {error}"))
-            })?;
-            console.line(&text)?;
+    let (format, mut recorded) = match source.read(args.format, bar) {
+        Ok(read) => read,
+        Err(Unread::Malformed(text)) => return refuse(&text),
+        Err(Unread::Foreign) => {
+            bar.aside(|| console.remark(&format!("passed over {}: not a history", source.name)));
+            return Ok(None);
         }
-        return Ok(exit);
-    }
-    let word = match exit {
-        Exit::Ok => "PASS",
-        Exit::Violated => "FAIL",
-        Exit::NothingRan => "NOTHING RAN",
-        Exit::Inconclusive
-        | Exit::Usage
-        | Exit::Nondeterminism
-        | Exit::GateFailed
-        | Exit::Internal
-        | Exit::Interrupted => "INCONCLUSIVE",
     };
-    console.line(&format!("{word} {name}: {operations} operations"))?;
-    judgements.iter().try_for_each(|judgement| console.line(&sentence(judgement)))?;
-    Ok(exit)
-}
-
-fn sentence(judgement: &Judgement) -> String {
-    let Judgement { judge, ruling, checked } = judgement;
-    match ruling {
-        Ruling::Holds => {
-            let (n, d) = (checked.evaluations, checked.discriminating);
-            format!("  {judge}: holds ({n} evaluations, {d} discriminating)")
-        }
-        Ruling::Broken(anomaly) => {
-            let operations: Vec<String> = anomaly.operations.iter().map(usize::to_string).collect();
-            format!(
-                "  {judge}: broken, {}: {}\n    at {}, operations {}",
-                anomaly.code,
-                anomaly.sentence,
-                anomaly.at,
-                operations.join(", ")
-            )
-        }
-        Ruling::Undecided(reason) => format!("  {judge}: undecided: {reason}"),
-        Ruling::NotApplicable(reason) => format!("  {judge}: not applicable: {reason}"),
-        Ruling::Withheld(reason) => format!("  {judge}: withheld: {reason}"),
+    if let (Some(initial), Recorded::Plain(history)) = (&args.initial, &mut recorded) {
+        history.initial = Some(initial.clone().into());
     }
+    let model = match model(&recorded, args) {
+        Ok(model) => model,
+        Err(reason) => return refuse(&format!("{}: {reason}", source.name)),
+    };
+    let effort = Effort {
+        threads: args.jobs.unwrap_or_else(judging::cores),
+        deadline: args.timeout.map(|time| Instant::now() + Duration::from_nanos(time.0)),
+        bytes: args.memory,
+    };
+    bar.say(format!("{prefix}: judging"));
+    let say = |done, of| bar.say(format!("{prefix}: judging, {done} of {of} keys"));
+    let (recorded, judgements) = judging::judge(recorded, &effort, &say);
+    let verdict = Verdict { name: &source.name, format, model, recorded: &recorded, judgements };
+    bar.aside(|| verdict.print(console)).map(Some)
 }
 
-fn exit_of(judgements: &[Judgement]) -> Exit {
-    let any = |is: fn(&Ruling) -> bool| judgements.iter().any(|judgement| is(&judgement.ruling));
-    if any(|ruling| matches!(ruling, Ruling::Broken(_))) {
-        Exit::Violated
-    } else if any(|ruling| matches!(ruling, Ruling::Undecided(_)))
-        || !any(|ruling| matches!(ruling, Ruling::Holds))
-    {
-        Exit::Inconclusive
-    } else {
-        Exit::Ok
+/// The model of a history, which must be the one that was asked for.
+fn model(recorded: &Recorded, args: &CheckArgs) -> Result<Model, String> {
+    let keys = match recorded {
+        Recorded::Etcd(_) => None,
+        Recorded::Plain(history) => {
+            let mut keys: Vec<_> =
+                history.operations.iter().map(|operation| &operation.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            Some(keys.len())
+        }
+    };
+    match (args.model, keys) {
+        (Some(Model::Etcd), Some(_)) => {
+            Err("the history has no revisions and cannot be judged as one of etcd".to_owned())
+        }
+        (Some(model @ (Model::Register | Model::Kv)), None) => Err(format!(
+            "the history is one of etcd and cannot be judged as one of a {}",
+            model.name()
+        )),
+        (Some(Model::Register), Some(keys @ 2..)) => {
+            Err(format!("the history has {keys} keys: it is not one of a register"))
+        }
+        (None, None) if args.initial.is_some() => {
+            Err("a history of etcd begins with an empty store: --initial is for registers"
+                .to_owned())
+        }
+        (Some(model), _) => Ok(model),
+        (None, None) => Ok(Model::Etcd),
+        (None, Some(0 | 1)) => Ok(Model::Register),
+        (None, Some(_)) => Ok(Model::Kv),
     }
 }
 

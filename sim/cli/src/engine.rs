@@ -1,8 +1,8 @@
-//! Plays a plan and judges it. The one place where the command meets the world and the checkers.
+//! Plays a plan and judges it. The one place where the command meets the world.
 
 use crate::judge;
 use std::collections::BTreeMap;
-use whitewater_checkers::{Budget, Judgement};
+use whitewater_checkers::Budget;
 use whitewater_record::{
     FaultCount, History, Outcome, Plan, SimTime, Span, Trace, Verdict, Violation,
 };
@@ -21,14 +21,9 @@ pub(crate) struct Finished {
 /// Plays a plan in this process and judges it.
 pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Finished {
     let run = play(plan, &Options { keep_trace, until });
-    let judgements = judgements(&run.history);
+    let judgements = whitewater_checkers::judge(&run.history, &Budget::default());
     let outcome = judge::verdict(run.outcome, &judgements);
     Finished { outcome, history: run.history, trace: run.trace }
-}
-
-/// What the judges say about a history.
-pub(crate) fn judgements(history: &History) -> Vec<Judgement> {
-    whitewater_checkers::judge(history, &Budget::default())
 }
 
 /// The outcome of a run of which nothing else is known: its process died, or had to be stopped.

@@ -1,0 +1,139 @@
+//! Judges a history, whatever its model, within the time, the memory and the threads that were granted.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+use whitewater_checkers::{
+    Budget, Judgement, Ruling,
+    plain::{self, Decision},
+};
+use whitewater_record::{Checked, PlainHistory, Recorded};
+
+/// How hard to try.
+pub(super) struct Effort {
+    pub(super) threads: usize,
+    /// When to give up; never, if not given.
+    pub(super) deadline: Option<Instant>,
+    /// Bytes that the searches of all threads together may hold.
+    pub(super) bytes: Option<u64>,
+}
+
+/// By how much a budget grows if it was not enough and time is left.
+const GROWTH: u64 = 8;
+
+/// Judges a history. `say` is told how many keys of how many are decided.
+pub(super) fn judge(
+    recorded: Recorded,
+    effort: &Effort,
+    say: &(dyn Fn(usize, usize) + Sync),
+) -> (Arc<Recorded>, Vec<Judgement>) {
+    let recorded = Arc::new(recorded);
+    let judgements = match &*recorded {
+        Recorded::Plain(history) => vec![judge_plain(history, effort, say)],
+        Recorded::Etcd(history) => match effort.deadline {
+            None => whitewater_checkers::judge(history, &Budget::default()),
+            Some(deadline) => judge_until(&recorded, deadline),
+        },
+    };
+    (recorded, judgements)
+}
+
+/// One core each, unless the machine does not say how many it has.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn judge_plain(
+    history: &PlainHistory,
+    effort: &Effort,
+    say: &(dyn Fn(usize, usize) + Sync),
+) -> Judgement {
+    let Ok(partitions) = plain::partitions(history) else {
+        // It says of the unsound record what there is to say.
+        return plain::judge(history, &Budget::default());
+    };
+    let threads = effort.threads.min(partitions.len()).max(1);
+    let mut budget = Budget::default();
+    if let Some(bytes) = effort.bytes {
+        budget.plain_bytes_max = bytes / threads as u64;
+    }
+    if effort.deadline.is_some() {
+        budget.plain_configurations_max = u64::MAX;
+    }
+    let stop = || effort.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        let mut decided = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(partition) = partitions.get(place) else { return decided };
+            decided.push((place, partition.decide(&budget, &stop).0));
+            say(done.fetch_add(1, Ordering::Relaxed) + 1, partitions.len());
+        }
+    };
+    let mut decided: Vec<(usize, Decision)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join();
+        workers
+            .into_iter()
+            .flat_map(|worker| join(worker).expect("a judge does not panic"))
+            .collect()
+    });
+    decided.sort_by_key(|(place, _)| *place);
+    let decisions: Vec<Decision> = decided.into_iter().map(|(_, decision)| decision).collect();
+    plain::combine(history, &decisions)
+}
+
+/// Whether the judges have come to an end: none was left undecided, or only the black box of a history of etcd that the
+/// judge by revisions, which is exact, has decided.
+pub(super) fn is_decided(judgements: &[Judgement]) -> bool {
+    let holds = |judge: &str| {
+        judgements
+            .iter()
+            .any(|judgement| judgement.judge == judge && judgement.ruling == Ruling::Holds)
+    };
+    let by_revisions = holds("revision-order");
+    judgements.iter().all(|judgement| {
+        !matches!(judgement.ruling, Ruling::Undecided(_))
+            || (by_revisions && judgement.judge == plain::JUDGE)
+    })
+}
+
+/// The judges of etcd's histories count steps and know no clock: their budget grows until they decide, and what they
+/// said last counts when the time is over.
+fn judge_until(recorded: &Arc<Recorded>, deadline: Instant) -> Vec<Judgement> {
+    let (sender, receiver) = mpsc::channel();
+    let history = Arc::clone(recorded);
+    // Not joined: it may be far from its end when the time is over.
+    thread::spawn(move || {
+        let mut budget = Budget::default();
+        while let Recorded::Etcd(history) = &*history {
+            let judgements = whitewater_checkers::judge(history, &budget);
+            let is_decided = is_decided(&judgements);
+            if sender.send(judgements).is_err() || is_decided {
+                return;
+            }
+            budget.configurations_max = budget.configurations_max.saturating_mul(GROWTH);
+            budget.replays_max = budget.replays_max.saturating_mul(GROWTH);
+        }
+    });
+    let mut last = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(left) {
+            Ok(judgements) if !left.is_zero() => last = Some(judgements),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    last.unwrap_or_else(|| {
+        let ruling = Ruling::Undecided("the time was over before the judges were".to_owned());
+        vec![Judgement { judge: plain::JUDGE, ruling, checked: Checked::default() }]
+    })
+}

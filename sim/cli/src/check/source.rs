@@ -1,0 +1,163 @@
+//! What the arguments of `whitewater check` stand for: files, stdin, folders.
+
+use super::{inflate::inflate, progress::Bar};
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+};
+use whitewater_record::{
+    Format, HistoryError, Recorded,
+    formats::{self, merge},
+};
+
+/// What the file of a client of etcd's robustness tests is called, before it is compressed.
+const OPERATIONS: &str = "operations.json";
+
+/// What the folder of one of them is called, before its number.
+const CLIENT: &str = "client-";
+
+/// Something that holds one history.
+pub(super) struct Source {
+    /// For messages.
+    pub(super) name: String,
+    parts: Parts,
+    /// Found in a folder, not named: it need not be a history at all.
+    pub(super) is_found: bool,
+}
+
+enum Parts {
+    Stdin,
+    File(PathBuf),
+    /// The clients of one run.
+    Clients(Vec<PathBuf>),
+}
+
+/// Why there is no history.
+pub(super) enum Unread {
+    /// The text names the place.
+    Malformed(String),
+    /// It does not look like one.
+    Foreign,
+}
+
+/// What a path stands for.
+pub(super) fn sources(path: &Path) -> Result<Vec<Source>, String> {
+    let name = path.display().to_string();
+    if path == Path::new("-") {
+        return Ok(vec![Source { name: "stdin".to_owned(), parts: Parts::Stdin, is_found: false }]);
+    }
+    let object = |error: io::Error| format!("{name}: {error}");
+    if !fs::metadata(path).map_err(object)?.is_dir() {
+        return Ok(vec![Source { parts: Parts::File(path.to_owned()), name, is_found: false }]);
+    }
+    let clients = clients(path).map_err(object)?;
+    if !clients.is_empty() {
+        return Ok(vec![Source { name, parts: Parts::Clients(clients), is_found: false }]);
+    }
+    let files = entries(path).map_err(object)?.into_iter().filter(|entry| entry.is_file());
+    let source = |file: PathBuf| Source {
+        name: file.display().to_string(),
+        parts: Parts::File(file),
+        is_found: true,
+    };
+    Ok(files.map(source).collect())
+}
+
+/// The files of the clients whose folders lie in this one, or of the one whose folder it is.
+fn clients(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let file_name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let is_operations =
+        |path: &PathBuf| file_name(path).is_some_and(|name| name.starts_with(OPERATIONS));
+    let mut folders = vec![folder.to_owned()];
+    for entry in entries(folder)? {
+        if entry.is_dir() && file_name(&entry).is_some_and(|name| name.starts_with(CLIENT)) {
+            folders.push(entry);
+        }
+    }
+    let mut files = Vec::new();
+    for folder in folders {
+        files.extend(entries(&folder)?.into_iter().filter(is_operations));
+    }
+    Ok(files)
+}
+
+/// By name: whoever lists a folder may do so in any order.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut entries = entries.collect::<io::Result<Vec<PathBuf>>>()?;
+    entries.sort();
+    Ok(entries)
+}
+
+impl Source {
+    /// Bytes on the disk, as far as they are known.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |file: &PathBuf| fs::metadata(file).map_or(0, |metadata| metadata.len());
+        match &self.parts {
+            Parts::Stdin => 0,
+            Parts::File(file) => size(file),
+            Parts::Clients(files) => files.iter().map(size).sum(),
+        }
+    }
+
+    /// Reads the history.
+    pub(super) fn read(
+        &self,
+        format: Option<Format>,
+        bar: &Bar,
+    ) -> Result<(Format, Recorded), Unread> {
+        match &self.parts {
+            Parts::Stdin => self.one("stdin", io::stdin().lock(), format, bar),
+            Parts::File(file) => self.file(file, format, bar),
+            Parts::Clients(files) => {
+                let mut histories = Vec::new();
+                for file in files {
+                    let format = format.unwrap_or(Format::EtcdRobustness);
+                    match self.file(file, Some(format), bar)?.1 {
+                        Recorded::Etcd(history) => histories.push(history),
+                        Recorded::Plain(_) => {
+                            let text =
+                                format!("{}: only histories of etcd are put together", self.name);
+                            return Err(Unread::Malformed(text));
+                        }
+                    }
+                }
+                Ok((Format::EtcdRobustness, Recorded::Etcd(merge(histories))))
+            }
+        }
+    }
+
+    fn file(
+        &self,
+        path: &Path,
+        format: Option<Format>,
+        bar: &Bar,
+    ) -> Result<(Format, Recorded), Unread> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
+        self.one(&name, file, format, bar)
+    }
+
+    fn one(
+        &self,
+        name: &str,
+        input: impl io::Read,
+        format: Option<Format>,
+        bar: &Bar,
+    ) -> Result<(Format, Recorded), Unread> {
+        let input = inflate(BufReader::new(bar.counting(input)));
+        let read = formats::read(name, format, input.map_err(|error| unreadable(name, &error))?);
+        let is_foreign = |error: &HistoryError| {
+            self.is_found && format.is_none() && error.is_of_unknown_format()
+        };
+        read.map_err(|error| match error {
+            error if is_foreign(&error) => Unread::Foreign,
+            error => Unread::Malformed(error.to_string()),
+        })
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Unread {
+    Unread::Malformed(format!("{name}: {error}"))
+}

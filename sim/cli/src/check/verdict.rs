@@ -1,0 +1,150 @@
+//! What is said about a history: the verdict in one line, then each judge.
+
+use super::judging::is_decided;
+use crate::{
+    args::Model,
+    console::Console,
+    exit::{CliError, Exit},
+};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use whitewater_checkers::{Judgement, Ruling};
+use whitewater_record::{Checked, Format, Recorded};
+use whitewater_reports::number::count;
+
+/// Operations of an anomaly that are printed.
+const EVIDENCE_MAX: usize = 20;
+
+/// A history that was judged.
+pub(super) struct Verdict<'a> {
+    pub(super) name: &'a str,
+    pub(super) format: Format,
+    pub(super) model: Model,
+    pub(super) recorded: &'a Recorded,
+    pub(super) judgements: Vec<Judgement>,
+}
+
+/// A judgement for machines.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    format: &'a str,
+    model: &'a str,
+    operations: usize,
+    judge: &'a str,
+    ruling: &'a Ruling,
+    checked: Checked,
+    /// Of the operations of the anomaly, the lines of the file that invoked them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<usize>,
+}
+
+impl Verdict<'_> {
+    /// Prints it, and says how the command ends with it.
+    pub(super) fn print(&self, console: Console) -> Result<Exit, CliError> {
+        let exit = self.exit();
+        if console.json {
+            for judgement in &self.judgements {
+                console.line(&self.json(judgement)?)?;
+            }
+            return Ok(exit);
+        }
+        let word = match exit {
+            Exit::Ok => "PASS",
+            Exit::Violated => "FAIL",
+            Exit::NothingRan => "EMPTY",
+            Exit::Inconclusive
+            | Exit::Usage
+            | Exit::Nondeterminism
+            | Exit::GateFailed
+            | Exit::Internal
+            | Exit::Interrupted => "INCONCLUSIVE",
+        };
+        let Self { name, format, model, .. } = self;
+        let operations = count(self.recorded.len() as u64, "operation");
+        console.line(&format!("{word} {name}: {operations} ({format}, {})", model.name()))?;
+        self.judgements.iter().try_for_each(|judgement| console.line(&self.text(judgement)))?;
+        Ok(exit)
+    }
+
+    fn exit(&self) -> Exit {
+        let any = |is: fn(&Ruling) -> bool| self.judgements.iter().any(|judged| is(&judged.ruling));
+        if self.recorded.is_empty() {
+            Exit::NothingRan
+        } else if any(|ruling| matches!(ruling, Ruling::Broken(_))) {
+            Exit::Violated
+        } else if is_decided(&self.judgements) && any(|ruling| matches!(ruling, Ruling::Holds)) {
+            Exit::Ok
+        } else {
+            Exit::Inconclusive
+        }
+    }
+
+    fn json(&self, judgement: &Judgement) -> Result<String, CliError> {
+        let Judgement { judge, ruling, checked } = judgement;
+        let evidence = ruling.anomaly().map_or(&[][..], |anomaly| &anomaly.operations);
+        let line = Line {
+            file: self.name,
+            format: self.format.name(),
+            model: self.model.name(),
+            operations: self.recorded.len(),
+            judge,
+            ruling,
+            checked: *checked,
+            lines: distinct(evidence).into_iter().filter_map(|place| self.line(place)).collect(),
+        };
+        serde_json::to_string(&line)
+            .map_err(|error| CliError::Internal(format!("a judgement has no JSON form: {error}")))
+    }
+
+    fn text(&self, judgement: &Judgement) -> String {
+        let Judgement { judge, ruling, checked } = judgement;
+        match ruling {
+            Ruling::Holds => {
+                let (n, d) = (checked.evaluations, checked.discriminating);
+                format!("  {judge}: holds ({n} evaluations, {d} discriminating)")
+            }
+            Ruling::Broken(anomaly) => {
+                let evidence = distinct(&anomaly.operations);
+                let mut lines =
+                    vec![format!("  {judge}: broken, {}: {}", anomaly.code, anomaly.sentence)];
+                let shown = evidence.iter().take(EVIDENCE_MAX);
+                lines.extend(shown.map(|position| format!("    {}", self.evidence(*position))));
+                if let Some(more @ 1..) = evidence.len().checked_sub(EVIDENCE_MAX) {
+                    lines.push(format!("    and {}", count(more as u64, "operation")));
+                }
+                lines.join("\n")
+            }
+            Ruling::Undecided(reason) => format!("  {judge}: undecided: {reason}"),
+            Ruling::NotApplicable(reason) => format!("  {judge}: not applicable: {reason}"),
+            Ruling::Withheld(reason) => format!("  {judge}: withheld: {reason}"),
+        }
+    }
+
+    /// An operation, with its place in the file if that is known.
+    fn evidence(&self, position: usize) -> String {
+        match self.recorded {
+            Recorded::Plain(history) => history.operations.get(position).map_or_else(
+                || format!("operation {position}"),
+                |operation| format!("{}:{}: {operation}", self.name, operation.line),
+            ),
+            Recorded::Etcd(history) => history.operations.get(position).map_or_else(
+                || format!("operation {position}"),
+                |operation| format!("operation {position}: {} {}", operation.id, operation.request),
+            ),
+        }
+    }
+
+    fn line(&self, position: usize) -> Option<usize> {
+        match self.recorded {
+            Recorded::Plain(history) => history.operations.get(position).map(|told| told.line),
+            Recorded::Etcd(_) => None,
+        }
+    }
+}
+
+/// In the same order, each once.
+fn distinct(positions: &[usize]) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    positions.iter().copied().filter(|position| seen.insert(*position)).collect()
+}
