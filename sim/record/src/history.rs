@@ -1,4 +1,5 @@
-//! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line.
+//! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line,
+//! then one belief to hold a lock a line.
 
 use crate::{
     SimTime,
@@ -7,8 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use whitewater_api::{
-    Completion, Error as ApiError, NodeId, Process, Request, RequestId, Response, Revision,
-    WatchRequest, WatchResponse,
+    Completion, Error as ApiError, Key, LeaseId, NodeId, Process, Request, RequestId, Response,
+    Revision, WatchRequest, WatchResponse,
 };
 
 /// Everything that the clients of a run did and saw, in the order of invocation.
@@ -18,6 +19,8 @@ pub struct History {
     pub operations: Vec<Operation>,
     /// What went over the streams of watches, in the order of time.
     pub watches: Vec<WatchRow>,
+    /// When clients believed that they held a lock or led an election, in the order of beginning.
+    pub holds: Vec<HoldRow>,
 }
 
 /// One operation: asked at one moment, answered at another or never.
@@ -72,12 +75,40 @@ pub enum WatchMessage {
     Broken,
 }
 
+/// A client believed that it held a lock, or led an election, by etcd's recipe (`client/v3/concurrency`): each contender
+/// puts a key of its own under a prefix, and the one with the smallest create revision is the owner. What the client
+/// did for it stands among the operations; that it then believed, only the client knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// Who believed.
+    pub process: Process,
+    /// The lock: the prefix that its contenders share.
+    pub prefix: Key,
+    /// The contender's own key.
+    pub key: Key,
+    /// The lease that its key hangs on; [`LeaseId::NONE`] for none.
+    #[serde(default)]
+    pub lease: LeaseId,
+    /// The revision that created the key. The fence: a write under the lock compares the key's create revision with it.
+    pub revision: Revision,
+    /// The revision at which the client saw its key to be the oldest.
+    pub seen: Revision,
+    /// From when on it believed. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub from: SimTime,
+    /// Until when it believed: when it began to let go, learned that it had lost the lock, or the run ended. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub to: SimTime,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: String,
     operations: usize,
     #[serde(default)]
     watches: usize,
+    #[serde(default)]
+    holds: usize,
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -85,10 +116,13 @@ const FORMAT: &str = "whitewater-history/1";
 impl History {
     /// Writes the JSON lines.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let format = FORMAT.to_owned();
         let (operations, watches) = (self.operations.len(), self.watches.len());
-        write_line(&mut out, &Header { format: FORMAT.to_owned(), operations, watches })?;
+        let holds = self.holds.len();
+        write_line(&mut out, &Header { format, operations, watches, holds })?;
         self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
-        self.watches.iter().try_for_each(|row| write_line(&mut out, row))
+        self.watches.iter().try_for_each(|row| write_line(&mut out, row))?;
+        self.holds.iter().try_for_each(|row| write_line(&mut out, row))
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -109,12 +143,15 @@ impl History {
         while let Some((line, text)) = lines.next()? {
             if history.operations.len() < header.operations {
                 history.operations.push(parse_json(line, text)?);
-            } else {
+            } else if history.watches.len() < header.watches {
                 history.watches.push(parse_json(line, text)?);
+            } else {
+                history.holds.push(parse_json(line, text)?);
             }
         }
-        let promised = header.operations.saturating_add(header.watches);
-        let found = history.operations.len() + history.watches.len();
+        let counts = [header.operations, header.watches, header.holds];
+        let promised = counts.into_iter().fold(0, usize::saturating_add);
+        let found = history.operations.len() + history.watches.len() + history.holds.len();
         if promised != found {
             return Err(Malformed::cut_off(promised, found));
         }
@@ -143,5 +180,37 @@ mod nanos {
         deserializer: D,
     ) -> Result<SimTime, D::Error> {
         u64::deserialize(deserializer).map(SimTime)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_three_kinds_of_rows_are_read_back_as_they_were_written() {
+        let (process, at) = (Process(1), SimTime(7));
+        let message = WatchMessage::Sent(WatchRequest::Progress);
+        let hold = HoldRow {
+            process,
+            prefix: "lock/".into(),
+            key: "lock/1".into(),
+            lease: LeaseId(3),
+            revision: Revision(4),
+            seen: Revision(5),
+            from: at,
+            to: SimTime(9),
+        };
+        let history = History {
+            operations: Vec::new(),
+            watches: vec![WatchRow { process, stream: 0, node: NodeId(2), at, message }],
+            holds: vec![hold],
+        };
+        let mut bytes = Vec::new();
+        history.write(&mut bytes).unwrap();
+        assert_eq!(History::read("memory", bytes.as_slice()).unwrap(), history);
+        let cut = bytes.len() - bytes.iter().rev().skip(1).position(|b| *b == b'\n').unwrap() - 1;
+        let error = History::read("memory", &bytes[..cut]).unwrap_err();
+        assert!(error.to_string().contains("promises 2 rows, the file has 1"), "{error}");
     }
 }

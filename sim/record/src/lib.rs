@@ -27,7 +27,7 @@ pub mod trace;
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
-    history::{History, Operation, WatchMessage, WatchRow},
+    history::{History, HoldRow, Operation, WatchMessage, WatchRow},
     lines::HistoryError,
     operation::{PlannedOperation, Step},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},

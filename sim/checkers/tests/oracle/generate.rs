@@ -121,7 +121,7 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
         });
     }
     operations.sort_by_key(|operation| (operation.invoked, operation.id));
-    History { watches: Vec::new(), operations }
+    History { operations, ..History::default() }
 }
 
 /// Every key that an answer shows.
