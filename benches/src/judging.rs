@@ -51,7 +51,9 @@ impl Extent {
         match self {
             Self::Full => full,
             Self::Guessed => Budget { configurations_max: 0, ..full },
-            Self::Prepared | Self::Replayed => Budget { configurations_max: 0, replays_max: 0 },
+            Self::Prepared | Self::Replayed => {
+                Budget { configurations_max: 0, replays_max: 0, ..full }
+            }
         }
     }
 

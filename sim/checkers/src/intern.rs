@@ -66,6 +66,11 @@ impl<'h> Interner<'h> {
         number
     }
 
+    /// The number of `bytes`, if they have one.
+    pub(crate) fn get(&self, bytes: &[u8]) -> Option<u32> {
+        self.numbers.get(bytes).copied()
+    }
+
     /// Numbers the strings anew, in byte order.
     pub(crate) fn sort(&mut self) {
         self.strings.sort_unstable();

@@ -8,6 +8,8 @@
 //!                    |             v                           |
 //!                    +-> linearizable: black box, search ------+
 //!                    +-> durability, monotone: narrow, with short sentences
+//!                    `-> chronicle: what answers and watches tell of each revision
+//!                         `-> watch, mirror, lease, lock
 //! ```
 //!
 //! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge.
@@ -26,11 +28,17 @@ mod agreement;
 mod assumptions;
 mod bounds;
 mod case;
+mod chronicle;
+mod deed;
 mod describe;
 mod durability;
 mod intern;
+mod keyring;
+mod lease;
 pub mod limits;
 mod linearizable;
+mod lock;
+mod mirror;
 mod model;
 mod monotone;
 mod names;
@@ -40,19 +48,22 @@ mod revision_order;
 pub mod ruling;
 mod serializable;
 mod timeline;
+mod watch;
 mod witness;
 mod writers;
 
 pub use crate::{
-    limits::Budget,
+    limits::{Budget, LeaseBound},
     ruling::{Anomaly, Judgement, Ruling},
 };
 
-use crate::{case::Case, timeline::Timeline, writers::Writers};
+use crate::{
+    case::Case, chronicle::Chronicle, keyring::Keyring, timeline::Timeline, writers::Writers,
+};
 use whitewater_record::{Checked, History};
 
 /// The names of all judges, in the order of their judgements.
-pub const JUDGES: [&str; 7] = [
+pub const JUDGES: [&str; 11] = [
     assumptions::JUDGE,
     linearizable::JUDGE,
     revision_order::JUDGE,
@@ -60,13 +71,18 @@ pub const JUDGES: [&str; 7] = [
     durability::JUDGE,
     serializable::JUDGE,
     monotone::JUDGE,
+    watch::JUDGE,
+    mirror::JUDGE,
+    lease::JUDGE,
+    lock::JUDGE,
 ];
 
 /// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
 ///
 /// If the record is unsound, the others are withheld. If the history is not linearizable, there is no order of the
 /// writes to hold serializable reads against, and that judgement is withheld. Durability and monotony are narrower than
-/// linearizability and need no order; they are always given, because their sentences are the shorter ones.
+/// linearizability and need no order; they are always given, because their sentences are the shorter ones. So are those
+/// about watches, mirrors, leases and locks, which rest on what was acknowledged and told, whatever the order.
 #[must_use]
 pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
     let case = Case::new(history);
@@ -90,7 +106,23 @@ pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
         Err(_) => withheld(serializable::JUDGE, "the order of the writes is not known"),
     };
     let monotone = monotone::judge(&case);
-    vec![record, black, white, agreement, durability, serializable, monotone]
+    let mut judgements = vec![record, black, white, agreement, durability, serializable, monotone];
+    judgements.extend(beyond(&case, budget));
+    judgements
+}
+
+/// What is promised beyond the answers to single operations.
+fn beyond(case: &Case, budget: &Budget) -> [Judgement; 4] {
+    let keys = Keyring::new(case.history);
+    let streams = watch::streams::read(case, &keys);
+    let chronicle = Chronicle::new(case, &keys, &streams);
+    let lives = lease::lives(case, budget);
+    [
+        watch::judge(case, &keys, &streams, &chronicle),
+        mirror::judge(case, &keys, &streams),
+        lease::judge(case, &keys, &streams, &chronicle, &lives),
+        lock::judge(case, &keys, &chronicle, &lives),
+    ]
 }
 
 /// The black-box judge alone, with nothing to go by but its own search: for histories whose revisions are broken or

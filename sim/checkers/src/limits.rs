@@ -1,10 +1,11 @@
 //! Every bound of the crate.
 
 use serde::{Deserialize, Serialize};
+use whitewater_record::Span;
 
-/// How much work a judge may do before it gives up. Giving up is `Undecided`, never a pass.
+/// How much work a judge may do before it gives up, and what it may take for granted. Giving up is `Undecided`, never a
+/// pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "a limit says at its end that it is one")]
 pub struct Budget {
     /// Configurations that the black-box judge may visit in one history.
     pub configurations_max: u64,
@@ -17,6 +18,28 @@ pub struct Budget {
     /// Bytes that it may hold at a time for one key.
     #[serde(default = "plain_bytes_max")]
     pub plain_bytes_max: u64,
+    /// What clocks and elections may do to leases.
+    pub lease: LeaseBound,
+}
+
+/// How far the end of a lease may lie from the time that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseBound {
+    /// By how much a node's clock may run too fast or too slow, in parts per million.
+    pub drift_ppm: u32,
+    /// How much longer than granted a lease may have to live: a new leader adds an election timeout, and spreads the
+    /// ends of many leases (etcd, `lease/lessor.go`, `Promote`).
+    pub extension: Span,
+    /// How long after its time a lease must have ended at the latest. Each election begins the time anew, and nobody
+    /// ends leases while there is no leader; so it depends on how long a run suffers faults.
+    pub slack: Span,
+}
+
+impl Default for LeaseBound {
+    /// Clocks off by a fifth, as far as the catalogue of scenarios goes; a minute; five minutes.
+    fn default() -> Self {
+        Self { drift_ppm: 200_000, extension: Span::seconds(60), slack: Span::seconds(300) }
+    }
 }
 
 /// Default of [`Budget::plain_configurations_max`]: some tens of seconds.
@@ -64,6 +87,9 @@ pub(crate) const BEAMS: [Beam; 6] = [
 /// This part of the budget is kept for the last of [`BEAMS`].
 pub(crate) const RESERVE: u64 = 4;
 
+/// Wrong rows of streams after which the rest is not read.
+pub(crate) const OBJECTIONS_MAX: usize = 64;
+
 /// Events between two places to go back to.
 pub(crate) const CHECKPOINT_EVENTS: usize = 16;
 
@@ -88,6 +114,7 @@ impl Default for Budget {
             replays_max: REPLAYS_MAX,
             plain_configurations_max: PLAIN_CONFIGURATIONS_MAX,
             plain_bytes_max: PLAIN_BYTES_MAX,
+            lease: LeaseBound::default(),
         }
     }
 }

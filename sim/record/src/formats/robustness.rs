@@ -103,7 +103,7 @@ fn in_order(mut operations: Vec<Operation>) -> History {
         operation.id = RequestId { process, sequence: *sequence };
         *sequence += 1;
     }
-    History { operations, watches: Vec::new() }
+    History { operations, ..History::default() }
 }
 
 type Exchange = (Request, Completion<Response, Error>, Option<Revision>);

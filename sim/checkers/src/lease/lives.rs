@@ -1,0 +1,168 @@
+//! What is known about each lease: when it was granted, prolonged and revoked, or may have been.
+
+use crate::{
+    deed::{Fate, fate},
+    limits::LeaseBound,
+};
+use std::collections::BTreeMap;
+use whitewater_api::{Body, LeaseId, LeaseRequest, LeaseResponse, Request};
+use whitewater_record::{History, SimTime, Span};
+
+/// One lease.
+#[derive(Default)]
+pub(crate) struct Life {
+    /// Grants of this id that happened or may have.
+    pub(crate) grants: Vec<u32>,
+    /// The acknowledged grant: the operation, and the time to live in seconds.
+    pub(crate) granted: Option<(u32, i64)>,
+    /// Acknowledged grants and keep-alives, in the order of the record.
+    pub(crate) renewals: Vec<Renewal>,
+    /// A keep-alive of unknown outcome may have prolonged it at any time.
+    pub(crate) has_open_renewal: bool,
+    /// Acknowledged revocations: the revision in the header, and the operation.
+    pub(crate) revoked: Option<(u64, u32)>,
+    /// The earliest invocation of a revocation that happened or may have.
+    pub(crate) revocable: Option<SimTime>,
+}
+
+/// The time to live began anew at some moment between these.
+#[derive(Clone, Copy)]
+pub(crate) struct Renewal {
+    pub(crate) operation: u32,
+    pub(crate) invoked: SimTime,
+    pub(crate) completed: SimTime,
+    pub(crate) ttl: i64,
+}
+
+/// All leases of a history.
+pub(crate) struct Lives {
+    pub(crate) by_id: BTreeMap<LeaseId, Life>,
+    /// A grant of unknown outcome may have made a lease of any id.
+    pub(crate) has_open_grant: bool,
+    bound: LeaseBound,
+}
+
+impl Life {
+    /// The id was granted twice, perhaps: two leases that cannot be told apart.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.grants.len() > 1
+    }
+
+    /// Nobody can have revoked it before `at`.
+    pub(crate) fn is_unrevoked(&self, at: SimTime) -> bool {
+        self.revocable.is_none_or(|revocable| revocable > at)
+    }
+}
+
+impl Lives {
+    /// Collects them.
+    pub(crate) fn new(history: &History, bound: LeaseBound) -> Self {
+        let mut lives = Self { by_id: BTreeMap::new(), has_open_grant: false, bound };
+        for (operation, told) in (0..).zip(&history.operations) {
+            let Request::Lease(request) = &told.request else { continue };
+            let body = match fate(told) {
+                Fate::Refused(_) => continue,
+                Fate::Open => None,
+                Fate::Done(response) => Some(&response.body),
+            };
+            let (invoked, completed) = (told.invoked, told.completed);
+            let renewal = |ttl| Renewal { operation, invoked, completed, ttl };
+            match (request, body) {
+                (LeaseRequest::Grant { lease: LeaseId::NONE, .. }, None) => {
+                    lives.has_open_grant = true;
+                }
+                (LeaseRequest::Grant { lease, .. }, None) => {
+                    lives.life(*lease).grants.push(operation);
+                }
+                (
+                    LeaseRequest::Grant { .. },
+                    Some(Body::Lease(LeaseResponse::Grant { lease, ttl })),
+                ) => {
+                    let life = lives.life(*lease);
+                    life.grants.push(operation);
+                    life.granted.get_or_insert((operation, *ttl));
+                    life.renewals.push(renewal(*ttl));
+                }
+                (LeaseRequest::KeepAlive(lease), None) => {
+                    lives.life(*lease).has_open_renewal = true;
+                }
+                (
+                    LeaseRequest::KeepAlive(lease),
+                    Some(Body::Lease(LeaseResponse::KeepAlive { ttl, .. })),
+                ) if *ttl > 0 => lives.life(*lease).renewals.push(renewal(*ttl)),
+                (LeaseRequest::Revoke(lease), body) => {
+                    let life = lives.life(*lease);
+                    let revocable = life.revocable.unwrap_or(SimTime::NEVER).min(invoked);
+                    life.revocable = Some(revocable);
+                    if body.is_some()
+                        && let Fate::Done(response) = fate(told)
+                    {
+                        life.revoked.get_or_insert((response.header.revision.0, operation));
+                    }
+                }
+                (
+                    LeaseRequest::Grant { .. }
+                    | LeaseRequest::KeepAlive(_)
+                    | LeaseRequest::TimeToLive { .. }
+                    | LeaseRequest::List,
+                    _,
+                ) => {}
+            }
+        }
+        lives
+    }
+
+    fn life(&mut self, lease: LeaseId) -> &mut Life {
+        self.by_id.entry(lease).or_default()
+    }
+
+    /// What is known about a lease that can be told apart from others of its id.
+    pub(crate) fn known(&self, lease: LeaseId) -> Option<&Life> {
+        self.by_id.get(&lease).filter(|life| life.granted.is_some() && !life.is_reused())
+    }
+
+    /// Until when the lease must live, if nobody revokes it, and the renewal that says so.
+    pub(crate) fn deadline(&self, life: &Life) -> Option<(SimTime, Renewal)> {
+        let end = |renewal: &Renewal| renewal.invoked + self.shortest(renewal.ttl);
+        let ends = life.renewals.iter().map(|renewal| (end(renewal), *renewal));
+        ends.max_by_key(|(end, _)| *end)
+    }
+
+    /// When the lease must have ended, by all renewals asked for before `asked` but this one, if that can be said.
+    pub(crate) fn latest(&self, life: &Life, asked: SimTime, but: u32) -> Option<SimTime> {
+        if life.has_open_renewal {
+            return None;
+        }
+        let others = life.renewals.iter().filter(|r| r.operation != but && r.invoked <= asked);
+        let ends = others.map(|r| r.completed + self.longest(r.ttl) + self.bound.slack);
+        ends.max()
+    }
+
+    /// The least true time in which a clock can show so many seconds.
+    pub(crate) fn shortest(&self, seconds: i64) -> Span {
+        scaled(seconds, 1_000_000 + u64::from(self.bound.drift_ppm))
+    }
+
+    /// The most.
+    fn longest(&self, seconds: i64) -> Span {
+        scaled(seconds, 1_000_000_u64.saturating_sub(u64::from(self.bound.drift_ppm)).max(1))
+    }
+
+    /// The most seconds that a clock can show to have gone by.
+    pub(crate) fn elapsed(&self, span: Span) -> i64 {
+        let rate = 1_000_000 + u128::from(self.bound.drift_ppm);
+        let seconds = u128::from(span.0) * rate / 1_000_000_000_000_000;
+        i64::try_from(seconds).unwrap_or(i64::MAX)
+    }
+
+    /// By how many seconds more than granted a lease may have to live.
+    pub(crate) fn extension(&self) -> i64 {
+        i64::try_from(self.bound.extension.0 / 1_000_000_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// The true time in which a clock that shows `rate` microseconds a second shows so many seconds.
+fn scaled(seconds: i64, rate: u64) -> Span {
+    let nanos = u128::from(seconds.unsigned_abs()) * 1_000_000_000 * 1_000_000;
+    Span(u64::try_from(nanos / u128::from(rate)).unwrap_or(u64::MAX))
+}

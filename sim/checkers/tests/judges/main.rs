@@ -1,0 +1,137 @@
+//! The judges of watches, mirrors, leases and locks against histories of known truth: right by construction, and
+//! corrupted in known ways.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    reason = "test data is small, and known"
+)]
+
+mod generate;
+mod locks;
+mod mutate_lease;
+mod mutate_lock;
+mod mutate_mirror;
+mod mutate_watch;
+mod store;
+
+use generate::{Dice, SMALL, Shape, history};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge};
+use whitewater_record::{History, Seed};
+
+const BEYOND: [&str; 4] = ["watch", "mirror", "lease", "lock"];
+
+fn dice(seed: u64) -> Dice {
+    Dice(Seed(seed).stream("judges", 0))
+}
+
+fn judgements(history: &History) -> Vec<Judgement> {
+    let budget = Budget { configurations_max: 0, replays_max: 0, ..Budget::default() };
+    let mut judgements = judge(history, &budget);
+    judgements.retain(|judgement| BEYOND.contains(&judgement.judge));
+    judgements
+}
+
+fn text(history: &History) -> String {
+    let mut lines = Vec::new();
+    history.write(&mut lines).unwrap();
+    String::from_utf8(lines).unwrap()
+}
+
+fn assert_clean(history: &History, seed: u64) -> [u64; 2] {
+    let mut sum = [0; 2];
+    for judgement in judgements(history) {
+        let is_fine = matches!(judgement.ruling, Ruling::Holds | Ruling::NotApplicable(_));
+        assert!(is_fine, "seed {seed}: {judgement:#?}\n{}", text(history));
+        sum[0] += judgement.checked.evaluations;
+        sum[1] += judgement.checked.discriminating;
+    }
+    sum
+}
+
+#[test]
+fn right_histories_are_accepted() {
+    let mut sum = [0; 2];
+    for seed in 0..1500 {
+        let mut dice = dice(seed);
+        let unknown = [0, 20, 100][seed as usize % 3];
+        let leases = [0, 250, 500][seed as usize / 3 % 3];
+        let [all, telling] =
+            assert_clean(&history(Shape { unknown, leases, ..SMALL }, &mut dice), seed);
+        sum = [sum[0] + all, sum[1] + telling];
+    }
+    assert!(sum[0] > 100_000 && sum[1] > 50_000, "{sum:?}");
+}
+
+#[test]
+fn right_locks_are_accepted() {
+    let mut sum = [0; 2];
+    for seed in 0..1000 {
+        let [all, telling] = assert_clean(&locks::history(250, &mut dice(seed)), seed);
+        sum = [sum[0] + all, sum[1] + telling];
+    }
+    assert!(sum[0] > 100_000 && sum[1] > 50_000, "{sum:?}");
+}
+
+/// Corrupts many histories in one way, and expects one of the codes of one judge each time.
+fn assert_rejected(
+    judge: &str,
+    (name, corrupt, codes): (&str, mutate_watch::Corruption, &[&str]),
+    make: impl Fn(&mut Dice) -> History,
+) {
+    let mut applied = 0;
+    for seed in 0..600 {
+        let mut dice = dice(seed);
+        let mut history = make(&mut dice);
+        let clean = history.clone();
+        if corrupt(&mut history, &mut dice).is_none() || history == clean {
+            continue;
+        }
+        applied += 1;
+        let judgements = judgements(&history);
+        let judgement = judgements.iter().find(|judgement| judgement.judge == judge).unwrap();
+        let code = judgement.ruling.anomaly().map(|anomaly| anomaly.code.as_str());
+        assert!(
+            code.is_some_and(|code| codes.contains(&code)),
+            "{name}, seed {seed}: expected {codes:?}: {judgement:#?}\n{}",
+            text(&history)
+        );
+        if applied == 12 {
+            break;
+        }
+    }
+    assert!(applied >= 5, "{name} applied {applied} times only");
+}
+
+#[test]
+fn every_corruption_of_a_watch_is_rejected_for_its_reason() {
+    for corruption in mutate_watch::CORRUPTIONS {
+        assert_rejected("watch", *corruption, |dice| history(SMALL, dice));
+    }
+}
+
+#[test]
+fn every_corruption_of_a_mirror_is_rejected_for_its_reason() {
+    let shape = Shape { leases: 0, unknown: 0, watchers: 6, ..SMALL };
+    for corruption in mutate_mirror::CORRUPTIONS {
+        assert_rejected("mirror", *corruption, |dice| history(shape, dice));
+    }
+}
+
+#[test]
+fn every_corruption_of_a_lease_is_rejected_for_its_reason() {
+    let shape = Shape { unknown: 0, leases: 300, ..SMALL };
+    for corruption in mutate_lease::CORRUPTIONS {
+        assert_rejected("lease", *corruption, |dice| history(shape, dice));
+    }
+}
+
+#[test]
+fn every_corruption_of_a_lock_is_rejected_for_its_reason() {
+    for corruption in mutate_lock::CORRUPTIONS {
+        assert_rejected("lock", *corruption, |dice| locks::history(250, dice));
+    }
+}
