@@ -1,6 +1,10 @@
 //! Leases: promises that keys stay for a while (etcd, `rpc.proto`, service Lease).
 //!
 //! Times to live are whole seconds of the leader's monotonic clock.
+//!
+//! What is promised, in true time, if clocks drift by no more than a share ρ: a lease that was granted or kept alive by
+//! a request invoked at `t` is there until `t + ttl (1 - ρ)` at least, whoever leads meanwhile; `ttl` is the one in the
+//! answer. How long it may be there at most if nobody keeps it alive, the replica's `lessor.rs` says.
 
 use crate::{Key, LeaseId};
 use serde::{Deserialize, Serialize};
@@ -67,6 +71,18 @@ pub enum LeaseResponse {
     /// To the question for all.
     List(Vec<LeaseId>),
 }
+
+/// What is left of a lease, as its leader writes it down from time to time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseCheckpoint {
+    /// The lease.
+    pub lease: LeaseId,
+    /// What is left, in seconds; 0 for all that was granted.
+    pub remaining: i64,
+}
+
+/// The longest time to live that can be granted, in seconds (etcd, `lease/lessor.go`, `MaxLeaseTTL`).
+pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
 
 impl LeaseRequest {
     /// Whether it changes nothing that is in the log.

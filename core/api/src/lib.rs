@@ -50,7 +50,7 @@ pub use crate::{
         ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision,
         Term,
     },
-    lease::{LeaseRequest, LeaseResponse},
+    lease::{LEASE_TTL_MAX, LeaseCheckpoint, LeaseRequest, LeaseResponse},
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},

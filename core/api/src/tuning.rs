@@ -42,6 +42,11 @@ pub struct Tuning {
     pub snapshot_log_bytes: u64,
     /// Entries kept behind a snapshot for slow followers.
     pub catch_up_entries: u64,
+    /// The shortest time to live of a lease, in seconds. Never less than one and a half election timeouts.
+    pub lease_ttl_min_s: u64,
+    /// How often the leader writes down what is left of the leases that live longer than that, so that its successor does
+    /// not begin them anew; 0 for never.
+    pub lease_checkpoint_ms: u64,
     /// Bytes of one part of a snapshot.
     pub snapshot_part_bytes: u64,
     /// Parts of a snapshot in flight to one follower.
@@ -69,6 +74,8 @@ impl Default for Tuning {
             segment_bytes: 64 << 20,
             snapshot_log_bytes: 16 << 20,
             catch_up_entries: 5000,
+            lease_ttl_min_s: 1,
+            lease_checkpoint_ms: 300_000,
             snapshot_part_bytes: 64 << 10,
             snapshot_parts_inflight_max: 4,
         }

@@ -107,6 +107,33 @@ mutations! {
         "The leader lease lasts longer than a follower's patience.";
     ReadParkedForEver, "read-parked-for-ever", "raft-rs 0.7.0 (X7)",
         "A read that meets a leader without a commit in its term is dropped and never asked again.";
+    // Leases.
+    LeaseExpiredEarly, "lease-expired-early", "etcd #15247; guarded by lessor.Promote",
+        "A new leader counts a lease from its grant, whatever its former leader promised to keep-alives.";
+    LeaseNeverExpires, "lease-never-expires", "etcd #10686, #13491",
+        "A new leader does not take up the expiry of the leases that it finds.";
+    LeaseExpiryOnFollower, "lease-expiry-on-follower", "expiry by a local clock; etcd lessor.Demote guards against it",
+        "Every member ends leases by its own clock, past the log.";
+    LeaseCheckpointIgnored, "lease-checkpoint-ignored", "etcd #13508, #17132",
+        "A new leader gives every lease its whole time to live again, whatever was checkpointed.";
+    LeaseCheckpointNotReset, "lease-checkpoint-not-reset", "etcd #9924",
+        "A keep-alive leaves the checkpoint of the lease behind, and a new leader cuts it short.";
+    LeaseLostInSnapshot, "lease-lost-in-snapshot", "etcd #4747, #6098",
+        "A snapshot holds the keys and not the leases that they hang on.";
+    LeaseRevokeLeavesKeys, "lease-revoke-leaves-keys", "etcd #11369",
+        "A lease that ends leaves its last key behind.";
+    LeaseRevokeInParts, "lease-revoke-in-parts", "etcd #6098",
+        "The keys of a lease that ends go at a revision each.";
+    LeaseDetachForgotten, "lease-detach-forgotten", "etcd #6102, datenlord/etcd-client #52",
+        "A key that was put again without its lease still goes when that ends.";
+    LeaseGrantOverwrites, "lease-grant-overwrites", "etcd's ErrLeaseExists guards against it",
+        "A grant of an id that is in use replaces the lease, and frees its keys.";
+    LeaseRenewedByPut, "lease-renewed-by-put", "etcd v2, where a put begins the time to live anew",
+        "A put on a lease counts as a keep-alive.";
+    KeepAliveUnconfirmed, "keep-alive-unconfirmed", "etcd #15247, #17425",
+        "A leader answers keep-alives without asking whether it still leads.";
+    KeepAliveAfterRevoke, "keep-alive-after-revoke", "etcd #20616",
+        "A keep-alive is answered while the end of its lease is on its way through the log.";
     // Membership.
     RemovedLeaderKeepsLeading, "removed-leader-keeps-leading", "etcd #11038, raft-rs #584 (X2)",
         "A leader that was removed goes on leading and keeps the others from electing.";
@@ -141,16 +168,16 @@ impl Mutation {
         Self::ALL.iter().copied().find(|mutation| mutation.name() == name)
     }
 
-    const fn bit(self) -> u64 {
+    const fn bit(self) -> u128 {
         1 << (self as u32)
     }
 }
 
-const _: () = assert!(Mutation::ALL.len() <= 64);
+const _: () = assert!(Mutation::ALL.len() <= 128);
 
 /// The mutations that are switched on in a run; almost always none or one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mutations(u64);
+pub struct Mutations(u128);
 
 impl Mutations {
     /// None: the clean program.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
-    End, Error, Key, KeyRange, LeaseId, Request,
+    End, Error, Key, KeyRange, LEASE_TTL_MAX, LeaseId, LeaseRequest, Request,
     request::{PutRequest, TxnOp, TxnRequest},
 };
 
@@ -18,6 +18,9 @@ pub(crate) fn request(request: &Request, txn_ops_max: u64) -> Result<(), Error> 
             writes(&txn.success)?;
             writes(&txn.failure)?;
             Ok(())
+        }
+        Request::Lease(LeaseRequest::Grant { ttl, .. }) if *ttl > LEASE_TTL_MAX => {
+            Err(Error::LeaseTtlTooLarge)
         }
         Request::Compact(_) | Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
             Ok(())

@@ -5,8 +5,8 @@ use crate::{
     journal::Journal,
     store::Store,
 };
-use std::collections::BTreeMap;
-use whitewater_api::{Key, Revision};
+use std::collections::{BTreeMap, BTreeSet};
+use whitewater_api::{Key, LeaseId, Revision};
 use whitewater_mutation::Mutation;
 
 impl Store {
@@ -37,6 +37,25 @@ impl Store {
         }
         assert_eq!(self.journal.bytes, bytes, "the sum of bytes is off");
         self.check_journal();
+        self.check_leases();
+    }
+
+    /// A key hangs on the lease that it names, and on no other.
+    fn check_leases(&self) {
+        assert!(self.leases.counts_right(), "the count of keys on leases is off");
+        for (id, terms) in self.all_terms() {
+            assert!(id != LeaseId::NONE, "no lease has the id of none");
+            assert!(terms.are_sound(), "{id} has {terms:?}");
+        }
+        let live = self.keys.iter().filter_map(|(key, history)| Some((history.live()?.lease, key)));
+        let named: BTreeSet<(LeaseId, &Key)> =
+            live.filter(|(id, _)| *id != LeaseId::NONE).collect();
+        let hangs: BTreeSet<(LeaseId, &Key)> = self
+            .leases
+            .iter()
+            .flat_map(|(id, lease)| lease.keys().map(move |key| (id, key)))
+            .collect();
+        assert_eq!(named, hangs, "keys hang on other leases than they name");
     }
 
     fn check_history(&self, key: &Key, history: &History) {

@@ -6,7 +6,7 @@
 
 use crate::{hash::Hash, history::Version, limits::VERSION_BYTES};
 use std::collections::VecDeque;
-use whitewater_api::{Key, Revision};
+use whitewater_api::{Key, LeaseId, Revision};
 
 /// One change of one key.
 #[derive(Clone, Debug)]
@@ -62,6 +62,13 @@ impl Journal {
     pub(crate) fn record_compaction(&mut self, revision: Revision) {
         // A key is never empty, so this cannot look like a change.
         self.chain = self.chain.bytes(&[]).word(revision.0);
+    }
+
+    /// Takes note of what became of a lease.
+    pub(crate) fn record_lease(&mut self, what: u64, id: LeaseId, seconds: i64) {
+        // Neither a change, for the key, nor a compaction, for the revision, that no store ever gets to.
+        let chain = self.chain.bytes(&[]).word(u64::MAX).word(what);
+        self.chain = chain.word(id.0.cast_unsigned()).word(seconds.cast_unsigned());
     }
 
     /// Takes note that a version is held no longer.

@@ -17,7 +17,7 @@
 //! assert_eq!(store.revision().to_string(), "r2");
 //! ```
 //!
-//! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when. `check` refuses what no
+//! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when, and `lease`, on which keys may hang. `check` refuses what no
 //! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in.
 
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ mod journal;
 
 // What requests do.
 mod check;
+mod lease;
 mod range;
 mod txn;
 
@@ -46,6 +47,7 @@ mod invariants;
 mod limits;
 
 pub use crate::{
+    lease::Lease,
     restore::{Restore, RestoreError},
     store::Store,
     view::{Cursor, Part, View},

@@ -1,24 +1,26 @@
-//! The bytes of one part of a snapshot. Format 1; numbers are little endian.
+//! The bytes of one part of a snapshot. Format 2; numbers are little endian.
 //!
 //! ```text
 //! part     = "WWSTORE" format:u8 ordinal:u64 revision:u64 compacted:u64 chain:u64 record* end checksum:u64
 //! record   = 1:u8 length:u32 key | 2:u8            a key, or: the same key as the record before, then
 //!            modified:u64 sub:u32 created:u64      created = 0: a tombstone; else also
 //!            version:u64 lease:i64 length:u32 value
+//!          | 5:u8 lease:i64 granted:i64 left:i64   a lease; left = 0: all that was granted
 //! end      = 3:u8                                  another part follows
-//!          | 4:u8 versions:u64 digest:u64          this was the last: versions in all parts, digest of the store
+//!          | 4:u8 records:u64 digest:u64           this was the last: records in all parts, digest of the store
 //! ```
 //!
-//! Records are in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
+//! Leases come first, by id, then versions in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
 //! repeats whose it is, so that parts of two snapshots cannot be mixed up.
 
-use crate::{hash::Hash, history::Version, restore::RestoreError};
+use crate::{hash::Hash, history::Version, lease::Terms, restore::RestoreError};
 use bytes::Bytes;
 use whitewater_api::{Key, LeaseId, Revision, Value};
 
 const MAGIC: &[u8; 7] = b"WWSTORE";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
+const LEASE_RECORD_BYTES: usize = 1 + 3 * 8;
 /// A record besides its key and value, at most.
 const RECORD_BYTES_MAX: usize = 1 + 4 + 8 + 4 + 8 + 8 + 8 + 4;
 
@@ -26,6 +28,7 @@ const TAG_KEY: u8 = 1;
 const TAG_SAME_KEY: u8 = 2;
 const TAG_END: u8 = 3;
 const TAG_END_OF_ALL: u8 = 4;
+const TAG_LEASE: u8 = 5;
 
 /// Whose part it is, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub(crate) struct Header {
 /// What the last part says about all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trailer {
-    pub(crate) versions: u64,
+    pub(crate) records: u64,
     pub(crate) digest: u64,
 }
 
@@ -49,6 +52,8 @@ pub(crate) enum Record {
     First(Key, Version),
     /// Another version of the key before.
     Further(Version),
+    /// A lease.
+    Lease(LeaseId, Terms),
     /// The end of the part, and perhaps of all.
     End(Option<Trailer>),
 }
@@ -57,6 +62,8 @@ pub(crate) enum Record {
 pub(crate) struct PartWriter {
     bytes: Vec<u8>,
     bytes_max: usize,
+    /// Whether there is a record.
+    is_used: bool,
     key: Option<Key>,
 }
 
@@ -68,14 +75,33 @@ impl PartWriter {
         for word in [header.ordinal, header.revision.0, header.compacted.0, header.chain] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        Self { bytes, bytes_max, key: None }
+        Self { bytes, bytes_max, is_used: false, key: None }
+    }
+
+    /// Adds a lease, unless the part is full.
+    pub(crate) fn push_lease(&mut self, id: LeaseId, terms: Terms) -> bool {
+        if !self.has_room(LEASE_RECORD_BYTES) {
+            return false;
+        }
+        self.bytes.push(TAG_LEASE);
+        for number in [id.0, terms.granted, terms.remaining] {
+            self.bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        true
+    }
+
+    /// Whether so many bytes fit. Something always does.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let has_room = !self.is_used || self.bytes.len() + bytes <= self.bytes_max;
+        self.is_used |= has_room;
+        has_room
     }
 
     /// Adds a version, unless the part is full.
     pub(crate) fn push(&mut self, key: &Key, version: &Version) -> bool {
         let is_same = self.key.as_ref() == Some(key);
         let needed = RECORD_BYTES_MAX + if is_same { 0 } else { key.len() } + version.value.len();
-        if self.key.is_some() && self.bytes.len() + needed > self.bytes_max {
+        if !self.has_room(needed) {
             return false;
         }
         if is_same {
@@ -99,7 +125,7 @@ impl PartWriter {
     pub(crate) fn finish(mut self, trailer: Option<&Trailer>) -> Bytes {
         if let Some(trailer) = trailer {
             self.bytes.push(TAG_END_OF_ALL);
-            self.bytes.extend_from_slice(&trailer.versions.to_le_bytes());
+            self.bytes.extend_from_slice(&trailer.records.to_le_bytes());
             self.bytes.extend_from_slice(&trailer.digest.to_le_bytes());
         } else {
             self.bytes.push(TAG_END);
@@ -154,9 +180,15 @@ impl<'a> PartReader<'a> {
                 Ok(Record::First(key, self.version()?))
             }
             TAG_SAME_KEY => Ok(Record::Further(self.version()?)),
+            TAG_LEASE => {
+                let id = LeaseId(i64::from_le_bytes(self.chunk()?));
+                let granted = i64::from_le_bytes(self.chunk()?);
+                let remaining = i64::from_le_bytes(self.chunk()?);
+                Ok(Record::Lease(id, Terms { granted, remaining }))
+            }
             TAG_END => self.end(None),
             TAG_END_OF_ALL => {
-                let trailer = Trailer { versions: self.word()?, digest: self.word()? };
+                let trailer = Trailer { records: self.word()?, digest: self.word()? };
                 self.end(Some(trailer))
             }
             _ => Err(RestoreError::Malformed { what: "unknown tag" }),

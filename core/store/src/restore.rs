@@ -8,12 +8,13 @@ use crate::{
     hash::Hash,
     history::{History, Version},
     journal::{Change, Journal},
+    lease::{Leases, Terms},
     part::{Header, PartReader, Record, Trailer},
     store::Store,
     view::Contents,
 };
 use thiserror::Error as ThisError;
-use whitewater_api::{Key, Revision};
+use whitewater_api::{Key, LeaseId, Revision};
 use whitewater_mutation::Mutations;
 
 /// Why a snapshot was refused.
@@ -63,8 +64,8 @@ pub enum RestoreError {
         /// How many came.
         parts: u64,
     },
-    /// The parts hold another number of versions than the last one says.
-    #[error("snapshot holds {found} versions instead of {expected}")]
+    /// The parts hold another number of records than the last one says.
+    #[error("snapshot holds {found} records instead of {expected}")]
     Miscounted {
         /// How many the last part says.
         expected: u64,
@@ -89,6 +90,7 @@ pub struct Restore {
     header: Option<Header>,
     parts: u64,
     contents: Contents,
+    leases: Leases,
     /// What came so far.
     /// Invariant: keys and, in each history, places rise strictly.
     keys: Vec<(Key, History)>,
@@ -106,6 +108,7 @@ impl Restore {
             header: None,
             parts: 0,
             contents: Contents::new(),
+            leases: Leases::default(),
             keys: Vec::new(),
             trailer: None,
             refused: None,
@@ -130,8 +133,8 @@ impl Restore {
         let incomplete = RestoreError::Incomplete { parts: self.parts };
         let header = self.header.ok_or(incomplete)?;
         let trailer = self.trailer.ok_or(incomplete)?;
-        if self.contents.versions != trailer.versions {
-            let (expected, found) = (trailer.versions, self.contents.versions);
+        if self.contents.records != trailer.records {
+            let (expected, found) = (trailer.records, self.contents.records);
             return Err(RestoreError::Miscounted { expected, found });
         }
         let digest = self.contents.digest(header.revision, header.compacted);
@@ -139,6 +142,14 @@ impl Restore {
             return Err(RestoreError::Digest { expected: trailer.digest, found: digest });
         }
         let mut store = Store::new(self.mutations);
+        store.leases = self.leases;
+        for (key, history) in &self.keys {
+            let live = history.live().filter(|version| version.lease != LeaseId::NONE);
+            let hangs = live.is_none_or(|version| store.leases.attach(version.lease, key));
+            if !hangs && !store.may_dangle() {
+                return Err(RestoreError::Malformed { what: "key on a lease that is not there" });
+            }
+        }
         store.journal = journal(&header, &self.keys)?;
         store.keys = self.keys.into_iter().collect();
         store.revision = header.revision;
@@ -162,6 +173,7 @@ impl Restore {
                     let key = key.ok_or(RestoreError::Malformed { what: "version of no key" })?;
                     self.take_version(&header, key, version)?;
                 }
+                Record::Lease(id, terms) => self.take_lease(id, terms)?,
                 Record::End(trailer) => {
                     self.trailer = trailer;
                     self.parts += 1;
@@ -186,6 +198,21 @@ impl Restore {
         if header.revision < Revision::FIRST || header.compacted > header.revision {
             return Err(RestoreError::Malformed { what: "impossible revisions" });
         }
+        Ok(())
+    }
+
+    fn take_lease(&mut self, id: LeaseId, terms: Terms) -> Result<(), RestoreError> {
+        if !self.keys.is_empty() {
+            return Err(RestoreError::Malformed { what: "lease behind keys" });
+        }
+        if self.leases.last().is_some_and(|last| last >= id) {
+            return Err(RestoreError::Malformed { what: "leases out of order" });
+        }
+        if id == LeaseId::NONE || !terms.are_sound() {
+            return Err(RestoreError::Malformed { what: "impossible lease" });
+        }
+        self.contents.add_lease(id, terms);
+        self.leases.insert(id, terms);
         Ok(())
     }
 

@@ -11,10 +11,11 @@ use crate::{
     check,
     history::{History, Version},
     journal::Journal,
+    lease::{FormerLeases, Leases},
 };
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, btree_map::Entry};
 use whitewater_api::{
-    Body, Error, Key, LeaseId, Request, Revision,
+    Body, Error, Key, LeaseId, LeaseRequest, LeaseResponse, Request, Revision,
     request::{DeleteRangeRequest, PutRequest},
     response::{DeleteRangeResponse, PutResponse},
 };
@@ -28,6 +29,7 @@ use whitewater_mutation::{Mutation, Mutations};
 pub struct Store {
     pub(crate) keys: BTreeMap<Key, History>,
     pub(crate) journal: Journal,
+    pub(crate) leases: Leases,
     /// The newest revision. Never decreases.
     pub(crate) revision: Revision,
     /// Reads below this are refused; zero before the first compaction.
@@ -38,8 +40,8 @@ pub struct Store {
     pub(crate) scrubbed: Revision,
     /// How many changes of the revision `compacted` physical compaction has visited. They stay in the journal.
     pub(crate) scrubbed_changes: usize,
-    /// The views that are open. While there are any, physical compaction waits.
-    pub(crate) views: BTreeSet<u64>,
+    /// The views that are open, with what leases were to each. While there are any, physical compaction waits.
+    pub(crate) views: BTreeMap<u64, FormerLeases>,
     /// How many views were ever opened: the id of the next one.
     pub(crate) views_opened: u64,
     pub(crate) mutations: Mutations,
@@ -52,11 +54,12 @@ impl Store {
         Self {
             keys: BTreeMap::new(),
             journal: Journal::new(),
+            leases: Leases::default(),
             revision: Revision::FIRST,
             compacted: Revision(0),
             scrubbed: Revision(0),
             scrubbed_changes: 0,
-            views: BTreeSet::new(),
+            views: BTreeMap::new(),
             views_opened: 0,
             mutations,
         }
@@ -71,13 +74,14 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// On requests that are not the store's: changes of the membership or leadership.
+    /// On requests that are not the store's: changes of the membership or leadership, and what only a leader's clock can
+    /// say about leases. On a grant without an id, or with a time that no lease may have: both are settled before the log.
     pub fn apply(&mut self, request: &Request) -> Result<Body, Error> {
         assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
         match request {
             Request::Put(put) => {
                 // Alone, a put looks for its lease before it looks for its key; in a transaction it is the other way.
-                check_lease(put)?;
+                check_lease(put, &self.leases)?;
                 let response = self.put(put)?;
                 self.commit();
                 Ok(Body::Put(response))
@@ -90,7 +94,19 @@ impl Store {
             }
             Request::Txn(txn) => self.transact(txn).map(Body::Txn),
             Request::Compact(compact) => self.compact(compact.revision).map(|()| Body::Compact),
-            Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+            Request::Lease(LeaseRequest::Grant { lease, ttl }) => {
+                self.grant(*lease, *ttl)?;
+                Ok(Body::Lease(LeaseResponse::Grant { lease: *lease, ttl: *ttl }))
+            }
+            Request::Lease(LeaseRequest::Revoke(lease)) => {
+                self.revoke(*lease)?;
+                Ok(Body::Lease(LeaseResponse::Revoke))
+            }
+            Request::Lease(
+                LeaseRequest::KeepAlive(_) | LeaseRequest::TimeToLive { .. } | LeaseRequest::List,
+            )
+            | Request::Member(_)
+            | Request::MoveLeader(_) => {
                 panic!("not the store's: {request}")
             }
         }
@@ -136,7 +152,7 @@ impl Store {
     /// Roughly the bytes of everything held, history and what physical compaction has yet to take included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.journal.bytes
+        self.journal.bytes + self.leases.bytes()
     }
 
     /// Makes what was written a revision.
@@ -153,7 +169,8 @@ impl Store {
         let place = (self.revision.next(), self.journal.pending);
         match self.keys.entry(put.key.clone()) {
             Entry::Vacant(entry) => {
-                let version = next_version(put, None, place)?;
+                let version = next_version(put, None, place, &self.leases)?;
+                self.leases.relink(entry.key(), LeaseId::NONE, version.lease);
                 self.journal.record(entry.key().clone(), &version);
                 entry.insert(History::new(version));
                 Ok(PutResponse::default())
@@ -162,12 +179,18 @@ impl Store {
                 // The map's own copy of the key, so that the request's can go.
                 let key = entry.key().clone();
                 let history = entry.get_mut();
-                let mut version = next_version(put, history.live(), place)?;
+                let mut version = next_version(put, history.live(), place, &self.leases)?;
                 if self.mutations.has(Mutation::VersionNotReset) && history.live().is_none() {
                     version.version += history.before_newest().map_or(0, |former| former.version);
                 }
                 let prev_kv =
                     history.live().filter(|_| put.prev_kv).map(|previous| previous.key_value(&key));
+                let former = history.live().map_or(LeaseId::NONE, |version| version.lease);
+                let forgets = self.mutations.has(Mutation::LeaseDetachForgotten)
+                    && version.lease == LeaseId::NONE;
+                if !forgets {
+                    self.leases.relink(&key, former, version.lease);
+                }
                 self.journal.record(key, &version);
                 history.push(version);
                 Ok(PutResponse { prev_kv })
@@ -186,6 +209,7 @@ impl Store {
             if delete.prev_kv {
                 response.prev_kvs.push(previous.key_value(key));
             }
+            self.leases.relink(key, previous.lease, LeaseId::NONE);
             let tombstone = Version::tombstone(revision, self.journal.pending);
             self.journal.record(key.clone(), &tombstone);
             history.push(tombstone);
@@ -213,11 +237,12 @@ fn next_version(
     put: &PutRequest,
     previous: Option<&Version>,
     (revision, sub): (Revision, u32),
+    leases: &Leases,
 ) -> Result<Version, Error> {
     if previous.is_none() && (put.ignore_value || put.ignore_lease) {
         return Err(Error::KeyNotFound);
     }
-    check_lease(put)?;
+    check_lease(put, leases)?;
     let kept_value = previous.filter(|_| put.ignore_value).map(|version| &version.value);
     let kept_lease = previous.filter(|_| put.ignore_lease).map(|version| version.lease);
     Ok(Version {
@@ -230,9 +255,12 @@ fn next_version(
     })
 }
 
-/// There are no leases yet, so none is found.
-fn check_lease(put: &PutRequest) -> Result<(), Error> {
-    if put.lease == LeaseId::NONE { Ok(()) } else { Err(Error::LeaseNotFound) }
+fn check_lease(put: &PutRequest, leases: &Leases) -> Result<(), Error> {
+    if put.lease == LeaseId::NONE || leases.get(put.lease).is_some() {
+        Ok(())
+    } else {
+        Err(Error::LeaseNotFound)
+    }
 }
 
 #[cfg(test)]

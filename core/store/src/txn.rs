@@ -4,7 +4,11 @@
 //! reading at the revision before the one that is being made, so no path has to be worked out in advance. Operations
 //! run in order and see the writes before them; one that fails takes all of them back.
 
-use crate::{history::Version, journal::Mark, store::Store};
+use crate::{
+    history::{History, Version},
+    journal::Mark,
+    store::Store,
+};
 use whitewater_api::{
     Error, LeaseId, Revision,
     request::{Compare, CompareTarget, Relation, TxnOp, TxnRequest},
@@ -79,10 +83,14 @@ impl Store {
     /// Takes back what the running transaction has written.
     fn roll_back(&mut self, mark: Mark) {
         while let Some(change) = self.journal.pop_pending() {
-            let history = self.keys.get_mut(&change.key).expect("a pending change has a history");
+            let key = &change.key;
+            let history = self.keys.get_mut(key).expect("a pending change has a history");
+            let undone = history.newest().lease;
             if history.pop().is_none() {
-                self.keys.remove(&change.key);
+                self.keys.remove(key);
             }
+            let restored = self.keys.get(key).and_then(History::live);
+            self.leases.relink(key, undone, restored.map_or(LeaseId::NONE, |live| live.lease));
         }
         self.journal.reset(mark);
     }

@@ -1,20 +1,22 @@
 //! Consistent views, and snapshots by parts.
 //!
 //! The store keeps versions, so its state at a moment is told by two numbers: the revision, and the compaction revision
-//! that decides which older versions count. A view is those, with what a snapshot carries along. Applying goes on while
+//! that decides which older versions count. A view is those, with what a snapshot carries along. Leases have no
+//! versions: while views are open, what a lease was is kept for each when it changes. Applying goes on while
 //! views are open; only physical compaction waits. A part can be made again from its cursor at any time, byte for byte
 //! the same, for a follower that lost it.
 
 use crate::{
     hash::Hash,
     history::{History, Version},
+    lease::{FormerLeases, Terms},
     limits::PART_KEYS_MAX,
     part::{Header, PartWriter, Trailer},
     store::Store,
 };
 use bytes::Bytes;
 use std::ops::Bound;
-use whitewater_api::{Key, Revision};
+use whitewater_api::{Key, LeaseId, Revision};
 use whitewater_mutation::Mutation;
 
 /// The state of a store at the moment when it was opened, until it is closed.
@@ -34,10 +36,18 @@ pub struct View {
 pub struct Cursor {
     /// The number of the part that comes next, from 0.
     ordinal: u64,
-    /// The last key that was looked at, and the place of its last version that was.
-    after: Option<(Key, (Revision, u32))>,
+    stage: Stage,
     /// What the parts so far hold.
     contents: Contents,
+}
+
+/// Leases go first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Behind this lease.
+    Leases(Option<LeaseId>),
+    /// Behind this place of this key, the last that was looked at.
+    Keys(Option<(Key, (Revision, u32))>),
 }
 
 /// One part of a snapshot.
@@ -49,11 +59,11 @@ pub struct Part {
     pub next: Option<Cursor>,
 }
 
-/// The running digest of versions in key order.
+/// The running digest of leases by id, and then of versions in key order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// How many versions.
-    pub(crate) versions: u64,
+    /// How many of both.
+    pub(crate) records: u64,
     hash: Hash,
 }
 
@@ -61,33 +71,43 @@ impl Cursor {
     /// The start of a snapshot.
     #[must_use]
     pub fn start() -> Self {
-        Self { ordinal: 0, after: None, contents: Contents::new() }
+        Self { ordinal: 0, stage: Stage::Leases(None), contents: Contents::new() }
     }
 }
 
 impl Contents {
     pub(crate) fn new() -> Self {
-        Self { versions: 0, hash: Hash::new(1) }
+        Self { records: 0, hash: Hash::new(1) }
     }
 
     pub(crate) fn add(&mut self, key: &Key, version: &Version) {
-        self.versions += 1;
+        self.records += 1;
         self.hash = version.hash(key, self.hash);
+    }
+
+    pub(crate) fn add_lease(&mut self, id: LeaseId, terms: Terms) {
+        self.records += 1;
+        // A key is never empty, so this cannot look like a version.
+        let numbers = [id.0, terms.granted, terms.remaining].map(i64::cast_unsigned);
+        self.hash = numbers.into_iter().fold(self.hash.bytes(&[]), Hash::word);
     }
 
     /// The digest of a store that holds just these.
     pub(crate) fn digest(self, revision: Revision, compacted: Revision) -> u64 {
-        self.hash.word(self.versions).word(revision.0).word(compacted.0).value()
+        self.hash.word(self.records).word(revision.0).word(compacted.0).value()
     }
 }
 
 impl Store {
-    /// A hash of the logical content: the revision, the compaction revision and every version that can still be told
+    /// A hash of the logical content: the revision, the compaction revision, the leases and every version that can still be told
     /// apart by a read or a watch. Looks at everything. Two stores that went different ways to the same content have the
     /// same digest, however far each has scrubbed.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut contents = Contents::new();
+        for (id, terms) in self.all_terms() {
+            contents.add_lease(id, terms);
+        }
         for (key, history) in &self.keys {
             for position in history.survivors(self.compacted, self.revision) {
                 let version = history.get(position).expect("a survivor is held");
@@ -101,7 +121,7 @@ impl Store {
     pub fn open_view(&mut self) -> View {
         let id = self.views_opened;
         self.views_opened += 1;
-        self.views.insert(id);
+        self.views.insert(id, FormerLeases::new());
         View { id, revision: self.revision, compacted: self.compacted, chain: self.chain() }
     }
 
@@ -111,10 +131,15 @@ impl Store {
     ///
     /// If it is not open.
     pub fn close_view(&mut self, view: &View) {
-        assert!(self.views.remove(&view.id), "view {} is not open", view.id);
+        assert!(self.views.remove(&view.id).is_some(), "view {} is not open", view.id);
     }
 
-    /// One part of the snapshot of a view: as many versions as fit into `bytes_max`, but at least one; a long history
+    /// What leases were to a view, of those that have changed since.
+    pub(crate) fn former_leases(&self, view: &View) -> &FormerLeases {
+        self.views.get(&view.id).expect("a view that is open")
+    }
+
+    /// One part of the snapshot of a view: as many leases and versions as fit into `bytes_max`, but at least one; a long history
     /// goes on in the next part. The work is bounded even where there is nothing to show.
     ///
     /// # Panics
@@ -122,7 +147,7 @@ impl Store {
     /// If the view is not open.
     #[must_use]
     pub fn part(&self, view: &View, cursor: &Cursor, bytes_max: usize) -> Part {
-        assert!(self.views.contains(&view.id), "view {} is not open", view.id);
+        assert!(self.views.contains_key(&view.id), "view {} is not open", view.id);
         let header = Header {
             ordinal: cursor.ordinal,
             revision: view.revision,
@@ -132,22 +157,40 @@ impl Store {
         let mut writer = PartWriter::new(&header, bytes_max);
         let mut next = cursor.clone();
         next.ordinal += 1;
-        if self.fill(view, &mut writer, &mut next) {
+        if self.fill_leases(view, &mut writer, &mut next)
+            && self.fill_keys(view, &mut writer, &mut next)
+        {
             let digest = next.contents.digest(view.revision, view.compacted);
-            let trailer = Trailer { versions: next.contents.versions, digest };
+            let trailer = Trailer { records: next.contents.records, digest };
             return Part { bytes: writer.finish(Some(&trailer)), next: None };
         }
         Part { bytes: writer.finish(None), next: Some(next) }
     }
 
-    /// Writes what comes after `cursor` and moves it along. Says whether that was the rest.
-    fn fill(&self, view: &View, writer: &mut PartWriter, cursor: &mut Cursor) -> bool {
+    /// Writes the leases that come after `cursor` and moves it along. Says whether that was the rest of them.
+    fn fill_leases(&self, view: &View, writer: &mut PartWriter, cursor: &mut Cursor) -> bool {
+        let Stage::Leases(after) = cursor.stage else { return true };
+        if !self.mutations.has(Mutation::LeaseLostInSnapshot) {
+            for (id, terms) in self.leases_in(view, after) {
+                if !writer.push_lease(id, terms) {
+                    return false;
+                }
+                cursor.contents.add_lease(id, terms);
+                cursor.stage = Stage::Leases(Some(id));
+            }
+        }
+        cursor.stage = Stage::Keys(None);
+        true
+    }
+
+    /// Writes the versions that come after `cursor` and moves it along. Says whether that was the rest.
+    fn fill_keys(&self, view: &View, writer: &mut PartWriter, cursor: &mut Cursor) -> bool {
         let left_out = self
             .keys
             .last_key_value()
             .map(|(key, _)| key)
             .filter(|_| self.mutations.has(Mutation::SnapshotWithoutTail));
-        let after = cursor.after.clone();
+        let Stage::Keys(after) = cursor.stage.clone() else { return false };
         let start = after.as_ref().map_or(Bound::Unbounded, |(key, _)| Bound::Included(key));
         let mut rest = self.keys.range::<Key, _>((start, Bound::Unbounded));
         for (key, history) in rest.by_ref().take(PART_KEYS_MAX) {
@@ -160,9 +203,9 @@ impl Store {
                     return false;
                 }
                 cursor.contents.add(key, version);
-                cursor.after = Some((key.clone(), version.place()));
+                cursor.stage = Stage::Keys(Some((key.clone(), version.place())));
             }
-            cursor.after = Some((key.clone(), (view.revision, u32::MAX)));
+            cursor.stage = Stage::Keys(Some((key.clone(), (view.revision, u32::MAX))));
         }
         rest.next().is_none()
     }

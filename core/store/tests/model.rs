@@ -14,11 +14,11 @@ use proptest::{
 };
 use std::panic;
 use whitewater_api::{
-    Body, KeyRange, Request, Revision,
+    Body, Key, KeyRange, LeaseId, Request, Revision,
     request::{RangeRequest, TxnOp, TxnRequest},
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_store::{Cursor, Part, Restore, RestoreError, Store, View};
+use whitewater_store::{Cursor, Lease, Part, Restore, RestoreError, Store, View};
 
 fn config(cases: u32) -> Config {
     Config { cases, rng_seed: RngSeed::Fixed(3), failure_persistence: None, ..Config::default() }
@@ -69,10 +69,19 @@ fn restore<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Store, Resto
     restore.finish()
 }
 
+/// Every lease: granted, left, keys.
+fn leases(store: &Store) -> Vec<(LeaseId, i64, i64, Vec<Key>)> {
+    let row = |(id, lease): (LeaseId, &Lease)| {
+        (id, lease.granted(), lease.remaining(), lease.keys().cloned().collect())
+    };
+    store.leases(None).map(row).collect()
+}
+
 /// Every revision that can be read holds what it held, and no other can be read.
 fn assert_history(store: &Store, model: &Model) {
     assert_eq!(store.revision(), model.revision());
     assert_eq!(store.compacted(), model.compacted);
+    assert_eq!(leases(store), model.leases());
     for revision in 1..=model.revision().0 + 1 {
         let past = RangeRequest {
             revision: Revision(revision),
@@ -101,6 +110,11 @@ fn run(steps: &[Step], mutations: Mutations) {
             Step::Read(request) => {
                 assert_eq!(store.read(request), model.clone().apply(request), "{request}");
             }
+            Step::Checkpoint(checkpoint) => {
+                store.checkpoint(&[*checkpoint]);
+                twin.checkpoint(&[*checkpoint]);
+                model.checkpoint(*checkpoint);
+            }
             Step::Scrub(steps) => {
                 let _is_more = store.scrub(*steps);
             }
@@ -118,6 +132,7 @@ fn run(steps: &[Step], mutations: Mutations) {
         }
         store.check_invariants();
         assert_eq!(store.revision(), model.revision());
+        assert_eq!(leases(&store), model.leases());
         assert_eq!((store.chain(), store.digest()), (twin.chain(), twin.digest()));
     }
     if let Some(snapshot) = snapshot {
@@ -130,13 +145,22 @@ fn run(steps: &[Step], mutations: Mutations) {
     assert_history(&twin, &model);
 }
 
+/// What changes the content.
+fn carry_out(store: &mut Store, step: &Step) {
+    match step {
+        Step::Apply(request) => {
+            let _outcome = store.apply(request);
+        }
+        Step::Checkpoint(checkpoint) => store.checkpoint(&[*checkpoint]),
+        Step::Read(_) | Step::Scrub(_) | Step::Snapshot | Step::EndSnapshot => {}
+    }
+}
+
 /// A snapshot of whatever the requests make, in small parts.
 fn snapshot_of(steps: &[Step]) -> (u64, Vec<Vec<u8>>) {
     let mut store = Store::new(Mutations::none());
     for step in steps {
-        if let Step::Apply(request) = step {
-            let _outcome = store.apply(request);
-        }
+        carry_out(&mut store, step);
     }
     let view = store.open_view();
     let mut parts = Vec::new();
@@ -235,15 +259,16 @@ proptest! {
         let mut restored = restore(parts.iter().map(|part| &part[..])).unwrap();
         let mut original = Store::new(Mutations::none());
         for step in &before {
-            if let Step::Apply(request) = step {
-                let _outcome = original.apply(request);
-            }
+            carry_out(&mut original, step);
         }
         for step in &after {
             if let Step::Apply(request) = step {
                 prop_assert_eq!(restored.apply(request), original.apply(request));
                 restored.scrub(1);
                 restored.check_invariants();
+            } else {
+                carry_out(&mut restored, step);
+                carry_out(&mut original, step);
             }
             prop_assert_eq!(restored.chain(), original.chain());
             prop_assert_eq!(restored.digest(), original.digest());
@@ -307,10 +332,15 @@ fn the_model_kills_every_mutation_of_the_store() {
         Mutation::CompactionDropsLive,
         Mutation::VersionNotReset,
         Mutation::SnapshotWithoutTail,
+        Mutation::LeaseLostInSnapshot,
+        Mutation::LeaseRevokeLeavesKeys,
+        Mutation::LeaseRevokeInParts,
+        Mutation::LeaseDetachForgotten,
+        Mutation::LeaseGrantOverwrites,
     ];
     for mutation in mutations {
         let mut runner = TestRunner::new(config(1));
-        let is_killed = (0..200).any(|_| {
+        let is_killed = (0..1000).any(|_| {
             let steps = vec(requests::step(), 1..60).new_tree(&mut runner).unwrap().current();
             panic::catch_unwind(|| run(&steps, Mutations::none().with(mutation))).is_err()
         });

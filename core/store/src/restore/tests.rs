@@ -29,7 +29,7 @@ fn restore<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Store, Resto
 
 /// A part with a correct frame and checksum around `body`.
 fn framed(header: [u64; 4], body: &[u8]) -> Vec<u8> {
-    let mut bytes = b"WWSTORE\x01".to_vec();
+    let mut bytes = b"WWSTORE\x02".to_vec();
     for word in header {
         bytes.extend_from_slice(&word.to_le_bytes());
     }
@@ -101,9 +101,13 @@ fn what_is_well_framed_but_makes_no_sense_is_refused() {
         record.extend_from_slice(&0_u32.to_le_bytes());
         record.extend_from_slice(&created.to_le_bytes());
         if created > 0 {
-            record.extend_from_slice(&[0; 20]);
+            record.extend_from_slice(&[0; 8 + 8 + 4]);
         }
         record
+    };
+    let lease = |numbers: [i64; 3]| {
+        let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+        [5].into_iter().chain(numbers).collect::<Vec<u8>>()
     };
     let refused = |header, body: Vec<u8>| restore([&framed(header, &body)[..]]).err();
     let header = [0, 5, 1, 0];
@@ -117,6 +121,11 @@ fn what_is_well_framed_but_makes_no_sense_is_refused() {
         (record(1, b"a", 2, 3), malformed("version from the future")),
         (two(record(1, b"a", 3, 3), record(2, b"", 2, 2)), malformed("versions out of order")),
         (two(record(1, b"b", 2, 2), record(1, b"a", 3, 3)), malformed("keys out of order")),
+        (lease([0, 5, 0]), malformed("impossible lease")),
+        (lease([1, 0, 0]), malformed("impossible lease")),
+        (lease([1, 5, 5]), malformed("impossible lease")),
+        (two(lease([2, 5, 0]), lease([2, 5, 0])), malformed("leases out of order")),
+        (two(record(1, b"a", 2, 2), lease([1, 5, 0])), malformed("lease behind keys")),
         (vec![3, 0], malformed("bytes after the end")),
         (record(1, b"a", 2, 2), Some(RestoreError::Truncated)),
         (vec![1, 255, 255, 255, 255], Some(RestoreError::Truncated)),
@@ -137,6 +146,6 @@ fn what_is_well_framed_but_makes_no_sense_is_refused() {
 #[test]
 fn another_format_is_refused_by_its_number() {
     let mut part = parts(1)[0].to_vec();
-    part[7] = 2;
-    assert_eq!(restore([&part[..]]).err(), Some(RestoreError::Format { found: 2 }));
+    part[7] = 9;
+    assert_eq!(restore([&part[..]]).err(), Some(RestoreError::Format { found: 9 }));
 }

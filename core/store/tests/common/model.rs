@@ -2,7 +2,8 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 use whitewater_api::{
-    Body, Error, Key, KeyRange, KeyValue, LeaseId, Request, Revision,
+    Body, Error, Key, KeyRange, KeyValue, LeaseCheckpoint, LeaseId, LeaseRequest, LeaseResponse,
+    Request, Revision,
     request::{
         Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, Relation, SortTarget,
         TxnOp, TxnRequest,
@@ -12,10 +13,12 @@ use whitewater_api::{
 
 type State = BTreeMap<Key, KeyValue>;
 
-/// All states, by revision less one.
+/// All states, by revision less one, and the leases of now.
 #[derive(Clone)]
 pub(crate) struct Model {
     states: Vec<State>,
+    /// Granted and left, in seconds.
+    leases: BTreeMap<LeaseId, (i64, i64)>,
     pub(crate) compacted: Revision,
 }
 
@@ -28,7 +31,7 @@ struct Run {
 
 impl Model {
     pub(crate) fn new() -> Self {
-        Self { states: vec![State::new()], compacted: Revision(0) }
+        Self { states: vec![State::new()], leases: BTreeMap::new(), compacted: Revision(0) }
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -44,7 +47,7 @@ impl Model {
         let mut run = Run { before: now.clone(), now, has_written: false };
         let body = match request {
             // Alone, a put looks for its lease first; in a transaction, for its key.
-            Request::Put(put) if put.lease != LeaseId::NONE => return Err(Error::LeaseNotFound),
+            Request::Put(put) if !self.may_hang(put) => return Err(Error::LeaseNotFound),
             Request::Put(put) => Body::Put(self.put(&mut run, put)?),
             Request::Range(range) => Body::Range(self.range(range)?),
             Request::DeleteRange(delete) => Body::DeleteRange(Self::delete(&mut run, delete)),
@@ -59,6 +62,24 @@ impl Model {
                 self.compacted = compact.revision;
                 Body::Compact
             }
+            Request::Lease(LeaseRequest::Grant { lease, .. })
+                if self.leases.contains_key(lease) =>
+            {
+                return Err(Error::LeaseExists);
+            }
+            Request::Lease(LeaseRequest::Grant { lease, ttl }) => {
+                self.leases.insert(*lease, (*ttl, *ttl));
+                Body::Lease(LeaseResponse::Grant { lease: *lease, ttl: *ttl })
+            }
+            Request::Lease(LeaseRequest::Revoke(lease)) => {
+                if self.leases.remove(lease).is_none() {
+                    return Err(Error::LeaseNotFound);
+                }
+                let before = run.now.len();
+                run.now.retain(|_, kv| kv.lease != *lease);
+                run.has_written = run.now.len() < before;
+                Body::Lease(LeaseResponse::Revoke)
+            }
             Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
                 unreachable!("not generated")
             }
@@ -67,6 +88,26 @@ impl Model {
             self.states.push(run.now);
         }
         Ok(body)
+    }
+
+    pub(crate) fn checkpoint(&mut self, checkpoint: LeaseCheckpoint) {
+        if let Some((granted, left)) = self.leases.get_mut(&checkpoint.lease) {
+            let is_cut = (1..*granted).contains(&checkpoint.remaining);
+            *left = if is_cut { checkpoint.remaining } else { *granted };
+        }
+    }
+
+    /// Every lease: granted, left, keys.
+    pub(crate) fn leases(&self) -> Vec<(LeaseId, i64, i64, Vec<Key>)> {
+        let keys = |id: LeaseId| {
+            let hanging = self.newest().values().filter(|kv| kv.lease == id);
+            hanging.map(|kv| kv.key.clone()).collect()
+        };
+        self.leases.iter().map(|(id, (granted, left))| (*id, *granted, *left, keys(*id))).collect()
+    }
+
+    fn may_hang(&self, put: &PutRequest) -> bool {
+        put.lease == LeaseId::NONE || self.leases.contains_key(&put.lease)
     }
 
     pub(crate) fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Error> {
@@ -129,7 +170,7 @@ impl Model {
         if (put.ignore_value || put.ignore_lease) && old.is_none() {
             return Err(Error::KeyNotFound);
         }
-        if put.lease != LeaseId::NONE {
+        if !self.may_hang(put) {
             return Err(Error::LeaseNotFound);
         }
         let revision = self.revision().next();
@@ -139,13 +180,16 @@ impl Model {
             create_revision: revision,
             mod_revision: revision,
             version: 1,
-            lease: LeaseId::NONE,
+            lease: put.lease,
         };
         if let Some(old) = &old {
             new.create_revision = old.create_revision;
             new.version = old.version + 1;
             if put.ignore_value {
                 new.value = old.value.clone();
+            }
+            if put.ignore_lease {
+                new.lease = old.lease;
             }
         }
         run.now.insert(put.key.clone(), new);

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use whitewater_api::{
-    Key, KeyRange, LeaseId, Request, Revision, Value,
+    Key, KeyRange, LeaseCheckpoint, LeaseId, LeaseRequest, Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, Sort, SortTarget, TxnOp, TxnRequest,
@@ -14,6 +14,8 @@ use whitewater_api::{
 pub(crate) enum Step {
     Apply(Request),
     Read(Request),
+    /// The leader writes down what is left of a lease.
+    Checkpoint(LeaseCheckpoint),
     Scrub(usize),
     /// Open a snapshot, or take the next part of the one that is open.
     Snapshot,
@@ -29,6 +31,13 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => revision().prop_map(|revision| {
             Step::Apply(Request::Compact(CompactRequest { revision, physical: false }))
         }),
+        4 => (lease(), 1_i64..9).prop_map(|(lease, ttl)| {
+            Step::Apply(Request::Lease(LeaseRequest::Grant { lease, ttl }))
+        }),
+        2 => lease().prop_map(|lease| Step::Apply(Request::Lease(LeaseRequest::Revoke(lease)))),
+        1 => (lease(), -1_i64..9).prop_map(|(lease, remaining)| {
+            Step::Checkpoint(LeaseCheckpoint { lease, remaining })
+        }),
         4 => range().prop_map(|range| Step::Read(Request::Range(range))),
         2 => read_txn().prop_map(|txn| Step::Read(Request::Txn(txn))),
         3 => (1_usize..8).prop_map(Step::Scrub),
@@ -39,6 +48,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 
 fn key() -> impl Strategy<Value = Key> {
     select(vec!["a", "ab", "b", "c", "d"]).prop_map(Key::from)
+}
+
+fn lease() -> impl Strategy<Value = LeaseId> {
+    select(vec![1_i64, 1, -3]).prop_map(LeaseId)
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -66,11 +79,13 @@ fn key_range() -> impl Strategy<Value = KeyRange> {
 
 fn put() -> impl Strategy<Value = PutRequest> {
     let rarely = || proptest::bool::weighted(0.1);
-    (key(), value(), any::<bool>(), rarely(), rarely(), proptest::bool::weighted(0.03)).prop_map(
-        |(key, value, prev_kv, ignore_value, ignore_lease, leased)| PutRequest {
+    // Often it is not there.
+    let on = prop_oneof![3 => Just(LeaseId::NONE), 1 => lease()];
+    (key(), value(), any::<bool>(), rarely(), rarely(), on).prop_map(
+        |(key, value, prev_kv, ignore_value, ignore_lease, lease)| PutRequest {
             key,
             value,
-            lease: if leased { LeaseId(1) } else { LeaseId::NONE },
+            lease,
             prev_kv,
             ignore_value,
             ignore_lease,
@@ -122,7 +137,7 @@ fn compare() -> impl Strategy<Value = Compare> {
         revision().prop_map(CompareTarget::Create),
         revision().prop_map(CompareTarget::Mod),
         value().prop_map(CompareTarget::Value),
-        (0_i64..2).prop_map(|lease| CompareTarget::Lease(LeaseId(lease))),
+        (-1_i64..3).prop_map(|lease| CompareTarget::Lease(LeaseId(lease))),
     ];
     (key_range(), select(relations), target).prop_map(|(range, relation, target)| Compare {
         range,
