@@ -286,7 +286,8 @@ impl fmt::Display for Request {
 
 impl fmt::Display for PutRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "put {} {}", self.key, self.value)
+        write!(f, "put {} {}", self.key, self.value)?;
+        if self.lease == LeaseId::NONE { Ok(()) } else { write!(f, " on {}", self.lease) }
     }
 }
 

@@ -13,7 +13,8 @@
 
 use crate::message::Envelope;
 use whitewater_api::{
-    DiskError, DiskOp, Error, Index, NodeId, Request, RequestId, Response, Revision, Term, WriteId,
+    DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response, Revision, Term,
+    WriteId,
 };
 
 /// What a host tells a replica.
@@ -130,6 +131,13 @@ pub enum Event {
         revision: Revision,
         /// Whether the leader lease allowed it.
         lease: bool,
+    },
+    /// A lease has ended because nobody kept it alive. Follows from an entry that no client asked for.
+    LeaseExpired {
+        /// Which one.
+        lease: LeaseId,
+        /// The revision at which its keys went, if it had any.
+        made: Option<Revision>,
     },
     /// A rare state was reached; the name says which.
     Sometimes(&'static str),

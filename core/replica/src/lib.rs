@@ -21,6 +21,8 @@ pub mod config;
 pub mod door;
 pub mod identity;
 mod introduction;
+mod leases;
+pub mod lessor;
 pub mod limits;
 mod log;
 mod members;

@@ -9,6 +9,18 @@ pub const READ_PATIENCE_ELECTIONS: u64 = 10;
 /// Read requests of followers that a leader keeps at most.
 pub const REMOTE_READS_MAX: usize = 1024;
 
+/// Leases that end in a second for want of a keep-alive, at most (etcd, `leaseRevokeRate`).
+pub const LEASE_EXPIRIES_PER_SECOND: u64 = 1000;
+
+/// How far the expiry of leases may run ahead of that pace, in nanoseconds of it.
+pub const LEASE_EXPIRY_BURST_NANOS: u64 = 100_000_000;
+
+/// Leases in one checkpoint, and in one tick (etcd, `maxLeaseCheckpointBatchSize`).
+pub const LEASE_CHECKPOINTS_MAX: usize = 1000;
+
+/// Leases that a new leader takes up in one step.
+pub const LEASES_FOUND_MAX: usize = 8192;
+
 /// Ticks between two introductions of a fresh member.
 pub const HELLO_TICKS: u64 = 2;
 

@@ -4,7 +4,12 @@
 //! a leader that is no member any more must step down (X2; etcd #11038), a joint configuration must be left even if
 //! the leader that entered it is gone (X8), and ids must never come back.
 
-use crate::{door::Event, limits, replica::Replica, writes::Proposal};
+use crate::{
+    door::Event,
+    limits,
+    replica::Replica,
+    writes::{Proposal, encode},
+};
 use protobuf::Message as _;
 use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
@@ -24,8 +29,7 @@ impl Replica {
     ) -> Result<(), Error> {
         self.check_member_change(change)?;
         let request = Request::Member(change);
-        let context =
-            postcard::to_allocvec(&Proposal { id, request }).expect("plain data has an encoding");
+        let context = encode(&Proposal { id, request });
         let mut message = ConfChangeV2::default();
         message.set_changes(singles(change).into());
         // Left by our own hand (`leave_joint`): raft's own leaving may forget when the leader changes (X8).

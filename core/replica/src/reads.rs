@@ -11,7 +11,7 @@
 use crate::{door::Event, limits, message::PeerMessage, replica::Replica, writes::is_serializable};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
-use whitewater_api::{Error, Index, Monotonic, NodeId, Request, RequestId, Term};
+use whitewater_api::{Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term};
 use whitewater_mutation::Mutation;
 
 /// The reads that wait.
@@ -70,6 +70,11 @@ impl Replica {
     pub(crate) fn on_read(&mut self, id: RequestId, request: Request) {
         if self.raft.store().applied().0 == 0 {
             return self.reply(id, Err(Error::NoLeader)); // A member that was added and has nothing yet.
+        }
+        if let Request::Lease(lease) = &request
+            && self.on_lease_read(id, *lease)
+        {
+            return;
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
         if is_serializable(&request) {
@@ -156,9 +161,18 @@ impl Replica {
     }
 
     fn answer(&mut self, id: RequestId, request: &Request, lease: bool) {
-        let result = self.store.read(request);
         let applied = Index(self.raft.store().applied().0);
-        self.event(Event::Read { id, applied, revision: self.store.revision(), lease });
+        let event = Event::Read { id, applied, revision: self.store.revision(), lease };
+        if let Request::Lease(request) = request {
+            // A keep-alive reads nothing of the store, and may have to wait.
+            if !matches!(request, LeaseRequest::KeepAlive(_)) {
+                self.event(event);
+            }
+            self.answer_lease(id, *request);
+            return;
+        }
+        let result = self.store.read(request);
+        self.event(event);
         self.reply(id, result);
     }
 
@@ -242,6 +256,25 @@ impl Replica {
         }
         let leads = self.is_leader();
         self.reads.gathering.retain(|read| leads || matches!(read.by, Reader::Client(..)));
+    }
+
+    /// Refuses the reads that only a leader's clock can answer: this one's counts no more.
+    pub(crate) fn refuse_lease_reads(&mut self) {
+        let asks = |read: &Read| matches!(read.by, Reader::Client(_, Request::Lease(_)));
+        self.abandon_read_round();
+        let mut refused: Vec<Read> =
+            self.reads.gathering.extract_if(.., |read| asks(read)).collect();
+        let confirmed = mem::take(&mut self.reads.confirmed);
+        let (out, kept): (VecDeque<_>, _) =
+            confirmed.into_iter().partition(|(.., read)| asks(read));
+        self.reads.confirmed = kept;
+        refused.extend(out.into_iter().map(|(.., read)| read));
+        for read in refused {
+            if let Reader::Client(id, _) = read.by {
+                let error = self.not_leader();
+                self.reply(id, Err(error));
+            }
+        }
     }
 
     fn expire_reads(&mut self) {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | time | this one |
 //! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs` for those that are ours |
-//! | requests | `writes.rs`, `reads.rs`, `members.rs` |
+//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs` |
 //! | the disk | `persistence.rs` |
 //!
 //! After every input, `ready.rs` carries out what raft-rs wants done, and this file settles what follows from it.
@@ -16,6 +16,8 @@ use crate::{
     config::Config,
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     introduction::Introduction,
+    leases::Grants,
+    lessor::Lessor,
     limits,
     log::Log,
     message::{Envelope, PeerMessage},
@@ -47,6 +49,8 @@ pub struct Replica {
     pub(crate) introduction: Introduction,
     pub(crate) writes: Writes,
     pub(crate) reads: Reads,
+    pub(crate) lessor: Lessor,
+    pub(crate) lease_grants: Grants,
     /// Members that were removed, as of the applied index. Their ids are never used again.
     pub(crate) removed: BTreeSet<NodeId>,
     pub(crate) transfers: Transfers,
@@ -97,6 +101,8 @@ impl Replica {
             introduction: parts.introduction,
             writes: Writes::default(),
             reads: Reads::default(),
+            lessor: Lessor::default(),
+            lease_grants: Grants::default(),
             removed: parts.removed,
             transfers: Transfers::default(),
             incoming: None,
@@ -137,7 +143,9 @@ impl Replica {
     /// When the replica wants to be stepped again, whatever else happens.
     pub fn next_wake(&self) -> Monotonic {
         let ticks = if self.is_waiting() { 1 } else { self.quiet_ticks() };
-        self.ticked.after(ticks * self.tick_nanos())
+        let tick = self.ticked.after(ticks * self.tick_nanos());
+        let lease = self.lessor.next_wake(self.now, self.tick_nanos());
+        lease.map_or(tick, |lease| tick.min(lease))
     }
 
     /// What the replica looks like from outside.
@@ -379,6 +387,7 @@ impl Replica {
                 self.drain_ready();
                 self.notice_changes();
                 self.leave_joint();
+                self.pump_leases();
                 self.pump_reads();
                 if !self.raft.has_ready() {
                     break;
@@ -409,6 +418,8 @@ impl Replica {
                 self.sometimes("leader stepped down with entries in flight");
             }
             self.fail_writes();
+            self.refuse_lease_reads();
+            self.end_tenure();
             self.drop_transfers();
         }
         self.notice_moved_leader();
@@ -436,7 +447,7 @@ impl Replica {
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.writes.len() + self.reads.len()
+        self.writes.len() + self.reads.len() + self.lessor.len()
     }
 
     pub(crate) fn send(&mut self, to: NodeId, body: PeerMessage) {

@@ -21,7 +21,7 @@ pub(crate) fn pin<T: Storage>(raft: &mut Raft<T>, seed: u64, election_ticks: u64
 }
 
 /// One round of splitmix64 over both words.
-const fn mix(state: u64, word: u64) -> u64 {
+pub(crate) const fn mix(state: u64, word: u64) -> u64 {
     let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

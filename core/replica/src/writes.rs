@@ -4,7 +4,9 @@ use crate::{door::Phase, replica::Replica};
 use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
-use whitewater_api::{Body, Error, NodeId, Request, RequestId, Revision, response::PutResponse};
+use whitewater_api::{
+    Body, Error, LeaseRequest, NodeId, Process, Request, RequestId, Revision, response::PutResponse,
+};
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
 
@@ -15,6 +17,17 @@ pub(crate) struct Proposal {
     pub(crate) id: RequestId,
     /// The request.
     pub(crate) request: Request,
+}
+
+/// The id of what a leader puts into the log by itself. No client has it.
+pub(crate) const OWN: RequestId = RequestId { process: Process(u32::MAX), sequence: u32::MAX };
+
+/// Why decoding what is in the log cannot fail.
+const KNOWN: &str = "what was proposed can be read";
+
+/// What an entry holds.
+pub(crate) fn encode(what: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(what).expect("plain data has an encoding")
 }
 
 /// A client that waited, and what it gets.
@@ -63,6 +76,7 @@ impl Writes {
 impl Replica {
     /// Admits a request, or refuses it before anything happened.
     pub(crate) fn on_request(&mut self, id: RequestId, request: Request) {
+        assert!(id != OWN, "a client has the id of the replicas");
         if let Err(error) = self.admit(&request) {
             return self.reply(id, Err(error));
         }
@@ -89,9 +103,6 @@ impl Replica {
         let tuning = &self.config.tuning;
         if self.phase != Phase::Active {
             return Err(Error::NoLeader);
-        }
-        if matches!(request, Request::Lease(_)) {
-            return Err(Error::LeaseNotFound); // There are none yet.
         }
         Store::check(request, tuning.txn_ops_max)?;
         if self.is_learner() && !is_serializable(request) {
@@ -126,8 +137,12 @@ impl Replica {
             return Err(Error::NoSpace);
         }
         let put = matches!(request, Request::Put(_));
-        let data =
-            postcard::to_allocvec(&Proposal { id, request }).expect("plain data has an encoding");
+        let request = self.settle_grant(request);
+        let mut revoked = None;
+        if let Request::Lease(LeaseRequest::Revoke(lease)) = &request {
+            revoked = Some(*lease);
+        }
+        let data = encode(&Proposal { id, request });
         if data.len() as u64 > self.config.tuning.request_bytes_max {
             return Err(Error::RequestTooLarge);
         }
@@ -138,7 +153,11 @@ impl Replica {
             self.reply(id, Ok(Body::Put(PutResponse::default())));
             return Ok(());
         }
-        self.writes.wait(id, self.raft.raft.raft_log.last_index());
+        let index = self.raft.raft.raft_log.last_index();
+        self.writes.wait(id, index);
+        if let Some(lease) = revoked {
+            self.on_lease_proposed(index, lease);
+        }
         Ok(())
     }
 
@@ -161,11 +180,16 @@ impl Replica {
         if entry.data.is_empty() {
             return (None, None); // A new leader's first entry.
         }
-        let proposal: Proposal =
-            postcard::from_bytes(&entry.data).expect("what was proposed can be read");
+        let (id, command) = postcard::take_from_bytes::<RequestId>(&entry.data).expect(KNOWN);
+        if id == OWN {
+            self.apply_own(entry.index, &postcard::from_bytes(command).expect(KNOWN));
+            return (None, None);
+        }
+        let proposal: Proposal = postcard::from_bytes(&entry.data).expect(KNOWN);
         let before = self.store.revision();
         let result = self.store.apply(&proposal.request);
         let after = self.store.revision();
+        self.on_lease_applied(entry.index, &proposal.request, result.is_ok());
         let made = (after > before).then_some((proposal.id, after));
         let waiter = if self.config.mutations.has(Mutation::AckByIndex) {
             self.writes.take_by_index(entry.index)

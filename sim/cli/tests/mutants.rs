@@ -130,6 +130,58 @@ const SURVIVORS: &[(Mutation, &str)] = &[
         "Needs a transaction that reads the past, which no operation of the plan does; the store's tests kill it.",
     ),
     (
+        Mutation::LeaseExpiredEarly,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::LeaseNeverExpires,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::LeaseExpiryOnFollower,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::LeaseCheckpointIgnored,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::LeaseCheckpointNotReset,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::LeaseLostInSnapshot,
+        "Needs leases, which no operation of the plan has; the store's tests kill it.",
+    ),
+    (
+        Mutation::LeaseRevokeLeavesKeys,
+        "Needs leases, which no operation of the plan has; the store's tests kill it.",
+    ),
+    (
+        Mutation::LeaseRevokeInParts,
+        "Needs leases, which no operation of the plan has; the store's tests kill it.",
+    ),
+    (
+        Mutation::LeaseDetachForgotten,
+        "Needs leases, which no operation of the plan has; the store's tests kill it.",
+    ),
+    (
+        Mutation::LeaseGrantOverwrites,
+        "Needs leases, which no operation of the plan has; the store's tests kill it.",
+    ),
+    (
+        Mutation::LeaseRenewedByPut,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::KeepAliveUnconfirmed,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
+        Mutation::KeepAliveAfterRevoke,
+        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
+    ),
+    (
         Mutation::ReadContextReused,
         "Needs a targeted plan: a doubled read request, a late heartbeat response, and a leader deposed in between.",
     ),

@@ -434,7 +434,7 @@ impl World {
                 let floor = self.floor(*id);
                 self.observer.on_read(node, *id, *revision, floor);
             }
-            Event::Sometimes(_) => {}
+            Event::LeaseExpired { .. } | Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);

@@ -311,7 +311,10 @@ impl Observer {
                 }
             }
             Event::Sometimes(name) => self.tally.sometimes(name),
-            Event::Appended { .. } | Event::SnapshotPart { .. } | Event::Read { .. } => {}
+            Event::Appended { .. }
+            | Event::SnapshotPart { .. }
+            | Event::Read { .. }
+            | Event::LeaseExpired { .. } => {}
         }
     }
 

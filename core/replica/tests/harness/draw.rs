@@ -4,7 +4,8 @@ use raft::eraftpb::MessageType;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use whitewater_api::{
-    Body, DiskOp, Error, FileName, KeyValue, NodeId, Request, RequestId, Response,
+    Body, DiskOp, Error, FileName, KeyValue, LeaseId, LeaseResponse, NodeId, Request, RequestId,
+    Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
 use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
@@ -122,6 +123,10 @@ pub(crate) fn event(event: &Event) -> String {
             let by = if *lease { ", by lease" } else { "" };
             format!("reads for {id} at index {applied}, {revision}{by}")
         }
+        Event::LeaseExpired { lease, made } => {
+            let made = made.map_or_else(String::new, |made| format!(", its keys at {made}"));
+            format!("sees {} end{made}", self::lease(*lease))
+        }
         Event::Sometimes(what) => format!("notes: {what}"),
     }
 }
@@ -178,9 +183,31 @@ fn body(body: &Body) -> String {
         Body::Range(range) => kvs(&range.kvs),
         Body::DeleteRange(deleted) => format!("deleted {}", deleted.deleted),
         Body::Txn(response) => txn(response),
-        Body::Lease(response) => format!("{response:?}"),
+        Body::Lease(response) => lease_answer(response),
         Body::Member(members) => self::members(members),
     }
+}
+
+fn lease_answer(response: &LeaseResponse) -> String {
+    match response {
+        LeaseResponse::Grant { lease, ttl } => format!("{} for {ttl} s", self::lease(*lease)),
+        LeaseResponse::Revoke => "ok".to_owned(),
+        LeaseResponse::KeepAlive { ttl, .. } => format!("{ttl} s"),
+        LeaseResponse::TimeToLive { ttl: -1, .. } => "no such lease".to_owned(),
+        LeaseResponse::TimeToLive { ttl, granted, keys, .. } => {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            format!("{ttl} of {granted} s, keys: {}", keys.join(" "))
+        }
+        LeaseResponse::List(leases) => {
+            let leases = leases.iter().map(|lease| self::lease(*lease));
+            format!("leases: {}", leases.collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+/// A lease; one whose id the cluster picked is long.
+fn lease(lease: LeaseId) -> String {
+    if lease.0 < 1000 { lease.to_string() } else { "a lease with an id of its own".to_owned() }
 }
 
 fn txn(response: &TxnResponse) -> String {

@@ -17,6 +17,7 @@
 //! | `crash n1 [power] [torn=BYTES]`, `restart n1`, `wipe n1` | kills the process; starts it; empties the disk |
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
+//! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
 //! | `fill n1 10 [bytes=100]` | so many puts of so large values to four keys |
 //! | `status`, `dump n1`, `files n1` | what is there |
 //! | `equal` | whether all running replicas have the same store |
@@ -25,7 +26,8 @@ use crate::harness::{cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
-    FileName, Incarnation, KeyRange, MemberChange, NodeId, Request, RequestId, Revision, Tuning,
+    FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MemberChange, NodeId, Request,
+    RequestId, Revision, Tuning,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -372,6 +374,9 @@ impl Script {
                 {
                     format!("{id} {request}")
                 }
+                _ if entry.get_entry_type() == raft::eraftpb::EntryType::EntryNormal => {
+                    "the leader's own".to_owned()
+                }
                 _ => "members".to_owned(),
             };
             self.cluster.say(&format!("{}@{} {what}", entry.index, entry.term));
@@ -431,6 +436,18 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
                 failure: vec![TxnOp::Range(RangeRequest::new(KeyRange::single(name)))],
             })
         }
+        "put-on" => {
+            Request::Put(PutRequest { lease: lease(next()?)?, ..PutRequest::new(next()?, next()?) })
+        }
+        "lease-grant" => {
+            Request::Lease(LeaseRequest::Grant { lease: lease(next()?)?, ttl: next()?.parse()? })
+        }
+        "lease-revoke" => Request::Lease(LeaseRequest::Revoke(lease(next()?)?)),
+        "keep-alive" => Request::Lease(LeaseRequest::KeepAlive(lease(next()?)?)),
+        "time-to-live" => {
+            Request::Lease(LeaseRequest::TimeToLive { lease: lease(next()?)?, keys: true })
+        }
+        "leases" => Request::Lease(LeaseRequest::List),
         "compact" => Request::Compact(CompactRequest {
             revision: Revision(next()?.parse()?),
             physical: false,
@@ -455,6 +472,11 @@ fn parse_node(text: &str) -> Outcome<NodeId> {
 
 fn node(args: &mut ArgumentConsumer) -> Outcome<NodeId> {
     parse_node(args.next_pos().ok_or("which node?")?)
+}
+
+fn lease(text: &str) -> Outcome<LeaseId> {
+    let number = text.strip_prefix('l').ok_or_else(|| format!("{text} is no lease"))?;
+    Ok(LeaseId(number.parse()?))
 }
 
 /// All positional arguments.

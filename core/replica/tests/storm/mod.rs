@@ -5,7 +5,8 @@
 use crate::harness::{cluster::Cluster, disk::Mode};
 use std::panic::catch_unwind;
 use whitewater_api::{
-    Body, KeyRange, MemberChange, NodeId, Request, RequestId, Tuning,
+    Body, KeyRange, LeaseId, LeaseRequest, LeaseResponse, MemberChange, NodeId, Request, RequestId,
+    Tuning,
     request::{PutRequest, RangeRequest},
 };
 use whitewater_mutation::{Mutation, Mutations};
@@ -49,6 +50,7 @@ impl Storm {
             inflight_messages_max: 1 + dice.below(4),
             pre_vote: dice.below(4) > 0,
             lease_reads: dice.below(2) > 0,
+            lease_checkpoint_ms: [0, 500, 300_000][usize::try_from(seed % 3).unwrap()],
             ..Tuning::default()
         };
         let mut cluster = Cluster::new(tuning, mutations, seed);
@@ -78,7 +80,8 @@ impl Storm {
                     .into_iter()
                     .for_each(|node| self.cluster.tick(node));
             }
-            67..77 => self.put(node),
+            67..75 => self.put(node),
+            75..77 => self.ask_of_lease(node),
             77..82 => {
                 let range = RangeRequest::new(KeyRange::single("k1"));
                 self.ask(node, Request::Range(range));
@@ -133,6 +136,24 @@ impl Storm {
         if let Some(id) = self.ask(node, put) {
             self.puts.push((id, key));
         }
+    }
+
+    /// Few leases, so that they meet. None of their keys is one that was acknowledged and must stay.
+    fn ask_of_lease(&mut self, node: NodeId) {
+        let lease = LeaseId(1 + self.dice.below(3).cast_signed());
+        let request = match self.dice.below(8) {
+            0..2 => LeaseRequest::Grant { lease, ttl: 2 + self.dice.below(3).cast_signed() },
+            2 => LeaseRequest::Revoke(lease),
+            3..5 => LeaseRequest::KeepAlive(lease),
+            5 => LeaseRequest::TimeToLive { lease, keys: true },
+            6 => LeaseRequest::List,
+            _ => {
+                let put = PutRequest { lease, ..PutRequest::new(format!("l{}", lease.0), "v") };
+                self.ask(node, Request::Put(put));
+                return;
+            }
+        };
+        self.ask(node, Request::Lease(request));
     }
 
     fn restart(&mut self, node: NodeId) {
@@ -201,6 +222,7 @@ impl Storm {
         }
         let leader = self.leader();
         self.check_followers(leader);
+        self.check_leases(leader);
         for (id, key) in std::mem::take(&mut self.puts) {
             if !matches!(self.cluster.replies.get(&id), Some(Ok(_))) {
                 continue;
@@ -217,6 +239,25 @@ impl Storm {
             assert!(found, "{id} put {key} was acknowledged and is lost");
             self.cluster.forget_lines();
         }
+    }
+
+    /// Nobody kept a lease alive for longer than any of them may last.
+    fn check_leases(&mut self, leader: NodeId) {
+        let list = self.cluster.ask(leader, 3, Request::Lease(LeaseRequest::List));
+        let range = RangeRequest::new(KeyRange::prefix("l"));
+        let keys = self.cluster.ask(leader, 3, Request::Range(range));
+        self.cluster.stabilize();
+        let body = |id| match self.cluster.replies.get(&id) {
+            Some(Ok(response)) => response.body.clone(),
+            other => panic!("no answer by {leader}: {other:?}"),
+        };
+        assert_eq!(
+            body(list),
+            Body::Lease(LeaseResponse::List(Vec::new())),
+            "leases last for ever"
+        );
+        let Body::Range(found) = body(keys) else { panic!("a range is answered by a range") };
+        assert_eq!(found.count, 0, "keys outlived their leases: {:?}", found.kvs);
     }
 
     fn check_followers(&self, leader: NodeId) {
@@ -260,6 +301,15 @@ fn play(seed: u64, mutations: Mutations) {
 fn nothing_that_was_acknowledged_is_lost_in_a_storm() {
     for seed in 0..200 {
         play(seed, Mutations::none());
+    }
+}
+
+#[test]
+fn a_storm_finds_leases_that_outlive_their_time_and_members_that_end_them_alone() {
+    for mutation in [Mutation::LeaseNeverExpires, Mutation::LeaseExpiryOnFollower] {
+        let is_found = (0..20)
+            .any(|seed| catch_unwind(|| play(seed, Mutations::none().with(mutation))).is_err());
+        assert!(is_found, "{}", mutation.name());
     }
 }
 
