@@ -14,12 +14,29 @@ pub struct Failure {
     pub folder: Option<String>,
     /// The line that plays it again.
     pub repro: String,
+    /// What is left of its plan, if it was shrunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shrunk: Option<ShrunkPlan>,
+}
+
+/// What is left of a failing plan. A function of the plan, unless the budget was spent: then it depends on the machine,
+/// and the proof says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShrunkPlan {
+    /// What the plan held, such as `4 faults, 10 operations`.
+    pub before: String,
+    /// What is left of it.
+    pub after: String,
+    /// Whether removing any one item ends the failure, in a sentence.
+    pub proof: String,
+    /// The line that plays it.
+    pub repro: String,
 }
 
 impl Failure {
     /// The failure of `outcome`, if it is one.
     pub fn of(outcome: &Outcome, folder: Option<String>, repro: String) -> Option<Self> {
         let violation = outcome.violations.first()?.clone();
-        Some(Self { seed: outcome.seed, violation, folder, repro })
+        Some(Self { seed: outcome.seed, violation, folder, repro, shrunk: None })
     }
 }

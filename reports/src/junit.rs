@@ -129,6 +129,7 @@ mod tests {
             },
             folder: None,
             repro: "whitewater replay plan.toml".into(),
+            shrunk: None,
         });
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites name=\"whitewater\">

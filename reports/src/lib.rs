@@ -38,7 +38,7 @@ pub mod totals;
 pub use crate::{
     campaign::{Campaign, CampaignResult, Ending, Ruling},
     effort::Effort,
-    failure::Failure,
+    failure::{Failure, ShrunkPlan},
     gate::Gate,
     picture::Picture,
     query::{Query, QueryError},

@@ -1,7 +1,7 @@
 //! The terminal's form: a verdict line first, then what was tried, what was seen, what was checked.
 
 use crate::{
-    CampaignResult, Effort, Ending, Failure, Ruling, Totals,
+    CampaignResult, Effort, Ending, Failure, Ruling, ShrunkPlan, Totals,
     number::{count, duration, grouped, mebibytes, ratio},
     table,
 };
@@ -79,7 +79,14 @@ pub fn failure_block(failure: &Failure, seeds: u64, color: bool) -> String {
         text.push(format!("  folder: {folder}\n"));
     }
     text.push(format!("  replay: {}\n", failure.repro));
+    text.extend(failure.shrunk.iter().map(shrunk_lines));
     text.concat()
+}
+
+/// How small a failing plan is, how sure that is, and the line that plays it.
+pub fn shrunk_lines(shrunk: &ShrunkPlan) -> String {
+    let ShrunkPlan { before, after, proof, repro } = shrunk;
+    format!("  shrunk: {before} -> {after}\n  proof: {proof}\n  replay: {repro}\n")
 }
 
 /// The sentence of a violation, then when and where.

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::fmt::Write;
 use whitewater_api::{Key, NodeId, Value};
-use whitewater_record::{ClientPlan, PlannedOperation, Seed, Span, Step, Stream};
+use whitewater_record::{ClientPlan, PlannedOperation, Seed, Span, Step, Stream, When};
 
 /// Draws the operations of all clients, each from streams of its own.
 pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPlan> {
@@ -133,7 +133,7 @@ impl Worker<'_> {
             Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
         };
-        PlannedOperation { after, step }
+        PlannedOperation { when: When::After(after), step }
     }
 
     fn key(&mut self) -> Key {

@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Play a plan again, or one seed of a scenario.
     Replay(ReplayArgs),
+    /// Make a failing plan small: what is left is what it takes to fail.
+    Shrink(ShrinkArgs),
     /// Run seeds several times, in fresh processes and after others, and compare every byte.
     Doctor(DoctorArgs),
     /// Find the first seed in which something happens.
@@ -64,7 +66,7 @@ pub(crate) enum Verb {
     Zoo(ZooArgs),
     /// List the scenarios of the catalogue.
     Scenarios,
-    /// Run seeds from stdin for another process.
+    /// Run seeds or plans from stdin for another process.
     #[command(hide = true)]
     Worker,
 }
@@ -142,6 +144,12 @@ pub(crate) struct RunArgs {
     /// Time on the wall after which a seed counts as stuck.
     #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
     pub(crate) patience: Span,
+    /// Time on the wall for shrinking the first failure of each signature.
+    #[arg(long, value_name = "TIME", default_value = limits::SHRINK_BUDGET)]
+    pub(crate) shrink_budget: Span,
+    /// Do not shrink failures.
+    #[arg(long)]
+    pub(crate) no_shrink: bool,
 }
 
 /// `whitewater replay`
@@ -175,6 +183,39 @@ pub(crate) struct ReplayArgs {
     /// Write the events as JSON lines; `-` is stdout, and the outcome then goes to stderr.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+}
+
+/// `whitewater shrink`
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("failure").required(true).args(["plan", "scenario"]))]
+pub(crate) struct ShrinkArgs {
+    /// The failing plan.
+    #[arg(value_name = "PLAN.toml")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Instead of a plan: a scenario, with `--seed`.
+    #[arg(long, requires = "seed")]
+    pub(crate) scenario: Option<String>,
+    /// The seed of the scenario, decimal or 0x.
+    #[arg(long, value_parser = seed, requires = "scenario")]
+    pub(crate) seed: Option<Seed>,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Where the small plan goes; beside the plan, as PLAN.min.toml, if not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Stop after this much time on the wall.
+    #[arg(long, value_name = "TIME", default_value = limits::SHRINK_TIME)]
+    pub(crate) time: Span,
+    /// Stop after so many runs.
+    #[arg(long, value_name = "N")]
+    pub(crate) runs: Option<u64>,
+    /// Worker processes; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Time on the wall after which a run counts as stuck.
+    #[arg(long, value_name = "TIME", default_value = limits::SHRINK_PATIENCE)]
+    pub(crate) patience: Span,
 }
 
 /// `whitewater doctor`

@@ -46,7 +46,7 @@ pub(crate) fn keep_failure(
     fs::create_dir_all(&folder).map_err(CliError::io(folder.display().to_string()))?;
     let file = folder.join(PLAN);
     write(&file, |out| out.write_all(plan.to_toml().as_bytes()))?;
-    let repro = format!("{} replay {}", called(), quoted(&file));
+    let repro = replay_line(&file);
     let shown = folder.display().to_string();
     let failure = Failure::of(outcome, Some(shown), repro.clone());
     let verdict = format!("{}\nreplay: {repro}\n", text::outcome(outcome, false));
@@ -115,7 +115,8 @@ fn write_outcome(folder: &Path, outcome: &Outcome) -> Result<(), CliError> {
     })
 }
 
-fn folder_name(plan: &Plan) -> PathBuf {
+/// The folder of a plan's failure.
+pub(crate) fn folder_name(plan: &Plan) -> PathBuf {
     let mut name = format!("{}-{}", plan.scenario, plan.seed);
     for mutation in &plan.mutations {
         name.push('-');
@@ -124,6 +125,11 @@ fn folder_name(plan: &Plan) -> PathBuf {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).collect();
     PathBuf::from(name.trim_start_matches('.'))
+}
+
+/// The line that plays a plan again when it is pasted.
+pub(crate) fn replay_line(file: &Path) -> String {
+    format!("{} replay {}", called(), quoted(file))
 }
 
 /// How this command was called: what worked for the caller works again when it is pasted.

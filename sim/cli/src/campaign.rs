@@ -207,7 +207,8 @@ impl<'a> Collector<'a> {
 fn drive(recruiter: &Recruiter, dispenser: &Dispenser, parcels: &Sender<Parcel>) {
     let mut worker = None;
     while let Some((place, seed)) = dispenser.next() {
-        let parcel = recruiter.ask(&mut worker, seed).map(|reply| (place, seed, reply));
+        let parcel =
+            recruiter.ask(&mut worker, &seed.to_string()).map(|reply| (place, seed, reply));
         let failed = parcel.is_err();
         if parcels.send(parcel).is_err() || failed {
             break;

@@ -8,7 +8,7 @@ use crate::{
     compare,
     console::Console,
     exit::{CliError, Exit},
-    job::{Answer, Job},
+    job::{Answer, Job, Work},
     pool::{self, Recruiter, Reply, Worker},
 };
 use serde::Serialize;
@@ -79,8 +79,7 @@ pub(crate) fn doctor(args: &DoctorArgs, console: Console) -> Result<Exit, CliErr
 fn ways(args: &DoctorArgs, job: &Job, home: &Path) -> Result<Vec<Way>, CliError> {
     let way = |name, shared, program: Option<&Path>| {
         let folder = home.join(name);
-        let line = serde_json::to_string(&job.keeping(folder.clone()))
-            .map_err(|error| CliError::Internal(format!("the job has no JSON form: {error}")))?;
+        let line = Work::Seeds(Box::new(job.keeping(folder.clone()))).line()?;
         let recruiter = pool::recruiter(program, line, Duration::from_nanos(args.patience.0))?;
         Ok(Way { name, recruiter, folder, shared, worker: None })
     };
@@ -149,7 +148,7 @@ fn report(
 
 impl Way {
     fn play(&mut self, seed: Seed) -> Result<Outcome, CliError> {
-        let reply = self.recruiter.ask(&mut self.worker, seed)?;
+        let reply = self.recruiter.ask(&mut self.worker, &seed.to_string())?;
         if !self.shared
             && let Some(worker) = self.worker.take()
         {

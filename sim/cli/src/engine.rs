@@ -16,6 +16,8 @@ pub(crate) struct Finished {
     pub(crate) history: History,
     /// The events; only their hash if they were not kept.
     pub(crate) trace: Trace,
+    /// When each operation of each client was invoked.
+    pub(crate) began: Vec<Vec<SimTime>>,
 }
 
 /// Plays a plan in this process and judges it.
@@ -23,7 +25,7 @@ pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Fini
     let run = play(plan, &Options { keep_trace, until });
     let judgements = whitewater_checkers::judge(&run.history, &Budget::default());
     let outcome = judge::verdict(run.outcome, &judgements);
-    Finished { outcome, history: run.history, trace: run.trace }
+    Finished { outcome, history: run.history, trace: run.trace, began: run.began }
 }
 
 /// The outcome of a run of which nothing else is known: its process died, or had to be stopped.

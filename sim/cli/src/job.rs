@@ -1,4 +1,5 @@
-//! What one campaign runs, apart from the seeds: the first line that a worker reads.
+//! What is said between the command and its workers: what to do, as the first line that a worker reads, then one line
+//! for each seed or plan, and one answer for each.
 
 use crate::{args::OverrideArgs, exit::CliError};
 use serde::{Deserialize, Serialize};
@@ -7,19 +8,64 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use whitewater_record::{Outcome, Plan, Seed, Span};
+use whitewater_record::{Outcome, Plan, Seed, Signature, SimTime, Span, Verdict, Violation};
 use whitewater_reports::Campaign;
 use whitewater_scenarios::{Overrides, Scenario};
 
 /// The version of what is said between the command and its workers.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
+
+/// The first line that a worker reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// [`PROTOCOL`].
+    pub(crate) protocol: u32,
+    /// What the lines that follow are.
+    pub(crate) work: Work,
+}
+
+/// What a worker does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Work {
+    /// Every line is a seed of this job; the answer is an [`Answer`].
+    Seeds(Box<Job>),
+    /// Every line is a [`Trial`]; the answer is a [`Finding`].
+    Plans,
+}
+
+/// A plan to be played, and the failure that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trial {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Stop here.
+    pub(crate) until: Option<SimTime>,
+    /// The failure; nothing to be told of whatever fails.
+    pub(crate) wanted: Option<Signature>,
+    /// The plan must pass without its mutations.
+    pub(crate) has_twin: bool,
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// The verdict.
+    pub(crate) verdict: Verdict,
+    /// What was broken first.
+    pub(crate) violation: Option<Violation>,
+    /// Whether that is the failure that was looked for, and the bug that was switched on is to blame.
+    pub(crate) is_wanted: bool,
+    /// When each operation of each client was invoked, if no failure was looked for.
+    pub(crate) began: Vec<Vec<SimTime>>,
+    /// CPU time that it took, in microseconds.
+    pub(crate) cpu_us: u64,
+}
 
 /// A scenario, as text, and what the command line says instead of it. The text travels, not the path, so that all
 /// workers play the same even if the file changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Job {
-    /// [`PROTOCOL`].
-    pub(crate) protocol: u32,
     /// The file that the scenario is from, for error messages.
     pub(crate) file: String,
     /// The scenario.
@@ -46,6 +92,19 @@ pub(crate) struct Answer {
     pub(crate) peak_bytes: u64,
 }
 
+impl Work {
+    /// The first line that a worker reads.
+    pub(crate) fn line(self) -> Result<String, CliError> {
+        line(&Hello { protocol: PROTOCOL, work: self })
+    }
+}
+
+/// Anything as a line of JSON.
+pub(crate) fn line(what: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string(what)
+        .map_err(|error| CliError::Internal(format!("no JSON form: {error}")))
+}
+
 impl Job {
     /// Reads the scenario and checks that it can be planned for `seed`, so that a wrong command line is refused before
     /// anything runs.
@@ -58,7 +117,6 @@ impl Job {
         let OverrideArgs { mutations, nodes, clients, keys, operations, duration, calm } =
             overrides.clone();
         let job = Self {
-            protocol: PROTOCOL,
             file,
             text,
             mutations,

@@ -21,3 +21,12 @@ pub(crate) const PROGRESS_SECONDS: u64 = 10;
 
 /// Workers at most.
 pub(crate) const WORKERS_MAX: usize = 1_024;
+
+/// Time on the wall that shrinking one plan may take, unless `--time` says otherwise.
+pub(crate) const SHRINK_TIME: &str = "60s";
+
+/// Time on the wall that a campaign spends on shrinking its failures, unless `--shrink-budget` says otherwise.
+pub(crate) const SHRINK_BUDGET: &str = "20s";
+
+/// Time on the wall that one run may take while a plan is shrunk.
+pub(crate) const SHRINK_PATIENCE: &str = "60s";

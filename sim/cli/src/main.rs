@@ -25,6 +25,7 @@ mod find;
 mod interrupt;
 mod job;
 mod judge;
+mod lab;
 mod limits;
 mod listing;
 mod pool;
@@ -32,6 +33,7 @@ mod progress;
 mod replay;
 mod resources;
 mod run;
+mod shrink;
 mod view;
 mod worker;
 
@@ -68,6 +70,7 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
     match verb {
         Verb::Run(args) => run::run(&args, console),
         Verb::Replay(args) => replay::replay(&args, console),
+        Verb::Shrink(args) => shrink::verb(&args, console),
         Verb::Doctor(args) => doctor::doctor(&args, console),
         Verb::Find(args) => find::find(&args, console),
         Verb::Check(args) => check::check(&args, console),

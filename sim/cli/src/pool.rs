@@ -1,4 +1,4 @@
-//! Worker processes: each takes a seed on its stdin and answers with a line on its stdout.
+//! Worker processes: each takes a seed or a plan on its stdin and answers with a line on its stdout.
 //!
 //! A worker that dies, says nothing for too long or talks nonsense ends its seed, not the campaign: the seed has a
 //! verdict, and another worker is started for the next one.
@@ -15,7 +15,6 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use whitewater_record::Seed;
 
 /// How to start a worker, and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -81,14 +80,14 @@ impl Recruiter {
         Ok(Worker { child, stdin, lines, last_words })
     }
 
-    /// Has `worker` run one seed, starting one if there is none; leaves none behind if it did not survive.
-    pub(crate) fn ask(&self, worker: &mut Option<Worker>, seed: Seed) -> Result<Reply, CliError> {
+    /// Has `worker` do what one line says, starting one if there is none; leaves none behind if it did not survive.
+    pub(crate) fn ask(&self, worker: &mut Option<Worker>, line: &str) -> Result<Reply, CliError> {
         let mut busy = match worker.take() {
             Some(idle) => idle,
             None => self.start()?,
         };
         if let Some(pipe) = &mut busy.stdin
-            && writeln!(pipe, "{seed}").and_then(|()| pipe.flush()).is_err()
+            && writeln!(pipe, "{line}").and_then(|()| pipe.flush()).is_err()
         {
             busy.stdin = None;
         }
@@ -190,7 +189,7 @@ mod tests {
         let recruiter = shell("echo done $seed", PATIENT);
         let mut worker = None;
         for seed in [3, 4] {
-            let reply = recruiter.ask(&mut worker, Seed(seed)).unwrap();
+            let reply = recruiter.ask(&mut worker, &seed.to_string()).unwrap();
             assert_eq!(reply, Reply::Line(format!("done {seed}")));
         }
         worker.unwrap().dismiss();
@@ -202,11 +201,11 @@ mod tests {
             shell("[ $seed = 7 ] && echo out of ideas >&2 && kill -ABRT $$; echo done", PATIENT);
         let mut worker = None;
         assert_eq!(
-            recruiter.ask(&mut worker, Seed(7)).unwrap(),
+            recruiter.ask(&mut worker, "7").unwrap(),
             Reply::Died("by signal 6: out of ideas".into())
         );
         assert!(worker.is_none());
-        assert_eq!(recruiter.ask(&mut worker, Seed(8)).unwrap(), Reply::Line("done".into()));
+        assert_eq!(recruiter.ask(&mut worker, "8").unwrap(), Reply::Line("done".into()));
         worker.unwrap().dismiss();
     }
 
@@ -214,14 +213,14 @@ mod tests {
     fn a_worker_that_hangs_is_killed() {
         let recruiter = shell("sleep 60", Duration::from_millis(50));
         let mut worker = None;
-        assert_eq!(recruiter.ask(&mut worker, Seed(1)).unwrap(), Reply::Stuck);
+        assert_eq!(recruiter.ask(&mut worker, "1").unwrap(), Reply::Stuck);
         assert!(worker.is_none());
     }
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let recruiter = Recruiter { program: "/no/such/worker".into(), ..shell("", PATIENT) };
-        let error = recruiter.ask(&mut None, Seed(1)).unwrap_err();
+        let error = recruiter.ask(&mut None, "1").unwrap_err();
         assert!(error.to_string().contains("/no/such/worker"), "{error}");
     }
 }

@@ -126,6 +126,43 @@ impl Progress {
     }
 }
 
+/// How far a search is: a spinner on a terminal, else a line every ten seconds.
+pub(crate) struct Ticker {
+    console: Console,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Ticker {
+    /// A search begins.
+    pub(crate) fn new(console: Console) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                .with_style(style("{spinner} {msg}"))
+        });
+        Self { console, bar, last_line: Instant::now() }
+    }
+
+    /// So many runs were played, and so large is the smallest plan.
+    pub(crate) fn on_question(&mut self, runs: u64) {
+        let state = || format!("shrinking: {}", count(runs, "run"));
+        if let Some(bar) = &self.bar {
+            bar.set_message(state());
+            bar.tick();
+        } else if self.last_line.elapsed() >= Duration::from_secs(limits::PROGRESS_SECONDS) {
+            self.last_line = Instant::now();
+            self.console.remark(&state());
+        }
+    }
+
+    /// The search is over.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant that was tried")
 }

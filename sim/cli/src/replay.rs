@@ -48,16 +48,21 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
 
 fn plan(args: &ReplayArgs) -> Result<Plan, CliError> {
     if let Some(path) = &args.plan {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
-        return Plan::from_toml(&name, &text)
-            .map_err(|error| CliError::Usage(locate(&name, &error.to_string())));
+        return read(path);
     }
     let scenario = args.scenario.as_deref().unwrap_or_default();
     let seed = args.seed.unwrap_or(Seed(0));
     let job = Job::new(scenario, &args.overrides, seed)?;
     job.plan(&job.scenario()?, seed)
+}
+
+/// The plan in a file.
+pub(crate) fn read(path: &Path) -> Result<Plan, CliError> {
+    let name = path.display().to_string();
+    let text =
+        fs::read_to_string(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+    Plan::from_toml(&name, &text)
+        .map_err(|error| CliError::Usage(locate(&name, &error.to_string())))
 }
 
 /// A complaint about a field does not name its file; one about syntax does.

@@ -3,23 +3,25 @@
 use crate::{
     args::RunArgs,
     artefacts,
-    campaign::Collector,
+    campaign::{Collector, WORKER_DIED, WORKER_STUCK},
     console::Console,
     dispenser::Dispenser,
     engine,
     exit::{CliError, Exit},
     interrupt::Interrupt,
-    job::Job,
+    job::{Job, Work},
+    lab::Budget,
     limits, pool,
     progress::Progress,
     resources,
+    shrink::{self, Means},
 };
 use std::{
-    thread,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use whitewater_record::{Seed, Verdict};
-use whitewater_reports::{CampaignResult, Ending, lines, number, text};
+use whitewater_reports::{CampaignResult, Ending, Failure, lines, number, text};
 
 /// Seed of a run that does not say.
 const FIRST: Seed = Seed(1);
@@ -50,13 +52,20 @@ fn one(args: &RunArgs, job: &Job, seed: Seed, console: Console) -> Result<Exit, 
         return Ok(outcome.verdict.into());
     }
     let kept = artefacts::keep_failure(&args.out, &plan, &outcome, true)?;
-    if let (Some(failure), false) = (kept.failure, console.json) {
-        let folder = failure.folder.unwrap_or_default();
+    if let (Some(failure), false) = (&kept.failure, console.json) {
+        let folder = failure.folder.as_deref().unwrap_or_default();
         console.result(&format!("\nfolder: {folder}\nreplay: {}\n", failure.repro))?;
     }
     if let Some(difference) = kept.difference {
         console.complain(&format!("nondeterminism: {difference}"));
         return Ok(Exit::Nondeterminism);
+    }
+    let mut failures: Vec<Failure> = kept.failure.into_iter().collect();
+    shrink_failures(args, job, &mut failures, 1, &Interrupt::default(), console)?;
+    if let (Some(shrunk), false) =
+        (failures.iter().find_map(|one| one.shrunk.as_ref()), console.json)
+    {
+        console.result(&format!("\n{}", text::shrunk_lines(shrunk)))?;
     }
     Ok(Exit::Violated)
 }
@@ -66,19 +75,13 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     let first = args.seed.unwrap_or(FIRST);
     // With a time and no number, as many as fit.
     let seeds = args.seeds.or(if args.time.is_some() { None } else { Some(limits::SEEDS) });
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let workers = args.jobs.unwrap_or(cores);
-    if !(1..=limits::WORKERS_MAX).contains(&workers) {
-        let max = limits::WORKERS_MAX;
-        return Err(CliError::Usage(format!("-j {workers}: expected 1 to {max} workers")));
-    }
-    let job_line = serde_json::to_string(job)
-        .map_err(|error| CliError::Internal(format!("the job has no JSON form: {error}")))?;
-    let recruiter = pool::recruiter(None, job_line, Duration::from_nanos(args.patience.0))?;
+    let workers = shrink::workers(args.jobs)?;
+    let first_line = Work::Seeds(Box::new(job.clone())).line()?;
+    let recruiter = pool::recruiter(None, first_line, Duration::from_nanos(args.patience.0))?;
     let interrupt = Interrupt::listen(console)?;
     let deadline = args.time.map(|time| Instant::now() + Duration::from_nanos(time.0));
     let count = seeds.unwrap_or(u64::MAX);
-    let dispenser = Dispenser::new(first, count, deadline, interrupt);
+    let dispenser = Dispenser::new(first, count, deadline, interrupt.clone());
     let result = CampaignResult::new(job.campaign(&scenario, first, seeds));
     let mut collector = Collector::open(job, &scenario, console, result, &args.out)?;
     let mut progress = Progress::new(console, seeds, deadline);
@@ -86,12 +89,49 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     collector.result.ending = ending(&collector.result, &dispenser, args.fail_fast);
     collector.result.effort.wall_us = progress.finish();
     collector.result.effort.workers = workers;
+    let failures = &mut collector.result.failures;
+    shrink_failures(args, job, failures, workers, &interrupt, console)?;
     let result = collector.close()?;
     Ok(if result.ending == Ending::Interrupted {
         Exit::Interrupted
     } else {
         result.ruling().into()
     })
+}
+
+/// Shrinks the plans of failures, each in its fair share of the time that is left.
+fn shrink_failures(
+    args: &RunArgs,
+    job: &Job,
+    failures: &mut [Failure],
+    workers: usize,
+    interrupt: &Interrupt,
+    console: Console,
+) -> Result<(), CliError> {
+    if args.no_shrink {
+        return Ok(());
+    }
+    let scenario = job.scenario()?;
+    let deadline = Instant::now() + Duration::from_nanos(args.shrink_budget.0);
+    let count = failures.len();
+    for (place, failure) in failures.iter_mut().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let others = u32::try_from(count - place).expect("failures that are kept are few");
+        let code = failure.violation.code.as_str();
+        let Some(folder) = failure.folder.as_ref().map(PathBuf::from) else { continue };
+        // What ends or holds up its process takes too long to be shrunk by the way.
+        if [WORKER_DIED, WORKER_STUCK].contains(&code) || left.is_zero() || interrupt.is_set() {
+            continue;
+        }
+        let plan = job.plan(&scenario, failure.seed)?;
+        let deadline = Some(Instant::now() + left / others);
+        let budget = Budget { deadline, runs: None, interrupt: interrupt.clone() };
+        let means = Means { workers, patience: Duration::from_nanos(args.patience.0), budget };
+        let name = format!("seed {}", failure.seed);
+        let Some(minimum) = shrink::minimise(&plan, &name, &means, console)? else { continue };
+        failure.shrunk = Some(minimum.keep(&folder.join("plan.min.toml"))?);
+    }
+    Ok(())
 }
 
 fn ending(result: &CampaignResult, dispenser: &Dispenser, fail_fast: bool) -> Ending {

@@ -1,6 +1,6 @@
 //! Faults: what the nemesis does, to whom, from when to when. Ids (N7, D8, ...) name rows of the catalogue.
 
-use crate::{SimTime, Span};
+use crate::{SimTime, Span, plan::is_usual};
 use serde::{Deserialize, Serialize};
 use whitewater_api::{MemberChange, NodeId};
 
@@ -25,16 +25,16 @@ pub enum Fault {
         /// Whose links.
         victim: Victim,
         /// Chance of loss, in a million.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         loss_ppm: u32,
         /// Chance of a duplicate, in a million.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         duplicate_ppm: u32,
         /// Chance that a message overtakes, in a million.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         reorder_ppm: u32,
         /// Mean delay on top.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         delay: Span,
     },
     /// N7, N8: a partition between nodes. Messages already under way still arrive.
@@ -42,13 +42,13 @@ pub enum Fault {
         /// Who is cut from whom.
         shape: Shape,
         /// Only messages out of the first side are lost, not those into it.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         one_way: bool,
         /// Clients are cut off from the first side too.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         clients: bool,
         /// If not zero: up and down with this half-period.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         flap: Span,
     },
     /// N9: messages to and from the victim are held, and all released at the end.
@@ -61,7 +61,7 @@ pub enum Fault {
         /// Whose disk.
         victim: Victim,
         /// The sync fails rather than the write; the dirty pages are then gone.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         sync: bool,
     },
     /// D7: no space left on the victim's disk.
@@ -105,7 +105,7 @@ pub enum Fault {
         /// Who.
         victim: Victim,
         /// The machine loses power too, and with it what was not synced (D1-D3).
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         power: bool,
     },
     /// P2: the victim's process stands still, then goes on as if nothing had happened.
@@ -213,6 +213,72 @@ impl Fault {
         }
     }
 
+    /// The node whose machine starts with the fault.
+    pub const fn newcomer(&self) -> Option<NodeId> {
+        match self {
+            Self::ReplaceMember { new, .. }
+            | Self::Member {
+                change:
+                    MemberChange::Add(new)
+                    | MemberChange::AddLearner(new)
+                    | MemberChange::Replace { new, .. },
+            } => Some(*new),
+            Self::Member { change: MemberChange::Promote(_) | MemberChange::Remove(_) }
+            | Self::Weather { .. }
+            | Self::Partition { .. }
+            | Self::Clog { .. }
+            | Self::FailDisk { .. }
+            | Self::FullDisk { .. }
+            | Self::SlowDisk { .. }
+            | Self::StallDisk { .. }
+            | Self::WipeDisk { .. }
+            | Self::JumpClock { .. }
+            | Self::DriftClock { .. }
+            | Self::Crash { .. }
+            | Self::Pause { .. }
+            | Self::CrashAt { .. }
+            | Self::PowerLoss
+            | Self::MoveLeader { .. } => None,
+        }
+    }
+
+    /// The nodes that it names by id, but for a newcomer.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        if let Some(victim) = self.victim() {
+            return victim.node().into_iter().collect();
+        }
+        match self {
+            Self::Partition { shape: Shape::Nodes(nodes), .. } => nodes.clone(),
+            Self::Partition { shape: Shape::Bridge(node), .. } => vec![*node],
+            Self::Partition { shape: Shape::Isolate(victim), .. } => {
+                victim.node().into_iter().collect()
+            }
+            Self::Member {
+                change:
+                    MemberChange::Promote(node)
+                    | MemberChange::Remove(node)
+                    | MemberChange::Replace { old: node, .. },
+            } => vec![*node],
+            Self::Partition { shape: Shape::LeaderAndMinority | Shape::Ring, .. }
+            | Self::Member { change: MemberChange::Add(_) | MemberChange::AddLearner(_) }
+            | Self::PowerLoss => Vec::new(),
+            Self::Weather { .. }
+            | Self::Clog { .. }
+            | Self::FailDisk { .. }
+            | Self::FullDisk { .. }
+            | Self::SlowDisk { .. }
+            | Self::StallDisk { .. }
+            | Self::WipeDisk { .. }
+            | Self::JumpClock { .. }
+            | Self::DriftClock { .. }
+            | Self::Crash { .. }
+            | Self::Pause { .. }
+            | Self::CrashAt { .. }
+            | Self::ReplaceMember { .. }
+            | Self::MoveLeader { .. } => unreachable!("they have a victim"),
+        }
+    }
+
     /// The word for this kind, as in plans and ledgers.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -233,6 +299,16 @@ impl Fault {
             Self::Member { .. } => "member",
             Self::ReplaceMember { .. } => "replace_member",
             Self::MoveLeader { .. } => "move_leader",
+        }
+    }
+}
+
+impl Victim {
+    /// The node, if it is named by id.
+    pub const fn node(self) -> Option<NodeId> {
+        match self {
+            Self::Node(node) => Some(node),
+            Self::Leader | Self::Follower(_) | Self::Receiver => None,
         }
     }
 }

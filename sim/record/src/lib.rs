@@ -21,6 +21,7 @@ pub mod plain;
 pub mod plan;
 pub mod profile;
 pub mod seed;
+pub mod signature;
 pub mod time;
 pub mod trace;
 
@@ -29,12 +30,13 @@ pub use crate::{
     formats::{Format, Recorded},
     history::{History, HoldRow, Operation, WatchMessage, WatchRow},
     lines::HistoryError,
-    operation::{PlannedOperation, Step},
+    operation::{PlannedOperation, Step, When},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},
     plan::{ClientPlan, ClusterPlan, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
+    signature::{FailureClass, Signature},
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
 };

@@ -1,19 +1,39 @@
-//! Operations of a plan, one a line: `+1.5ms put k3 v9`.
+//! Operations of a plan, one a line: `+1.5ms put k3 v9`, or `@3.2s put k3 v9`.
 
-use crate::Span;
+use crate::{SimTime, Span};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 use whitewater_api::{Key, Value};
 
-/// What a client does next, and how long it waits before.
+/// What a client does next, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PlannedOperation {
-    /// Time from the last completion to this invocation.
-    pub after: Span,
+    /// When to do it.
+    pub when: When,
     /// What to do.
     pub step: Step,
+}
+
+/// When a client does its next operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// `+1.5ms`: so long after the last completion.
+    After(Span),
+    /// `@3.2s`: at this moment, or at the last completion if that is later. Taking an earlier operation away does not
+    /// move it.
+    At(SimTime),
+}
+
+impl When {
+    /// How long a client waits that has nothing to do from `now` on.
+    pub fn wait(self, now: SimTime) -> Span {
+        match self {
+            Self::After(span) => span,
+            Self::At(at) => at.since(now),
+        }
+    }
 }
 
 /// What a client does. Some depend on what the client saw before, so that optimistic transactions can succeed.
@@ -55,7 +75,10 @@ pub struct StepError {
 
 impl fmt::Display for PlannedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{} {}", self.after, self.step)
+        match self.when {
+            When::After(span) => write!(f, "+{span} {}", self.step),
+            When::At(at) => write!(f, "@{at} {}", self.step),
+        }
     }
 }
 
@@ -82,13 +105,18 @@ impl FromStr for PlannedOperation {
 
     fn from_str(line: &str) -> Result<Self, StepError> {
         let fail = |expected| StepError { line: line.to_owned(), expected };
-        let rest =
-            line.strip_prefix('+').ok_or_else(|| fail("`+` and a length of time, as in +1.5ms"))?;
-        let (after, step) =
-            rest.split_once(' ').ok_or_else(|| fail("an operation after the time"))?;
-        let after = after.parse().map_err(|_| fail("a length of time, as in +1.5ms"))?;
+        let (when, step) =
+            line.split_once(' ').ok_or_else(|| fail("an operation after the time"))?;
+        let when = parse_when(when).ok_or_else(|| fail("a time, as in +1.5ms or @3.2s"))?;
         let step = parse_step(step).map_err(fail)?;
-        Ok(Self { after, step })
+        Ok(Self { when, step })
+    }
+}
+
+fn parse_when(text: &str) -> Option<When> {
+    match text.strip_prefix('+') {
+        Some(span) => span.parse().ok().map(When::After),
+        None => text.strip_prefix('@')?.parse().ok().map(When::At),
     }
 }
 
@@ -138,6 +166,7 @@ mod tests {
     fn a_line_is_read_back_as_it_was_written() {
         for line in [
             "+1.5ms put k3 v9",
+            "@3.2s get k3",
             "+0ns both a b v1",
             "+2s compact 20",
             "+1us list k 0",
@@ -147,5 +176,7 @@ mod tests {
         }
         let error = "+1ms push k v".parse::<PlannedOperation>().unwrap_err();
         assert!(error.to_string().contains("push k v"), "{error}");
+        assert!("1ms get k".parse::<PlannedOperation>().is_err());
+        assert!("@soon get k".parse::<PlannedOperation>().is_err());
     }
 }

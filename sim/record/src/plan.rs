@@ -1,5 +1,7 @@
 //! A plan: everything that is special about a run, thrown by the planner, printable and editable.
 
+mod text;
+
 use crate::{
     ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span,
 };
@@ -74,6 +76,11 @@ const fn yes() -> bool {
     true
 }
 
+/// Whether a field need not be written.
+pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A plan that cannot be played.
 #[derive(Debug, Error)]
 pub enum PlanError {
@@ -102,10 +109,15 @@ impl Plan {
         plan.check().map(|()| plan)
     }
 
-    /// The plan as TOML.
+    /// The plan as TOML: a fault a line, an operation a line, and nothing that is as usual. Read back, it is equal.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self)
-            .expect("a plan has a TOML form: tables come last and keys are strings")
+        text::write(self)
+    }
+
+    /// Whether a run of the plan ever has this node: a member of the start, or one that comes later.
+    pub fn has_node(&self, node: NodeId) -> bool {
+        let comes = |planned: &PlannedFault| planned.fault.newcomer() == Some(node);
+        (1..=self.cluster.nodes).contains(&node.0) || self.faults.iter().any(comes)
     }
 
     /// Whether the plan can be played at all.
@@ -134,6 +146,12 @@ impl Plan {
                 return field(
                     format!("fault[{i}]"),
                     format!("ends at {}, after the run's {}", fault.end(), self.duration),
+                );
+            }
+            if let Some(node) = fault.fault.nodes().into_iter().find(|node| !self.has_node(*node)) {
+                return field(
+                    format!("fault[{i}]"),
+                    format!("{node} is no member of the start, and no fault adds it"),
                 );
             }
         }

@@ -1,6 +1,6 @@
 //! How a network, a disk and a clock behave when nothing special is done to them.
 
-use crate::Span;
+use crate::{Span, plan::is_usual};
 use serde::{Deserialize, Serialize};
 
 /// A distribution of delays: a floor, an exponential part, and now and then a long tail.
@@ -12,44 +12,39 @@ pub struct Latency {
     /// Mean of the exponential part that comes on top.
     pub mean: Span,
     /// Chance, in a million, that the tail comes on top.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub tail_ppm: u32,
     /// Mean of the exponential tail.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub tail: Span,
 }
 
 /// Every link of the network, unless a fault says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct NetworkProfile {
     /// Delay of a message.
     pub latency: Latency,
     /// Chance, in a million, that a message is lost.
-    #[serde(default)]
     pub loss_ppm: u32,
     /// Chance, in a million, that a message arrives a second time.
-    #[serde(default)]
     pub duplicate_ppm: u32,
     /// How much later the second copy may arrive, at most.
-    #[serde(default)]
     pub replay: Span,
     /// Chance, in a million, that a message does not wait for those sent before it on its link. Messages that are not
     /// reordered arrive in order.
-    #[serde(default)]
     pub reorder_ppm: u32,
 }
 
 /// Every disk, unless a fault says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct DiskProfile {
     /// Time that a batch takes before its sync.
     pub write: Latency,
     /// Time that a sync takes.
     pub sync: Latency,
     /// Bytes a second, on top of the latencies; 0 means no limit.
-    #[serde(default)]
     pub bytes_per_second: u64,
     /// Chance, in a million, that an unsynced sector is kept over a power loss.
     pub keep_ppm: u32,
@@ -64,8 +59,10 @@ pub struct DiskProfile {
 #[serde(default, deny_unknown_fields)]
 pub struct ClockProfile {
     /// What the wall clock shows at the start, ahead of true time; may be negative. In nanoseconds.
+    #[serde(skip_serializing_if = "is_usual")]
     pub offset_ns: i64,
     /// How much too fast both clocks run, in parts per million; may be negative.
+    #[serde(skip_serializing_if = "is_usual")]
     pub drift_ppm: i32,
 }
 
@@ -73,6 +70,40 @@ impl Default for Latency {
     /// A quiet local network: about a quarter of a millisecond.
     fn default() -> Self {
         Self { min: Span::micros(100), mean: Span::micros(150), tail_ppm: 0, tail: Span(0) }
+    }
+}
+
+impl Latency {
+    /// Always this long.
+    pub const fn constant(min: Span) -> Self {
+        Self { min, mean: Span(0), tail_ppm: 0, tail: Span(0) }
+    }
+}
+
+impl NetworkProfile {
+    /// A network without luck: every message takes as long as one takes on average by default.
+    pub const fn calm() -> Self {
+        Self {
+            latency: Latency::constant(Span::micros(250)),
+            loss_ppm: 0,
+            duplicate_ppm: 0,
+            replay: Span(0),
+            reorder_ppm: 0,
+        }
+    }
+}
+
+impl DiskProfile {
+    /// A disk without luck: every batch takes equally long, and a power loss takes all that was not synced.
+    pub const fn calm() -> Self {
+        Self {
+            write: Latency::constant(Span::micros(20)),
+            sync: Latency::constant(Span::micros(400)),
+            bytes_per_second: 0,
+            keep_ppm: 0,
+            torn_ppm: 0,
+            directory_keep_ppm: 0,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::{asking::Answer, limits, steps::Sight};
 use whitewater_api::{Completion, Effect, Error, NodeId, Process, RequestId, Response, Revision};
 use whitewater_mutation::{Mutation, Mutations};
+use whitewater_record::SimTime;
 
 /// The state of one client.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Client {
     pub(crate) next: usize,
     /// Attempts at that operation that were refused.
     pub(crate) attempts: u32,
+    /// When each operation of the plan was invoked, the first time; shorter than the plan if the run was.
+    pub(crate) began: Vec<SimTime>,
     /// What it has seen.
     pub(crate) sight: Sight,
     /// What it waits for.
@@ -56,6 +59,7 @@ impl Client {
             target: home,
             next: 0,
             attempts: 0,
+            began: Vec::new(),
             sight: Sight::default(),
             pending: None,
         }

@@ -25,7 +25,7 @@ impl World {
     fn plan_next(&mut self, index: usize, wait: Span) {
         let client = &self.clients[index];
         if let Some(operation) = self.plan.clients[index].operations.get(client.next) {
-            let wait = if client.attempts == 0 { operation.after } else { wait };
+            let wait = if client.attempts == 0 { operation.when.wait(self.now) } else { wait };
             self.later(self.now + wait, Due::Client { client: index });
         }
     }
@@ -35,7 +35,11 @@ impl World {
         if self.phase != PhaseOfRun::Safety {
             return;
         }
+        let now = self.now;
         let client = &mut self.clients[index];
+        if client.attempts == 0 {
+            client.began.push(now);
+        }
         let step = &self.plan.clients[index].operations[client.next].step;
         let request = client.sight.request(step);
         let (id, node) = (client.take_id(), client.target);

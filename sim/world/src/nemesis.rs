@@ -39,37 +39,8 @@ struct Account {
 
 /// The highest node id that a plan knows.
 pub(crate) fn highest_node(plan: &Plan) -> u64 {
-    let named = plan.faults.iter().map(|planned| newcomer(&planned.fault).map_or(0, |node| node.0));
+    let named = plan.faults.iter().map(|planned| planned.fault.newcomer().map_or(0, |node| node.0));
     named.max().unwrap_or(0).max(plan.cluster.nodes)
-}
-
-/// The node whose machine starts with the fault.
-const fn newcomer(fault: &Fault) -> Option<NodeId> {
-    match fault {
-        Fault::ReplaceMember { new, .. }
-        | Fault::Member {
-            change:
-                MemberChange::Add(new)
-                | MemberChange::AddLearner(new)
-                | MemberChange::Replace { new, .. },
-        } => Some(*new),
-        Fault::Member { change: MemberChange::Promote(_) | MemberChange::Remove(_) }
-        | Fault::Weather { .. }
-        | Fault::Partition { .. }
-        | Fault::Clog { .. }
-        | Fault::FailDisk { .. }
-        | Fault::FullDisk { .. }
-        | Fault::SlowDisk { .. }
-        | Fault::StallDisk { .. }
-        | Fault::WipeDisk { .. }
-        | Fault::JumpClock { .. }
-        | Fault::DriftClock { .. }
-        | Fault::Crash { .. }
-        | Fault::Pause { .. }
-        | Fault::CrashAt { .. }
-        | Fault::PowerLoss
-        | Fault::MoveLeader { .. } => None,
-    }
 }
 
 impl Nemesis {
@@ -161,7 +132,7 @@ impl World {
     pub(crate) fn on_fault(&mut self, fault: usize) {
         let plan = self.plan.clone();
         let planned = &plan.faults[fault];
-        if let Some(node) = newcomer(&planned.fault)
+        if let Some(node) = planned.fault.newcomer()
             && self.machines.get(node).life == Life::Absent
         {
             self.start(node);

@@ -23,6 +23,9 @@ pub struct Run {
     pub history: History,
     /// What happened.
     pub trace: Trace,
+    /// By client of the plan: when each of its operations was invoked, the first time. Operations that the run did not
+    /// come to are missing at the end.
+    pub began: Vec<Vec<SimTime>>,
 }
 
 /// Plays a plan.

@@ -80,7 +80,8 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
         checks,
         sometimes,
     };
-    Run { outcome, history, trace }
+    let began = world.clients.iter_mut().map(|client| std::mem::take(&mut client.began));
+    Run { outcome, history, trace, began: began.collect() }
 }
 
 /// Operations that ended ok, failed, and with an unknown outcome.

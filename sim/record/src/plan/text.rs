@@ -1,0 +1,98 @@
+//! The text form of a plan: TOML that a person reads at a glance. What is as usual is left out; a fault is a line, an
+//! operation is a line.
+
+use super::{ClientPlan, Plan};
+use serde::Serialize;
+use std::fmt::Write;
+use toml::{Table, Value};
+use whitewater_api::Tuning;
+
+/// The plan as TOML. Read back, it is equal.
+pub(super) fn write(plan: &Plan) -> String {
+    let Plan {
+        version,
+        scenario,
+        seed,
+        duration,
+        mutations,
+        cluster,
+        network,
+        disk,
+        timeout,
+        faults,
+        clients,
+    } = plan;
+    let mut text = String::new();
+    entry(&mut text, "version", &inline(version));
+    entry(&mut text, "scenario", &inline(scenario));
+    entry(&mut text, "seed", &inline(seed));
+    entry(&mut text, "duration", &inline(duration));
+    entry(&mut text, "timeout", &inline(timeout));
+    if !mutations.is_empty() {
+        entry(&mut text, "mutations", &inline(mutations));
+    }
+    unusual(&mut text, "network", network);
+    unusual(&mut text, "disk", disk);
+    if !faults.is_empty() {
+        list(&mut text, "fault", faults);
+    }
+    text.push_str("\n[cluster]\n");
+    entry(&mut text, "nodes", &inline(&cluster.nodes));
+    if !cluster.clocks.is_empty() {
+        list(&mut text, "clocks", &cluster.clocks);
+    }
+    unusual::<Tuning>(&mut text, "tuning", &cluster.tuning);
+    for ClientPlan { home, follows_hints, operations } in clients {
+        text.push_str("\n[[client]]\n");
+        entry(&mut text, "home", &inline(home));
+        if !follows_hints {
+            entry(&mut text, "follows_hints", &inline(follows_hints));
+        }
+        list(&mut text, "operations", operations);
+    }
+    text
+}
+
+/// `name = value`
+fn entry(text: &mut String, name: &str, value: &str) {
+    writeln!(text, "{name} = {value}").expect("a string takes everything");
+}
+
+/// A list with one item a line.
+fn list<T: Serialize>(text: &mut String, name: &str, items: &[T]) {
+    if items.is_empty() {
+        return entry(text, name, "[]");
+    }
+    writeln!(text, "{name} = [").expect("a string takes everything");
+    for item in items {
+        writeln!(text, "    {},", inline(item)).expect("a string takes everything");
+    }
+    text.push_str("]\n");
+}
+
+/// What differs from the default, in one line; nothing if nothing does.
+fn unusual<T: Serialize + Default>(text: &mut String, name: &str, value: &T) {
+    let (mut table, usual) = (table(value), table(&T::default()));
+    table.retain(|field, value| usual.get(field) != Some(value));
+    if !table.is_empty() {
+        entry(text, name, &inline(&table));
+    }
+}
+
+fn table<T: Serialize>(value: &T) -> Table {
+    match Value::try_from(value) {
+        Ok(Value::Table(table)) => table,
+        Ok(_) | Err(_) => {
+            unreachable!("a struct of plain fields has a TOML form, which is a table")
+        }
+    }
+}
+
+/// A value in one line.
+fn inline<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut text = String::new();
+    value
+        .serialize(toml::ser::ValueSerializer::new(&mut text))
+        .expect("all that a plan holds has a TOML form: keys are strings, and nothing is missing");
+    text
+}

@@ -1,0 +1,97 @@
+//! What a plan is made of, and the plan without one of its items.
+
+use crate::{cluster, fair, operations, settings};
+use std::fmt;
+use whitewater_record::Plan;
+
+/// How many items a plan has, of each sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Items {
+    /// Faults; one is a start with its end.
+    pub faults: usize,
+    /// Operations of all clients.
+    pub operations: usize,
+    /// Members at the start.
+    pub nodes: usize,
+    /// Settings of the network, the disks, the clocks and the replicas that are neither calm nor usual.
+    pub settings: usize,
+}
+
+impl Items {
+    /// The items of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            faults: plan.faults.len(),
+            operations: plan.clients.iter().map(|client| client.operations.len()).sum(),
+            nodes: usize::try_from(plan.cluster.nodes).unwrap_or(usize::MAX),
+            settings: settings::unusual(plan),
+        }
+    }
+
+    /// All of them.
+    pub const fn total(&self) -> usize {
+        self.faults + self.operations + self.nodes + self.settings
+    }
+}
+
+impl fmt::Display for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (self.faults, "fault"),
+            (self.operations, "operation"),
+            (self.nodes, "node"),
+            (self.settings, "setting"),
+        ];
+        let mut separator = "";
+        for (n, word) in words {
+            if n > 0 {
+                write!(f, "{separator}{n} {word}{}", if n == 1 { "" } else { "s" })?;
+                separator = ", ";
+            }
+        }
+        if separator.is_empty() { f.write_str("nothing") } else { Ok(()) }
+    }
+}
+
+/// The plan without each of its items: for each item, the plans that count as the plan without it.
+pub(crate) fn without_each(plan: &Plan) -> Vec<Vec<Plan>> {
+    let mut all: Vec<Vec<Plan>> = Vec::new();
+    for group in fault_groups(plan) {
+        all.push(vec![without_faults(plan, &group)]);
+    }
+    let places = operations::places(plan);
+    all.extend(places.iter().map(|place| vec![operations::without(plan, &[*place])]));
+    all.extend(
+        (1..=plan.cluster.nodes)
+            .filter_map(|node| cluster::without_node(plan, node).map(|plan| vec![plan])),
+    );
+    all.extend(settings::each_usual(plan));
+    all
+}
+
+/// The faults, by place, in groups that make sense only together: what wipes a disk, and what replaces its member.
+pub(crate) fn fault_groups(plan: &Plan) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (place, fault) in plan.faults.iter().enumerate() {
+        let wipe = groups
+            .iter_mut()
+            .find(|group| group.len() == 1 && fair::replaces(fault, &plan.faults[group[0]]));
+        match wipe {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
+}
+
+/// The plan without the faults at these places, and without those that then name nobody.
+pub(crate) fn without_faults(plan: &Plan, places: &[usize]) -> Plan {
+    let mut less = plan.clone();
+    let mut place = 0;
+    less.faults.retain(|_| {
+        place += 1;
+        !places.contains(&(place - 1))
+    });
+    cluster::drop_orphans(&mut less);
+    less
+}

@@ -1,0 +1,202 @@
+//! Fewer operations, and simpler ones.
+
+use crate::size::digits;
+use whitewater_api::{Key, Value};
+use whitewater_record::{Plan, SimTime, Span, Step, When};
+
+/// Client and place of an operation.
+pub(crate) type Place = (usize, usize);
+
+/// All operations, by time; those whose time is not said, in the order of their clients.
+pub(crate) fn places(plan: &Plan) -> Vec<Place> {
+    let mut all: Vec<(SimTime, Place)> = Vec::new();
+    for (client, operations) in plan.clients.iter().map(|client| &client.operations).enumerate() {
+        for (place, operation) in operations.iter().enumerate() {
+            let at = match operation.when {
+                When::At(at) => at,
+                When::After(_) => SimTime::ZERO,
+            };
+            all.push((at, (client, place)));
+        }
+    }
+    all.sort_unstable();
+    all.into_iter().map(|(_, place)| place).collect()
+}
+
+/// The plan without these operations. What comes `after` one of them comes so much later.
+pub(crate) fn without(plan: &Plan, gone: &[Place]) -> Plan {
+    let mut gone = gone.to_vec();
+    gone.sort_unstable();
+    let mut less = plan.clone();
+    for (client, planned) in less.clients.iter_mut().enumerate() {
+        let mut waited = Span(0);
+        let mut place = 0;
+        planned.operations.retain_mut(|operation| {
+            let goes = gone.binary_search(&(client, place)).is_ok();
+            place += 1;
+            match &mut operation.when {
+                When::After(after) if goes => waited = waited + *after,
+                When::After(after) => *after = std::mem::take(&mut waited) + *after,
+                When::At(_) => {}
+            }
+            !goes
+        });
+    }
+    less
+}
+
+/// The keys and prefixes of a step.
+pub(crate) fn keys(step: &Step) -> Vec<&Key> {
+    match step {
+        Step::Put(key, _)
+        | Step::Get(key)
+        | Step::StaleGet(key)
+        | Step::List(key, _)
+        | Step::Delete(key)
+        | Step::DeleteAll(key)
+        | Step::Swap(key, _)
+        | Step::Create(key, _) => vec![key],
+        Step::Both(a, b, _) => vec![a, b],
+        Step::Compact(_) => Vec::new(),
+    }
+}
+
+/// The value that a step writes.
+pub(crate) fn value(step: &Step) -> Option<&Value> {
+    match step {
+        Step::Put(_, value)
+        | Step::Swap(_, value)
+        | Step::Create(_, value)
+        | Step::Both(_, _, value) => Some(value),
+        Step::Get(_)
+        | Step::StaleGet(_)
+        | Step::List(..)
+        | Step::Delete(_)
+        | Step::DeleteAll(_)
+        | Step::Compact(_) => None,
+    }
+}
+
+/// How much there is to understand about a step.
+pub(crate) fn rank(step: &Step) -> u64 {
+    match step {
+        Step::Get(_) => 0,
+        Step::Put(..) => 1,
+        Step::StaleGet(_) | Step::Delete(_) => 2,
+        Step::List(_, limit) => 3 + u64::from(*limit > 0),
+        Step::Create(..) => 4,
+        Step::DeleteAll(_) => 5,
+        Step::Swap(..) => 6,
+        Step::Both(..) => 8,
+        Step::Compact(keep) => 2 + u64::from(*keep > 0),
+    }
+}
+
+/// Steps that could stand for this one, the simplest first.
+fn simpler(step: &Step) -> Vec<Step> {
+    let mut all = Vec::new();
+    for key in keys(step) {
+        all.push(Step::Get(key.clone()));
+        if let Some(value) = value(step) {
+            all.push(Step::Put(key.clone(), value.clone()));
+            all.push(Step::Create(key.clone(), value.clone()));
+            all.push(Step::Swap(key.clone(), value.clone()));
+        }
+        all.push(Step::Delete(key.clone()));
+        all.push(Step::List(key.clone(), 0));
+    }
+    if matches!(step, Step::Compact(_)) {
+        all.push(Step::Compact(0));
+    }
+    all.retain(|other| rank(other) < rank(step));
+    all
+}
+
+/// The plan with simpler operations: fewer keys, shorter values, simpler steps, each for all at once if it can be.
+pub(crate) fn simplified(plan: &Plan) -> Vec<Plan> {
+    let mut all = vec![map(plan, |step| plain_value(step))];
+    let mut names: Vec<&Key> = Vec::new();
+    for key in steps(plan).flat_map(keys) {
+        if !names.contains(&key) {
+            names.push(key);
+        }
+    }
+    for (i, key) in names.iter().enumerate().skip(1).rev() {
+        for other in &names[..i] {
+            all.push(map(plan, |step| renamed(step, key, other)));
+        }
+    }
+    for (client, place) in places(plan) {
+        for step in simpler(&plan.clients[client].operations[place].step) {
+            let mut less = plan.clone();
+            less.clients[client].operations[place].step = step;
+            all.push(less);
+        }
+    }
+    all
+}
+
+fn steps(plan: &Plan) -> impl Iterator<Item = &Step> {
+    plan.clients.iter().flat_map(|client| &client.operations).map(|operation| &operation.step)
+}
+
+fn map(plan: &Plan, change: impl Fn(&Step) -> Step) -> Plan {
+    let mut less = plan.clone();
+    for operation in less.clients.iter_mut().flat_map(|client| &mut client.operations) {
+        operation.step = change(&operation.step);
+    }
+    less
+}
+
+/// Without what fills a value up to a length.
+fn plain_value(step: &Step) -> Step {
+    let mut step = step.clone();
+    if let Step::Put(_, value)
+    | Step::Swap(_, value)
+    | Step::Create(_, value)
+    | Step::Both(_, _, value) = &mut step
+    {
+        let bytes = value.as_slice();
+        let length = bytes.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
+        if length > 0 {
+            *value = Value::from(bytes[..length].to_vec());
+        }
+    }
+    step
+}
+
+fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
+    let mut step = step.clone();
+    match &mut step {
+        // A transaction may not write one key twice.
+        Step::Both(a, b, value) if (&*a == from && &*b == to) || (&*b == from && &*a == to) => {
+            return Step::Swap(to.clone(), value.clone());
+        }
+        Step::Both(a, b, _) => {
+            for key in [a, b] {
+                if key == from {
+                    *key = to.clone();
+                }
+            }
+        }
+        Step::Put(key, _)
+        | Step::Get(key)
+        | Step::StaleGet(key)
+        | Step::List(key, _)
+        | Step::Delete(key)
+        | Step::DeleteAll(key)
+        | Step::Swap(key, _)
+        | Step::Create(key, _) => {
+            if key == from {
+                *key = to.clone();
+            }
+        }
+        Step::Compact(_) => {}
+    }
+    step
+}
+
+/// Whether a span is as round as it gets.
+pub(crate) fn is_round(span: Span) -> bool {
+    digits(span.0) <= 1
+}
