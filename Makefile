@@ -4,10 +4,10 @@ SEED ?= 1
 SEEDS ?= 500
 SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
-WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers
+WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary fix golden replay zoo doctor bench report fmt-check lint docs wasm
+.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench report fmt-check lint docs wasm
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,7 +23,7 @@ check: fmt-check lint docs wasm test ## Everything that a change must pass. Writ
 ci: check doctor canary run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
 
 canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
-	cargo run --release -p whitewater -- run swarm --seeds 3 --fail-fast --mutation reply-before-persist >/dev/null; test $$? -eq 1
+	cargo run --release -p whitewater -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1
 	cargo run --release -p whitewater -- run quiet --seeds 5
 
 fix: ## The twin of check: repairs what a machine can.
@@ -34,6 +34,9 @@ golden: ## Writes the expected output of tests anew; read the diff.
 
 replay: ## Plays a plan again. PLAN.
 	cargo run --release -p whitewater -- replay $(PLAN)
+
+shrink: ## Makes a failing plan small, beside it as PLAN.min.toml. PLAN.
+	cargo run --release -p whitewater -- shrink $(PLAN)
 
 zoo: ## The deliberate bugs.
 	cargo run --release -p whitewater -- zoo --list

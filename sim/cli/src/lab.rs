@@ -188,9 +188,9 @@ impl Lab {
         if is_spent || self.error.is_some() { Answer::Spent } else { Answer::Passes }
     }
 
-    /// How long to wait for the failure: a quarter and a second beyond where it was seen last.
+    /// How long to wait for the failure: a little beyond where it was seen last.
     fn patience(&self) -> SimTime {
-        self.at + Span(self.at.0 / 4) + Span::seconds(1)
+        self.at + Span(self.at.0 / 16) + Span::seconds(1)
     }
 
     /// Sends the workers home. What went wrong, if something did.

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Who may name whom. What can be reached over several arrows may also be named directly.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("api", &[]),
     ("mutation", &[]),
     ("store", &["api", "mutation"]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("scenarios", &["record", "api"]),
     ("checkers", &["record", "api"]),
     ("reports", &["record", "api"]),
+    ("shrink", &["record", "api"]),
 ];
 
 /// The command and the benches may name everything that they drive.
@@ -130,6 +131,7 @@ fn a_forged_arrow_is_seen() {
         ("whitewater-checkers", "whitewater-store", "checkers reaches store"),
         ("whitewater-record", "whitewater-store", "checkers reaches store"),
         ("whitewater-reports", "whitewater-world", "reports -> world is no arrow"),
+        ("whitewater-shrink", "whitewater-world", "shrink -> world is no arrow"),
         ("whitewater-physics", "madsim", "physics names madsim"),
         ("whitewater", "madsim-tokio", "cli names madsim-tokio"),
         ("whitewater-world", "tokio", "world names tokio"),

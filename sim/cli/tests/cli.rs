@@ -47,6 +47,9 @@ fn a_wrong_command_line_says_what_is_wrong_and_exits_2() {
         (&["replay"], "PLAN.toml"),
         (&["replay", "--scenario", "swarm"], "--seed"),
         (&["replay", "no/such/plan.toml"], "no/such/plan.toml: "),
+        (&["shrink"], "PLAN.toml"),
+        (&["shrink", "no/such/plan.toml"], "no/such/plan.toml: "),
+        (&["shrink", "no/such/plan.toml", "--scenario", "swarm", "--seed", "1"], "--scenario"),
         (&["check"], "FILE"),
         (&["check", "no/such/history.jsonl"], "no/such/history.jsonl: "),
         (&["frobnicate"], "frobnicate"),
@@ -195,6 +198,7 @@ fn sim_the_printed_line_replays_the_failure_when_it_is_pasted() {
         "1",
         "--mutation",
         mutation,
+        "--no-shrink",
         "--out",
         out.to_str().unwrap(),
     ]);

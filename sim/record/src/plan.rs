@@ -3,7 +3,7 @@
 mod text;
 
 use crate::{
-    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span,
+    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span, profile,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,11 +29,11 @@ pub struct Plan {
     pub mutations: Vec<String>,
     /// The cluster.
     pub cluster: ClusterPlan,
-    /// The network in fair weather.
-    #[serde(default)]
+    /// The network in fair weather; `"calm"` stands for [`NetworkProfile::calm`].
+    #[serde(default, deserialize_with = "profile::network")]
     pub network: NetworkProfile,
-    /// The disks.
-    #[serde(default)]
+    /// The disks; `"calm"` stands for [`DiskProfile::calm`].
+    #[serde(default, deserialize_with = "profile::disk")]
     pub disk: DiskProfile,
     /// Client request timeout.
     pub timeout: Span,

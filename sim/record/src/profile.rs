@@ -1,7 +1,11 @@
 //! How a network, a disk and a clock behave when nothing special is done to them.
 
 use crate::{Span, plan::is_usual};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::fmt;
 
 /// A distribution of delays: a floor, an exponential part, and now and then a long tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,5 +144,39 @@ impl Default for DiskProfile {
             torn_ppm: 100_000,
             directory_keep_ppm: 500_000,
         }
+    }
+}
+
+/// The name of a profile without luck.
+pub(crate) const CALM: &str = "calm";
+
+pub(crate) fn network<'de, D: Deserializer<'de>>(from: D) -> Result<NetworkProfile, D::Error> {
+    from.deserialize_any(Named(NetworkProfile::calm))
+}
+
+pub(crate) fn disk<'de, D: Deserializer<'de>>(from: D) -> Result<DiskProfile, D::Error> {
+    from.deserialize_any(Named(DiskProfile::calm))
+}
+
+/// A profile by its name, or in full.
+struct Named<T>(fn() -> T);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`\"{CALM}\"` or a table")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<T, E> {
+        if name == CALM {
+            Ok((self.0)())
+        } else {
+            Err(E::invalid_value(de::Unexpected::Str(name), &self))
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
     }
 }

@@ -49,10 +49,11 @@ mod tests {
     fn run(count: usize, groups: &[Vec<usize>]) -> (Vec<usize>, usize) {
         let mut asked = 0;
         let kept = minimise(count, |lists| {
-            lists.position(|kept| {
+            let found = lists.enumerate().find(|(_, kept)| {
                 asked += 1;
-                needs(groups, &kept)
-            })
+                needs(groups, kept)
+            });
+            found.map(|(place, _)| place)
         });
         (kept, asked)
     }

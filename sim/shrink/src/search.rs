@@ -104,11 +104,13 @@ impl Search<'_, '_> {
         loop {
             let before = self.size.clone();
             self.sweep(|failing| times::shorter(&failing.plan, failing.at));
+            self.sweep(|failing| times::without_head(&failing.plan, failing.at));
             self.sweep(|failing| settings::calmed(&failing.plan));
             self.fewer_faults();
             self.fewer_operations();
             self.sweep(|failing| cluster::fewer_clients(&failing.plan));
             self.sweep(|failing| cluster::fewer_nodes(&failing.plan));
+            self.sweep(|failing| settings::calmed_each(&failing.plan));
             self.sweep(|failing| operations::simplified(&failing.plan));
             self.sweep(|failing| faults::simplified(&failing.plan));
             self.sweep(|failing| times::earlier(&failing.plan));
@@ -123,8 +125,12 @@ impl Search<'_, '_> {
     /// Larger steps, dearer ones. Whether one was found.
     fn escape(&mut self) -> bool {
         let plan = self.best.plan.clone();
-        self.first(steps::without_pairs(&plan).into_iter()).is_some()
-            || self.first(cluster::fewer_nodes_reseeded(&plan, limits::SEEDS).into_iter()).is_some()
+        let steps: [&dyn Fn() -> Vec<Plan>; 3] = [
+            &|| settings::tighter(&plan, &steps::without_chunks(&plan)),
+            &|| steps::without_pairs(&plan),
+            &|| cluster::fewer_nodes_reseeded(&plan, limits::SEEDS),
+        ];
+        steps.into_iter().any(|step| self.first(step().into_iter()).is_some())
     }
 
     fn fewer_faults(&mut self) {
@@ -237,3 +243,6 @@ impl Search<'_, '_> {
 fn admits(size: &Size, keeps_fair: bool, plan: &Plan) -> bool {
     Size::of(plan) < *size && (!keeps_fair || fair::is_fair(plan)) && plan.check().is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,15 @@ use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan};
 
 type Change = Box<dyn Fn(&mut Plan) + Send>;
 
+/// So likely that it always happens, in a million.
+const CERTAIN: u32 = 1_000_000;
+
 /// One setting, and what it could be instead.
 struct Part {
     /// 0 for calm, 1 for usual, 2 for unusual.
     rank: usize,
-    /// To calm, and to usual.
-    changes: [Change; 2],
+    /// What it could be instead, the best first: calm, certain where it is a chance of the disk's luck, usual.
+    changes: Vec<Change>,
 }
 
 /// Settings that are neither calm nor usual.
@@ -33,28 +36,60 @@ pub(crate) fn each_usual(plan: &Plan) -> Vec<Vec<Plan>> {
     unusual.map(|part| part.changes.iter().map(|change| changed(plan, change)).collect()).collect()
 }
 
-/// The plan with calmer settings: all of them, then by room, then one by one.
+/// The plan with many settings calmer at once: all of them, then by room.
 pub(crate) fn calmed(plan: &Plan) -> Vec<Plan> {
-    let mut all = Vec::new();
-    let rooms: [&[fn(&mut Plan)]; 5] = [
+    let rooms: [&[fn(&mut Plan)]; 11] = [
         &[network, disk, clocks, tuning, clients],
+        &[network, torn_disk, clocks, tuning, clients],
         &[network, disk, clocks],
+        &[network, torn_disk, clocks],
         &[network],
         &[disk],
+        &[kept_disk],
+        &[torn_disk],
         &[tuning],
+        &[clocks],
+        &[usual_weather],
     ];
-    for room in rooms {
+    let furnished = rooms.into_iter().map(|room| {
         let mut less = plan.clone();
         room.iter().for_each(|change| change(&mut less));
-        all.push(less);
-    }
-    for change in [usual_weather as fn(&mut Plan), clocks] {
-        let mut less = plan.clone();
-        change(&mut less);
-        all.push(less);
-    }
-    for part in parts(plan) {
-        all.extend(part.changes.iter().take(part.rank).map(|change| changed(plan, change)));
+        less
+    });
+    furnished.collect()
+}
+
+/// The plan with one setting calmer.
+pub(crate) fn calmed_each(plan: &Plan) -> Vec<Plan> {
+    let each = parts(plan).into_iter().flat_map(|part| {
+        let rank = part.rank;
+        part.changes.into_iter().take(if rank == 0 { 0 } else { 3 })
+    });
+    each.map(|change| changed(plan, &change)).collect()
+}
+
+/// The plan with a bound of the log lowered and some operations fewer: where the log must grow to a size before it fails,
+/// a lower bound takes less to get there.
+pub(crate) fn tighter(plan: &Plan, fewer: &[Plan]) -> Vec<Plan> {
+    let bounds: [(u64, fn(&mut Tuning) -> &mut u64); 4] = [
+        (512, |tuning| &mut tuning.segment_bytes),
+        (128, |tuning| &mut tuning.snapshot_log_bytes),
+        (1, |tuning| &mut tuning.catch_up_entries),
+        (64, |tuning| &mut tuning.snapshot_part_bytes),
+    ];
+    let mut all = Vec::new();
+    for (least, bound) in bounds {
+        let now = *bound(&mut plan.cluster.tuning.clone());
+        // A bound that is as usual is out of reach, and lowering it would add a setting.
+        if now == *bound(&mut Tuning::default()) {
+            continue;
+        }
+        for to in [least, now / 8, now / 2, now / 4 * 3].into_iter().filter(|to| *to >= least) {
+            all.extend(fewer.iter().cloned().map(|mut less| {
+                *bound(&mut less.cluster.tuning) = to;
+                less
+            }));
+        }
     }
     all
 }
@@ -72,6 +107,18 @@ fn network(plan: &mut Plan) {
 
 fn disk(plan: &mut Plan) {
     plan.disk = DiskProfile::calm();
+}
+
+/// Without luck, but all that was not synced is kept.
+fn kept_disk(plan: &mut Plan) {
+    disk(plan);
+    (plan.disk.keep_ppm, plan.disk.directory_keep_ppm) = (CERTAIN, CERTAIN);
+}
+
+/// All that was not synced is kept, and torn.
+fn torn_disk(plan: &mut Plan) {
+    kept_disk(plan);
+    plan.disk.torn_ppm = CERTAIN;
 }
 
 fn usual_weather(plan: &mut Plan) {
@@ -104,9 +151,23 @@ macro_rules! part {
         let (now, calm, usual) = ($plan.$($field).+, $calm, $usual);
         $all.push(Part {
             rank: if now == calm { 0 } else { 1 + usize::from(now != usual) },
-            changes: [
-                Box::new(move |plan| plan.$($field).+ = calm),
-                Box::new(move |plan| plan.$($field).+ = usual),
+            changes: vec![
+                Box::new(move |plan: &mut Plan| plan.$($field).+ = calm),
+                Box::new(move |plan: &mut Plan| plan.$($field).+ = usual),
+            ],
+        });
+    };
+}
+
+macro_rules! chance {
+    ($all:ident, $plan:ident, $usual:expr, $field:ident) => {
+        let (now, usual) = ($plan.disk.$field, $usual);
+        $all.push(Part {
+            rank: if now == 0 { 0 } else { 1 + usize::from(now != usual && now != CERTAIN) },
+            changes: vec![
+                Box::new(|plan: &mut Plan| plan.disk.$field = 0),
+                Box::new(|plan: &mut Plan| plan.disk.$field = CERTAIN),
+                Box::new(move |plan: &mut Plan| plan.disk.$field = usual),
             ],
         });
     };
@@ -132,19 +193,19 @@ fn parts(plan: &Plan) -> Vec<Part> {
     part!(all, plan, calm.write, usual.write, disk.write);
     part!(all, plan, calm.sync, usual.sync, disk.sync);
     part!(all, plan, calm.bytes_per_second, usual.bytes_per_second, disk.bytes_per_second);
-    part!(all, plan, calm.keep_ppm, usual.keep_ppm, disk.keep_ppm);
-    part!(all, plan, calm.torn_ppm, usual.torn_ppm, disk.torn_ppm);
-    part!(all, plan, calm.directory_keep_ppm, usual.directory_keep_ppm, disk.directory_keep_ppm);
+    chance!(all, plan, usual.keep_ppm, keep_ppm);
+    chance!(all, plan, usual.torn_ppm, torn_ppm);
+    chance!(all, plan, usual.directory_keep_ppm, directory_keep_ppm);
     for place in 0..plan.cluster.clocks.len() {
         let is_exact = plan.cluster.clocks[place] == ClockProfile::default();
         let exact = move |plan: &mut Plan| plan.cluster.clocks[place] = ClockProfile::default();
         let rank = if is_exact { 0 } else { 2 };
-        all.push(Part { rank, changes: [Box::new(exact), Box::new(exact)] });
+        all.push(Part { rank, changes: vec![Box::new(exact)] });
     }
     for (place, client) in plan.clients.iter().enumerate() {
         let moves = move |plan: &mut Plan| plan.clients[place].follows_hints = true;
         let rank = if client.follows_hints { 0 } else { 2 };
-        all.push(Part { rank, changes: [Box::new(moves), Box::new(moves)] });
+        all.push(Part { rank, changes: vec![Box::new(moves)] });
     }
     tuning_parts! {
         all, plan,

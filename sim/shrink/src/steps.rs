@@ -1,4 +1,4 @@
-//! What helps where single steps are stuck: two items at once.
+//! What helps where single steps are stuck: several items at once.
 
 use crate::{items, limits, operations};
 use whitewater_record::Plan;
@@ -23,6 +23,18 @@ pub(crate) fn without_pairs(plan: &Plan) -> Vec<Plan> {
                 .collect();
             all.push(operations::without(&items::without_faults(plan, &faults), &gone));
         }
+    }
+    all
+}
+
+/// The plan without half of its operations, a quarter, and so on down to single ones.
+pub(crate) fn without_chunks(plan: &Plan) -> Vec<Plan> {
+    let places = operations::places(plan);
+    let mut all = Vec::new();
+    let mut size = places.len().div_ceil(2);
+    while size > 0 {
+        all.extend(places.chunks(size).map(|chunk| operations::without(plan, chunk)));
+        size = if size == 1 { 0 } else { size.div_ceil(4) };
     }
     all
 }

@@ -63,6 +63,25 @@ pub(crate) fn shorter(plan: &Plan, at: SimTime) -> Vec<Plan> {
     all
 }
 
+/// The plan that begins later: without all that ends before a moment, the rest so much earlier. The latest moment first.
+pub(crate) fn without_head(plan: &Plan, at: SimTime) -> Vec<Plan> {
+    let moments = [7, 6, 4, 2, 1].map(|eighths| at.0 / 8 / SECOND * eighths * SECOND);
+    let later = |moment: u64| {
+        let mut less = plan.clone();
+        less.faults.retain(|fault| fault.at.0 >= moment);
+        for client in &mut less.clients {
+            client.operations.retain(|operation| match operation.when {
+                When::At(when) => when.0 >= moment,
+                When::After(_) => true,
+            });
+        }
+        // A cluster needs a while before it has a leader.
+        let cut = moment.saturating_sub(3 * SECOND);
+        [map(&less, |time| time.saturating_sub(cut)), less]
+    };
+    moments.into_iter().filter(|moment| *moment > 0).flat_map(later).collect()
+}
+
 fn last_event(plan: &Plan) -> u64 {
     moments(plan).last().copied().unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 //! operation is a line.
 
 use super::{ClientPlan, Plan};
+use crate::{DiskProfile, NetworkProfile, profile::CALM};
 use serde::Serialize;
 use std::fmt::Write;
 use toml::{Table, Value};
@@ -31,8 +32,16 @@ pub(super) fn write(plan: &Plan) -> String {
     if !mutations.is_empty() {
         entry(&mut text, "mutations", &inline(mutations));
     }
-    unusual(&mut text, "network", network);
-    unusual(&mut text, "disk", disk);
+    if *network == NetworkProfile::calm() {
+        entry(&mut text, "network", &inline(CALM));
+    } else {
+        unusual(&mut text, "network", network);
+    }
+    if *disk == DiskProfile::calm() {
+        entry(&mut text, "disk", &inline(CALM));
+    } else {
+        unusual(&mut text, "disk", disk);
+    }
     if !faults.is_empty() {
         list(&mut text, "fault", faults);
     }
@@ -95,4 +104,71 @@ fn inline<T: Serialize + ?Sized>(value: &T) -> String {
         .serialize(toml::ser::ValueSerializer::new(&mut text))
         .expect("all that a plan holds has a TOML form: keys are strings, and nothing is missing");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"version = 1
+scenario = "hand"
+seed = "1"
+duration = "4s"
+timeout = "500ms"
+mutations = ["local-read"]
+network = "calm"
+disk = { keep_ppm = 0 }
+fault = [
+    { at = "500ms", lasts = "1s", kind = "move_leader", victim = { node = 1 } },
+    { at = "2s", lasts = "2s", kind = "partition", shape = { isolate = "leader" } },
+    { at = "2s", lasts = "2s", kind = "crash", victim = { follower = 2 }, power = true },
+]
+
+[cluster]
+nodes = 3
+clocks = [
+    {},
+    { drift_ppm = -5 },
+]
+tuning = { check_quorum = false }
+
+[[client]]
+home = 1
+operations = [
+    "@3s get k0",
+    "+1.5ms put k0 'v'",
+]
+
+[[client]]
+home = 2
+follows_hints = false
+operations = []
+"#;
+
+    #[test]
+    fn what_is_read_is_written_as_it_was() {
+        let plan = Plan::from_toml("plan.toml", TEXT).unwrap();
+        assert_eq!(plan.network, NetworkProfile::calm());
+        assert_eq!(plan.disk, DiskProfile { keep_ppm: 0, ..DiskProfile::default() });
+        assert_eq!(write(&plan), TEXT);
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_refused_by_name() {
+        for (from, to, complaint) in [
+            ("network = \"calm\"", "network = \"wild\"", "plan.toml:7:11: "),
+            ("{ node = 1 }", "{ node = 4 }", "fault[0]: n4 is no member"),
+            (
+                "lasts = \"2s\", kind = \"part",
+                "lasts = \"3s\", kind = \"part",
+                "fault[1]: ends at 5s",
+            ),
+        ] {
+            assert!(TEXT.contains(from));
+            let error = Plan::from_toml("plan.toml", &TEXT.replace(from, to)).unwrap_err();
+            assert!(error.to_string().starts_with(complaint), "{error}");
+        }
+    }
 }
