@@ -57,6 +57,10 @@ number! {
     LeaseId, i64, "l"
 }
 number! {
+    /// A stream of watches at one node, numbered by its host. Never used again in one life of the node's process.
+    StreamId, u64, "s"
+}
+number! {
     /// A logical single-threaded client. Retired after an unknown outcome.
     Process, u32, "p"
 }

@@ -48,12 +48,12 @@ pub use crate::{
     error::{Effect, Error},
     ids::{
         ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision,
-        Term,
+        StreamId, Term,
     },
     lease::{LEASE_TTL_MAX, LeaseCheckpoint, LeaseRequest, LeaseResponse},
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},
     tuning::Tuning,
-    watch::{WatchId, WatchRequest, WatchResponse},
+    watch::{StreamEnd, WatchId, WatchRequest, WatchResponse},
 };

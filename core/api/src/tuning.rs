@@ -51,6 +51,15 @@ pub struct Tuning {
     pub snapshot_part_bytes: u64,
     /// Parts of a snapshot in flight to one follower.
     pub snapshot_parts_inflight_max: u64,
+    /// How long nothing happens on a watch before it is told how far it has come, if it asked to be.
+    pub watch_progress_ms: u64,
+    /// Bytes of events in one message of a watch. What one revision did goes over it rather than being split, unless the
+    /// watch takes fragments.
+    pub watch_message_bytes_max: u64,
+    /// Streams of watches at one member.
+    pub watch_streams_max: u64,
+    /// Watches of one stream.
+    pub watches_max: u64,
 }
 
 impl Default for Tuning {
@@ -78,6 +87,10 @@ impl Default for Tuning {
             lease_checkpoint_ms: 300_000,
             snapshot_part_bytes: 64 << 10,
             snapshot_parts_inflight_max: 4,
+            watch_progress_ms: 600_000,
+            watch_message_bytes_max: 2 << 20,
+            watch_streams_max: 10_000,
+            watches_max: 100_000,
         }
     }
 }

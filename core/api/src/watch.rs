@@ -57,10 +57,11 @@ pub struct WatchCreate {
 /// What comes back on a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchResponse {
-    /// Who speaks. The revision: up to and with it, everything has been told on this watch, unless the message is a
-    /// fragment.
+    /// Who speaks. The revision of events and progress: up to and with it, everything has been told on this watch, unless
+    /// the message is a fragment. Of [`WatchBody::Created`] and [`WatchBody::Canceled`]: the newest at that moment.
     pub header: Header,
-    /// Which watch; [`WatchId::ALL`] where all watches of the stream are meant.
+    /// Which watch; [`WatchId::ALL`] where all watches of the stream are meant, and in the refusal of a watch that never
+    /// was (etcd, `v3rpc/watch.go`: a number that is in use still belongs to the watch that has it).
     pub watch: WatchId,
     /// What is said.
     pub body: WatchBody,
@@ -96,8 +97,20 @@ pub enum CancelReason {
     Compacted(Revision),
     /// The number is in use on this stream.
     Duplicate,
-    /// Too many watches, or too large a request.
+    /// Too many watches, no keys in the range, or a number that is none.
     Refused(String),
+}
+
+/// Why a member has ended a stream. All its watches are gone with it, without a word on each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamEnd {
+    /// The member has as many streams as it may have.
+    TooMany,
+    /// The client asked and asked, and did not take the answers.
+    Overrun,
+    /// The client wished to be told when the member has no leader, and it has none.
+    NoLeader,
 }
 
 /// One change of one key.
@@ -146,6 +159,14 @@ impl WatchCreate {
     }
 }
 
+impl WatchEvent {
+    /// Whether the key was not there before. Never for a delete.
+    #[must_use]
+    pub fn is_create(&self) -> bool {
+        self.kind == EventKind::Put && self.kv.create_revision == self.kv.mod_revision
+    }
+}
+
 impl fmt::Display for WatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "w{}", self.0)
@@ -162,6 +183,56 @@ impl fmt::Display for WatchRequest {
             Self::Cancel(watch) => write!(f, "watch-cancel {watch}"),
             Self::Progress => f.write_str("watch-progress"),
         }
+    }
+}
+
+/// `w1 r7: put k=v r7, delete j r7`; the revision is the header's.
+impl fmt::Display for WatchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.watch, self.header.revision)?;
+        match &self.body {
+            WatchBody::Created => f.write_str(" created"),
+            WatchBody::Progress => f.write_str(" progress"),
+            WatchBody::Canceled(CancelReason::Compacted(at)) => {
+                write!(f, " canceled: compacted at {at}")
+            }
+            WatchBody::Canceled(reason) => write!(f, " canceled: {reason}"),
+            WatchBody::Events { events, fragment } => {
+                for (i, event) in events.iter().enumerate() {
+                    write!(f, "{} {event}", if i == 0 { ":" } else { "," })?;
+                }
+                f.write_str(if *fragment { " .." } else { "" })
+            }
+        }
+    }
+}
+
+/// `create k=v r7`, `put k=v r7 was u`, `delete k r7`.
+impl fmt::Display for WatchEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KeyValue { key, value, mod_revision, .. } = &self.kv;
+        match self.kind {
+            EventKind::Put if self.is_create() => write!(f, "create {key}={value} {mod_revision}")?,
+            EventKind::Put => write!(f, "put {key}={value} {mod_revision}")?,
+            EventKind::Delete => write!(f, "delete {key} {mod_revision}")?,
+        }
+        match &self.prev_kv {
+            Some(previous) => write!(f, " was {}", previous.value),
+            None => Ok(()),
+        }
+    }
+}
+
+/// etcd's words, because clients match on them.
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "etcdserver: too many requests",
+            Self::Overrun => {
+                "etcdserver: too many watch requests wait for their answers to be taken"
+            }
+            Self::NoLeader => "etcdserver: no leader",
+        })
     }
 }
 

@@ -154,6 +154,31 @@ mutations! {
         "A stale rejection moves the leader's next index below what the follower has confirmed.";
     ForeignTermlessMessage, "foreign-termless-message", "raft-rs 0.7.0 (X12)",
         "Proposals and read requests from the network, which carry no term, are stepped whenever they arrive.";
+    // Watches.
+    ProgressAheadOfEvents, "progress-ahead-of-events", "etcd #15220",
+        "A progress notification is sent while events that it promises are still waiting.";
+    WatchFromFutureSendsOld, "watch-from-future-sends-old", "etcd #20221",
+        "A watch that starts at a future revision is told what happens before it.";
+    WatchRevisionSplit, "watch-revision-split", "etcd robustness errBrokeAtomic",
+        "The events of one revision come in several messages.";
+    WatchDuplicateEvent, "watch-duplicate-event", "etcd #17247, #15274",
+        "A watch that catches up is told the last revision of a batch again in the next one.";
+    WatchEventLostWhenSlow, "watch-event-lost-when-slow", "etcd #17529",
+        "Events that meet a client without room for them are dropped.";
+    WatchDropsDeleteAtCompaction, "watch-drops-delete-at-compaction", "etcd #18089, #19179",
+        "A watch that starts at the compaction revision is not told of the deletes there.";
+    WatchGoesBackAfterSnapshot, "watch-goes-back-after-snapshot", "etcd #15271",
+        "When a snapshot is installed, watches go back to where they were opened.";
+    WatchSkipsOnSnapshot, "watch-skips-on-snapshot", "etcd #15515",
+        "When a snapshot is installed, watches go on at its revision and miss what it covers.";
+    WatchFilterInverted, "watch-filter-inverted", "etcd robustness errBrokeFilter",
+        "A watch without deletes is told of nothing else.";
+    WatchPrevKvWrong, "watch-prev-kv-wrong", "etcd robustness errBrokePrevKV",
+        "The value before an event is read at the revision of the event itself.";
+    WatchMissesTxnEvents, "watch-misses-txn-events", "etcd robustness errBrokeAtomic",
+        "Of what one transaction did, a watch is told the first event only.";
+    WatchNotCanceledByCompaction, "watch-not-canceled-by-compaction", "etcd #17529",
+        "A watch that compaction has overtaken goes on behind the gap.";
     // The client.
     ClientRetries, "client-retries", "Jepsen jetcd 0.8.2",
         "A client sends a write of unknown outcome again inside the same invocation.";
