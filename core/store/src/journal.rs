@@ -1,6 +1,6 @@
 //! What changed, in order.
 //!
-//! Rows of (revision, key) for everything at or after the compaction. They say where physical compaction has work,
+//! Rows of (revision, sub-revision, key) for everything at or after the compaction. They say where physical compaction has work,
 //! take a failed transaction back, and give the changes of a revision in sub-revision order. A row costs one push and
 //! one shared key.
 
@@ -13,6 +13,8 @@ use whitewater_api::{Key, LeaseId, Revision};
 pub(crate) struct Change {
     /// The revision that it belongs to.
     pub(crate) revision: Revision,
+    /// Its place among the changes of that revision. Kept, because compaction leaves gaps at its own revision.
+    pub(crate) sub: u32,
     /// The key that changed.
     pub(crate) key: Key,
 }
@@ -54,7 +56,7 @@ impl Journal {
     pub(crate) fn record(&mut self, key: Key, version: &Version) {
         self.chain = version.hash(&key, self.chain);
         self.bytes += Self::weight(&key, version);
-        self.changes.push_back(Change { revision: version.modified, key });
+        self.changes.push_back(Change { revision: version.modified, sub: version.sub, key });
         self.pending += 1;
     }
 

@@ -17,7 +17,8 @@
 //! assert_eq!(store.revision().to_string(), "r2");
 //! ```
 //!
-//! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when, and `lease`, on which keys may hang. `check` refuses what no
+//! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when, and `lease`, on which keys
+//! may hang. [`watch`] tells of changes as they come; `check` refuses what no
 //! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in.
 
 #![forbid(unsafe_code)]
@@ -35,6 +36,9 @@ mod lease;
 mod range;
 mod txn;
 
+// Who hears of it.
+pub mod watch;
+
 // What goes on besides: space is freed, snapshots go out and come in.
 mod part;
 mod restore;
@@ -51,4 +55,5 @@ pub use crate::{
     restore::{Restore, RestoreError},
     store::Store,
     view::{Cursor, Part, View},
+    watch::{WatchLimits, WatchOutput, Watches},
 };

@@ -13,3 +13,16 @@ pub(crate) const LINK_BYTES: u64 = 48;
 /// How many keys one part of a snapshot may look at, so that a step stays short even where nothing in a long stretch
 /// of keys belongs to the view.
 pub(crate) const PART_KEYS_MAX: usize = 4096;
+
+/// What an event costs in a message besides its keys and values.
+pub(crate) const EVENT_BYTES: u64 = 64;
+
+/// Changes that one [`crate::Watches::pump`] looks at for watches that catch up: some milliseconds.
+pub(crate) const WATCH_ROWS_MAX: usize = 4096;
+
+/// Events that are handed out at once when a revision is made, over all watches. If it is more, they go through the
+/// queue of those that catch up, so that a delete of many keys under many watches does not hold everything up.
+pub(crate) const WATCH_EVENTS_MAX: usize = 1 << 17;
+
+/// Answers that wait on one stream for its client to take the ones before.
+pub(crate) const WATCH_ANSWERS_MAX: usize = 1024;

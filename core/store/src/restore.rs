@@ -263,7 +263,7 @@ fn journal(header: &Header, keys: &[(Key, History)]) -> Result<Journal, RestoreE
     }
     journal.changes = places
         .into_iter()
-        .map(|((revision, _), key)| Change { revision, key: key.clone() })
+        .map(|((revision, sub), key)| Change { revision, sub, key: key.clone() })
         .collect();
     journal.chain = Hash::resume(header.chain);
     Ok(journal)

@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// Compacts one key at the revision of one of its changes.
-    fn visit(&mut self, Change { revision, key }: &Change) {
+    fn visit(&mut self, Change { revision, key, .. }: &Change) {
         let Some(history) = self.keys.get_mut(key) else { return };
         while let Some(replaced) = history.pop_replaced(*revision) {
             self.journal.forget(key, &replaced);

@@ -9,6 +9,7 @@ use whitewater_api::{
         TxnOp, TxnRequest,
     },
     response::{DeleteRangeResponse, PutResponse, RangeResponse, TxnOpResponse, TxnResponse},
+    watch::{EventKind, WatchEvent},
 };
 
 type State = BTreeMap<Key, KeyValue>;
@@ -19,6 +20,8 @@ pub(crate) struct Model {
     states: Vec<State>,
     /// Granted and left, in seconds.
     leases: BTreeMap<LeaseId, (i64, i64)>,
+    /// What happened at each revision but the first, in order.
+    pub(crate) events: Vec<Vec<WatchEvent>>,
     pub(crate) compacted: Revision,
 }
 
@@ -26,16 +29,21 @@ pub(crate) struct Model {
 struct Run {
     before: State,
     now: State,
-    has_written: bool,
+    events: Vec<WatchEvent>,
 }
 
 impl Model {
     pub(crate) fn new() -> Self {
-        Self { states: vec![State::new()], leases: BTreeMap::new(), compacted: Revision(0) }
+        Self {
+            states: vec![State::new()],
+            events: Vec::new(),
+            leases: BTreeMap::new(),
+            compacted: Revision(0),
+        }
     }
 
     pub(crate) fn revision(&self) -> Revision {
-        Revision(self.states.len() as u64)
+        Revision(self.events.len() as u64 + 1)
     }
 
     fn newest(&self) -> &State {
@@ -44,13 +52,13 @@ impl Model {
 
     pub(crate) fn apply(&mut self, request: &Request) -> Result<Body, Error> {
         let now = self.newest().clone();
-        let mut run = Run { before: now.clone(), now, has_written: false };
+        let mut run = Run { before: now.clone(), now, events: Vec::new() };
         let body = match request {
             // Alone, a put looks for its lease first; in a transaction, for its key.
             Request::Put(put) if !self.may_hang(put) => return Err(Error::LeaseNotFound),
             Request::Put(put) => Body::Put(self.put(&mut run, put)?),
             Request::Range(range) => Body::Range(self.range(range)?),
-            Request::DeleteRange(delete) => Body::DeleteRange(Self::delete(&mut run, delete)),
+            Request::DeleteRange(delete) => Body::DeleteRange(self.delete(&mut run, delete)),
             Request::Txn(txn) => Body::Txn(self.txn(&mut run, txn)?),
             Request::Compact(compact) => {
                 if compact.revision > self.revision() {
@@ -75,17 +83,21 @@ impl Model {
                 if self.leases.remove(lease).is_none() {
                     return Err(Error::LeaseNotFound);
                 }
-                let before = run.now.len();
-                run.now.retain(|_, kv| kv.lease != *lease);
-                run.has_written = run.now.len() < before;
+                let gone = run.now.extract_if(.., |_, kv| kv.lease == *lease);
+                for key in gone.map(|(key, _)| key).collect::<Vec<_>>() {
+                    let mod_revision = self.revision().next();
+                    let kv = KeyValue { key, mod_revision, ..KeyValue::default() };
+                    run.happens(EventKind::Delete, kv);
+                }
                 Body::Lease(LeaseResponse::Revoke)
             }
             Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
                 unreachable!("not generated")
             }
         };
-        if run.has_written {
+        if !run.events.is_empty() {
             self.states.push(run.now);
+            self.events.push(run.events);
         }
         Ok(body)
     }
@@ -192,16 +204,17 @@ impl Model {
                 new.lease = old.lease;
             }
         }
+        run.happens(EventKind::Put, new.clone());
         run.now.insert(put.key.clone(), new);
-        run.has_written = true;
         Ok(PutResponse { prev_kv: if put.prev_kv { old } else { None } })
     }
 
-    fn delete(run: &mut Run, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
+    fn delete(&self, run: &mut Run, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
         let gone = select(&run.now, &delete.range);
         for kv in &gone {
             run.now.remove(&kv.key);
-            run.has_written = true;
+            let (key, mod_revision) = (kv.key.clone(), self.revision().next());
+            run.happens(EventKind::Delete, KeyValue { key, mod_revision, ..KeyValue::default() });
         }
         let deleted = gone.len() as u64;
         DeleteRangeResponse { deleted, prev_kvs: if delete.prev_kv { gone } else { Vec::new() } }
@@ -214,11 +227,18 @@ impl Model {
             responses.push(match op {
                 TxnOp::Put(put) => TxnOpResponse::Put(self.put(run, put)?),
                 TxnOp::Range(range) => TxnOpResponse::Range(self.range_of(&run.now, range)?),
-                TxnOp::DeleteRange(delete) => TxnOpResponse::DeleteRange(Self::delete(run, delete)),
+                TxnOp::DeleteRange(delete) => TxnOpResponse::DeleteRange(self.delete(run, delete)),
                 TxnOp::Txn(nested) => TxnOpResponse::Txn(self.txn(run, nested)?),
             });
         }
         Ok(TxnResponse { succeeded, responses })
+    }
+}
+
+impl Run {
+    fn happens(&mut self, kind: EventKind, kv: KeyValue) {
+        let prev_kv = self.before.get(&kv.key).cloned();
+        self.events.push(WatchEvent { kind, kv, prev_kv });
     }
 }
 
