@@ -145,7 +145,7 @@ impl Cluster {
                     self.inputs.push_back((node, Input::DiskDone { write, result: Ok(()) }));
                 }
                 Output::Reply { id: _, result } => self.replies.push(result),
-                Output::Event(_) => {}
+                Output::Watch { .. } | Output::StreamEnded { .. } | Output::Event(_) => {}
                 Output::Stop(reason) => panic!("{node} stopped: {reason:?}"),
             }
         }

@@ -5,6 +5,7 @@
 //!   time    ─ Tick ───────┐         ┌──── Send ──────── network
 //!   network ─ Message ────┤         ├──── Disk ──────── disk
 //!   clients ─ Request ────┼─ step ──┼──── Reply ─────── clients
+//!           ─ Watch ──────┤         ├──── Watch ───────
 //!   disk    ─ DiskDone ───┘         ├──── Event ─────── whoever watches
 //!                                   └──── Stop  ─────── the host
 //! ```
@@ -13,8 +14,8 @@
 
 use crate::message::Envelope;
 use whitewater_api::{
-    DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response, Revision, Term,
-    WriteId,
+    DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response, Revision,
+    StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
 };
 
 /// What a host tells a replica.
@@ -30,6 +31,32 @@ pub enum Input {
         id: RequestId,
         /// What it asks.
         request: Request,
+    },
+    /// A client opens a stream of watches.
+    StreamOpened {
+        /// A number for it, new in this life of the process.
+        stream: StreamId,
+        /// The client would rather lose the stream than stay at a member without a leader.
+        require_leader: bool,
+    },
+    /// The host can take so many more messages of a stream. A new stream has no credit.
+    StreamReady {
+        /// Which stream. One that has ended is passed over.
+        stream: StreamId,
+        /// How many messages.
+        credit: u64,
+    },
+    /// A client says something on a stream.
+    Watch {
+        /// Which stream. One that has ended is passed over.
+        stream: StreamId,
+        /// What it says.
+        request: WatchRequest,
+    },
+    /// A stream broke, or its client is done with it.
+    StreamClosed {
+        /// Which stream.
+        stream: StreamId,
     },
     /// A batch of [`Output::Disk`] is done, or failed.
     DiskDone {
@@ -58,6 +85,20 @@ pub enum Output {
         id: RequestId,
         /// What came of it. [`Error::effect`] tells whether a refusal is final.
         result: Result<Response, Error>,
+    },
+    /// Say something on a stream, after what was said before. Uses one credit.
+    Watch {
+        /// Which stream.
+        stream: StreamId,
+        /// What to say.
+        response: WatchResponse,
+    },
+    /// End a stream, after what was said before. Nothing more comes on it.
+    StreamEnded {
+        /// Which stream.
+        stream: StreamId,
+        /// Why.
+        end: StreamEnd,
     },
     /// Something that an observer may want to know. Nothing depends on it.
     Event(Event),
@@ -185,6 +226,8 @@ pub struct Status {
     pub is_joint: bool,
     /// Client requests that wait.
     pub pending: usize,
+    /// Watches.
+    pub watches: usize,
 }
 
 /// How far the life of a replica has come.

@@ -10,7 +10,8 @@
 //! 3. A client is told OK only after its own entry, known by its id, was applied here.
 //! 4. A linearizable read is answered from a state that holds all that was acknowledged before it was asked.
 //! 5. After a failed sync nothing more is promised: the replica stops.
-//! 6. A member whose disk is new takes part only after a majority of the others has said that it never knew it by
+//! 6. A watch is told what is applied here: each event once, in order, whichever member serves it.
+//! 7. A member whose disk is new takes part only after a majority of the others has said that it never knew it by
 //!    another one.
 
 #![forbid(unsafe_code)]
@@ -36,6 +37,7 @@ pub mod snapshot;
 mod timeouts;
 mod transfer;
 pub mod wal;
+mod watches;
 mod writes;
 
 pub use crate::{

@@ -47,3 +47,6 @@ pub const SCRUB_STEPS: usize = 16;
 
 /// A learner is ready for promotion when it has this share of the leader's log, in percent (etcd's `readyPercent`).
 pub const LEARNER_READY_PERCENT: u64 = 90;
+
+/// Election timeouts without a leader after which the streams end whose clients mind (etcd's `maxNoLeaderCnt`).
+pub const WATCH_LEADERLESS_ELECTIONS: u64 = 3;

@@ -104,6 +104,7 @@ impl Replica {
                 }
             };
             self.raft.mut_store().on_applied(index, term);
+            self.tell_watches();
             let event = Event::Applied {
                 index: Index(index),
                 term: Term(term),

@@ -7,6 +7,7 @@
 //! | time | this one |
 //! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs` for those that are ours |
 //! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs` |
+//! | streams and watches | `watches.rs` |
 //! | the disk | `persistence.rs` |
 //!
 //! After every input, `ready.rs` carries out what raft-rs wants done, and this file settles what follows from it.
@@ -26,6 +27,7 @@ use crate::{
     timeouts,
     transfer::{Incoming, Transfers},
     wal::Wal,
+    watches::Watching,
     writes::Writes,
 };
 use raft::{
@@ -51,6 +53,7 @@ pub struct Replica {
     pub(crate) reads: Reads,
     pub(crate) lessor: Lessor,
     pub(crate) lease_grants: Grants,
+    pub(crate) watching: Watching,
     /// Members that were removed, as of the applied index. Their ids are never used again.
     pub(crate) removed: BTreeSet<NodeId>,
     pub(crate) transfers: Transfers,
@@ -91,6 +94,8 @@ impl Replica {
     pub(crate) fn assemble(parts: Parts) -> Self {
         let seen =
             Seen { role: StateRole::Follower, term: parts.raft.raft.term, leader: INVALID_ID };
+        let watching =
+            Watching::new(&parts.config.tuning, parts.store.revision(), parts.config.mutations);
         let mut replica = Self {
             config: parts.config,
             phase: Phase::Starting,
@@ -103,6 +108,7 @@ impl Replica {
             reads: Reads::default(),
             lessor: Lessor::default(),
             lease_grants: Grants::default(),
+            watching,
             removed: parts.removed,
             transfers: Transfers::default(),
             incoming: None,
@@ -131,6 +137,12 @@ impl Replica {
             Input::Tick => {}
             Input::Message(envelope) => self.on_message(envelope),
             Input::Request { id, request } => self.on_request(id, request),
+            Input::StreamOpened { stream, require_leader } => {
+                self.on_stream_opened(stream, require_leader);
+            }
+            Input::StreamReady { stream, credit } => self.on_stream_ready(stream, credit),
+            Input::Watch { stream, request } => self.on_watch(stream, request),
+            Input::StreamClosed { stream } => self.on_stream_closed(stream),
             Input::DiskDone { write, result } => self.on_disk_done(write, result),
         }
         if self.phase != Phase::Stopped {
@@ -145,7 +157,8 @@ impl Replica {
         let ticks = if self.is_waiting() { 1 } else { self.quiet_ticks() };
         let tick = self.ticked.after(ticks * self.tick_nanos());
         let lease = self.lessor.next_wake(self.now, self.tick_nanos());
-        lease.map_or(tick, |lease| tick.min(lease))
+        let watch = self.watching.next_wake(self.now);
+        [lease, watch].into_iter().flatten().fold(tick, Ord::min)
     }
 
     /// What the replica looks like from outside.
@@ -168,6 +181,7 @@ impl Replica {
             transfers: raft.lead_transferee.is_some(),
             is_joint: !log.conf_state().voters_outgoing.is_empty(),
             pending: self.pending(),
+            watches: self.watching.len(),
         }
     }
 
@@ -211,6 +225,7 @@ impl Replica {
         self.on_transfer_tick();
         self.on_incoming_tick();
         self.on_compaction_tick();
+        self.on_watch_tick();
     }
 
     /// A follower that cannot write must not stand for election, and one that is its own quorum would lead on entries
@@ -396,6 +411,7 @@ impl Replica {
             self.pump_transfers();
             self.pump_compaction();
         }
+        self.pump_watches();
         self.flush();
     }
 

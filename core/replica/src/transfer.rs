@@ -409,6 +409,7 @@ impl Replica {
             file_checksum: incoming.framer.checksum,
             installed: true,
         }));
+        self.move_watches();
         self.persistence.require();
         if self.config.mutations.has(Mutation::SnapshotStateSplit) {
             self.persistence.skip_hard_state_once();

@@ -29,6 +29,7 @@ scripts! {
     member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_no_campaign torn_tail damage_refused single_node fsync_failure
     disk_full disk_stalled wiped_member not_leader full_queue
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
+    watch_events watch_slow watch_compaction watch_progress watch_snapshot watch_streams
 }
 
 fn play(name: &str) {

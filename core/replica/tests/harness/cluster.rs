@@ -10,7 +10,7 @@ use std::{
 };
 use whitewater_api::{
     ClusterId, DiskError, DiskOp, Error, Incarnation, Index, Monotonic, NodeId, Process, Request,
-    RequestId, Response, Tuning, WriteId,
+    RequestId, Response, StreamId, Tuning, WatchRequest, WriteId,
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
@@ -142,6 +142,12 @@ impl Cluster {
         id
     }
 
+    /// A client says something on a stream of watches.
+    pub(crate) fn watch(&mut self, node: NodeId, stream: StreamId, request: WatchRequest) {
+        self.say(&format!("{stream} {request} -> {node}"));
+        self.step(node, Input::Watch { stream, request });
+    }
+
     /// Time passes at a node: one tick.
     pub(crate) fn tick(&mut self, id: NodeId) {
         let tick = self.tuning.tick_ms * 1_000_000;
@@ -193,6 +199,12 @@ impl Cluster {
                     let doubled = self.replies.insert(request, result).is_some();
                     assert!(!doubled, "answered twice: {line}");
                     self.say(&line);
+                }
+                Output::Watch { stream, response } => {
+                    self.say(&format!("{id} {stream} {response}"));
+                }
+                Output::StreamEnded { stream, end } => {
+                    self.say(&format!("{id} {stream} is ended: {end}"));
                 }
                 Output::Event(event) => {
                     if let Event::Members { index, voters, learners, .. } = &event

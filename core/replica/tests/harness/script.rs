@@ -18,6 +18,9 @@
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
 //! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
+//! | `stream n1 s1 [credit=100] [require_leader=yes]`, `credit n1 s1 5`, `close n1 s1` | a stream of watches |
+//! | `watch n1 s1 PREFIX [id=] [start=] [with="prev progress fragment no-put no-delete"]` | opens a watch; `cancel n1 s1 ID`, `progress n1 s1` |
+//! | `multi n1 "put k v" "delete k"` | a transaction of these |
 //! | `fill n1 10 [bytes=100]` | so many puts of so large values to four keys |
 //! | `status`, `dump n1`, `files n1` | what is there |
 //! | `equal` | whether all running replicas have the same store |
@@ -27,14 +30,15 @@ use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
     FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MemberChange, NodeId, Request,
-    RequestId, Revision, Tuning,
+    RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
     },
+    watch::WatchCreate,
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_replica::{Boot, Envelope, wal::Wal};
+use whitewater_replica::{Boot, Envelope, Input, wal::Wal};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -80,6 +84,9 @@ impl Runner for Script {
             "disk" => self.set_disk(&mut args)?,
             "crash" | "restart" | "wipe" | "corrupt" => self.harm(&command.name, &mut args)?,
             "status" | "dump" | "files" | "equal" => self.look(&command.name, &mut args)?,
+            "stream" | "credit" | "close" | "watch" | "cancel" | "progress" => {
+                self.watch(&command.name, &mut args)?;
+            }
             "fill" => self.fill(&mut args)?,
             _ => self.ask(&command.name, &mut args)?,
         }
@@ -235,6 +242,35 @@ impl Script {
                 self.cluster.work_disk_once(id);
             }
         }
+        Ok(())
+    }
+
+    fn watch(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let node = node(args)?;
+        let name = args.next_pos().ok_or("which stream?")?;
+        let stream = StreamId(name.strip_prefix('s').ok_or("streams are s1, s2 ..")?.parse()?);
+        let request = match verb {
+            "stream" => {
+                let credit = key(args, "credit")?.unwrap_or(100);
+                let require_leader = args.take_key("require_leader") == Some("yes");
+                self.cluster.step(node, Input::StreamOpened { stream, require_leader });
+                self.cluster.step(node, Input::StreamReady { stream, credit });
+                return Ok(());
+            }
+            "credit" => {
+                let credit = positional(args)?;
+                self.cluster.step(node, Input::StreamReady { stream, credit });
+                return Ok(());
+            }
+            "close" => {
+                self.cluster.step(node, Input::StreamClosed { stream });
+                return Ok(());
+            }
+            "cancel" => WatchRequest::Cancel(WatchId(positional(args)?)),
+            "progress" => WatchRequest::Progress,
+            _ => WatchRequest::Create(watch_create(args)?),
+        };
+        self.cluster.watch(node, stream, request);
         Ok(())
     }
 
@@ -448,6 +484,20 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
             Request::Lease(LeaseRequest::TimeToLive { lease: lease(next()?)?, keys: true })
         }
         "leases" => Request::Lease(LeaseRequest::List),
+        "multi" => {
+            let mut success = Vec::new();
+            while let Some(text) = args.next_pos() {
+                success.push(match text.split(' ').collect::<Vec<_>>()[..] {
+                    ["put", key, value] => TxnOp::Put(PutRequest::new(key, value)),
+                    ["delete", key] => TxnOp::DeleteRange(DeleteRangeRequest {
+                        range: KeyRange::single(key),
+                        prev_kv: false,
+                    }),
+                    _ => return Err(format!("no operation {text}").into()),
+                });
+            }
+            Request::Txn(TxnRequest { compares: Vec::new(), success, failure: Vec::new() })
+        }
         "compact" => Request::Compact(CompactRequest {
             revision: Revision(next()?.parse()?),
             physical: false,
@@ -463,6 +513,24 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
         "move-leader" => Request::MoveLeader(parse_node(next()?)?),
         _ => return Err(format!("no verb {verb}").into()),
     })
+}
+
+fn watch_create(args: &mut ArgumentConsumer) -> Outcome<WatchCreate> {
+    let range = KeyRange::prefix(args.next_pos().ok_or("of which keys?")?);
+    let mut create = WatchCreate::new(range);
+    create.watch = WatchId(key(args, "id")?.unwrap_or(0));
+    create.start = Revision(key(args, "start")?.unwrap_or(0));
+    for word in args.take_key("with").unwrap_or_default().split_whitespace() {
+        match word {
+            "prev" => create.prev_kv = true,
+            "progress" => create.progress = true,
+            "fragment" => create.fragment = true,
+            "no-put" => create.no_put = true,
+            "no-delete" => create.no_delete = true,
+            _ => return Err(format!("no watch with {word}").into()),
+        }
+    }
+    Ok(create)
 }
 
 fn parse_node(text: &str) -> Outcome<NodeId> {
