@@ -24,6 +24,7 @@ pub mod seed;
 pub mod signature;
 pub mod time;
 pub mod trace;
+pub mod watcher;
 
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
@@ -39,4 +40,5 @@ pub use crate::{
     signature::{FailureClass, Signature},
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
+    watcher::{PlannedWatch, WatcherPlan},
 };

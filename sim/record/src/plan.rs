@@ -3,7 +3,8 @@
 mod text;
 
 use crate::{
-    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span, profile,
+    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span,
+    WatcherPlan, profile,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -43,6 +44,9 @@ pub struct Plan {
     /// The clients.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientPlan>,
+    /// The clients that watch.
+    #[serde(default, rename = "watcher", skip_serializing_if = "Vec::is_empty")]
+    pub watchers: Vec<WatcherPlan>,
 }
 
 /// The machines of a run.
@@ -161,6 +165,15 @@ impl Plan {
                     format!("client[{i}].home"),
                     format!("{} is not a member", client.home),
                 );
+            }
+        }
+        for (i, watcher) in self.watchers.iter().enumerate() {
+            if watcher.home.0 == 0 || watcher.home.0 > self.cluster.nodes {
+                let reason = format!("{} is not a member", watcher.home);
+                return field(format!("watcher[{i}].home"), reason);
+            }
+            if watcher.window == 0 {
+                return field(format!("watcher[{i}].window"), "0 lets nothing through".into());
             }
         }
         for name in &self.mutations {

@@ -71,6 +71,8 @@ pub const MESSAGES: &[&str] = &[
 pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];
 /// Ends of an operation.
 pub const OUTCOMES: &[&str] = &["ok", "fail", "info"];
+/// What goes over a stream of watches, or befalls it.
+pub const WATCHES: &[&str] = &["sent", "created", "events", "progress", "canceled", "broken"];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk"];
 const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk"];
@@ -146,6 +148,7 @@ rows! {
     Heal, "heal", [], "The safety phase ends; all is healed.";
     Violation, "violation", ["code"], "An invariant is broken for the first time.";
     End, "end", ["events"], "The run ends.";
+    Watch, "watch", ["process", "stream", "message": WATCHES, "watch", "revision", "digest"], "A watcher sends, takes or notices something on a stream of its own.";
 }
 
 /// The events of a run: always their hash and number, and themselves if they are kept.

@@ -1,8 +1,12 @@
 //! All that will happen, by time.
 
-use crate::{asking::Answer, lifecycle::Hold};
+use crate::{
+    asking::Answer,
+    lifecycle::Hold,
+    streams::{Down, Up},
+};
 use std::{cmp::Reverse, collections::BinaryHeap};
-use whitewater_api::{NodeId, Request, RequestId, WriteId};
+use whitewater_api::{NodeId, Request, RequestId, StreamId, WriteId};
 use whitewater_record::SimTime;
 use whitewater_replica::Envelope;
 
@@ -23,6 +27,18 @@ pub(crate) enum Due {
     Wake { node: NodeId, epoch: u64, generation: u64 },
     /// A client does its next operation.
     Client { client: usize },
+    /// Something that a watcher sent reaches its node.
+    Up { stream: StreamId, packet: Up },
+    /// Something that a node sent reaches the watcher.
+    Down { stream: StreamId, packet: Down },
+    /// A node looks whether the watcher of a stream is still there.
+    StreamIdle { stream: StreamId },
+    /// A watcher opens a stream.
+    WatcherOpens { watcher: usize },
+    /// A watcher sees to its stream.
+    WatcherTick { watcher: usize, stream: StreamId },
+    /// A slow watcher takes a message.
+    WatcherTakes { watcher: usize, stream: StreamId },
     /// An admin asks again.
     Admin { fault: usize },
     /// A fault of the plan begins.

@@ -27,6 +27,8 @@ pub(crate) enum Asker {
     Admin(usize),
     /// The probes of the liveness phase.
     Probe,
+    /// A watcher of the plan. It has streams, and asks for nothing else.
+    Watcher(usize),
 }
 
 /// All processes of a run, by id from 1.
@@ -50,19 +52,22 @@ impl Processes {
 
 impl World {
     /// The machine of whoever asks.
-    fn port(&self, asker: Asker) -> Port {
+    pub(crate) fn port(&self, asker: Asker) -> Port {
         let (clients, faults) = (self.plan.clients.len(), self.plan.faults.len());
         let place = match asker {
             Asker::Client(client) => client,
             Asker::Admin(fault) => clients + fault,
             Asker::Probe => clients + faults,
+            Asker::Watcher(watcher) => clients + faults + 1 + watcher,
         };
         Port::client(u16::try_from(place).expect("clients and faults are fewer than ports"))
     }
 
-    /// The machines of the plan's clients.
+    /// The machines of the plan's clients and watchers.
     pub(crate) fn client_ports(&self) -> Vec<Port> {
-        (0..self.plan.clients.len()).map(|client| self.port(Asker::Client(client))).collect()
+        let clients = (0..self.plan.clients.len()).map(Asker::Client);
+        let watchers = (0..self.plan.watchers.len()).map(Asker::Watcher);
+        clients.chain(watchers).map(|asker| self.port(asker)).collect()
     }
 
     /// Sends a request.
@@ -98,7 +103,7 @@ impl World {
                 let pending = self.clients[client].pending.filter(|pending| pending.wire == id);
                 pending.map(|pending| pending.floor)
             }
-            Asker::Admin(_) => None,
+            Asker::Admin(_) | Asker::Watcher(_) => None,
             Asker::Probe => self.recovery.floor(id),
         }
     }
@@ -109,6 +114,7 @@ impl World {
             Asker::Client(client) => self.on_client_answer(client, id, Some(answer)),
             Asker::Admin(fault) => self.on_admin_answer(fault, id, Some(&answer)),
             Asker::Probe => self.on_probe_answer(id, Some(answer)),
+            Asker::Watcher(_) => unreachable!("a watcher asks for nothing"),
         }
     }
 
@@ -118,6 +124,7 @@ impl World {
             Asker::Client(client) => self.on_client_answer(client, id, None),
             Asker::Admin(fault) => self.on_admin_answer(fault, id, None),
             Asker::Probe => self.on_probe_answer(id, None),
+            Asker::Watcher(_) => unreachable!("a watcher asks for nothing"),
         }
     }
 }

@@ -312,6 +312,8 @@ impl World {
                     );
                     self.answer(node, id, Answer::Reply(result));
                 }
+                Output::Watch { stream, response } => self.say(stream, response),
+                Output::StreamEnded { stream, end: _ } => self.end_stream(stream),
                 Output::Event(event) => self.note_event(node, &event),
                 Output::Stop(reason) => {
                     self.on_stop(node, reason);

@@ -41,10 +41,12 @@ mod play;
 mod points;
 mod run;
 mod steps;
+mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod victims;
+mod watchers;
 mod world;
 
 pub use play::{Options, Run, play};

@@ -116,6 +116,7 @@ impl World {
         if was_up {
             self.todo.push_back(Act::Kill(node));
         }
+        self.break_streams(node, !power);
         if !power {
             for id in serving {
                 self.answer(node, id, Answer::Reset);

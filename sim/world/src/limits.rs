@@ -32,6 +32,21 @@ pub(crate) const RECOVERY_ALLOWANCE: Span = Span::seconds(5);
 /// ... and so much longer for each node, each of which is asked twice.
 pub(crate) const RECOVERY_PER_NODE: Span = Span::millis(500);
 
+/// A packet of a connection that was lost arrives so much later, when it was sent again.
+pub(crate) const RETRANSMISSION: Span = Span::millis(200);
+
+/// How often a watcher sees to its stream.
+pub(crate) const PING_EVERY: Span = Span::millis(100);
+
+/// How long a watcher hears nothing before it takes its stream for broken.
+pub(crate) const PING_PATIENCE: Span = Span::millis(1_000);
+
+/// How long a node hears nothing from a watcher before it forgets the stream.
+pub(crate) const STREAM_PATIENCE: Span = Span::seconds(3);
+
+/// How long a watcher waits before it opens another stream.
+pub(crate) const STREAM_BACKOFF: Span = Span::millis(50);
+
 /// Events at one moment; more means that two parts of the world chase each other.
 pub(crate) const EVENTS_PER_MOMENT_MAX: u32 = 1_000_000;
 

@@ -70,7 +70,11 @@ impl World {
         if self.phase != PhaseOfRun::Liveness {
             return;
         }
-        let missing = self.unsettled().or_else(|| self.unserved()).or_else(|| self.unequal());
+        let missing = self
+            .unsettled()
+            .or_else(|| self.unserved())
+            .or_else(|| self.unequal())
+            .or_else(|| self.unheard());
         let is_late = self.now >= self.recovery.deadline;
         if missing.is_none() || is_late {
             let bound = self.recovery.deadline;

@@ -172,5 +172,6 @@ pub(crate) const fn blank() -> Status {
         transfers: false,
         is_joint: false,
         pending: 0,
+        watches: 0,
     }
 }

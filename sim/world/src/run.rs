@@ -43,6 +43,7 @@ fn draw(world: &mut World, plan: &Plan) {
     }
     world.plan_faults();
     world.start_clients();
+    world.start_watchers();
     world.later(SimTime::ZERO + plan.duration, Due::Heal);
 }
 

@@ -1,10 +1,13 @@
 //! Whole simulations of small plans.
 
 use crate::{Options, Run, play};
-use whitewater_api::{MemberChange, NodeId, Tuning};
+use whitewater_api::{
+    MemberChange, NodeId, Process, Revision, Tuning, WatchId, WatchResponse, watch::WatchBody,
+};
 use whitewater_record::{
     ClientPlan, ClusterPlan, CrashPoint, DiskProfile, Fault, NetworkProfile, Plan, PlannedFault,
-    PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Trace, Verdict, Victim,
+    PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Step, Trace, Verdict, Victim,
+    WatchMessage, WatchRow, WatcherPlan,
     plan::PLAN_VERSION,
     trace::{MESSAGES, ROLES},
 };
@@ -35,6 +38,7 @@ fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
         timeout: Span::seconds(2),
         faults: Vec::new(),
         clients: clients.collect(),
+        watchers: Vec::new(),
     }
 }
 
@@ -272,4 +276,83 @@ fn sim_every_event_knows_its_cause_and_a_packed_trace_is_the_same() {
     played.trace.pack(&mut packed).unwrap();
     assert_eq!(Trace::unpack("packed", &packed).unwrap().rows(), rows);
     assert!(packed.len() < rows.len() * 12, "{} bytes for {} events", packed.len(), rows.len());
+}
+
+/// A watcher of everything at each node, one of them slow and one on the move.
+fn watched(seed: u64) -> Plan {
+    let mut plan = plan(seed, 10, 600);
+    let watch = |line: &str| line.parse().unwrap();
+    plan.watchers = (1..=3)
+        .map(|node| WatcherPlan {
+            home: NodeId(node),
+            watches: vec![watch("k prev progress"), watch("k1 no-put fragment"), watch("* from=2")],
+            starts: Span::millis(100 * node),
+            window: 4 * node,
+            pace: if node == 2 { Span::millis(40) } else { Span(0) },
+            asks: if node == 1 { Span::millis(500) } else { Span(0) },
+            moves: if node == 3 { Span::millis(1500) } else { Span(0) },
+            require_leader: node == 3,
+        })
+        .collect();
+    plan.cluster.tuning.watch_progress_ms = 300;
+    plan
+}
+
+/// The events of one watch in the order in which its watcher took them, streams after one another.
+fn told(run: &Run, process: Process, watch: WatchId) -> Vec<Revision> {
+    let rows = run.history.watches.iter().filter(|row| row.process == process);
+    let events = rows.filter_map(|row| match &row.message {
+        WatchMessage::Received(WatchResponse { watch: id, body, .. }) if *id == watch => match body
+        {
+            WatchBody::Events { events, .. } => Some(events.clone()),
+            WatchBody::Created | WatchBody::Progress | WatchBody::Canceled(_) => None,
+        },
+        WatchMessage::Received(_) | WatchMessage::Sent(_) | WatchMessage::Broken => None,
+    });
+    events.flatten().map(|event| event.kv.mod_revision).collect()
+}
+
+fn watchers(run: &Run) -> Vec<Process> {
+    let rows = run.history.watches.iter().map(|row| row.process);
+    rows.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+#[test]
+fn watchers_hear_of_everything_in_order() {
+    let mut plan = watched(1);
+    // A compaction would cancel the watches of whoever is behind.
+    for client in &mut plan.clients {
+        client.operations.retain(|operation| !matches!(operation.step, Step::Compact(_)));
+    }
+    let run = run(&plan);
+    let [first, slow, moving] = watchers(&run)[..] else { panic!("three watchers") };
+    let all = told(&run, first, WatchId(3));
+    assert!(all.len() > 100, "{} events", all.len());
+    assert!(all.is_sorted(), "out of order");
+    assert_eq!(all, told(&run, slow, WatchId(3)), "the slow one hears the same");
+    assert_eq!(all, told(&run, moving, WatchId(3)), "and so does the one on the move");
+    let broken = |row: &&WatchRow| row.message == WatchMessage::Broken;
+    assert!(run.history.watches.iter().filter(broken).count() >= 5, "nobody moved");
+}
+
+#[test]
+fn watchers_survive_faults_and_play_again() {
+    let mut plan = watched(2);
+    plan.network.loss_ppm = 10_000;
+    let shape = Shape::Isolate(Victim::Leader);
+    plan.faults = vec![
+        fault(2_000, 1_500, Fault::Crash { victim: Victim::Follower(0), power: false }),
+        fault(4_000, 2_000, Fault::Pause { victim: Victim::Leader }),
+        fault(
+            7_000,
+            2_000,
+            Fault::Partition { shape, one_way: false, clients: true, flap: Span(0) },
+        ),
+    ];
+    let first = run(&plan);
+    assert_eq!(first.outcome.trace_hash, run(&plan).outcome.trace_hash);
+    for process in watchers(&first) {
+        let all = told(&first, process, WatchId(3));
+        assert!(all.is_sorted() && all.len() > 50, "{process}: {} events", all.len());
+    }
 }

@@ -1,0 +1,320 @@
+//! The watchers of a run: clients that hold a stream of watches open and record what they are told.
+
+use crate::{
+    agenda::Due,
+    asking::Asker,
+    limits,
+    streams::{Down, Up},
+    world::{PhaseOfRun, World},
+};
+use std::collections::VecDeque;
+use whitewater_api::{
+    NodeId, Process, Revision, StreamId, WatchId, WatchRequest, WatchResponse,
+    watch::{CancelReason, EventKind, WatchBody, WatchCreate},
+};
+use whitewater_record::{Mixer, RowKind, SimTime, Span, WatchMessage, WatchRow, WatcherPlan};
+
+/// The state of one watcher.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    process: Process,
+    /// The node that it is at, or goes to next.
+    node: NodeId,
+    /// How many streams it has opened.
+    streams: u32,
+    /// The stream that is open.
+    stream: Option<StreamId>,
+    /// When it last heard anything from its node.
+    heard: SimTime,
+    /// Messages that have come and that it has not taken.
+    inbox: VecDeque<WatchResponse>,
+    is_taking: bool,
+    /// Messages that it took since it last said that there is room.
+    taken: u64,
+    /// By the plan's order.
+    watches: Vec<Watched>,
+    next_question: SimTime,
+    next_move: SimTime,
+}
+
+/// How far a watch has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    /// The first revision that it has not been told of; `None` before it was ever open.
+    next: Option<Revision>,
+    /// Whether it is open on this stream.
+    is_open: bool,
+}
+
+impl Watcher {
+    fn new(process: Process, plan: &WatcherPlan) -> Self {
+        Self {
+            process,
+            node: plan.home,
+            streams: 0,
+            stream: None,
+            heard: SimTime::ZERO,
+            inbox: VecDeque::new(),
+            is_taking: false,
+            taken: 0,
+            watches: vec![Watched::default(); plan.watches.len()],
+            next_question: SimTime::ZERO,
+            next_move: SimTime::NEVER,
+        }
+    }
+
+    /// The watch with that number on the stream. The client chooses the numbers.
+    fn watched(&mut self, watch: WatchId) -> Option<&mut Watched> {
+        self.watches.get_mut(usize::try_from(watch.0 - 1).ok()?)
+    }
+
+    /// What all its watches have been told.
+    fn told(&self) -> Revision {
+        let nexts = self.watches.iter().map(|watched| watched.next.unwrap_or(Revision(1)));
+        Revision(nexts.min().unwrap_or(Revision(u64::MAX)).0 - 1)
+    }
+}
+
+impl World {
+    /// Spawns all watchers and plans their first streams.
+    pub(crate) fn start_watchers(&mut self) {
+        for (index, plan) in self.plan.clone().watchers.iter().enumerate() {
+            let process = self.processes.spawn(Asker::Watcher(index));
+            self.watchers.push(Watcher::new(process, plan));
+            self.later(self.now + plan.starts, Due::WatcherOpens { watcher: index });
+        }
+    }
+
+    /// A watcher opens a stream, and all its watches on it.
+    pub(crate) fn on_watcher_opens(&mut self, index: usize) {
+        let plan = self.plan.watchers[index].clone();
+        let (now, node) = (self.now, self.watchers[index].node);
+        let stream = self.connect(index, node);
+        let watcher = &mut self.watchers[index];
+        watcher.stream = Some(stream);
+        watcher.streams += 1;
+        (watcher.heard, watcher.taken) = (now, 0);
+        watcher.next_question = if plan.asks == Span(0) { SimTime::NEVER } else { now + plan.asks };
+        watcher.next_move = if plan.moves == Span(0) { SimTime::NEVER } else { now + plan.moves };
+        self.send_up(stream, Up::Open { require_leader: plan.require_leader });
+        self.send_up(stream, Up::Ready(plan.window));
+        for place in 0..plan.watches.len() {
+            self.create_watch(index, stream, place);
+        }
+        self.later(now + limits::PING_EVERY, Due::WatcherTick { watcher: index, stream });
+    }
+
+    fn create_watch(&mut self, index: usize, stream: StreamId, place: usize) {
+        let planned = self.plan.watchers[index].watches[place].0.clone();
+        let watch = WatchId(i64::try_from(place + 1).expect("watches of a plan are few"));
+        let start = self.watchers[index].watches[place].next.unwrap_or(planned.start);
+        let create = WatchCreate { watch, start, ..planned };
+        self.send_watch(index, stream, WatchRequest::Create(create));
+    }
+
+    fn send_watch(&mut self, index: usize, stream: StreamId, request: WatchRequest) {
+        self.record_watch(index, WatchMessage::Sent(request.clone()));
+        self.send_up(stream, Up::Say(request));
+    }
+
+    /// A watcher looks whether its node is still there, and whether it wants to ask or to leave.
+    pub(crate) fn on_watcher_tick(&mut self, index: usize, stream: StreamId) {
+        let now = self.now;
+        self.cause = None;
+        let watcher = &self.watchers[index];
+        if watcher.stream != Some(stream) {
+            return;
+        }
+        let is_recovering = self.phase != PhaseOfRun::Safety;
+        // A member that was removed goes on telling what it knows, and learns nothing.
+        let is_lost = is_recovering && !self.observer.members().everybody().contains(&watcher.node);
+        if now.since(watcher.heard) >= limits::PING_PATIENCE || now >= watcher.next_move || is_lost
+        {
+            return self.break_stream(index);
+        }
+        if now >= watcher.next_question || is_recovering {
+            let asks = self.plan.watchers[index].asks;
+            self.watchers[index].next_question =
+                if asks == Span(0) { SimTime::NEVER } else { now + asks };
+            self.send_watch(index, stream, WatchRequest::Progress);
+        }
+        self.send_up(stream, Up::Ping);
+        self.later(now + limits::PING_EVERY, Due::WatcherTick { watcher: index, stream });
+    }
+
+    /// Something has come on the stream that the watcher has open.
+    pub(crate) fn on_watcher_packet(&mut self, index: usize, stream: StreamId, packet: Down) {
+        let pace = self.pace(index);
+        let watcher = &mut self.watchers[index];
+        watcher.heard = self.now;
+        match packet {
+            Down::Pong => {}
+            Down::Reset | Down::End => self.break_stream(index),
+            Down::Say(response) => {
+                watcher.inbox.push_back(response);
+                if pace == Span(0) {
+                    self.take_all(index, stream);
+                } else if !watcher.is_taking {
+                    watcher.is_taking = true;
+                    self.later(self.now + pace, Due::WatcherTakes { watcher: index, stream });
+                }
+            }
+        }
+    }
+
+    /// A slow watcher takes a message.
+    pub(crate) fn on_watcher_takes(&mut self, index: usize, stream: StreamId) {
+        if self.watchers[index].stream != Some(stream) {
+            return;
+        }
+        self.cause = None;
+        let pace = self.pace(index);
+        self.take_one(index, stream);
+        if pace == Span(0) {
+            self.take_all(index, stream);
+        }
+        let watcher = &mut self.watchers[index];
+        watcher.is_taking = !watcher.inbox.is_empty();
+        if watcher.is_taking {
+            self.later(self.now + pace, Due::WatcherTakes { watcher: index, stream });
+        }
+    }
+
+    /// Once all is healed nobody dawdles.
+    fn pace(&self, index: usize) -> Span {
+        if self.phase == PhaseOfRun::Safety { self.plan.watchers[index].pace } else { Span(0) }
+    }
+
+    fn take_all(&mut self, index: usize, stream: StreamId) {
+        while self.watchers[index].stream == Some(stream) && self.take_one(index, stream) {}
+    }
+
+    /// Takes the next message, if there is one.
+    fn take_one(&mut self, index: usize, stream: StreamId) -> bool {
+        let Some(response) = self.watchers[index].inbox.pop_front() else { return false };
+        let window = self.plan.watchers[index].window;
+        let watcher = &mut self.watchers[index];
+        watcher.taken += 1;
+        if watcher.taken * 2 >= window {
+            let credit = std::mem::take(&mut watcher.taken);
+            self.send_up(stream, Up::Ready(credit));
+        }
+        self.record_watch(index, WatchMessage::Received(response.clone()));
+        self.learn(index, stream, &response);
+        true
+    }
+
+    /// What a message says of how far the watches have come.
+    fn learn(&mut self, index: usize, stream: StreamId, response: &WatchResponse) {
+        let (watch, revision) = (response.watch, response.header.revision);
+        let watcher = &mut self.watchers[index];
+        let reach = |watched: &mut Watched| watched.next = watched.next.max(Some(revision.next()));
+        match &response.body {
+            WatchBody::Created => {
+                if let Some(watched) = watcher.watched(watch) {
+                    watched.is_open = true;
+                    watched.next.get_or_insert(revision.next());
+                }
+            }
+            WatchBody::Progress if watch == WatchId::ALL => {
+                watcher.watches.iter_mut().filter(|watched| watched.is_open).for_each(reach);
+            }
+            WatchBody::Progress | WatchBody::Events { fragment: false, .. } => {
+                watcher.watched(watch).into_iter().for_each(reach);
+            }
+            WatchBody::Events { fragment: true, .. } => {}
+            WatchBody::Canceled(reason) => {
+                let Some(watched) = watcher.watched(watch) else { return };
+                watched.is_open = false;
+                if let CancelReason::Compacted(compacted) = reason {
+                    // As a client does that reads the state anew: it goes on from the oldest that there is.
+                    watched.next = watched.next.max(Some(*compacted));
+                    let place = usize::try_from(watch.0 - 1).expect("it has a place");
+                    self.observer.tally.sometimes("watch canceled by compaction");
+                    self.create_watch(index, stream, place);
+                }
+            }
+        }
+    }
+
+    /// The stream is broken, or given up. The watcher goes to the next member.
+    fn break_stream(&mut self, index: usize) {
+        self.record_watch(index, WatchMessage::Broken);
+        let members = self.observer.members().everybody();
+        let watcher = &mut self.watchers[index];
+        let Some(stream) = watcher.stream.take() else { return };
+        let next = members.iter().copied().filter(|node| *node > watcher.node).min();
+        watcher.node = next.or(members.into_iter().min()).unwrap_or(watcher.node);
+        watcher.inbox.clear();
+        watcher.is_taking = false;
+        watcher.watches.iter_mut().for_each(|watched| watched.is_open = false);
+        self.disconnect(stream);
+        self.observer.tally.sometimes("watcher moved to another node");
+        self.later(self.now + limits::STREAM_BACKOFF, Due::WatcherOpens { watcher: index });
+    }
+
+    /// Who has not been told all that anybody was told of: the last event must not be lost either.
+    pub(crate) fn unheard(&self) -> Option<String> {
+        let behind = self.watchers.iter().find(|watcher| watcher.told() < self.acked);
+        behind.map(|watcher| {
+            let (process, node, told) = (watcher.process, watcher.node, watcher.told());
+            format!("the watcher {process} at {node} was told up to {told} of {}", self.acked)
+        })
+    }
+
+    fn record_watch(&mut self, index: usize, message: WatchMessage) {
+        let watcher = &self.watchers[index];
+        let (process, stream, node) = (watcher.process, watcher.streams - 1, watcher.node);
+        let numbers = [vec![u64::from(process.0), u64::from(stream)], numbers(&message)].concat();
+        match message {
+            WatchMessage::Sent(_) | WatchMessage::Broken => {
+                self.begin(RowKind::Watch, node.0, &numbers);
+            }
+            WatchMessage::Received(_) => self.row(RowKind::Watch, node.0, &numbers),
+        }
+        self.history.watches.push(WatchRow { process, stream, node, at: self.now, message });
+    }
+}
+
+/// A message for the trace: which it is, of which watch, at which revision, and a few words of what it says.
+fn numbers(message: &WatchMessage) -> Vec<u64> {
+    let mut mixer = Mixer::default();
+    let mut add = |word: u64, bytes: &[u8]| {
+        mixer.add(word);
+        for chunk in bytes.chunks(8) {
+            mixer.add(chunk.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    };
+    let (kind, watch, revision) = match message {
+        WatchMessage::Sent(request) => {
+            add(1, request.to_string().as_bytes());
+            let watch = match request {
+                WatchRequest::Create(create) => create.watch,
+                WatchRequest::Cancel(watch) => *watch,
+                WatchRequest::Progress => WatchId::ALL,
+            };
+            (0, watch, Revision(0))
+        }
+        WatchMessage::Received(WatchResponse { header, watch, body }) => {
+            let kind = match body {
+                WatchBody::Created => 1,
+                WatchBody::Events { events, fragment } => {
+                    add(u64::from(*fragment), &[]);
+                    for event in events {
+                        add(u64::from(event.kind == EventKind::Delete), event.kv.key.as_slice());
+                        add(event.kv.mod_revision.0, event.kv.value.as_slice());
+                    }
+                    2
+                }
+                WatchBody::Progress => 3,
+                WatchBody::Canceled(reason) => {
+                    add(1, reason.to_string().as_bytes());
+                    4
+                }
+            };
+            (kind, *watch, header.revision)
+        }
+        WatchMessage::Broken => (5, WatchId::ALL, Revision(0)),
+    };
+    vec![kind, watch.0.cast_unsigned(), revision.0, mixer.finish()]
+}
