@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "watches need a part of what the tests share")]
 mod common;
 
 mod client;
@@ -230,7 +231,7 @@ impl World {
             Step::Read(request) => {
                 let _answer = self.member.read(request);
             }
-            Step::Snapshot | Step::EndSnapshot => {}
+            Step::Checkpoint(_) | Step::Snapshot | Step::EndSnapshot => {}
         }
     }
 
