@@ -333,6 +333,7 @@ impl Replica {
             if self.store.revoke(id).is_err() {
                 self.sometimes("lease ended past the log was gone");
             }
+            self.tell_watches();
         }
     }
 }
