@@ -150,7 +150,8 @@ pub fn is_story(row: &Row, before: Option<(u64, u64)>) -> bool {
         | RowKind::Reply
         | RowKind::Complete
         | RowKind::Cut
-        | RowKind::Join => false,
+        | RowKind::Join
+        | RowKind::Watch => false,
     }
 }
 
@@ -211,6 +212,7 @@ pub fn follow(rows: &[Row], operations: &[(u64, u64)], index: Option<u64>) -> Ve
             | RowKind::Join
             | RowKind::FaultOff
             | RowKind::Heal
+            | RowKind::Watch
             | RowKind::End => false,
         };
         if is_followed {

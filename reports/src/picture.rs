@@ -80,7 +80,7 @@ impl Picture {
         }
         match row.kind {
             // These name the node where a client is, which may never have been started.
-            RowKind::Invoke | RowKind::Complete => {}
+            RowKind::Invoke | RowKind::Complete | RowKind::Watch => {}
             RowKind::Boot => {
                 let epoch_before = self.nodes.remove(&row.node).unwrap_or_default();
                 let node = NodePicture {

@@ -48,6 +48,7 @@ pub fn sentence(row: &Row, picture: &Picture, plan: &Plan) -> String {
         RowKind::Complete if c == 0 => format!("p{a}#{b} is ok at r{d}"),
         RowKind::Complete if c == 1 => format!("p{a}#{b} failed"),
         RowKind::Complete => format!("p{a}#{b} has no answer"),
+        RowKind::Watch => watch(node, word(2), row.fields),
         RowKind::FaultOn => format!("fault {a} {}{}", fault(plan, a), on(b)),
         RowKind::FaultOff => format!("fault {a} {}{} ends", fault(plan, a), on(b)),
         RowKind::Cut => format!("n{b} -> n{c} is cut: {}", sides(picture)),
@@ -71,6 +72,16 @@ fn message(kind: &str, term: u64, index: u64, more: u64) -> String {
         "hello" | "welcome" | "ghost" => kind.to_owned(),
         "read-index-ok" => format!("{kind} {more}"),
         _ => format!("{kind}, term {term}"),
+    }
+}
+
+fn watch(node: u64, what: &str, [process, stream, _, watch, revision, _]: [u64; 6]) -> String {
+    let who = format!("p{process}.{stream} at n{node}");
+    match what {
+        "broken" => format!("{who}: the stream breaks"),
+        "sent" => format!("{who}: asks"),
+        "events" => format!("{who}: w{watch} sees events up to r{revision}"),
+        _ => format!("{who}: w{watch} {what} at r{revision}"),
     }
 }
 

@@ -4,8 +4,8 @@
 //! run at a revision, and each thing that its answer says is compared on the way.
 
 use crate::{
-    case::{Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn},
-    recorded::UNRECORDED,
+    case::{Case, Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn},
+    recorded::Recorded,
 };
 use std::cmp::Ordering;
 use whitewater_api::request::{CompareTarget, Relation, SortTarget};
@@ -28,6 +28,8 @@ pub(crate) struct Model<'a> {
     log: Vec<(u64, u32)>,
     /// The bytes of the values by number, for sorting and for compares.
     values: &'a [&'a [u8]],
+    /// What the answers can be held to.
+    recorded: Recorded,
 }
 
 /// An answer says something else than the model.
@@ -50,9 +52,10 @@ pub(crate) enum Mismatch {
 }
 
 impl<'a> Model<'a> {
-    /// An empty store of `keys` keys.
-    pub(crate) fn new(keys: usize, values: &'a [&'a [u8]]) -> Self {
-        Self { chains: vec![Vec::new(); keys], log: Vec::new(), values }
+    /// An empty store.
+    pub(crate) fn new(case: &'a Case) -> Self {
+        let (chains, recorded) = (vec![Vec::new(); case.keys.len()], Recorded::new(case));
+        Self { chains, log: Vec::new(), values: &case.values, recorded }
     }
 
     /// What `key` held at `revision`.
@@ -105,7 +108,7 @@ impl<'a> Model<'a> {
         let old = self.at(put.key, revision).copied();
         if let Some(answer) = put.answer {
             // Not asked for, not shown.
-            expect_kv(put.key, answer.prev_kv, old.filter(|_| put.prev_kv))?;
+            self.expect_kv(put.key, answer.prev_kv, old.filter(|_| put.prev_kv))?;
         }
         let cell = match old {
             Some(old) => Cell {
@@ -129,7 +132,7 @@ impl<'a> Model<'a> {
                 && let Some(answer) = &delete.answer
             {
                 let saw = answer.prev_kvs.get(deleted).copied();
-                expect_kv(key, saw.filter(|saw| saw.key == key), Some(old))?;
+                self.expect_kv(key, saw.filter(|saw| saw.key == key), Some(old))?;
             }
             deleted += 1;
             self.write(key, revision, None);
@@ -202,7 +205,7 @@ impl<'a> Model<'a> {
             let Some(cell) = self.at(key, at) else { continue };
             count += 1;
             if count <= limit {
-                expect_kv(key, shown.next().copied(), Some(*cell))?;
+                self.expect_kv(key, shown.next().copied(), Some(*cell))?;
             }
         }
         if let Some(saw) = shown.next() {
@@ -242,7 +245,7 @@ impl<'a> Model<'a> {
                 let is_empty = self.values[saw.value as usize].is_empty();
                 cell.value = if is_empty { saw.value } else { cell.value };
             }
-            expect_kv(key, saw, Some(cell))?;
+            self.expect_kv(key, saw, Some(cell))?;
         }
         expect_length(answer.kvs.len(), kvs.len())?;
         expect_totals(answer.count, answer.more, count, is_cut)
@@ -260,6 +263,22 @@ impl<'a> Model<'a> {
         }
     }
 
+    fn expect_kv(&self, key: u32, saw: Option<SeenKv>, is: Option<Cell>) -> Result<(), Mismatch> {
+        let told = self.recorded;
+        let is_same = match (&saw, &is) {
+            (None, None) => true,
+            (Some(saw), Some(is)) => {
+                saw.key == key
+                    && saw.value == is.value
+                    && saw.modified == is.modified
+                    && (saw.create == is.create || !told.create)
+                    && (saw.version == is.version || !told.version)
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if is_same { Ok(()) } else { Err(Mismatch::Kv { key, saw, is }) }
+    }
+
     /// The keys of `keys` that are there.
     pub(crate) fn present(&self, keys: Keys, revision: u64) -> impl Iterator<Item = u32> {
         keys.iter().filter(move |key| self.at(*key, revision).is_some())
@@ -274,21 +293,6 @@ pub(crate) fn relates(relation: Relation, ordering: Ordering) -> bool {
         Relation::Less => ordering.is_lt(),
         Relation::Greater => ordering.is_gt(),
     }
-}
-
-fn expect_kv(key: u32, saw: Option<SeenKv>, is: Option<Cell>) -> Result<(), Mismatch> {
-    let is_same = match (&saw, &is) {
-        (None, None) => true,
-        (Some(saw), Some(is)) => {
-            saw.key == key
-                && saw.value == is.value
-                && (saw.create == is.create || saw.create == UNRECORDED)
-                && saw.modified == is.modified
-                && (saw.version == is.version || saw.version == UNRECORDED)
-        }
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    if is_same { Ok(()) } else { Err(Mismatch::Kv { key, saw, is }) }
 }
 
 fn expect_length(saw: usize, is: usize) -> Result<(), Mismatch> {

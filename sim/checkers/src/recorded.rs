@@ -3,17 +3,29 @@
 
 use crate::case::Case;
 
-/// What stands in an answer for a number that nobody wrote down. No store answers so: revisions and versions begin at 1.
-pub(crate) const UNRECORDED: u64 = 0;
+/// Which numbers of keys the answers show. No store answers with zero: revisions and versions begin at 1. So one that is
+/// zero in every answer was left out by whoever wrote the history down; if one answer has it, all must.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) create: bool,
+    pub(crate) version: bool,
+}
 
-/// Whether the answers show creation revisions and versions. If one does, all must.
-pub(crate) fn tells_creations(case: &Case) -> bool {
-    let (mut shows_keys, mut shows_creations) = (false, false);
-    for op in &case.operations {
-        op.step.seen(&mut |kv| {
-            shows_keys = true;
-            shows_creations |= kv.create != UNRECORDED && kv.version != UNRECORDED;
-        });
+impl Recorded {
+    /// Looks at all answers.
+    pub(crate) fn new(case: &Case) -> Self {
+        let mut recorded = Self::default();
+        for op in &case.operations {
+            op.step.seen(&mut |kv| {
+                recorded.create |= kv.create != 0;
+                recorded.version |= kv.version != 0;
+            });
+        }
+        recorded
     }
-    shows_creations || !shows_keys
+
+    /// Whether they show which write created a key, and how often it was written since.
+    pub(crate) const fn tells_creations(self) -> bool {
+        self.create && self.version
+    }
 }

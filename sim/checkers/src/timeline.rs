@@ -41,12 +41,7 @@ impl<'a> Timeline<'a> {
         let bounds = Bounds::new(case, made(&writes));
         respects_real_time(case, &writes, &bounds)?;
         let is_dark = writes.iter().skip(2).any(|op| *op == NOBODY);
-        let mut timeline = Self {
-            model: Model::new(case.keys.len(), &case.values),
-            writes,
-            bounds,
-            unused: unknown,
-        };
+        let mut timeline = Self { model: Model::new(case), writes, bounds, unused: unknown };
         if !is_dark {
             Search::new(case, &mut timeline, false).run(budget)?;
             return Ok(timeline);

@@ -297,13 +297,14 @@ impl Minimum {
 struct Sizes {
     faults: usize,
     operations: usize,
+    watchers: usize,
     nodes: usize,
     settings: usize,
 }
 
 impl From<Items> for Sizes {
     fn from(items: Items) -> Self {
-        let Items { faults, operations, nodes, settings } = items;
-        Self { faults, operations, nodes, settings }
+        let Items { faults, operations, watchers, nodes, settings } = items;
+        Self { faults, operations, watchers, nodes, settings }
     }
 }

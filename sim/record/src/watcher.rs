@@ -39,6 +39,22 @@ const fn window() -> u64 {
     16
 }
 
+impl Default for WatcherPlan {
+    /// Watches nothing, from member 1, without haste.
+    fn default() -> Self {
+        Self {
+            home: NodeId(1),
+            watches: Vec::new(),
+            starts: Span(0),
+            window: window(),
+            pace: Span(0),
+            asks: Span(0),
+            moves: Span(0),
+            require_leader: false,
+        }
+    }
+}
+
 /// A watch in one line: a prefix (`*` for all keys), an optional revision to start from, and what else is wanted, as in
 /// `k from=5 prev progress no-put no-delete fragment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,6 +55,9 @@ pub(crate) fn without_node(plan: &Plan, node: u64) -> Option<Plan> {
     for client in &mut less.clients {
         client.home = moved(client.home).unwrap_or(NodeId(node.min(nodes - 1)));
     }
+    for watcher in &mut less.watchers {
+        watcher.home = moved(watcher.home).unwrap_or(NodeId(node.min(nodes - 1)));
+    }
     less.faults.retain_mut(|fault| match moved_fault(&fault.fault, &moved) {
         Some(fault_moved) => {
             fault.fault = fault_moved;
@@ -128,6 +131,16 @@ pub(crate) fn drop_orphans(plan: &mut Plan) {
         }
         plan.faults = kept;
     }
+}
+
+/// The plan without each of its watchers.
+pub(crate) fn fewer_watchers(plan: &Plan) -> Vec<Plan> {
+    let without = |place: usize| {
+        let mut less = plan.clone();
+        less.watchers.remove(place);
+        less
+    };
+    (0..plan.watchers.len()).map(without).collect()
 }
 
 /// The plan with fewer clients: without those that do nothing, or with two merged.

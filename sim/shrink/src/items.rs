@@ -11,6 +11,8 @@ pub struct Items {
     pub faults: usize,
     /// Operations of all clients.
     pub operations: usize,
+    /// Clients that do nothing but watch.
+    pub watchers: usize,
     /// Members at the start.
     pub nodes: usize,
     /// Settings of the network, the disks, the clocks and the replicas that are neither calm nor usual.
@@ -23,6 +25,7 @@ impl Items {
         Self {
             faults: plan.faults.len(),
             operations: plan.clients.iter().map(|client| client.operations.len()).sum(),
+            watchers: plan.watchers.len(),
             nodes: usize::try_from(plan.cluster.nodes).unwrap_or(usize::MAX),
             settings: settings::unusual(plan),
         }
@@ -30,7 +33,7 @@ impl Items {
 
     /// All of them.
     pub const fn total(&self) -> usize {
-        self.faults + self.operations + self.nodes + self.settings
+        self.faults + self.operations + self.watchers + self.nodes + self.settings
     }
 }
 
@@ -39,6 +42,7 @@ impl fmt::Display for Items {
         let words = [
             (self.faults, "fault"),
             (self.operations, "operation"),
+            (self.watchers, "watcher"),
             (self.nodes, "node"),
             (self.settings, "setting"),
         ];
@@ -61,6 +65,7 @@ pub(crate) fn without_each(plan: &Plan) -> Vec<Vec<Plan>> {
     }
     let places = operations::places(plan);
     all.extend(places.iter().map(|place| vec![operations::without(plan, &[*place])]));
+    all.extend(cluster::fewer_watchers(plan).into_iter().map(|plan| vec![plan]));
     all.extend(
         (1..=plan.cluster.nodes)
             .filter_map(|node| cluster::without_node(plan, node).map(|plan| vec![plan])),

@@ -55,7 +55,8 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Delete(key)
         | Step::DeleteAll(key)
         | Step::Swap(key, _)
-        | Step::Create(key, _) => vec![key],
+        | Step::Create(key, _)
+        | Step::PutPast(key, ..) => vec![key],
         Step::Both(a, b, _) => vec![a, b],
         Step::Compact(_) => Vec::new(),
     }
@@ -67,7 +68,8 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         Step::Put(_, value)
         | Step::Swap(_, value)
         | Step::Create(_, value)
-        | Step::Both(_, _, value) => Some(value),
+        | Step::Both(_, _, value)
+        | Step::PutPast(_, value, _) => Some(value),
         Step::Get(_)
         | Step::StaleGet(_)
         | Step::List(..)
@@ -87,6 +89,7 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::Create(..) => 4,
         Step::DeleteAll(_) => 5,
         Step::Swap(..) => 6,
+        Step::PutPast(_, _, back) => 7 + u64::from(*back > 1),
         Step::Both(..) => 8,
         Step::Compact(keep) => 2 + u64::from(*keep > 0),
     }
@@ -104,6 +107,9 @@ fn simpler(step: &Step) -> Vec<Step> {
         }
         all.push(Step::Delete(key.clone()));
         all.push(Step::List(key.clone(), 0));
+    }
+    if let Step::PutPast(key, value, _) = step {
+        all.push(Step::PutPast(key.clone(), value.clone(), 1));
     }
     if matches!(step, Step::Compact(_)) {
         all.push(Step::Compact(0));
@@ -186,7 +192,8 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Delete(key)
         | Step::DeleteAll(key)
         | Step::Swap(key, _)
-        | Step::Create(key, _) => {
+        | Step::Create(key, _)
+        | Step::PutPast(key, ..) => {
             if key == from {
                 *key = to.clone();
             }

@@ -108,6 +108,7 @@ impl Search<'_, '_> {
             self.sweep(|failing| settings::calmed(&failing.plan));
             self.fewer_faults();
             self.fewer_operations();
+            self.sweep(|failing| cluster::fewer_watchers(&failing.plan));
             self.sweep(|failing| cluster::fewer_clients(&failing.plan));
             self.sweep(|failing| cluster::fewer_nodes(&failing.plan));
             self.sweep(|failing| settings::calmed_each(&failing.plan));

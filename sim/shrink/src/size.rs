@@ -12,6 +12,8 @@ pub struct Size {
     pub faults: usize,
     /// Operations.
     pub operations: usize,
+    /// Clients that do nothing but watch.
+    pub watchers: usize,
     /// Members at the start.
     pub nodes: u64,
     /// Settings that are neither calm nor usual.
@@ -46,6 +48,7 @@ impl Size {
         Self {
             faults: plan.faults.len(),
             operations: operations().count(),
+            watchers: plan.watchers.len(),
             nodes: plan.cluster.nodes,
             settings: settings::unusual(plan),
             clients: plan.clients.len(),

@@ -2,7 +2,7 @@
 //! operation is a line.
 
 use super::{ClientPlan, Plan};
-use crate::{DiskProfile, NetworkProfile, profile::CALM};
+use crate::{DiskProfile, NetworkProfile, WatcherPlan, profile::CALM};
 use serde::Serialize;
 use std::fmt::Write;
 use toml::{Table, Value};
@@ -22,6 +22,7 @@ pub(super) fn write(plan: &Plan) -> String {
         timeout,
         faults,
         clients,
+        watchers,
     } = plan;
     let mut text = String::new();
     entry(&mut text, "version", &inline(version));
@@ -58,6 +59,16 @@ pub(super) fn write(plan: &Plan) -> String {
             entry(&mut text, "follows_hints", &inline(follows_hints));
         }
         list(&mut text, "operations", operations);
+    }
+    for watcher in watchers {
+        text.push_str("\n[[watcher]]\n");
+        let usual = table(&WatcherPlan::default());
+        let is_needed = |field: &str| ["home", "watches"].contains(&field);
+        for (field, value) in table(watcher) {
+            if is_needed(&field) || usual.get(&field) != Some(&value) {
+                entry(&mut text, &field, &inline(&value));
+            }
+        }
     }
     text
 }
@@ -143,6 +154,11 @@ operations = [
 home = 2
 follows_hints = false
 operations = []
+
+[[watcher]]
+home = 2
+watches = ["k prev", "* from=5"]
+window = 1
 "#;
 
     #[test]
