@@ -152,12 +152,24 @@ impl Lab {
             cpu_us: 0,
             error: None,
         });
-        thread::scope(|scope| {
-            let notes = &self.notes;
+        // A worker dies with the thread that started it, so none is started inside of the threads below; whoever has lost
+        // its worker goes home, and comes back with another one.
+        loop {
             for worker in &mut self.workers {
-                scope.spawn(|| notes.work(&desk, worker, until));
+                if let Err(error) = self.notes.recruiter.hire(worker) {
+                    lock(&desk).error = Some(error);
+                }
             }
-        });
+            thread::scope(|scope| {
+                let notes = &self.notes;
+                for worker in &mut self.workers {
+                    scope.spawn(|| notes.work(&desk, worker, until));
+                }
+            });
+            if lock(&desk).error.is_some() || self.workers.iter().all(Option::is_some) {
+                break;
+            }
+        }
         let desk = desk.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.close(desk, depth)
     }
@@ -208,14 +220,14 @@ impl Notes {
         u64::try_from(self.counted.len()).unwrap_or(u64::MAX)
     }
 
-    /// One worker's share.
+    /// One worker's share, until nothing is left to do or the worker is lost.
     fn work(
         &self,
         desk: &Mutex<Desk<'_, '_>>,
         worker: &mut Option<Worker>,
         until: Option<SimTime>,
     ) {
-        loop {
+        while worker.is_some() {
             // The desk is free again while the plan is played.
             let next = self.next(&mut lock(desk), until);
             let Some((place, key, plan)) = next else { return };
