@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 10] = [
+const CATALOG: [(&str, &str); 11] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -13,6 +13,7 @@ const CATALOG: [(&str, &str); 10] = [
     ("membership_churn", include_str!("../catalog/membership_churn.toml")),
     ("slow_follower_snapshot", include_str!("../catalog/slow_follower_snapshot.toml")),
     ("rolling_restart", include_str!("../catalog/rolling_restart.toml")),
+    ("watchers", include_str!("../catalog/watchers.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];
 

@@ -30,6 +30,7 @@ pub mod planner;
 pub mod profiles;
 pub mod scenario;
 mod settle;
+pub mod watchers;
 mod workload;
 
 pub use crate::{

@@ -86,7 +86,10 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
         timeout: scenario.workload.timeout.wide(&mut seed.stream("plan/timeout", 0)),
         faults,
         clients: workload::draw(&scenario.workload, seed, &size),
-        watchers: Vec::new(),
+        watchers: scenario
+            .watchers
+            .as_ref()
+            .map_or_else(Vec::new, |watchers| watchers.draw(seed, &size)),
         cluster: ClusterPlan {
             nodes: wanted_nodes,
             clocks: scenario.clock.draw(seed, size.nodes, tuning.drift_ppm_max),

@@ -5,6 +5,7 @@ use crate::{
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
     profiles::{ClockRanges, DiskRanges, NetworkRanges, TuningRanges},
+    watchers::Watchers,
 };
 use serde::Deserialize;
 
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub calm_percent: Percent,
     /// What the clients do.
     pub workload: Workload,
+    /// Who watches; nobody if it is not said.
+    pub watchers: Option<Watchers>,
     /// The network in fair weather.
     #[serde(default)]
     pub network: NetworkRanges,
@@ -128,6 +131,7 @@ impl Scenario {
             return Err(Complaint::new("duration", "expected 1s to 3600s"));
         }
         self.workload.check()?;
+        self.watchers.as_ref().map_or(Ok(()), Watchers::check)?;
         self.tuning.check()?;
         self.faults
             .iter()

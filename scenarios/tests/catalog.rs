@@ -84,7 +84,9 @@ fn a_plan_is_read_back_as_it_was_written() {
 fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
     let dominant = |name: &str| match name {
         "swarm" | "quiet" => "",
-        "partition_leader" | "isolate_and_return" | "slow_follower_snapshot" => "partition",
+        "partition_leader" | "isolate_and_return" | "slow_follower_snapshot" | "watchers" => {
+            "partition"
+        }
         "clock_skew" => "drift_clock",
         "rolling_restart" => "crash",
         // Most changes are a replacement, but some are single steps; either will do.

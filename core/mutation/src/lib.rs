@@ -168,7 +168,7 @@ mutations! {
     WatchDropsDeleteAtCompaction, "watch-drops-delete-at-compaction", "etcd #18089, #19179",
         "A watch that starts at the compaction revision is not told of the deletes there.";
     WatchGoesBackAfterSnapshot, "watch-goes-back-after-snapshot", "etcd #15271",
-        "When a snapshot is installed, watches go back to where they were opened.";
+        "When a snapshot is installed, watches go back as far as its history goes.";
     WatchSkipsOnSnapshot, "watch-skips-on-snapshot", "etcd #15515",
         "When a snapshot is installed, watches go on at its revision and miss what it covers.";
     WatchFilterInverted, "watch-filter-inverted", "etcd robustness errBrokeFilter",

@@ -217,7 +217,7 @@ impl Watches {
             let is_wanted = hits.len() > known;
             events.push(is_wanted.then(|| store.event_at(key, place)));
             if hits.len() > WATCH_EVENTS_MAX {
-                return self.let_all_fall_behind(Place::start_of(self.told));
+                return self.let_all_fall_behind(self.told);
             }
         }
         hits.sort_unstable();
@@ -234,7 +234,8 @@ impl Watches {
     /// If the new one is older.
     pub fn on_restored(&mut self, store: &Store) {
         assert!(store.revision() >= self.told, "{} after {}", store.revision(), self.told);
-        let first = Place::start_of(self.told.next());
+        let goes_back = self.mutations.has(Mutation::WatchGoesBackAfterSnapshot);
+        let first = if goes_back { store.compacted() } else { self.told.next() };
         let is_newer = store.revision() > self.told;
         self.told = store.revision();
         if is_newer && !self.mutations.has(Mutation::WatchSkipsOnSnapshot) {

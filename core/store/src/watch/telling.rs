@@ -122,12 +122,11 @@ impl Watches {
     }
 
     /// Lets every synced watcher fall behind that wants something of what begins at `first`.
-    pub(super) fn let_all_fall_behind(&mut self, first: Place) {
+    pub(super) fn let_all_fall_behind(&mut self, first: Revision) {
         let mut falling = Vec::new();
         for (key, watcher) in &self.watchers {
             let State::Synced { from } = watcher.state else { continue };
-            let goes_back = self.mutations.has(Mutation::WatchGoesBackAfterSnapshot);
-            let next = if goes_back { from } else { from.max(first.revision) };
+            let next = from.max(first);
             if next <= self.told {
                 falling.push((*key, Place::start_of(next)));
             }

@@ -1,0 +1,85 @@
+//! The clients that watch.
+
+use crate::{
+    dist::{Numbers, Spans},
+    error::Complaint,
+    planner::Size,
+};
+use serde::Deserialize;
+use whitewater_api::NodeId;
+use whitewater_record::{PlannedWatch, Seed, Span, Stream, WatcherPlan};
+
+/// What the watchers are like. See [`WatcherPlan`] for what each setting does.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watchers {
+    /// How many watchers.
+    pub count: Numbers,
+    /// Watches of each.
+    pub watches: Numbers,
+    /// Messages that may be on their way to one.
+    pub window: Numbers,
+    /// How long one takes over a message.
+    pub pace: Spans,
+    /// How often one asks how far it has come; zero for never.
+    pub asks: Spans,
+    /// How often one leaves for another node; zero for never.
+    pub moves: Spans,
+}
+
+impl Watchers {
+    pub(crate) fn check(&self) -> Result<(), Complaint> {
+        for (field, range, high) in [
+            ("watchers.count", &self.count, 100),
+            ("watchers.watches", &self.watches, 100),
+            ("watchers.window", &self.window, 10_000),
+        ] {
+            if range.0.low() == 0 || range.0.high() > high {
+                let reason = format!("expected 1 to {high}");
+                return Err(Complaint::new(field, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the watchers, each from a stream of its own. The first watch of the first one leaves nothing out, so that
+    /// there is always somebody who hears of everything.
+    pub(crate) fn draw(&self, seed: Seed, size: &Size) -> Vec<WatcherPlan> {
+        let count = self.count.0.flat(&mut seed.stream("plan/watchers", 0));
+        let watcher = |number| {
+            let mut stream = seed.stream("plan/watcher", number);
+            let home = NodeId(stream.between(1, size.nodes));
+            let count = self.watches.0.flat(&mut stream);
+            let mut watches: Vec<PlannedWatch> =
+                (0..count).map(|_| watch(&mut stream, size.keys)).collect();
+            if number == 1 {
+                watches[0] = PlannedWatch::prefix("k");
+                watches[0].0.prev_kv = true;
+            }
+            WatcherPlan {
+                home,
+                watches,
+                starts: Span(stream.below(size.duration.0 / 4) / 1_000_000 * 1_000_000),
+                window: self.window.0.wide(&mut stream),
+                pace: self.pace.wide(&mut stream),
+                asks: self.asks.wide(&mut stream),
+                moves: self.moves.wide(&mut stream),
+                require_leader: stream.chance(250_000),
+            }
+        };
+        (1..=count).map(watcher).collect()
+    }
+}
+
+/// A watch of all keys half of the time, else of one key, which is also the prefix of longer ones.
+fn watch(stream: &mut Stream, keys: u64) -> PlannedWatch {
+    let prefix =
+        if stream.chance(500_000) { "k".to_owned() } else { format!("k{}", stream.below(keys)) };
+    let mut watch = PlannedWatch::prefix(prefix);
+    watch.0.prev_kv = stream.chance(500_000);
+    watch.0.progress = stream.chance(500_000);
+    watch.0.fragment = stream.chance(250_000);
+    watch.0.no_put = stream.chance(100_000);
+    watch.0.no_delete = !watch.0.no_put && stream.chance(100_000);
+    watch
+}
