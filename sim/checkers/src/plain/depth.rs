@@ -129,7 +129,7 @@ impl Depth<'_, '_, '_> {
     }
 
     fn push(&mut self, row: &[u64]) {
-        if self.seen.insert(row) {
+        if self.seen.insert(&self.problem.layout, row) {
             self.stack.push(u32::try_from(self.seen.len() - 1).expect("fewer than 2^32 rows"));
         }
     }

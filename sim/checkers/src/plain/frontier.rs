@@ -15,6 +15,9 @@ use super::{
 /// Rows that a row is compared with at most, to see whether one of them covers it.
 const RIVALS_MAX: usize = 256;
 
+/// Configurations that are visited for one return, for each that may be kept.
+const CLOSURE_PER_ROW: usize = 32;
+
 /// Looks for an order of all operations, keeping at most `width` configurations at a time.
 pub(crate) fn search(
     problem: &Problem,
@@ -143,17 +146,22 @@ impl Frontier {
         for row in words.chunks_exact(*stride) {
             let is_pending = row::is_pending(row, goal.slot);
             if is_pending || may_act(stepper, row, goal, now) {
-                closure.insert(row);
+                closure.insert(&stepper.layout, row);
             }
             if !is_pending {
                 scratch.clear();
                 scratch.extend_from_slice(row);
                 stepper.layout.clear(&mut scratch, goal.slot);
-                next.insert(&scratch);
+                next.insert(&stepper.layout, &scratch);
             }
         }
         let mut place = 0;
+        let visits_max = self.width.saturating_mul(CLOSURE_PER_ROW);
         while place < closure.len() {
+            if place >= visits_max {
+                self.was_cut = true;
+                break;
+            }
             let held = closure.bytes() + next.bytes();
             if !meter.step() || !meter.hold(held) {
                 return false;
@@ -161,10 +169,10 @@ impl Frontier {
             self.successors.clear();
             stepper.expand(closure.row(place), &mut self.successors);
             for stay in self.successors.stay.chunks_exact(*stride) {
-                closure.insert(stay);
+                closure.insert(&stepper.layout, stay);
             }
             for left in self.successors.leave.chunks_exact(*stride) {
-                next.insert(left);
+                next.insert(&stepper.layout, left);
             }
             place += 1;
         }

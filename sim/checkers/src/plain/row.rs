@@ -225,14 +225,28 @@ pub(crate) fn set_event(row: &mut [u64], event: usize) {
     row[0] = row[0] & ((1 << EVENT_SHIFT) - 1) | (event as u64) << EVENT_SHIFT;
 }
 
-/// Rows without doubles, in the order of their arrival.
+/// Rows with the same head that a new row is compared with, to see whether one of them covers it.
+const RIVALS_MAX: usize = 64;
+
+/// Rows none of which, as far as was looked, covers one that came later. In the order of their arrival.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     stride: usize,
     words: Vec<u64>,
-    /// Open addressing: position of a row plus one, or 0. A power of two, or empty.
-    index: Vec<u32>,
-    count: usize,
+    /// By row: the next one with the same head plus one, or 0. Only the first ones of each head are linked.
+    next: Vec<u32>,
+    /// All rows, by what they hold.
+    whole: Index,
+    /// The first row of each head, by its head.
+    heads: Index,
+}
+
+/// Open addressing: position of a row plus one, or 0.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    /// A power of two of them, or none.
+    places: Vec<u32>,
+    taken: usize,
 }
 
 impl Rows {
@@ -241,7 +255,7 @@ impl Rows {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.next.len()
     }
 
     pub(crate) fn row(&self, position: usize) -> &[u64] {
@@ -254,51 +268,95 @@ impl Rows {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>() + self.index.capacity() * size_of::<u32>()
+        let numbers = [&self.next, &self.whole.places, &self.heads.places];
+        self.words.capacity() * size_of::<u64>()
+            + numbers.iter().map(|numbers| numbers.capacity() * size_of::<u32>()).sum::<usize>()
     }
 
     /// Drops the rows and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.words.clear();
-        // A table that was large once would make every clearing slow.
-        if self.index.len() > 64 && self.index.len() > 16 * self.count {
-            self.index = Vec::new();
-        }
-        self.index.fill(0);
-        self.count = 0;
+        self.next.clear();
+        self.whole.clear();
+        self.heads.clear();
     }
 
-    /// Whether the row is new.
-    pub(crate) fn insert(&mut self, row: &[u64]) -> bool {
-        if (self.count + 1) * 2 > self.index.len() {
-            self.grow();
+    /// Whether the row is worth keeping.
+    pub(crate) fn insert(&mut self, layout: &Layout, row: &[u64]) -> bool {
+        let Self { stride, words, next, whole, heads } = self;
+        let known = |number: u32| &words[(number as usize - 1) * *stride..][..*stride];
+        let place = whole.place(hash(row), |number| known(number) == row, |n| hash(known(n)));
+        if whole.places[place] != 0 {
+            return false;
         }
-        let mask = self.index.len() - 1;
-        let mut place = hash(row) & mask;
-        while self.index[place] != 0 {
-            if self.row(self.index[place] as usize - 1) == row {
+        let number = u32::try_from(next.len() + 1).expect("fewer than 2^32 rows");
+        let head = &row[..1];
+        let first =
+            heads.place(hash(head), |number| &known(number)[..1] == head, |n| hash(&known(n)[..1]));
+        let (mut rival, mut last) = (heads.places[first], 0);
+        for _ in 0..RIVALS_MAX {
+            if rival == 0 {
+                break;
+            }
+            if layout.covers(known(rival), row) {
                 return false;
             }
-            place = (place + 1) & mask;
+            last = rival;
+            rival = next[rival as usize - 1];
         }
-        self.count += 1;
-        self.index[place] = u32::try_from(self.count).expect("fewer than 2^32 rows");
-        self.words.extend_from_slice(row);
+        if last == 0 {
+            heads.take(first, number);
+        } else if rival == 0 {
+            next[last as usize - 1] = number;
+        }
+        whole.take(place, number);
+        next.push(0);
+        words.extend_from_slice(row);
         true
     }
+}
 
-    fn grow(&mut self) {
-        let size = (self.index.len() * 2).max(16);
-        self.index.clear();
-        self.index.resize(size, 0);
-        for position in 0..self.count {
-            let mut place = hash(self.row(position)) & (size - 1);
-            while self.index[place] != 0 {
-                place = (place + 1) & (size - 1);
+impl Index {
+    /// Where a row with this hash is, or would be. `hash_of` is for moving the others to a larger table.
+    fn place(
+        &mut self,
+        hash: usize,
+        is_it: impl Fn(u32) -> bool,
+        hash_of: impl Fn(u32) -> usize,
+    ) -> usize {
+        if (self.taken + 1) * 2 > self.places.len() {
+            let size = (self.places.len() * 2).max(16);
+            let old = std::mem::replace(&mut self.places, vec![0; size]);
+            for number in old.into_iter().filter(|number| *number != 0) {
+                let place = probe(&self.places, hash_of(number), |_| false);
+                self.places[place] = number;
             }
-            self.index[place] = u32::try_from(position + 1).expect("fewer than 2^32 rows");
         }
+        probe(&self.places, hash, is_it)
     }
+
+    fn take(&mut self, place: usize, number: u32) {
+        self.places[place] = number;
+        self.taken += 1;
+    }
+
+    fn clear(&mut self) {
+        // A table that was large once would make every clearing slow.
+        if self.places.len() > 64 && self.places.len() > 16 * self.taken {
+            self.places = Vec::new();
+        }
+        self.places.fill(0);
+        self.taken = 0;
+    }
+}
+
+fn probe(places: &[u32], hash: usize, is_it: impl Fn(u32) -> bool) -> usize {
+    let mask = places.len() - 1;
+    let mut place = hash & mask;
+    while places[place] != 0 && !is_it(places[place]) {
+        place = (place + 1) & mask;
+    }
+    place
 }
 
 fn hash(row: &[u64]) -> usize {
@@ -306,5 +364,5 @@ fn hash(row: &[u64]) -> usize {
         let mixed = (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
         mixed ^ (mixed >> 32)
     });
-    usize::try_from(mixed.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 24).expect("40 bits")
+    usize::try_from(mixed.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32).expect("32 bits")
 }
