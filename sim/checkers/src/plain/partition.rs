@@ -154,6 +154,10 @@ impl Window {
 
 /// The portfolio: what finds an order fast, then what proves that there is none.
 fn search(problem: &Problem, stepper: &mut Stepper, meter: &mut Meter) -> (Search, &'static str) {
+    if problem.ops.is_empty() {
+        // Nothing was answered, so nothing is to be explained.
+        return (Search::Found, "none");
+    }
     let visits_max = PLAIN_VISITS_MIN + PLAIN_VISITS_PER_EVENT * problem.events.len() as u64;
     let deep = depth::search(problem, stepper, meter, visits_max);
     if is_final(deep, meter) {
@@ -172,14 +176,13 @@ fn is_final(search: Search, meter: &Meter) -> bool {
     !matches!(search, Search::GaveUp { .. }) || meter.spent().is_some()
 }
 
-/// The operation that returns at an event.
+/// The operation that returns at an event, or next after it: a search that may do nothing stops before any return.
 fn returning(problem: &Problem, event: usize) -> u32 {
-    match problem.events[event] {
-        Event::Return(op) => problem.ops[op as usize].position,
-        Event::Invoke(_) | Event::Offer(_) | Event::Idle => {
-            unreachable!("searches get stuck at returns")
-        }
-    }
+    let op = problem.events[event..].iter().find_map(|event| match event {
+        Event::Return(op) => Some(*op),
+        Event::Invoke(_) | Event::Offer(_) | Event::Idle => None,
+    });
+    problem.ops[op.expect("where nothing returns no search is made") as usize].position
 }
 
 impl Effort {

@@ -4,8 +4,8 @@
 //! open operations that end with it are tried, and nothing else. Such a sequence is short, because
 //!
 //! - an observer is done as soon as it finds what it saw, and nothing is tried for it before it has to return;
-//! - a blind write or an append is only tried where something observes it before it is overwritten. Otherwise it might as well have taken
-//!   effect right before the write that hides it; so an overwrite excuses all open ones at once;
+//! - a blind write or an append is only tried where something observes it before it is overwritten. Otherwise it might
+//!   as well have taken effect right before the write that hides it; so an overwrite excuses all open ones at once;
 //! - of operations that do the same, the one that has to return first is taken, and one without an answer last.
 
 use super::{

@@ -130,7 +130,7 @@ fn shapes(operations: impl Strategy<Value = usize>) -> impl Strategy<Value = Sha
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn engines_follow_the_definition(shape in shapes(0..9_usize), seed: u64) {
