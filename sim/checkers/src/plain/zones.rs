@@ -113,6 +113,13 @@ struct Zones<'h> {
 impl<'h> Zones<'h> {
     /// [`None`] if they do not apply.
     fn new(history: &'h PlainHistory, operations: &[u32]) -> Option<Self> {
+        let is_foreign = |position: &u32| {
+            let action = &history.operations[*position as usize].action;
+            matches!(action, PlainAction::Append(_) | PlainAction::Delete)
+        };
+        if operations.iter().any(is_foreign) {
+            return None;
+        }
         let mut zones = Self {
             history,
             clusters: Vec::new(),
@@ -148,7 +155,9 @@ impl<'h> Zones<'h> {
         let end = operation.completed.map_or(Some(END), |end| moment(end.0));
         let interval = (moment(operation.invoked.0)?, end?);
         match (&operation.action, operation.completed.is_some()) {
-            (PlainAction::Append(_) | PlainAction::Delete, _) => return None,
+            (PlainAction::Append(_) | PlainAction::Delete, _) => {
+                unreachable!("zones have no word for it")
+            }
             (PlainAction::Read(_), false) => {}
             (PlainAction::Read(value), true) => {
                 let cluster = self.cluster(value.as_ref());
