@@ -35,10 +35,16 @@ pub struct LeaseBound {
     pub slack: Span,
 }
 
-impl Default for LeaseBound {
+impl LeaseBound {
     /// Clocks off by a fifth, as far as the catalogue of scenarios goes; a minute; five minutes.
+    pub const USUAL: Self =
+        Self { drift_ppm: 200_000, extension: Span::seconds(60), slack: Span::seconds(300) };
+}
+
+impl Default for LeaseBound {
+    /// [`Self::USUAL`]
     fn default() -> Self {
-        Self { drift_ppm: 200_000, extension: Span::seconds(60), slack: Span::seconds(300) }
+        Self::USUAL
     }
 }
 

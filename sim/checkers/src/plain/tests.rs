@@ -12,7 +12,7 @@ use super::{
     step::Stepper,
     zones::{self, Zoned},
 };
-use crate::{Budget, Ruling};
+use crate::{Budget, Ruling, limits::LeaseBound};
 use proptest::prelude::*;
 use std::fmt::Write;
 use whitewater_record::{PlainHistory, PlainOperation, Seed};
@@ -23,6 +23,7 @@ const BUDGET: Budget = Budget {
     replays_max: 0,
     plain_configurations_max: 5_000,
     plain_bytes_max: 1 << 30,
+    lease: LeaseBound::USUAL,
 };
 
 fn run(
