@@ -99,6 +99,18 @@ pinned! {
     commit_old_term
     vote_ignores_log
     foreign_termless_message
+    progress_ahead_of_events
+    watch_from_future_sends_old
+    watch_revision_split
+    watch_duplicate_event
+    watch_event_lost_when_slow
+    watch_drops_delete_at_compaction
+    watch_goes_back_after_snapshot
+    watch_skips_on_snapshot
+    watch_filter_inverted
+    watch_prev_kv_wrong
+    watch_misses_txn_events
+    watch_not_canceled_by_compaction
     client_retries
     timeout_is_failure
 }
