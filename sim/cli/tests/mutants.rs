@@ -70,6 +70,8 @@ macro_rules! pinned {
 }
 
 pinned! {
+    failed_txn_writes
+    nondeterministic_apply
     reply_before_persist
     vote_not_persisted
     snapshot_not_reported
@@ -132,14 +134,6 @@ const SURVIVORS: &[(Mutation, &str)] = &[
     (
         Mutation::CorruptionAsTail,
         "Needs bit rot in synced sectors, which no fault of the plan does; the WAL's own tests kill it.",
-    ),
-    (
-        Mutation::FailedTxnWrites,
-        "Needs a transaction that fails after its first write, which no operation of the plan does; the store's tests kill it.",
-    ),
-    (
-        Mutation::NondeterministicApply,
-        "Needs a transaction that reads the past, which no operation of the plan does; the store's tests kill it.",
     ),
     (
         Mutation::LeaseExpiredEarly,
