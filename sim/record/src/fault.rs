@@ -249,11 +249,11 @@ impl Fault {
         }
         match self {
             Self::Partition { shape: Shape::Nodes(nodes), .. } => nodes.clone(),
-            Self::Partition { shape: Shape::Bridge(node), .. } => vec![*node],
             Self::Partition { shape: Shape::Isolate(victim), .. } => {
                 victim.node().into_iter().collect()
             }
-            Self::Member {
+            Self::Partition { shape: Shape::Bridge(node), .. }
+            | Self::Member {
                 change:
                     MemberChange::Promote(node)
                     | MemberChange::Remove(node)

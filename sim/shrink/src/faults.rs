@@ -37,7 +37,8 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
 
 /// Digits that say something.
 fn size_of_number(n: u64) -> u64 {
-    u64::try_from(crate::size::digits(n)).unwrap_or(u64::MAX)
+    let text = n.to_string();
+    u64::try_from(text.trim_end_matches('0').len()).unwrap_or(u64::MAX)
 }
 
 const fn victim_rank(victim: Victim) -> u64 {

@@ -1,6 +1,6 @@
 //! Fewer operations, and simpler ones.
 
-use crate::size::digits;
+use crate::{limits::FILLER_MIN, size::digits};
 use whitewater_api::{Key, Value};
 use whitewater_record::{Plan, SimTime, Span, Step, When};
 
@@ -120,7 +120,7 @@ fn simpler(step: &Step) -> Vec<Step> {
 
 /// The plan with simpler operations: fewer keys, shorter values, simpler steps, each for all at once if it can be.
 pub(crate) fn simplified(plan: &Plan) -> Vec<Plan> {
-    let mut all = vec![map(plan, |step| plain_value(step))];
+    let mut all = vec![map(plan, plain_value)];
     let mut names: Vec<&Key> = Vec::new();
     for key in steps(plan).flat_map(keys) {
         if !names.contains(&key) {
@@ -154,7 +154,7 @@ fn map(plan: &Plan, change: impl Fn(&Step) -> Step) -> Plan {
     less
 }
 
-/// Without what fills a value up to a length.
+/// Without the byte that fills a value up to a length.
 fn plain_value(step: &Step) -> Step {
     let mut step = step.clone();
     if let Step::Put(_, value)
@@ -163,9 +163,11 @@ fn plain_value(step: &Step) -> Step {
     | Step::Both(_, _, value) = &mut step
     {
         let bytes = value.as_slice();
-        let length = bytes.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
-        if length > 0 {
-            *value = Value::from(bytes[..length].to_vec());
+        let filler = bytes.last().copied();
+        let used = bytes.iter().rposition(|byte| Some(*byte) != filler).map_or(0, |last| last + 1);
+        // `v11` is not filled up.
+        if used > 0 && bytes.len() - used > FILLER_MIN {
+            *value = Value::from(bytes[..used].to_vec());
         }
     }
     step

@@ -126,9 +126,10 @@ impl Search<'_, '_> {
     /// Larger steps, dearer ones. Whether one was found.
     fn escape(&mut self) -> bool {
         let plan = self.best.plan.clone();
-        let steps: [&dyn Fn() -> Vec<Plan>; 3] = [
+        let steps: [&dyn Fn() -> Vec<Plan>; 4] = [
             &|| settings::tighter(&plan, &steps::without_chunks(&plan)),
             &|| steps::without_pairs(&plan),
+            &|| steps::without_stretches(&plan),
             &|| cluster::fewer_nodes_reseeded(&plan, limits::SEEDS),
         ];
         steps.into_iter().any(|step| self.first(step().into_iter()).is_some())

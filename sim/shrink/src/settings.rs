@@ -8,6 +8,9 @@ use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan};
 
 type Change = Box<dyn Fn(&mut Plan) + Send>;
 
+/// A field of the replicas' settings.
+type Bound = fn(&mut Tuning) -> &mut u64;
+
 /// So likely that it always happens, in a million.
 const CERTAIN: u32 = 1_000_000;
 
@@ -53,7 +56,9 @@ pub(crate) fn calmed(plan: &Plan) -> Vec<Plan> {
     ];
     let furnished = rooms.into_iter().map(|room| {
         let mut less = plan.clone();
-        room.iter().for_each(|change| change(&mut less));
+        for change in room {
+            change(&mut less);
+        }
         less
     });
     furnished.collect()
@@ -71,7 +76,7 @@ pub(crate) fn calmed_each(plan: &Plan) -> Vec<Plan> {
 /// The plan with a bound of the log lowered and some operations fewer: where the log must grow to a size before it fails,
 /// a lower bound takes less to get there.
 pub(crate) fn tighter(plan: &Plan, fewer: &[Plan]) -> Vec<Plan> {
-    let bounds: [(u64, fn(&mut Tuning) -> &mut u64); 4] = [
+    let bounds: [(u64, Bound); 4] = [
         (512, |tuning| &mut tuning.segment_bytes),
         (128, |tuning| &mut tuning.snapshot_log_bytes),
         (1, |tuning| &mut tuning.catch_up_entries),

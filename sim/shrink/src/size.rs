@@ -73,8 +73,13 @@ fn times(plan: &Plan) -> impl Iterator<Item = u64> {
     faults.chain(moments).chain([plan.duration.0, plan.timeout.0])
 }
 
-/// Digits that say something: 3s has one, 3.512s has four.
+/// How hard a time is to read: digits that say something, and places behind the seconds. 3s has one, 500ms has two,
+/// 3.512s has seven, 3ns has ten.
 pub(crate) fn digits(nanos: u64) -> usize {
+    if nanos == 0 {
+        return 0;
+    }
     let text = nanos.to_string();
-    text.trim_end_matches('0').len()
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    text.len() - zeros + 9_usize.saturating_sub(zeros)
 }

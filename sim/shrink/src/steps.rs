@@ -38,3 +38,22 @@ pub(crate) fn without_chunks(plan: &Plan) -> Vec<Plan> {
     }
     all
 }
+
+/// The plan without a stretch of its operations, for all stretches, and with what is left simplified in one way; nothing
+/// if there are too many.
+pub(crate) fn without_stretches(plan: &Plan) -> Vec<Plan> {
+    let places = operations::places(plan);
+    let count = places.len();
+    if count > limits::STRETCH_OPERATIONS_MAX {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for length in (1..count).rev() {
+        for stretch in places.windows(length) {
+            let less = operations::without(plan, stretch);
+            all.extend(operations::simplified(&less));
+            all.push(less);
+        }
+    }
+    all
+}

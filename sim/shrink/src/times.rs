@@ -147,8 +147,22 @@ pub(crate) fn rounder_each(plan: &Plan) -> Vec<Plan> {
         let end = less.faults.iter().map(|fault| fault.end().0).max().unwrap_or(0);
         less.duration = less.duration.max(Span(end));
         less.faults.sort_by_key(|fault| fault.at);
+        put_in_order(less);
     }
     all
+}
+
+/// An operation does not begin before the one before it, so its moment may as well say so.
+fn put_in_order(plan: &mut Plan) {
+    for client in &mut plan.clients {
+        let mut last = SimTime::ZERO;
+        for operation in &mut client.operations {
+            if let When::At(at) = &mut operation.when {
+                *at = last.max(*at);
+                last = *at;
+            }
+        }
+    }
 }
 
 /// The plan with all that comes after an idle while earlier.

@@ -111,7 +111,7 @@ fn what_is_left_is_plain() {
     for operation in &plan.clients[0].operations {
         assert!(matches!(operation.step, Step::Put(..)), "{operation}");
         assert!(
-            matches!(operation.when, When::At(at) if crate::size::digits(at.0) <= 1),
+            matches!(operation.when, When::At(at) if crate::size::digits(at.0) <= 2),
             "{operation}"
         );
     }
