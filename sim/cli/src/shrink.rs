@@ -246,7 +246,7 @@ impl Minimum {
             Some((_, 0)) => format!("removing {n} passes"),
             Some((passed, failed)) => format!(
                 "removing {n} ends this failure: {} pass, {} fail in another way",
-                number::count(passed, "plan"),
+                number::grouped(passed),
                 number::grouped(failed),
             ),
         }

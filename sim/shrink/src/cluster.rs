@@ -69,6 +69,37 @@ pub(crate) fn without_node(plan: &Plan, node: u64) -> Option<Plan> {
     Some(less)
 }
 
+/// The plan with the members of the start under each other's names: all rotations, then all exchanges of two. The luck of
+/// elections goes by name, so another one leads where it matters.
+pub(crate) fn renamed(plan: &Plan) -> Vec<Plan> {
+    let nodes = plan.cluster.nodes;
+    let mut all: Vec<Plan> =
+        (1..nodes).filter_map(|by| with_names(plan, &|id| (id - 1 + by) % nodes + 1)).collect();
+    for a in 1..nodes {
+        for b in a + 1..=nodes {
+            all.extend(with_names(plan, &|id| match id {
+                id if id == a => b,
+                id if id == b => a,
+                id => id,
+            }));
+        }
+    }
+    all
+}
+
+fn with_names(plan: &Plan, name: &dyn Fn(u64) -> u64) -> Option<Plan> {
+    let renamed =
+        |NodeId(id): NodeId| Some(NodeId(if id <= plan.cluster.nodes { name(id) } else { id }));
+    let mut other = plan.clone();
+    for client in &mut other.clients {
+        client.home = renamed(client.home)?;
+    }
+    for fault in &mut other.faults {
+        fault.fault = moved_fault(&fault.fault, &renamed)?;
+    }
+    Some(other)
+}
+
 /// The fault with other node ids; nothing if it is about one that is gone.
 fn moved_fault(fault: &Fault, moved: &impl Fn(NodeId) -> Option<NodeId>) -> Option<Fault> {
     let mut fault = fault.clone();

@@ -126,8 +126,9 @@ impl Search<'_, '_> {
     /// Larger steps, dearer ones. Whether one was found.
     fn escape(&mut self) -> bool {
         let plan = self.best.plan.clone();
-        let steps: [&dyn Fn() -> Vec<Plan>; 4] = [
+        let steps: [&dyn Fn() -> Vec<Plan>; 5] = [
             &|| settings::tighter(&plan, &steps::without_chunks(&plan)),
+            &|| steps::without_one_renamed(&plan),
             &|| steps::without_pairs(&plan),
             &|| steps::without_stretches(&plan),
             &|| cluster::fewer_nodes_reseeded(&plan, limits::SEEDS),

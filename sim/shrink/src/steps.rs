@@ -1,6 +1,6 @@
 //! What helps where single steps are stuck: several items at once.
 
-use crate::{items, limits, operations};
+use crate::{cluster, items, limits, operations};
 use whitewater_record::Plan;
 
 /// The plan without two of its faults and operations, for all pairs; nothing if there are too many.
@@ -25,6 +25,13 @@ pub(crate) fn without_pairs(plan: &Plan) -> Vec<Plan> {
         }
     }
     all
+}
+
+/// The plan without one of its faults, and with its nodes under other names: a fault that only puts a certain node into a
+/// role is not needed where another node has the role by itself.
+pub(crate) fn without_one_renamed(plan: &Plan) -> Vec<Plan> {
+    let groups = items::fault_groups(plan).into_iter();
+    groups.flat_map(|group| cluster::renamed(&items::without_faults(plan, &group))).collect()
 }
 
 /// The plan without half of its operations, a quarter, and so on down to single ones.
