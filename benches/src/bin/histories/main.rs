@@ -1,21 +1,20 @@
-//! What it costs to judge recorded histories of registers and independent keys.
+//! What it costs to judge recorded histories.
 //!
 //! ```text
 //!  cargo run --release -p whitewater-benches --bin histories -- FILE_OR_DIRECTORY..
 //! ```
 //!
 //! One row for each file: operations, verdict, CPU time of judging without reading, the most bytes that a search held,
-//! configurations, and the engines that decided keys. Open `read.rs` for the formats.
+//! configurations, and the engines that decided keys. Histories of etcd are judged by all judges at once.
 
 #![forbid(unsafe_code)]
 
-mod read;
-
 use clap::Parser;
+use flate2::read::MultiGzDecoder;
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs::{self, File},
+    io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,9 +23,9 @@ use whitewater_checkers::{
     Budget, Ruling,
     plain::{self, Decision},
 };
-use whitewater_record::PlainHistory;
+use whitewater_record::{History, HistoryError, PlainHistory, Recorded, formats};
 
-/// Measures what it costs to judge recorded histories of registers and independent keys.
+/// Measures what it costs to judge recorded histories.
 #[derive(Debug, Parser)]
 #[command(name = "histories")]
 struct Args {
@@ -59,18 +58,24 @@ fn main() -> io::Result<()> {
     let mut total = Duration::ZERO;
     for path in files(&args.paths)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(history) = read::history(&path)? else {
-            writeln!(out, "{name}: not a history of registers or keys")?;
-            continue;
+        let recorded = match read(&path, &name)? {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                writeln!(out, "{error}")?;
+                continue;
+            }
         };
-        let cost = judge(&history, Duration::from_secs(args.seconds));
+        let cost = match &recorded {
+            Recorded::Plain(history) => judge(history, Duration::from_secs(args.seconds)),
+            Recorded::Etcd(history) => judge_etcd(history),
+        };
         total += cost.cpu;
         let Cost { verdict, cpu, bytes, configurations, engines } = cost;
         writeln!(
             out,
             "{:>12.3} {bytes:>10} {configurations:>12} {:>9}  {name:48} {verdict} {engines:?}",
             cpu.as_secs_f64() * 1e3,
-            history.operations.len(),
+            recorded.len(),
         )?;
     }
     writeln!(out, "{:>12.3} in total", total.as_secs_f64() * 1e3)?;
@@ -96,6 +101,39 @@ fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// A history; the inner error is of its content.
+fn read(path: &Path, name: &str) -> io::Result<Result<Recorded, HistoryError>> {
+    let is_packed = path.extension().is_some_and(|ending| ending == "gz");
+    let file = File::open(path)?;
+    let input: Box<dyn Read> =
+        if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    Ok(formats::read(name, None, BufReader::new(input)).map(|(_, recorded)| recorded))
+}
+
+/// By all judges of etcd's histories.
+fn judge_etcd(history: &History) -> Cost {
+    let before = usage::cpu();
+    let judgements = whitewater_checkers::judge(history, &Budget::default());
+    let broken = judgements.iter().find_map(|it| {
+        it.ruling.anomaly().map(|anomaly| format!("{}: {}", anomaly.code, anomaly.sentence))
+    });
+    let open = || {
+        judgements.iter().find_map(|it| match &it.ruling {
+            Ruling::Undecided(reason) => Some(format!("undecided, {}: {reason}", it.judge)),
+            Ruling::Holds | Ruling::Broken(_) | Ruling::NotApplicable(_) | Ruling::Withheld(_) => {
+                None
+            }
+        })
+    };
+    Cost {
+        verdict: broken.or_else(open).unwrap_or_else(|| "ok".to_owned()),
+        cpu: usage::cpu().saturating_sub(before),
+        bytes: 0,
+        configurations: 0,
+        engines: BTreeMap::new(),
+    }
 }
 
 fn is_history(path: &Path) -> bool {
