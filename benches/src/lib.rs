@@ -26,4 +26,5 @@ pub mod cluster;
 pub mod judging;
 pub mod limits;
 pub mod seeds;
+pub mod traffic;
 pub mod usage;

@@ -34,7 +34,7 @@ fn answers(case: &Case) -> Ruling {
 fn record(case: &Case, writers: &Writers) -> Result<(), String> {
     let mut order: Vec<u32> = (0..).zip(&case.operations).map(|(op, _)| op).collect();
     let told = |op: &u32| &case.history.operations[*op as usize];
-    order.sort_by_key(|op| (told(op).id, *op));
+    order.sort_unstable_by_key(|op| (told(op).id, *op));
     let mut previous: Option<u32> = None;
     for op in order {
         let this = told(&op);

@@ -2,10 +2,12 @@
 //!
 //! Intervals are closed: an operation that returns at the instant at which another is invoked overlaps it.
 
-use crate::case::{Case, Status};
+use crate::case::Case;
+use whitewater_api::Revision;
+use whitewater_record::SimTime;
 
 /// For each operation, the revisions that its place in real time leaves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Bounds {
     /// The largest revision that was told before the operation was invoked, and by whom.
     pub(crate) floor: Vec<(u64, u32)>,
@@ -19,37 +21,43 @@ impl Bounds {
         let ops = &case.operations;
         let count = u32::try_from(ops.len()).expect("operations are numbered by u32");
         let mut by_invocation: Vec<u32> = (0..count).collect();
-        by_invocation.sort_by_key(|op| ops[*op as usize].invoked);
-        let mut by_completion: Vec<u32> = (0..count).collect();
-        by_completion.sort_by_key(|op| ops[*op as usize].completed);
+        if !ops.is_sorted_by_key(|op| op.invoked) {
+            by_invocation.sort_by_key(|op| ops[*op as usize].invoked);
+        }
+        let mut by_completion: Vec<(SimTime, u32)> =
+            (0..).zip(ops).map(|(operation, op)| (op.completed, operation)).collect();
+        by_completion.sort_unstable();
 
         let mut floor = vec![(0, u32::MAX); ops.len()];
         let mut told = by_completion.iter().peekable();
-        let mut highest = (1, u32::MAX);
+        let mut highest = (Revision::FIRST.0, u32::MAX);
         for op in &by_invocation {
             let invoked = ops[*op as usize].invoked;
-            while let Some(before) = told.next_if(|op| ops[**op as usize].completed < invoked) {
+            while let Some((_, before)) = told.next_if(|(completed, _)| *completed < invoked) {
                 let before_op = &ops[*before as usize];
-                if tells(case, *before) && before_op.revision > highest.0 {
+                if before_op.revision > highest.0 && tells(case, *before) {
                     highest = (before_op.revision, *before);
                 }
             }
             floor[*op as usize] = highest;
         }
+        for (floor, known) in floor.iter_mut().zip(&case.origin.floors) {
+            if floor.0 < *known {
+                *floor = (*known, u32::MAX);
+            }
+        }
 
-        let mut made: Vec<(u64, u32)> = writes.collect();
-        made.sort_by_key(|(_, op)| ops[*op as usize].invoked);
+        let mut made: Vec<(SimTime, u64)> =
+            writes.map(|(revision, op)| (ops[op as usize].invoked, revision)).collect();
+        made.sort_unstable();
         let mut made = made.into_iter().peekable();
         let mut ceiling = vec![1; ops.len()];
-        let mut highest = 1;
-        for op in &by_completion {
-            let completed = ops[*op as usize].completed;
-            while let Some((revision, _)) =
-                made.next_if(|(_, op)| ops[*op as usize].invoked <= completed)
-            {
+        let mut highest = case.origin.revision;
+        for (completed, op) in by_completion {
+            while let Some((_, revision)) = made.next_if(|(invoked, _)| *invoked <= completed) {
                 highest = highest.max(revision);
             }
-            ceiling[*op as usize] = highest;
+            ceiling[op as usize] = highest;
         }
         Self { floor, ceiling }
     }
@@ -57,6 +65,5 @@ impl Bounds {
 
 /// Whether the header of the answer tells the newest revision at some moment between invocation and return.
 pub(crate) fn tells(case: &Case, operation: u32) -> bool {
-    let op = &case.operations[operation as usize];
-    op.status == Status::Known && op.step.is_kv() && !op.step.is_serializable()
+    case.operations[operation as usize].tells
 }

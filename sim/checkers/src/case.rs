@@ -3,9 +3,9 @@
 //! Keys are numbered in byte order, so a range of keys is an interval of numbers. Only keys that the history names can
 //! ever hold anything.
 
-use crate::names::Names;
+use crate::{model::Cell, names::Names, recorded::Recorded};
 use whitewater_api::{
-    Completion, Effect, Key, Process, Value,
+    Completion, Effect, Key, Process, Revision, Value,
     request::{CompareTarget, RangeRequest, Relation},
 };
 use whitewater_record::{History, SimTime};
@@ -22,6 +22,30 @@ pub(crate) struct Case<'h> {
     pub(crate) operations: Vec<Op<'h>>,
     /// Answers that do not fit their questions: position, and what is wrong.
     pub(crate) malformed: Vec<(usize, String)>,
+    /// What its answers tell about keys.
+    pub(crate) recorded: Recorded,
+    /// What was there before the first of the operations.
+    pub(crate) origin: Origin,
+}
+
+/// Where a history begins: an empty store, or the state in which a part of it that was judged before has left it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// Nothing is known about older revisions.
+    pub(crate) oldest: u64,
+    /// The revision of the store.
+    pub(crate) revision: u64,
+    /// In the order of revisions, all versions from `oldest` to `revision`: revision, key, what it held from then on.
+    pub(crate) versions: Vec<(u64, u32, Option<Cell>)>,
+    /// By operation: the newest revision that was told before it was invoked. Empty: nothing was.
+    pub(crate) floors: Vec<u64>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        let (versions, floors) = (Vec::new(), Vec::new());
+        Self { oldest: Revision::FIRST.0, revision: Revision::FIRST.0, versions, floors }
+    }
 }
 
 /// One operation.
@@ -37,6 +61,11 @@ pub(crate) struct Op<'h> {
     pub(crate) status: Status,
     /// The revision in the header of the answer; 0 without an answer.
     pub(crate) revision: u64,
+    /// Whether the header of the answer tells the newest revision at some moment between invocation and return.
+    pub(crate) tells: bool,
+    /// [`Step::has_effect`] and [`Step::is_serializable`], which every judge asks for.
+    pub(crate) has_effect: bool,
+    pub(crate) is_serializable: bool,
     /// The request with its answer.
     pub(crate) step: Step<'h>,
 }
@@ -79,6 +108,8 @@ pub(crate) struct Put {
     /// Neither a lease nor an `ignore` flag.
     pub(crate) is_plain: bool,
     pub(crate) ignore_value: bool,
+    /// The lease that the key hangs on afterwards; none, to keep the old one.
+    pub(crate) lease: Option<i64>,
     pub(crate) prev_kv: bool,
     pub(crate) answer: Option<PutAnswer>,
 }
@@ -152,6 +183,7 @@ pub(crate) struct SeenKv {
     pub(crate) create: u64,
     pub(crate) modified: u64,
     pub(crate) version: u64,
+    pub(crate) lease: i64,
 }
 
 impl Keys {
@@ -161,6 +193,11 @@ impl Keys {
 
     pub(crate) fn meets(self, other: Self) -> bool {
         self.low < other.high && other.low < self.high
+    }
+
+    /// The smallest interval that holds both.
+    pub(crate) fn hull(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
     pub(crate) fn iter(self) -> std::ops::Range<u32> {
@@ -238,6 +275,21 @@ impl Step<'_> {
         }
     }
 
+    /// Calls `look` on all keys that the outcome depends on or may change.
+    pub(crate) fn touches(&self, look: &mut impl FnMut(Keys)) {
+        match self {
+            Self::Put(put) => look(Keys { low: put.key, high: put.key + 1 }),
+            Self::Range(range) => look(range.keys),
+            Self::Delete(delete) => look(delete.keys),
+            Self::Txn(txn) => {
+                txn.compares.iter().for_each(|condition| look(condition.keys));
+                let [success, failure] = txn.possible();
+                success.iter().chain(failure).for_each(|step| step.touches(look));
+            }
+            Self::Compact(_) | Self::Other => {}
+        }
+    }
+
     /// Calls `look` on every put, with whether it was done: `None` if that is not known.
     pub(crate) fn puts(&self, look: &mut impl FnMut(&Put)) {
         match self {
@@ -279,17 +331,48 @@ impl<'h> Txn<'h> {
     }
 }
 
+/// What a key was before a history begins, from a revision on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before<'h> {
+    pub(crate) key: &'h [u8],
+    pub(crate) revision: u64,
+    /// What was there: the value, and the rest; its number of a value is not used.
+    pub(crate) cell: Option<(&'h [u8], Cell)>,
+}
+
 impl<'h> Case<'h> {
     /// Prepares a history.
     pub(crate) fn new(history: &'h History) -> Self {
+        Self::resume(history, Origin::default(), Recorded::default(), &[])
+    }
+
+    /// Prepares a history that begins where another has ended: at `origin`, whose versions are given by name, in the
+    /// order of revisions.
+    pub(crate) fn resume(
+        history: &'h History,
+        mut origin: Origin,
+        recorded: Recorded,
+        before: &[Before<'h>],
+    ) -> Self {
         let mut names = Names::default();
+        names.recorded = recorded;
+        for before in before {
+            names.keys.number(before.key);
+        }
         for operation in &history.operations {
             names.add_request(&operation.request);
-            if let Completion::Ok(response) = &operation.completion {
-                names.add_body(&response.body);
-            }
+            names.add_answer(match &operation.completion {
+                Completion::Ok(response) => Some(&response.body),
+                Completion::Fail(_) | Completion::Info(_) => None,
+            });
         }
-        names.keys.sort();
+        names.sort();
+        for before in before {
+            let key = names.keys.number(before.key);
+            let cell =
+                before.cell.map(|(value, cell)| Cell { value: names.value(key, value), ..cell });
+            origin.versions.push((before.revision, key, cell));
+        }
         let mut malformed = Vec::new();
         let mut operations = Vec::with_capacity(history.operations.len());
         for (position, operation) in history.operations.iter().enumerate() {
@@ -305,15 +388,28 @@ impl<'h> Case<'h> {
             };
             let completed =
                 if status == Status::Unknown { SimTime::NEVER } else { operation.completed };
+            names.begin(position);
             let step = names.request(&operation.request, body).unwrap_or_else(|reason| {
                 malformed.push((position, reason));
                 Step::Other
             });
             let (process, invoked) = (operation.id.process, operation.invoked);
-            operations.push(Op { process, invoked, completed, status, revision, step });
+            let (has_effect, is_serializable) = (step.has_effect(), step.is_serializable());
+            operations.push(Op {
+                process,
+                invoked,
+                completed,
+                status,
+                revision,
+                tells: status == Status::Known && step.is_kv() && !is_serializable,
+                has_effect,
+                is_serializable,
+                step,
+            });
         }
         let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
-        Self { history, keys, values: names.values.strings, operations, malformed }
+        let (values, recorded) = (names.values.strings, names.recorded);
+        Self { history, keys, values, operations, malformed, recorded, origin }
     }
 
     /// The value, for a person.

@@ -44,13 +44,17 @@ impl Case<'_> {
         self.content(seen.key, seen.value, [seen.modified, seen.version, seen.create])
     }
 
+    /// Numbers that were not recorded are left out.
     fn content(&self, key: u32, value: u32, numbers: [u64; 3]) -> String {
         let [modified, version, create] = numbers;
-        format!(
-            "{} = {} (mod r{modified}, version {version}, create r{create})",
-            self.keys[key as usize],
-            self.value(value)
-        )
+        let words = [(" mod r", modified), (" version ", version), (" create r", create)];
+        let told = words.iter().filter(|(_, number)| *number != 0);
+        let told: Vec<String> = told.map(|(word, number)| format!("{word}{number}")).collect();
+        let (key, value) = (&self.keys[key as usize], self.value(value));
+        if told.is_empty() {
+            return format!("{key} = {value}");
+        }
+        format!("{key} = {value} ({})", told.join(",").trim_start())
     }
 
     fn cell(&self, key: u32, cell: Option<&Cell>) -> String {
@@ -60,15 +64,57 @@ impl Case<'_> {
         }
     }
 
+    /// What of a key is wrong.
+    fn kv_code(&self, key: u32, saw: Option<&SeenKv>, is: Option<&Cell>) -> &'static str {
+        let (saw, is) = match (saw, is) {
+            (Some(saw), Some(is)) if saw.key == key => (saw, is),
+            (Some(_), Some(_)) | (None, None) => return "wrong-read",
+            (Some(_), None) => return "phantom-key",
+            (None, Some(_)) => return "missing-key",
+        };
+        let told = self.recorded;
+        let is_other = [
+            saw.value != is.value,
+            told.modified && saw.modified != is.modified,
+            told.create && saw.create != is.create,
+            told.version && saw.version != is.version,
+        ];
+        match is_other {
+            [true, false, false, false] => "wrong-value",
+            [false, true, false, false] => "wrong-mod",
+            [false, false, true, false] => "wrong-create",
+            [false, false, false, true] => "wrong-version",
+            [false, false, false, false] => "wrong-lease",
+            _ => "wrong-read",
+        }
+    }
+
     /// What an answer says, and what it should say; the code that goes with it.
     pub(crate) fn mismatch(&self, mismatch: &Mismatch) -> (&'static str, String) {
         match mismatch {
             Mismatch::Kv { key, saw, is } => {
+                let code = self.kv_code(*key, saw.as_ref(), is.as_ref());
                 let saw = match saw {
                     Some(saw) => self.seen(saw),
                     None => format!("{} absent", self.keys[*key as usize]),
                 };
-                ("wrong-read", format!("saw {saw}, but there was {}", self.cell(*key, is.as_ref())))
+                (code, format!("saw {saw}, but there was {}", self.cell(*key, is.as_ref())))
+            }
+            Mismatch::Order { first, second } if first == second => {
+                let key = &self.keys[*first as usize];
+                ("wrong-read", format!("shows {key} more than once"))
+            }
+            Mismatch::Order { first, second } => {
+                let [first, second] = [first, second].map(|key| &self.keys[*key as usize]);
+                ("wrong-order", format!("shows {second} where {first} was due"))
+            }
+            Mismatch::Stranger { saw } => {
+                let saw = self.seen(saw);
+                ("wrong-read", format!("shows {saw}, which it did not ask for"))
+            }
+            Mismatch::Future { wanted } => {
+                let wanted = Revision(*wanted);
+                ("future-read", format!("read {wanted}, which did not exist,"))
             }
             Mismatch::Count { saw, is } => {
                 ("wrong-count", format!("counted {saw} keys, but there were {is}"))

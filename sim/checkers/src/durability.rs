@@ -7,12 +7,14 @@
 //!
 //! A narrow judge with short sentences: what it finds is not linearizable either.
 //!
-//! Evaluations: keys in answers to linearizable reads. Discriminating: those with a write of the key acknowledged
-//! before, so that the read could have lost it.
+//! Evaluations: keys in answers to linearizable reads, and keys that they should have shown if nothing concurrent deleted
+//! them. Discriminating: those with a write of the key acknowledged before, so that the read could have lost it.
 
 use crate::{
     bounds::tells,
-    case::{Case, SeenKv, Status, Step},
+    case::{Case, Keys, SeenKv, Status, Step},
+    cover::Cover,
+    live::LiveSet,
     ruling::{Judgement, Ruling},
     writers::Writers,
 };
@@ -22,23 +24,15 @@ use whitewater_record::{Checked, SimTime};
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "durability";
 
-/// What real time says about one key, so far.
-#[derive(Clone, Copy, Default)]
-struct Past {
-    /// Of the acknowledged puts and deletes, the latest invocation, and who.
-    newest: Option<(SimTime, u32)>,
-    /// Of the acknowledged puts, the latest invocation, and who.
-    newest_put: Option<(SimTime, u32)>,
-    /// Of the possible deletes, the latest completion.
-    delete: Option<SimTime>,
-}
-
 /// Judges all linearizable reads.
 pub(crate) fn judge(case: &Case, writers: &Writers) -> Judgement {
     let mut sweep = Sweep {
         case,
         writers,
-        past: vec![Past::default(); case.keys.len()],
+        puts: vec![None; case.keys.len()],
+        deletes: Cover::new(case.keys.len()),
+        gone: Cover::new(case.keys.len()),
+        due: LiveSet::new(case.keys.len()),
         seen_as: vec![0; case.operations.len()],
         checked: Checked::default(),
     };
@@ -49,65 +43,89 @@ pub(crate) fn judge(case: &Case, writers: &Writers) -> Judgement {
 struct Sweep<'a, 'h> {
     case: &'a Case<'h>,
     writers: &'a Writers,
-    past: Vec<Past>,
+    /// By key, of the puts acknowledged so far: the latest invocation, and who.
+    puts: Vec<Option<(SimTime, u32)>>,
+    /// The same of deletes.
+    deletes: Cover<Option<(SimTime, u32)>>,
+    /// By key, of the deletes invoked so far that may have happened: the latest completion.
+    gone: Cover<Option<SimTime>>,
+    /// Keys with an acknowledged put after which none of these deletes can lie.
+    due: LiveSet,
     /// By operation of unknown outcome: the revision at which it was seen to have happened, 0 for never.
     seen_as: Vec<u64>,
     checked: Checked,
 }
 
+/// Something that may have deleted keys: invocation, completion, keys.
+type Deletion = (SimTime, SimTime, Keys);
+
 impl Sweep<'_, '_> {
-    /// Three cursors over time: completions of writes before an invocation, invocations of deletes before a return.
+    /// Three cursors over time: invocations of reads; before each, completions of writes and invocations of deletes.
     fn run(&mut self) -> Result<(), Ruling> {
         let ops = &self.case.operations;
         let count = u32::try_from(ops.len()).expect("operations are numbered by u32");
         let mut reads: Vec<u32> = (0..count).filter(|op| tells(self.case, *op)).collect();
         let mut completions: Vec<u32> = reads.clone();
         completions.retain(|op| ops[*op as usize].step.can_write());
-        let mut deletes: Vec<(SimTime, SimTime, u32)> = self.deletes();
+        let deletions = self.deletions();
         reads.sort_by_key(|op| ops[*op as usize].invoked);
         completions.sort_by_key(|op| ops[*op as usize].completed);
-        deletes.sort_unstable();
         let mut completions = completions.into_iter().peekable();
+        let mut invoked = 0;
         for read in reads {
             let op = &ops[read as usize];
+            while let Some(deletion) = deletions.get(invoked).filter(|d| d.0 <= op.invoked) {
+                self.delete(deletion);
+                invoked += 1;
+            }
             while let Some(before) =
                 completions.next_if(|write| ops[*write as usize].completed < op.invoked)
             {
                 self.remember(before);
             }
             self.seen(read)?;
-            self.absent(read, &deletes)?;
+            self.absent(read, &deletions[invoked..])?;
         }
         Ok(())
     }
 
-    /// Invocation, completion and key of everything that may have deleted a key.
-    fn deletes(&self) -> Vec<(SimTime, SimTime, u32)> {
-        let mut deletes = Vec::new();
+    /// Everything that may have deleted keys, by invocation.
+    fn deletions(&self) -> Vec<Deletion> {
+        let mut deletions = Vec::new();
         for op in self.case.operations.iter().filter(|op| op.status != Status::Refused) {
-            op.step.deletes(&mut |delete| {
-                let all = delete.keys.iter().map(|key| (op.invoked, op.completed, key));
-                deletes.extend(all);
-            });
+            op.step.deletes(&mut |delete| deletions.push((op.invoked, op.completed, delete.keys)));
         }
-        deletes
+        deletions.sort_by_key(|(invoked, completed, _)| (*invoked, *completed));
+        deletions
+    }
+
+    fn delete(&mut self, (_, completed, keys): &Deletion) {
+        self.gone.note(keys.low, keys.high, Some(*completed));
+        let (puts, due) = (&self.puts, &self.due);
+        let is_gone =
+            |key: &u32| puts[*key as usize].is_none_or(|(put_at, _)| put_at <= *completed);
+        let gone: Vec<u32> = due.range(keys.low, keys.high).filter(is_gone).collect();
+        for key in gone {
+            self.due.remove(key);
+        }
     }
 
     fn remember(&mut self, write: u32) {
         let op = &self.case.operations[write as usize];
-        let past = &mut self.past;
-        let mut note = |key: u32, is_put: bool| {
-            let past = &mut past[key as usize];
-            let this = Some((op.invoked, write));
-            past.newest = past.newest.max(this);
-            if is_put {
-                past.newest_put = past.newest_put.max(this);
-            } else {
-                past.delete = past.delete.max(Some(op.completed));
+        let this = Some((op.invoked, write));
+        op.step.puts(&mut |put| {
+            let newest = &mut self.puts[put.key as usize];
+            if *newest < this {
+                *newest = this;
+                // It was there before, or the deletes so far were over when this put was asked for.
+                if self.gone.at(put.key).is_none_or(|gone| gone < op.invoked) {
+                    self.due.insert(put.key);
+                }
             }
-        };
-        op.step.puts(&mut |put| note(put.key, true));
-        op.step.deletes(&mut |delete| delete.keys.iter().for_each(|key| note(key, false)));
+        });
+        op.step.deletes(&mut |delete| {
+            self.deletes.note(delete.keys.low, delete.keys.high, this);
+        });
     }
 
     fn seen(&mut self, read: u32) -> Result<(), Ruling> {
@@ -149,7 +167,8 @@ impl Sweep<'_, '_> {
             }
             *seen_as = kv.modified;
         }
-        let Some((invoked, newest)) = self.past[kv.key as usize].newest else { return Ok(()) };
+        let newest = self.puts[kv.key as usize].max(self.deletes.at(kv.key));
+        let Some((invoked, newest)) = newest else { return Ok(()) };
         self.checked.discriminating += 1;
         if newest != writer && written.completed < invoked {
             let sentence =
@@ -159,31 +178,24 @@ impl Sweep<'_, '_> {
         Ok(())
     }
 
-    /// Keys that a read shows absent.
-    fn absent(&mut self, read: u32, deletes: &[(SimTime, SimTime, u32)]) -> Result<(), Ruling> {
+    /// Keys that a read shows absent. Only those that are due can be missed.
+    fn absent(&mut self, read: u32, concurrent: &[Deletion]) -> Result<(), Ruling> {
         let op = &self.case.operations[read as usize];
         let Step::Range(range) = &op.step else { return Ok(()) };
         let Some(answer) = range.answer.as_ref().filter(|_| range.is_plain) else { return Ok(()) };
+        let last = answer.kvs.last().map_or(range.keys.low, |kv| kv.key + 1);
+        let high = if answer.more { last.min(range.keys.high) } else { range.keys.high };
         let mut shown = answer.kvs.iter().peekable();
-        for key in range.keys.iter() {
-            if answer.more && shown.peek().is_none() {
-                break;
-            }
+        for key in self.due.range(range.keys.low, high) {
+            while shown.next_if(|kv| kv.key < key).is_some() {}
             if shown.next_if(|kv| kv.key == key).is_some() {
                 continue;
             }
+            let Some((_, put)) = self.puts[key as usize] else { continue };
             self.checked.evaluations += 1;
-            let past = self.past[key as usize];
-            let Some((put_at, put)) = past.newest_put else { continue };
             self.checked.discriminating += 1;
-            if past.delete.is_some_and(|delete| delete >= put_at) {
-                continue;
-            }
-            let could_delete = |(invoked, completed, deleted): &(SimTime, SimTime, u32)| {
-                *deleted == key && *completed >= put_at && *invoked <= op.completed
-            };
-            let end = deletes.partition_point(|(invoked, ..)| *invoked <= op.completed);
-            if !deletes[..end].iter().any(could_delete) {
+            let mut open = concurrent.iter().take_while(|(invoked, ..)| *invoked <= op.completed);
+            if !open.any(|(_, _, keys)| keys.contains(key)) {
                 let sentence = format!(
                     "{} found {} absent, but {} was acknowledged before, and nothing can have deleted it since",
                     self.case.operation(read),

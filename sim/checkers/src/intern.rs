@@ -71,11 +71,16 @@ impl<'h> Interner<'h> {
         self.numbers.get(bytes).copied()
     }
 
-    /// Numbers the strings anew, in byte order.
-    pub(crate) fn sort(&mut self) {
-        self.strings.sort_unstable();
-        for (number, bytes) in (0..).zip(&self.strings) {
+    /// Numbers the strings anew, in byte order. Returns the new numbers by the old ones.
+    pub(crate) fn sort(&mut self) -> Vec<u32> {
+        let mut order: Vec<(&'h [u8], u32)> = self.strings.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let mut numbers = vec![0; order.len()];
+        for (number, (bytes, old)) in (0..).zip(order) {
+            numbers[old as usize] = number;
+            self.strings[number as usize] = bytes;
             self.numbers.insert(bytes, number);
         }
+        numbers
     }
 }

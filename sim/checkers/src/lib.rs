@@ -29,6 +29,8 @@ mod assumptions;
 mod bounds;
 mod case;
 mod chronicle;
+pub mod counterexample;
+mod cover;
 mod deed;
 mod describe;
 mod durability;
@@ -37,7 +39,9 @@ mod keyring;
 mod lease;
 pub mod limits;
 mod linearizable;
+mod live;
 mod lock;
+pub mod minimize;
 mod mirror;
 mod model;
 mod monotone;
@@ -47,6 +51,7 @@ mod recorded;
 mod revision_order;
 pub mod ruling;
 mod serializable;
+pub mod stream;
 mod timeline;
 mod watch;
 mod witness;
@@ -55,6 +60,7 @@ mod writers;
 pub use crate::{
     limits::{Budget, LeaseBound},
     ruling::{Anomaly, Judgement, Ruling},
+    stream::Stream,
 };
 
 use crate::{
@@ -89,26 +95,59 @@ pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
     let writers = Writers::new(&case);
     let record = assumptions::judge(&case, &writers);
     if record.ruling != Ruling::Holds {
-        let others = JUDGES[1..].iter().map(|judge| withheld(judge, "the record is unsound"));
+        let others = JUDGES[1..].iter().map(|judge| withheld(judge, UNSOUND));
         return std::iter::once(record).chain(others).collect();
     }
-    let mut timeline = Timeline::new(&case, &writers, budget);
-    let white = revision_order::judge(&case, timeline.as_ref());
+    let timeline = Timeline::new(&case, &writers, budget);
     let witness = timeline.as_ref().ok().map(|timeline| witness::witness(&case, timeline));
     let black = linearizable::judge(&case, &writers, budget, witness.as_deref());
+    let is_broken = black.judgement.ruling.anomaly().is_some();
+    let [white, serializable] = by_revisions(&case, timeline.as_ref(), is_broken);
     let agreement = agreement::judge(&case, &black, &white);
     let black = black.judgement;
     let durability = durability::judge(&case, &writers);
-    let is_broken = black.ruling.anomaly().or(white.ruling.anomaly()).is_some();
-    let serializable = match &mut timeline {
-        Ok(timeline) if !is_broken => serializable::judge(&case, timeline),
-        Ok(_) => withheld(serializable::JUDGE, "the history is not linearizable"),
-        Err(_) => withheld(serializable::JUDGE, "the order of the writes is not known"),
-    };
     let monotone = monotone::judge(&case);
     let mut judgements = vec![record, black, white, agreement, durability, serializable, monotone];
     judgements.extend(beyond(&case, budget));
     judgements
+}
+
+/// Runs the judges that take time in proportion to the history, n log n: all but the black box, which searches, and the
+/// agreement with it; and those of watches, mirrors, leases and locks. In the order of [`JUDGES`].
+#[must_use]
+pub fn judge_by_revisions(history: &History, budget: &Budget) -> Vec<Judgement> {
+    let case = Case::new(history);
+    let writers = Writers::new(&case);
+    let record = assumptions::judge(&case, &writers);
+    if record.ruling != Ruling::Holds {
+        let names =
+            [revision_order::JUDGE, durability::JUDGE, serializable::JUDGE, monotone::JUDGE];
+        let others = names.into_iter().map(|judge| withheld(judge, UNSOUND));
+        return std::iter::once(record).chain(others).collect();
+    }
+    let timeline = Timeline::new(&case, &writers, budget);
+    let [white, serializable] = by_revisions(&case, timeline.as_ref(), false);
+    let durability = durability::judge(&case, &writers);
+    let monotone = monotone::judge(&case);
+    vec![record, white, durability, serializable, monotone]
+}
+
+const UNSOUND: &str = "the record is unsound";
+
+/// The judgements that rest on the timeline.
+fn by_revisions(
+    case: &Case,
+    timeline: Result<&Timeline, &Ruling>,
+    is_broken: bool,
+) -> [Judgement; 2] {
+    let white = revision_order::judge(case, timeline);
+    let is_broken = is_broken || white.ruling.anomaly().is_some();
+    let serializable = match timeline {
+        Ok(timeline) if !is_broken => serializable::judge(case, timeline),
+        Ok(_) => withheld(serializable::JUDGE, "the history is not linearizable"),
+        Err(_) => withheld(serializable::JUDGE, "the order of the writes is not known"),
+    };
+    [white, serializable]
 }
 
 /// What is promised beyond the answers to single operations.

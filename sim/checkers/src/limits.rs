@@ -62,6 +62,12 @@ pub const CONFIGURATIONS_MAX: u64 = 200_000;
 /// Default of [`Budget::replays_max`]: about a second.
 pub const REPLAYS_MAX: u64 = 2_000_000;
 
+/// Operations that are judged, in all parts together, to find a small one that fails: some seconds.
+pub const CHECKED_MAX: u64 = 5_000_000;
+
+/// A window of a [`Stream`](crate::Stream) grows to so many times its size while it waits for an explanation.
+pub const WINDOWS_MAX: usize = 8;
+
 /// How wide the black-box search is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beam {

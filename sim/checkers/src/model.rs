@@ -1,14 +1,19 @@
-//! A multi-version store in its simplest form: for each key, the list of its versions by revision.
+//! A multi-version store in its simplest form: the list of all versions of all keys, in the order of revisions.
 //!
 //! Written from etcd's documentation, not from `core/store`: a bug in the store cannot also sit here. An operation is
 //! run at a revision, and each thing that its answer says is compared on the way.
+//!
+//! What a key held at an old revision is found in logarithmic time without a list for each key: a version points at the
+//! one before it, and at one further back, as in the random-access stack of Myers (An Applicative Random-Access Stack,
+//! 1983). A write is one push, and taking it back is one pop.
 
 use crate::{
     case::{Case, Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn},
+    live::LiveSet,
     recorded::Recorded,
 };
 use std::cmp::Ordering;
-use whitewater_api::request::{CompareTarget, Relation, SortTarget};
+use whitewater_api::request::{CompareTarget, Relation, Sort, SortTarget};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,31 +22,54 @@ pub(crate) struct Cell {
     pub(crate) create: u64,
     pub(crate) modified: u64,
     pub(crate) version: u64,
+    pub(crate) lease: i64,
+}
+
+/// What a key held from a revision on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version {
+    pub(crate) key: u32,
+    /// The version of the key before this one, and another one further back.
+    before: u32,
+    jump: u32,
+    /// How many came before.
+    depth: u32,
+    pub(crate) revision: u64,
+    /// Nothing, after a delete.
+    pub(crate) cell: Option<Cell>,
 }
 
 /// All versions of all keys.
 #[derive(Debug)]
 pub(crate) struct Model<'a> {
-    /// By key: what it held from which revision on. Revisions never decrease along a list.
-    chains: Vec<Vec<(u64, Option<Cell>)>>,
-    /// The writes in order, to take them back: revision and key.
-    log: Vec<(u64, u32)>,
+    /// In the order of revisions.
+    pub(crate) versions: Vec<Version>,
+    /// By key: its newest version.
+    heads: Vec<u32>,
+    /// The keys that are there after the newest version.
+    live: LiveSet,
     /// The bytes of the values by number, for sorting and for compares.
     values: &'a [&'a [u8]],
-    /// What the answers can be held to.
     recorded: Recorded,
 }
+
+/// No version.
+const NONE: u32 = u32::MAX;
 
 /// An answer says something else than the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
     /// The answer shows the key like this; it was like that.
     Kv { key: u32, saw: Option<SeenKv>, is: Option<Cell> },
+    /// The answer shows these two keys in the wrong order, or one twice.
+    Order { first: u32, second: u32 },
+    /// The answer shows a key that the range does not hold, or that its filters leave out.
+    Stranger { saw: SeenKv },
     /// The answer has this count; it was that.
     Count { saw: u64, is: u64 },
     /// The answer deleted so many; there were so many.
     Deleted { saw: u64, is: u64 },
-    /// The answer has more keys than the request could return.
+    /// The answer has so many keys; so many were due.
     Length { saw: u64, is: u64 },
     /// The answer says wrongly whether there is more.
     More { saw: bool },
@@ -49,30 +77,47 @@ pub(crate) enum Mismatch {
     Branch { saw: bool },
     /// It should have changed the store, and could not; or the reverse.
     Effect { changed: bool },
+    /// It should have been refused: the revision that it read did not exist.
+    Future { wanted: u64 },
 }
 
 impl<'a> Model<'a> {
     /// An empty store.
     pub(crate) fn new(case: &'a Case) -> Self {
-        let (chains, recorded) = (vec![Vec::new(); case.keys.len()], Recorded::new(case));
-        Self { chains, log: Vec::new(), values: &case.values, recorded }
+        Self {
+            versions: Vec::new(),
+            heads: vec![NONE; case.keys.len()],
+            live: LiveSet::new(case.keys.len()),
+            values: &case.values,
+            recorded: case.recorded,
+        }
     }
 
     /// What `key` held at `revision`.
     pub(crate) fn at(&self, key: u32, revision: u64) -> Option<&Cell> {
-        let chain = &self.chains[key as usize];
-        let newest = chain.last()?;
-        if newest.0 <= revision {
-            return newest.1.as_ref();
+        let mut version = self.versions.get(self.heads[key as usize] as usize)?;
+        while version.revision > revision {
+            // Both lie further back; the longer way as long as it does not lead too far.
+            let far =
+                self.versions.get(version.jump as usize).filter(|far| far.revision > revision);
+            version = match far {
+                Some(far) => far,
+                None => self.versions.get(version.before as usize)?,
+            };
         }
-        let index = chain.partition_point(|(from, _)| *from <= revision);
-        chain[..index].last().and_then(|(_, cell)| cell.as_ref())
+        version.cell.as_ref()
     }
 
     /// Takes back everything written after `revision`.
     pub(crate) fn undo(&mut self, revision: u64) {
-        while let Some((_, key)) = self.log.pop_if(|(at, _)| *at > revision) {
-            self.chains[key as usize].pop();
+        while let Some(version) = self.versions.pop_if(|version| version.revision > revision) {
+            self.heads[version.key as usize] = version.before;
+            let is_there = self.versions.get(version.before as usize);
+            if is_there.is_some_and(|version| version.cell.is_some()) {
+                self.live.insert(version.key);
+            } else {
+                self.live.remove(version.key);
+            }
         }
     }
 
@@ -99,26 +144,51 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    fn write(&mut self, key: u32, revision: u64, cell: Option<Cell>) {
-        self.chains[key as usize].push((revision, cell));
-        self.log.push((revision, key));
+    /// A version that is known from elsewhere.
+    pub(crate) fn write(&mut self, key: u32, revision: u64, cell: Option<Cell>) {
+        let before = self.heads[key as usize];
+        let depth = |version: u32| self.versions.get(version as usize).map_or(0, |v| v.depth);
+        let jump_of = |version: u32| self.versions.get(version as usize).map_or(NONE, |v| v.jump);
+        // Two jumps of the same length make one of twice the length.
+        let (once, twice) = (jump_of(before), jump_of(jump_of(before)));
+        let is_even = depth(before) - depth(once) == depth(once) - depth(twice);
+        let jump = if is_even && once != NONE { twice } else { before };
+        let depth = if before == NONE { 0 } else { depth(before) + 1 };
+        self.heads[key as usize] =
+            u32::try_from(self.versions.len()).expect("fewer than 2^32 versions in a history");
+        self.versions.push(Version { key, before, jump, depth, revision, cell });
+        match cell {
+            Some(_) => self.live.insert(key),
+            None => self.live.remove(key),
+        }
+    }
+
+    fn newest(&self, key: u32) -> Option<Cell> {
+        self.versions.get(self.heads[key as usize] as usize).and_then(|version| version.cell)
     }
 
     fn put(&mut self, put: &Put, revision: u64) -> Result<(), Mismatch> {
-        let old = self.at(put.key, revision).copied();
+        let old = self.newest(put.key);
         if let Some(answer) = put.answer {
             // Not asked for, not shown.
             self.expect_kv(put.key, answer.prev_kv, old.filter(|_| put.prev_kv))?;
         }
+        let lease = put.lease.unwrap_or_else(|| old.map_or(0, |old| old.lease));
         let cell = match old {
+            // etcd refuses to keep what is not there.
+            None if put.ignore_value || put.lease.is_none() => {
+                return Err(Mismatch::Effect { changed: true });
+            }
             Some(old) => Cell {
                 value: if put.ignore_value { old.value } else { put.value },
                 create: old.create,
                 modified: revision,
                 version: old.version + 1,
+                lease,
             },
-            None if put.ignore_value => return Err(Mismatch::Effect { changed: true }),
-            None => Cell { value: put.value, create: revision, modified: revision, version: 1 },
+            None => {
+                Cell { value: put.value, create: revision, modified: revision, version: 1, lease }
+            }
         };
         self.write(put.key, revision, Some(cell));
         Ok(())
@@ -126,16 +196,17 @@ impl<'a> Model<'a> {
 
     fn delete(&mut self, delete: &Delete, revision: u64) -> Result<bool, Mismatch> {
         let mut deleted = 0;
-        for key in delete.keys.iter() {
-            let Some(old) = self.at(key, revision).copied() else { continue };
+        let mut next = self.live.next(delete.keys.low);
+        while let Some(key) = next.filter(|key| delete.keys.contains(*key)) {
             if delete.prev_kv
                 && let Some(answer) = &delete.answer
             {
                 let saw = answer.prev_kvs.get(deleted).copied();
-                self.expect_kv(key, saw.filter(|saw| saw.key == key), Some(old))?;
+                self.expect_kv(key, saw, self.newest(key))?;
             }
             deleted += 1;
             self.write(key, revision, None);
+            next = self.live.next(key + 1);
         }
         if let Some(answer) = &delete.answer {
             let (saw, is) = (answer.deleted, deleted as u64);
@@ -143,13 +214,18 @@ impl<'a> Model<'a> {
                 return Err(Mismatch::Deleted { saw, is });
             }
             let shown = if delete.prev_kv { deleted } else { 0 };
-            expect_length(answer.prev_kvs.len(), shown)?;
+            expect_length(answer.prev_kvs.len() as u64, shown as u64)?;
         }
         Ok(deleted > 0)
     }
 
+    /// Whether all compares of a transaction hold at `revision`.
+    pub(crate) fn all_hold(&self, txn: &Txn, revision: u64) -> bool {
+        txn.compares.iter().all(|condition| self.holds(condition, revision))
+    }
+
     fn txn(&mut self, txn: &Txn, revision: u64) -> Result<bool, Mismatch> {
-        let holds = txn.compares.iter().all(|condition| self.holds(condition, revision));
+        let holds = self.all_hold(txn, revision);
         if let Some(saw) = txn.answer
             && saw != holds
         {
@@ -171,7 +247,7 @@ impl<'a> Model<'a> {
         if present.peek().is_none() {
             return self.cell_holds(condition, None);
         }
-        present.all(|key| self.cell_holds(condition, self.at(key, revision)))
+        present.all(|(_, cell)| self.cell_holds(condition, Some(&cell)))
     }
 
     fn cell_holds(&self, condition: &Condition, cell: Option<&Cell>) -> bool {
@@ -180,7 +256,7 @@ impl<'a> Model<'a> {
             CompareTarget::Version(n) => number(|cell| cell.version).cmp(n),
             CompareTarget::Create(r) => number(|cell| cell.create).cmp(&r.0),
             CompareTarget::Mod(r) => number(|cell| cell.modified).cmp(&r.0),
-            CompareTarget::Lease(lease) => 0.cmp(&lease.0),
+            CompareTarget::Lease(lease) => cell.map_or(0, |cell| cell.lease).cmp(&lease.0),
             CompareTarget::Value(value) => {
                 let Some(cell) = cell else { return false };
                 self.values[cell.value as usize].cmp(value.as_slice())
@@ -189,70 +265,126 @@ impl<'a> Model<'a> {
         relates(condition.relation, ordering)
     }
 
-    fn range(&self, range: &Range, revision: u64) -> Result<(), Mismatch> {
-        let Some(answer) = &range.answer else { return Ok(()) };
-        let at = match range.request.revision.0 {
-            0 => revision,
-            past => past,
-        };
-        if !range.is_plain {
-            return self.range_with_options(range, at);
-        }
-        let limit = if range.request.limit == 0 { u64::MAX } else { range.request.limit };
-        let mut shown = answer.kvs.iter();
-        let mut count = 0;
-        for key in range.keys.iter() {
-            let Some(cell) = self.at(key, at) else { continue };
-            count += 1;
-            if count <= limit {
-                self.expect_kv(key, shown.next().copied(), Some(*cell))?;
-            }
-        }
-        if let Some(saw) = shown.next() {
-            let is = self.at(saw.key, at).copied();
-            return Err(Mismatch::Kv { key: saw.key, saw: Some(*saw), is });
-        }
-        expect_totals(answer.count, answer.more, count, count > limit)
+    /// Whether nothing was written after `revision`, so that the newest versions are the ones that it sees.
+    fn is_newest(&self, revision: u64) -> bool {
+        self.versions.last().is_none_or(|version| version.revision <= revision)
     }
 
-    /// etcd: filter, sort, limit; then leave values out. The count is of the range, whatever the filters say.
-    fn range_with_options(&self, range: &Range, at: u64) -> Result<(), Mismatch> {
+    /// The keys of `keys` that are there, with what they hold. At the newest revision the others cost nothing.
+    pub(crate) fn present(&self, keys: Keys, revision: u64) -> impl Iterator<Item = (u32, Cell)> {
+        let is_newest = self.is_newest(revision);
+        let (newest, all) = if is_newest { (keys.high, keys.low) } else { (keys.low, keys.high) };
+        let newest = self.live.range(keys.low, newest);
+        newest
+            .chain(keys.low..all.max(keys.low))
+            .filter_map(move |key| self.at(key, revision).map(|cell| (key, *cell)))
+    }
+
+    fn count(&self, keys: Keys, revision: u64) -> u64 {
+        if self.is_newest(revision) {
+            return self.live.count(keys.low, keys.high);
+        }
+        self.present(keys, revision).count() as u64
+    }
+
+    fn range(&self, range: &Range, revision: u64) -> Result<(), Mismatch> {
         let (Some(answer), request) = (&range.answer, range.request) else { return Ok(()) };
-        let present = |key| self.at(key, at).map(|cell| (key, *cell));
-        let count = range.keys.iter().filter_map(present).count() as u64;
+        let at = match request.revision.0 {
+            0 => revision,
+            wanted if wanted > revision => return Err(Mismatch::Future { wanted }),
+            past => past,
+        };
+        let count = self.count(range.keys, at);
         if request.count_only {
-            expect_length(answer.kvs.len(), 0)?;
+            expect_length(answer.kvs.len() as u64, 0)?;
             return expect_totals(answer.count, answer.more, count, false);
         }
-        let within = |n: u64, low: u64, high: u64| low <= n && (high == 0 || n <= high);
-        let mut kvs: Vec<(u32, Cell)> = range.keys.iter().filter_map(present).collect();
-        kvs.retain(|(_, cell)| {
-            within(cell.modified, request.min_mod_revision.0, request.max_mod_revision.0)
-                && within(cell.create, request.min_create_revision.0, request.max_create_revision.0)
-        });
-        if let Some(sort) = request.sort {
-            kvs.sort_by(|a, b| {
-                let ordering = self.order(sort.target, a, b);
-                if sort.descending { ordering.reverse() } else { ordering }
-            });
+        let filters = [
+            request.min_mod_revision,
+            request.max_mod_revision,
+            request.min_create_revision,
+            request.max_create_revision,
+        ];
+        let has_filter = filters.iter().any(|bound| bound.0 != 0);
+        if request.sort.is_some() || request.keys_only || has_filter {
+            return self.range_with_options(range, at, count);
         }
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let is_cut = limit != 0 && kvs.len() > limit;
-        kvs.truncate(if limit == 0 { usize::MAX } else { limit });
-        for (i, (key, mut cell)) in kvs.iter().copied().enumerate() {
-            let saw = answer.kvs.get(i).copied();
-            if let Some(saw) = saw.filter(|_| request.keys_only) {
-                let is_empty = self.values[saw.value as usize].is_empty();
-                cell.value = if is_empty { saw.value } else { cell.value };
+        let is_cut = request.limit != 0 && request.limit < count;
+        let mut present = self.present(range.keys, at);
+        for saw in &answer.kvs {
+            match present.next() {
+                Some((key, cell)) => self.expect_kv(key, Some(*saw), Some(cell))?,
+                None => return Err(self.unexpected(range.keys, at, saw)),
             }
-            self.expect_kv(key, saw, Some(cell))?;
         }
-        expect_length(answer.kvs.len(), kvs.len())?;
+        let due = if is_cut { request.limit } else { count };
+        if (answer.kvs.len() as u64) < due
+            && let Some((key, cell)) = present.next()
+        {
+            return Err(Mismatch::Kv { key, saw: None, is: Some(cell) });
+        }
+        expect_length(answer.kvs.len() as u64, due)?;
         expect_totals(answer.count, answer.more, count, is_cut)
     }
 
-    fn order(&self, target: SortTarget, a: &(u32, Cell), b: &(u32, Cell)) -> Ordering {
-        match target {
+    /// All that is there has been shown, and then comes `saw`.
+    fn unexpected(&self, keys: Keys, at: u64, saw: &SeenKv) -> Mismatch {
+        match self.at(saw.key, at) {
+            Some(_) if keys.contains(saw.key) => {
+                Mismatch::Order { first: saw.key, second: saw.key }
+            }
+            Some(_) => Mismatch::Stranger { saw: *saw },
+            None => Mismatch::Kv { key: saw.key, saw: Some(*saw), is: None },
+        }
+    }
+
+    /// etcd: filter, sort, limit; then leave values out. The count is of the range, whatever the filters say.
+    ///
+    /// Keys that are equal in what they are sorted by may come in any order, as far as etcd promises.
+    fn range_with_options(&self, range: &Range, at: u64, count: u64) -> Result<(), Mismatch> {
+        let (Some(answer), request) = (&range.answer, range.request) else { return Ok(()) };
+        let within = |n: u64, low: u64, high: u64| low <= n && (high == 0 || n <= high);
+        let is_wanted = |cell: &Cell| {
+            within(cell.modified, request.min_mod_revision.0, request.max_mod_revision.0)
+                && within(cell.create, request.min_create_revision.0, request.max_create_revision.0)
+        };
+        let mut kvs: Vec<(u32, Cell)> =
+            self.present(range.keys, at).filter(|(_, cell)| is_wanted(cell)).collect();
+        let sort = request.sort.unwrap_or(Sort { target: SortTarget::Key, descending: false });
+        if request.sort.is_some() {
+            kvs.sort_by(|a, b| self.order(sort, a, b));
+        }
+        let matching = kvs.len() as u64;
+        let is_cut = request.limit != 0 && matching > request.limit;
+        for (saw, due) in answer.kvs.iter().zip(&kvs) {
+            let Some(cell) = self.at(saw.key, at).copied() else {
+                return Err(Mismatch::Kv { key: saw.key, saw: Some(*saw), is: None });
+            };
+            if !range.keys.contains(saw.key) || !is_wanted(&cell) {
+                return Err(Mismatch::Stranger { saw: *saw });
+            }
+            let is_left_out = request.keys_only && self.values[saw.value as usize].is_empty();
+            let value = if is_left_out { cell.value } else { saw.value };
+            self.expect_kv(saw.key, Some(SeenKv { value, ..*saw }), Some(cell))?;
+            if request.sort.is_none() && saw.key != due.0 {
+                return Err(Mismatch::Kv { key: due.0, saw: Some(*saw), is: Some(due.1) });
+            }
+            if self.order(sort, &(saw.key, cell), due).is_ne() {
+                return Err(Mismatch::Order { first: due.0, second: saw.key });
+            }
+        }
+        let mut shown: Vec<u32> = answer.kvs.iter().map(|saw| saw.key).collect();
+        shown.sort_unstable();
+        if let Some(twice) = shown.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Mismatch::Order { first: twice[0], second: twice[1] });
+        }
+        let due = if is_cut { request.limit } else { matching };
+        expect_length(answer.kvs.len() as u64, due)?;
+        expect_totals(answer.count, answer.more, count, is_cut)
+    }
+
+    fn order(&self, sort: Sort, a: &(u32, Cell), b: &(u32, Cell)) -> Ordering {
+        let ordering = match sort.target {
             SortTarget::Key => a.0.cmp(&b.0),
             SortTarget::Version => a.1.version.cmp(&b.1.version),
             SortTarget::Create => a.1.create.cmp(&b.1.create),
@@ -260,7 +392,8 @@ impl<'a> Model<'a> {
             SortTarget::Value => {
                 self.values[a.1.value as usize].cmp(self.values[b.1.value as usize])
             }
-        }
+        };
+        if sort.descending { ordering.reverse() } else { ordering }
     }
 
     fn expect_kv(&self, key: u32, saw: Option<SeenKv>, is: Option<Cell>) -> Result<(), Mismatch> {
@@ -270,18 +403,14 @@ impl<'a> Model<'a> {
             (Some(saw), Some(is)) => {
                 saw.key == key
                     && saw.value == is.value
-                    && saw.modified == is.modified
                     && (saw.create == is.create || !told.create)
+                    && (saw.modified == is.modified || !told.modified)
                     && (saw.version == is.version || !told.version)
+                    && (saw.lease == is.lease || !told.lease)
             }
             (Some(_), None) | (None, Some(_)) => false,
         };
         if is_same { Ok(()) } else { Err(Mismatch::Kv { key, saw, is }) }
-    }
-
-    /// The keys of `keys` that are there.
-    pub(crate) fn present(&self, keys: Keys, revision: u64) -> impl Iterator<Item = u32> {
-        keys.iter().filter(move |key| self.at(*key, revision).is_some())
     }
 }
 
@@ -295,11 +424,8 @@ pub(crate) fn relates(relation: Relation, ordering: Ordering) -> bool {
     }
 }
 
-fn expect_length(saw: usize, is: usize) -> Result<(), Mismatch> {
-    if saw == is {
-        return Ok(());
-    }
-    Err(Mismatch::Length { saw: saw as u64, is: is as u64 })
+fn expect_length(saw: u64, is: u64) -> Result<(), Mismatch> {
+    if saw == is { Ok(()) } else { Err(Mismatch::Length { saw, is }) }
 }
 
 fn expect_totals(count: u64, more: bool, is: u64, is_cut: bool) -> Result<(), Mismatch> {

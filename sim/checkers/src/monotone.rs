@@ -9,7 +9,6 @@ use crate::{
     bounds::tells,
     case::{Case, SeenKv},
     intern::Table,
-    recorded::Recorded,
     ruling::{Judgement, Ruling},
 };
 use whitewater_api::Revision;
@@ -62,7 +61,7 @@ fn keys(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
         });
     }
     seen.sort_by_key(|(kv, _)| (kv.key, kv.modified));
-    let tells_creations = Recorded::new(case).tells_creations();
+    let tells_creations = case.recorded.tells_creations();
     for pair in seen.windows(2) {
         let [(a, first), (b, second)] = pair else { continue };
         if a.key != b.key {

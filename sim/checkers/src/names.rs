@@ -6,6 +6,7 @@ use crate::{
         Txn,
     },
     intern::Interner,
+    recorded::Recorded,
 };
 use whitewater_api::{
     Body, End, Key, KeyRange, KeyValue, Request,
@@ -20,9 +21,44 @@ use whitewater_api::{
 pub(crate) struct Names<'h> {
     pub(crate) keys: Interner<'h>,
     pub(crate) values: Interner<'h>,
+    pub(crate) recorded: Recorded,
+    /// The keys that the answers show, one after the other, so that none has to be looked up twice.
+    shown: Vec<u32>,
+    /// By operation: where its keys begin in `shown`.
+    starts: Vec<usize>,
+    /// The next of `shown`.
+    cursor: usize,
+    /// By key: the value that was last seen or put, which the next answer mostly shows again.
+    latest: Vec<u32>,
 }
 
+/// No value yet.
+const NONE: u32 = u32::MAX;
+
 impl<'h> Names<'h> {
+    /// All keys are noted: numbers them anew, in byte order.
+    pub(crate) fn sort(&mut self) {
+        let numbers = self.keys.sort();
+        for key in &mut self.shown {
+            *key = numbers[*key as usize];
+        }
+        self.latest = vec![NONE; numbers.len()];
+    }
+
+    /// The number of a value that is there under `key`. To compare bytes is cheaper than to look them up.
+    pub(crate) fn value(&mut self, key: u32, bytes: &'h [u8]) -> u32 {
+        let latest = &mut self.latest[key as usize];
+        if self.values.strings.get(*latest as usize) != Some(&bytes) {
+            *latest = self.values.number(bytes);
+        }
+        *latest
+    }
+
+    /// The operation at `position` is read next.
+    pub(crate) fn begin(&mut self, position: usize) {
+        self.cursor = self.starts[position];
+    }
+
     fn add_range(&mut self, range: &'h KeyRange) {
         if range.end == End::Single {
             self.keys.number(range.start.as_slice());
@@ -56,11 +92,21 @@ impl<'h> Names<'h> {
     }
 
     fn add_kvs(&mut self, kvs: impl IntoIterator<Item = &'h KeyValue>) {
-        kvs.into_iter().for_each(|kv| _ = self.keys.number(kv.key.as_slice()));
+        for kv in kvs {
+            let number = self.keys.number(kv.key.as_slice());
+            self.shown.push(number);
+        }
     }
 
-    /// Notes the keys that an answer shows.
-    pub(crate) fn add_body(&mut self, body: &'h Body) {
+    /// Notes the keys that the answer of the next operation shows, if it has one.
+    pub(crate) fn add_answer(&mut self, body: Option<&'h Body>) {
+        self.starts.push(self.shown.len());
+        if let Some(body) = body {
+            self.add_body(body);
+        }
+    }
+
+    fn add_body(&mut self, body: &'h Body) {
         match body {
             Body::Put(put) => self.add_kvs(&put.prev_kv),
             Body::Range(range) => self.add_kvs(&range.kvs),
@@ -103,13 +149,18 @@ impl<'h> Names<'h> {
     }
 
     fn kv(&mut self, kv: &'h KeyValue) -> SeenKv {
-        SeenKv {
-            key: self.keys.number(kv.key.as_slice()),
-            value: self.values.number(kv.value.as_slice()),
+        let key = self.shown[self.cursor];
+        self.cursor += 1;
+        let seen = SeenKv {
+            key,
+            value: self.value(key, kv.value.as_slice()),
             create: kv.create_revision.0,
             modified: kv.mod_revision.0,
             version: kv.version,
-        }
+            lease: kv.lease.0,
+        };
+        self.recorded.note(&seen);
+        seen
     }
 
     fn kvs(&mut self, kvs: &'h [KeyValue]) -> Vec<SeenKv> {
@@ -144,11 +195,13 @@ impl<'h> Names<'h> {
     }
 
     fn put(&mut self, put: &'h PutRequest, answer: Option<&'h PutResponse>) -> Step<'h> {
+        let key = self.keys.number(put.key.as_slice());
         Step::Put(Put {
-            key: self.keys.number(put.key.as_slice()),
-            value: self.values.number(put.value.as_slice()),
+            key,
+            value: self.value(key, put.value.as_slice()),
             is_plain: put.lease.0 == 0 && !put.ignore_value && !put.ignore_lease,
             ignore_value: put.ignore_value,
+            lease: (!put.ignore_lease).then_some(put.lease.0),
             prev_kv: put.prev_kv,
             answer: answer
                 .map(|answer| PutAnswer { prev_kv: answer.prev_kv.as_ref().map(|kv| self.kv(kv)) }),

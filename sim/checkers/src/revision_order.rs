@@ -21,8 +21,9 @@ use crate::{
     ruling::{Judgement, Ruling},
     timeline::Timeline,
 };
+use std::collections::BTreeMap;
 use whitewater_api::{Completion, Error, Revision};
-use whitewater_record::Checked;
+use whitewater_record::{Checked, SimTime};
 
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "revision-order";
@@ -45,32 +46,65 @@ fn discriminating(case: &Case, timeline: &Timeline) -> u64 {
     let bounds = &timeline.bounds;
     let had_choice = |operation: u32, op: &crate::case::Op| {
         let (floor, _) = bounds.floor[operation as usize];
-        let first = if op.step.has_effect() { floor + 1 } else { floor };
+        let first = if op.has_effect { floor + 1 } else { floor };
         bounds.ceiling[operation as usize] > first
     };
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
     told.filter(|(operation, op)| had_choice(*operation, op)).count() as u64
 }
 
-fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling> {
-    let compacts: Vec<(u64, u32)> = (0..)
-        .zip(&case.operations)
-        .filter(|(_, op)| op.status != Status::Refused)
-        .filter_map(|(id, op)| match op.step {
-            Step::Compact(revision) => Some((revision, id)),
-            Step::Put(_) | Step::Range(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => None,
-        })
-        .collect();
+/// The compactions that were asked for.
+#[derive(Debug, Default)]
+struct Compactions {
+    /// By revision: when the first was asked for.
+    asked: BTreeMap<u64, SimTime>,
+    /// Those that were done, by the time of the answer: up to then the highest revision, and who compacted it.
+    done: Vec<(SimTime, u64, u32)>,
+}
+
+impl Compactions {
+    fn new(case: &Case) -> Self {
+        let mut compactions = Self::default();
+        for (id, op) in (0..).zip(&case.operations).filter(|(_, op)| op.status != Status::Refused) {
+            let Step::Compact(revision) = op.step else { continue };
+            let first = compactions.asked.entry(revision).or_insert(op.invoked);
+            *first = op.invoked.min(*first);
+            if op.status == Status::Known {
+                compactions.done.push((op.completed, revision, id));
+            }
+        }
+        compactions.done.sort_unstable();
+        let mut highest = (0, 0);
+        for (_, revision, id) in &mut compactions.done {
+            highest = highest.max((*revision, *id));
+            (*revision, *id) = highest;
+        }
+        compactions
+    }
+
+    /// The highest that was done before `moment`.
+    fn before(&self, moment: SimTime) -> Option<(u64, u32)> {
+        let end = self.done.partition_point(|(completed, ..)| *completed < moment);
+        end.checked_sub(1).map(|last| (self.done[last].1, self.done[last].2))
+    }
+}
+
+/// Errors that are answers, and compactions.
+pub(crate) fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling> {
+    let compactions = Compactions::new(case);
     for (operation, told) in (0..).zip(&case.history.operations) {
         match &told.completion {
             Completion::Fail(Error::Compacted { compacted }) => {
-                explain_compacted(case, &compacts, operation, compacted.0)?;
+                explain_compacted(case, &compactions, operation, compacted.0)?;
             }
             Completion::Fail(Error::FutureRevision { current }) => {
                 explain_future(case, timeline, operation, current.0)?;
             }
             Completion::Fail(Error::KeyNotFound) => explain_absent(case, timeline, operation)?,
-            Completion::Ok(_) => readable(case, &compacts, operation)?,
+            Completion::Ok(_) => {
+                readable(case, &compactions, operation)?;
+                compactable(case, timeline, &compactions, operation)?;
+            }
             Completion::Fail(_) | Completion::Info(_) => {}
         }
     }
@@ -80,15 +114,12 @@ fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling> {
 /// A refusal because of a compaction needs a compaction to that revision, asked for before.
 fn explain_compacted(
     case: &Case,
-    compacts: &[(u64, u32)],
+    compactions: &Compactions,
     operation: u32,
     compacted: u64,
 ) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let is_cause = |(revision, id): &(u64, u32)| {
-        *revision == compacted && case.operations[*id as usize].invoked <= op.completed
-    };
-    if !compacts.iter().any(is_cause) {
+    if compactions.asked.get(&compacted).is_none_or(|asked| *asked > op.completed) {
         let sentence = format!(
             "{} was refused as compacted at {}, but nobody had asked for that compaction",
             case.operation(operation),
@@ -126,7 +157,7 @@ fn explain_future(
         Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => u64::MAX,
     };
     let (floor, _) = timeline.bounds.floor[operation as usize];
-    let floor = if op.step.is_serializable() { 0 } else { floor };
+    let floor = if op.is_serializable { 0 } else { floor };
     // Unknown writes that nobody saw may have raised the revision past the newest that is known.
     let newest = timeline.bounds.ceiling[operation as usize] + timeline.unused.len() as u64;
     if current < floor || current > newest || wanted <= current {
@@ -158,24 +189,48 @@ fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<()
 }
 
 /// A read of the past that was answered must not lie below a compaction that was acknowledged before.
-fn readable(case: &Case, compacts: &[(u64, u32)], operation: u32) -> Result<(), Ruling> {
+fn readable(case: &Case, compactions: &Compactions, operation: u32) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
     let Step::Range(range) = &op.step else { return Ok(()) };
     let past = range.request.revision.0;
     // A stale node may not have heard of the compaction.
-    if past == 0 || op.step.is_serializable() {
+    if past == 0 || op.is_serializable {
         return Ok(());
     }
-    let is_below = |(revision, id): &&(u64, u32)| {
-        *revision > past && case.operations[*id as usize].completed < op.invoked
-    };
-    let Some((revision, id)) = compacts.iter().find(is_below) else { return Ok(()) };
+    let Some((revision, id)) = compactions.before(op.invoked) else { return Ok(()) };
+    if revision <= past {
+        return Ok(());
+    }
     let sentence = format!(
         "{} read {}, but {} had compacted at {}",
         case.operation(operation),
         Revision(past),
-        case.operation(*id),
-        Revision(*revision)
+        case.operation(id),
+        Revision(revision)
     );
-    Err(case.broken("read-below-compaction", sentence, &[operation, *id]))
+    Err(case.broken("read-below-compaction", sentence, &[operation, id]))
+}
+
+/// A compaction that was done lies above the one before, and not in the future.
+fn compactable(
+    case: &Case,
+    timeline: &Timeline,
+    compactions: &Compactions,
+    operation: u32,
+) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    let Step::Compact(revision) = op.step else { return Ok(()) };
+    let newest = timeline.bounds.ceiling[operation as usize] + timeline.unused.len() as u64;
+    let who = case.operation(operation);
+    if revision > newest {
+        let sentence = format!("{who} was done, but the newest revision was {}", Revision(newest));
+        return Err(case.broken("future-compaction", sentence, &[operation]));
+    }
+    match compactions.before(op.invoked) {
+        Some((before, id)) if before >= revision => {
+            let sentence = format!("{who} was done, but {} was before", case.operation(id));
+            Err(case.broken("repeated-compaction", sentence, &[operation, id]))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

@@ -7,7 +7,6 @@
 
 use crate::{
     case::{Case, Status},
-    model::Model,
     ruling::{Judgement, Ruling},
     timeline::Timeline,
 };
@@ -18,26 +17,39 @@ use whitewater_record::Checked;
 pub(crate) const JUDGE: &str = "serializable";
 
 /// Judges all serializable reads against the timeline.
-pub(crate) fn judge(case: &Case, timeline: &mut Timeline) -> Judgement {
+pub(crate) fn judge(case: &Case, timeline: &Timeline) -> Judgement {
     let mut checked = Checked::default();
     let mut doubt = None;
-    let mut ruling = None;
+    let mut future = None;
     for (operation, op) in (0..).zip(&case.operations) {
-        if op.status != Status::Known || !op.step.is_serializable() {
+        if op.status != Status::Known || !op.is_serializable {
             continue;
         }
         checked.evaluations += 1;
         let ceiling = timeline.bounds.ceiling[operation as usize];
         checked.discriminating += u64::from(ceiling > 1);
-        let newest = timeline.writes.len() as u64 - 1;
+        let newest = timeline.newest();
         if op.revision > newest && op.revision <= newest + timeline.unused.len() as u64 {
             doubt.get_or_insert(operation);
-            continue;
+        } else if op.revision > ceiling {
+            future.get_or_insert((operation, ceiling));
         }
-        let verdict = read(case, &mut timeline.model, operation, ceiling);
-        ruling = ruling.or(verdict.err());
     }
-    let ruling = ruling.unwrap_or_else(|| match doubt {
+    let wrong = timeline.stale.first().map(|(operation, mismatch)| {
+        let (code, what) = case.mismatch(mismatch);
+        let revision = Revision(case.operations[*operation as usize].revision);
+        let sentence = format!("{} {what} at {revision}", case.operation(*operation));
+        case.broken(code, sentence, &[*operation])
+    });
+    let future = future.map(|(operation, ceiling)| {
+        let sentence = format!(
+            "{} tells a revision from the future: at its return the newest was {}",
+            case.operation(operation),
+            Revision(ceiling)
+        );
+        case.broken("future-read", sentence, &[operation])
+    });
+    let ruling = wrong.or(future).unwrap_or_else(|| match doubt {
         Some(operation) => Ruling::Undecided(format!(
             "{} tells a revision past the newest that a linearizable operation told; an operation of unknown outcome \
              may have made it",
@@ -49,21 +61,4 @@ pub(crate) fn judge(case: &Case, timeline: &mut Timeline) -> Judgement {
         None => Ruling::Holds,
     });
     Judgement { judge: JUDGE, ruling, checked }
-}
-
-fn read(case: &Case, model: &mut Model, operation: u32, ceiling: u64) -> Result<(), Ruling> {
-    let op = &case.operations[operation as usize];
-    if op.revision > ceiling {
-        let sentence = format!(
-            "{} tells a revision from the future: at its return the newest was {}",
-            case.operation(operation),
-            Revision(ceiling)
-        );
-        return Err(case.broken("future-read", sentence, &[operation]));
-    }
-    model.read(&op.step, op.revision).map_err(|mismatch| {
-        let (code, what) = case.mismatch(&mismatch);
-        let sentence = format!("{} {what} at {}", case.operation(operation), Revision(op.revision));
-        case.broken(code, sentence, &[operation])
-    })
 }

@@ -1,20 +1,43 @@
-//! Which operation made which revision: given by the answers, revealed by later reads, or found by a small search.
+//! Which operation made which revision: given by the answers, revealed by what others saw, or found by a small search.
 //!
 //! A revision that nobody acknowledged was made by an operation of unknown outcome. Most give themselves away: somebody
 //! reads the value, and the mod revision stands beside it. What is left, the dark revisions, made a change that was
-//! gone before anybody looked. They are guessed in order, the replay goes on, and a contradiction takes the guess back. A
-//! record may hint at who it was ([`whitewater_record::Operation::witness`]): that guess comes first, and is replayed like
-//! any other.
+//! gone before anybody looked. They are guessed in order, the replay goes on, and a contradiction takes the guess back
+//! ([`search`]). A record may hint at who it was ([`whitewater_record::Operation::witness`]): that guess comes first, and
+//! is replayed like any other.
+//!
+//! # When it is exact
+//!
+//! A yes comes with an order of all writes that was replayed, and a no after all explanations were tried, so both are
+//! always right. It is undecided only when the budget runs out. That cannot happen in these cases:
+//!
+//! - Every dark revision was made by a put or a delete of one key of which nothing else of unknown outcome may change
+//!   the key: then each has one class of operations that fits, and no guess is taken back.
+//! - All operations of unknown outcome are puts, and versions are recorded. Two reads of a key tell how many puts lie
+//!   between them. So every stretch of a key's history wants a known number of puts before a known revision, and dark
+//!   revisions are slots to fill. An operation of unknown outcome may take effect at any revision after the newest that
+//!   was told before it was invoked, so there are release times and no deadlines but those of the stretches: the
+//!   earliest deadline first fills the slots if anything does (Horn, Some Simple Scheduling Algorithms, 1974), and
+//!   operations of equal effect need only be counted.
+//!
+//! Elsewhere, with transactions and deletes of unknown outcome that overlap on keys whose state nobody looked at, the
+//! question contains that of an exact cover, and the search may be long. It jumps back over guesses that have nothing to
+//! do with a contradiction, so that an outage costs what its worst part costs, and not the product of its parts.
 
+mod conflict;
+mod evidence;
+mod probes;
+mod search;
+
+use self::search::Search;
 use crate::{
     bounds::{Bounds, tells},
-    case::{Case, Status, Step},
+    case::{Case, Op, Status},
     limits::Budget,
     model::{Mismatch, Model},
     ruling::Ruling,
     writers::Writers,
 };
-use std::collections::BTreeMap;
 use whitewater_api::Revision;
 
 /// The order of all writes, and the store at every revision.
@@ -22,12 +45,18 @@ use whitewater_api::Revision;
 pub(crate) struct Timeline<'a> {
     /// The store, all revisions.
     pub(crate) model: Model<'a>,
-    /// By revision: who made it. The first two are empty, a store starts at revision 1.
+    /// By revision from `first` on: who made it. Of what was there before the history, nobody did.
     pub(crate) writes: Vec<u32>,
+    /// The revision of the first of `writes`: 0 if the history begins with an empty store.
+    pub(crate) first: u64,
     /// What real time allows.
     pub(crate) bounds: Bounds,
     /// Operations of unknown outcome that may have written, and made none of the revisions.
     pub(crate) unused: Vec<u32>,
+    /// Serializable reads that are wrong, in the order of the revisions that they tell.
+    pub(crate) stale: Vec<(u32, Mismatch)>,
+    /// The revisions that nobody acknowledged and that nothing revealed, if more than one operation may have made them.
+    pub(crate) guessed: Vec<u64>,
 }
 
 /// Nobody, yet.
@@ -36,349 +65,187 @@ pub(crate) const NOBODY: u32 = u32::MAX;
 impl<'a> Timeline<'a> {
     /// Finds the order and replays it, or says what stands against it.
     pub(crate) fn new(case: &'a Case, writers: &Writers, budget: &Budget) -> Result<Self, Ruling> {
-        let mut writes = acknowledged(case)?;
-        let unknown = revealed(case, writers, &mut writes)?;
-        let bounds = Bounds::new(case, made(&writes));
-        respects_real_time(case, &writes, &bounds)?;
-        let is_dark = writes.iter().skip(2).any(|op| *op == NOBODY);
-        let mut timeline = Self { model: Model::new(case), writes, bounds, unused: unknown };
-        if !is_dark {
+        let first = if case.origin.revision == Revision::FIRST.0 { 0 } else { case.origin.oldest };
+        let mut timeline = Self {
+            model: Model::new(case),
+            writes: Vec::new(),
+            first,
+            bounds: Bounds::default(),
+            unused: Vec::new(),
+            stale: Vec::new(),
+            guessed: Vec::new(),
+        };
+        timeline.acknowledged(case)?;
+        timeline.unused = timeline.revealed(case, writers)?;
+        timeline.bounds = Bounds::new(case, timeline.made());
+        timeline.respects_real_time(case)?;
+        if timeline.dark(case).next().is_none() {
             Search::new(case, &mut timeline, false).run(budget)?;
             return Ok(timeline);
         }
         // A guess should explain the serializable reads as well. If none does, that is for their own judge to say.
         let (writes, unused) = (timeline.writes.clone(), timeline.unused.clone());
         if Search::new(case, &mut timeline, true).run(budget).is_err() {
-            timeline.model.undo(0);
+            timeline.model = Model::new(case);
             (timeline.writes, timeline.unused) = (writes, unused);
             Search::new(case, &mut timeline, false).run(budget)?;
         }
-        timeline.bounds = Bounds::new(case, made(&timeline.writes));
+        timeline.bounds = Bounds::new(case, timeline.made());
         Ok(timeline)
     }
-}
 
-fn made(writes: &[u32]) -> impl Iterator<Item = (u64, u32)> {
-    (0..).zip(writes.iter().copied()).filter(|(_, op)| *op != NOBODY)
-}
-
-/// The revisions that answers claim to have made.
-fn acknowledged(case: &Case) -> Result<Vec<u32>, Ruling> {
-    let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
-    let newest = told.clone().max_by_key(|(_, op)| op.revision);
-    let (newest, newest_op) = newest.map_or((1, 0), |(op, newest)| (newest.revision, op));
-    let can_write = |op: &&crate::case::Op| op.status != Status::Refused && op.step.can_write();
-    let most = case.operations.iter().filter(can_write).count() as u64 + 1;
-    if newest > most {
-        let sentence = format!(
-            "{} tells a revision that all {} writes together cannot have reached",
-            case.operation(newest_op),
-            most - 1
-        );
-        return Err(case.broken("unexplained-revision", sentence, &[newest_op]));
+    /// The newest revision that an answer tells.
+    pub(crate) fn newest(&self) -> u64 {
+        self.first + self.writes.len() as u64 - 1
     }
-    let newest = usize::try_from(newest).expect("bounded by the number of operations");
-    let mut writes = vec![NOBODY; newest + 1];
-    for (operation, op) in told.filter(|(_, op)| op.step.has_effect()) {
-        let slot = usize::try_from(op.revision).expect("bounded by the newest");
-        if slot < 2 {
+
+    /// Who made `revision`.
+    pub(crate) fn writer(&self, revision: u64) -> u32 {
+        self.writes[slot(revision, self.first)]
+    }
+
+    fn set_writer(&mut self, revision: u64, operation: u32) {
+        let slot = slot(revision, self.first);
+        self.writes[slot] = operation;
+    }
+
+    fn made(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        (self.first..).zip(self.writes.iter().copied()).filter(|(_, op)| *op != NOBODY)
+    }
+
+    /// The revisions that nobody is known to have made.
+    fn dark(&self, case: &Case) -> impl Iterator<Item = u64> + '_ {
+        let before = case.origin.revision;
+        let all = (self.first..).zip(&self.writes);
+        all.filter(move |(at, op)| *at > before && **op == NOBODY).map(|(at, _)| at)
+    }
+
+    /// The revisions that answers claim to have made.
+    fn acknowledged(&mut self, case: &Case) -> Result<(), Ruling> {
+        let before = case.origin.revision;
+        let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
+        let newest = told.clone().max_by_key(|(_, op)| op.revision);
+        let (newest, newest_op) = newest.map_or((before, 0), |(op, newest)| (newest.revision, op));
+        let can_write = |op: &&Op| op.status != Status::Refused && op.step.can_write();
+        let most = case.operations.iter().filter(can_write).count() as u64 + before;
+        if newest > most {
             let sentence = format!(
-                "{} wrote at {}, but the first write of a store makes r2",
-                case.operation(operation),
-                Revision(op.revision)
+                "{} tells a revision that all {} writes together cannot have reached",
+                case.operation(newest_op),
+                most - before
             );
-            return Err(case.broken("wrong-revision", sentence, &[operation]));
+            return Err(case.broken("unexplained-revision", sentence, &[newest_op]));
         }
-        if writes[slot] != NOBODY {
-            let sentence = format!(
-                "{} and {} both made {}",
-                case.operation(operation),
-                case.operation(writes[slot]),
-                Revision(op.revision)
-            );
-            return Err(case.broken("revision-reused", sentence, &[operation, writes[slot]]));
-        }
-        writes[slot] = operation;
-    }
-    Ok(writes)
-}
-
-/// Fills in the writes of unknown outcome that somebody read. Returns the other operations of unknown outcome.
-fn revealed(case: &Case, writers: &Writers, writes: &mut [u32]) -> Result<Vec<u32>, Ruling> {
-    let is_open =
-        |(_, op): &(u32, &crate::case::Op)| op.status == Status::Unknown && op.step.can_write();
-    let mut unknown: BTreeMap<u32, u64> =
-        (0..).zip(&case.operations).filter(is_open).map(|(op, _)| (op, 0)).collect();
-    if unknown.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut twice = None;
-    let mut look = |reader: u32, is_evidence: bool| {
-        case.operations[reader as usize].step.seen(&mut |kv| {
-            let Some(write) = writers.of(kv.key, kv.value) else { return };
-            let writer = writers.writes[write as usize].operation;
-            let Some(revision) = unknown.get_mut(&writer) else { return };
-            let Some(slot) = usize::try_from(kv.modified).ok().and_then(|r| writes.get_mut(r))
-            else {
-                return;
-            };
-            if *slot == NOBODY && *revision == 0 {
-                (*slot, *revision) = (writer, kv.modified);
-            } else if is_evidence && *revision != kv.modified && *revision != 0 && twice.is_none() {
-                twice = Some((reader, writer, *revision, *kv));
+        self.writes = vec![NOBODY; slot(newest.max(before), self.first) + 1];
+        for (operation, op) in told.filter(|(_, op)| op.has_effect) {
+            if op.revision <= before {
+                let sentence = format!(
+                    "{} wrote at {}, but the next write made {}",
+                    case.operation(operation),
+                    Revision(op.revision),
+                    Revision(before + 1)
+                );
+                return Err(case.broken("wrong-revision", sentence, &[operation]));
             }
-        });
-    };
-    let count = u32::try_from(case.operations.len()).expect("operations are numbered by u32");
-    (0..count).filter(|op| tells(case, *op)).for_each(|op| look(op, true));
-    // A stale read may reveal as much. If it is wrong, that is for its own judge to say.
-    let is_stale = |op: &u32| case.operations[*op as usize].step.is_serializable();
-    (0..count).filter(is_stale).for_each(|op| look(op, false));
-    if let Some((reader, writer, revision, kv)) = twice {
-        let sentence = format!(
-            "{} saw {}, but {} took effect already at {}",
-            case.operation(reader),
-            case.seen(&kv),
-            case.operation(writer),
-            Revision(revision)
-        );
-        return Err(case.broken("duplicate-effect", sentence, &[reader, writer]));
-    }
-    unknown.retain(|_, revision| *revision == 0);
-    Ok(unknown.into_keys().collect())
-}
-
-/// No operation may lie, by its revision, before one that had returned when it was invoked.
-fn respects_real_time(case: &Case, writes: &[u32], bounds: &Bounds) -> Result<(), Ruling> {
-    let object = |operation: u32, revision: u64, code: &str, verb: &str| {
-        let (floor, witness) = bounds.floor[operation as usize];
-        let sentence = format!(
-            "{} {verb} {}, but {} was told before it was asked, by {}",
-            case.operation(operation),
-            Revision(revision),
-            Revision(floor),
-            case.operation(witness)
-        );
-        Err(case.broken(code, sentence, &[operation, witness]))
-    };
-    for (revision, operation) in (0..).zip(writes).filter(|(_, op)| **op != NOBODY) {
-        if bounds.floor[*operation as usize].0 >= revision {
-            return object(*operation, revision, "write-out-of-order", "made");
-        }
-    }
-    for (operation, op) in (0..).zip(&case.operations) {
-        if tells(case, operation) && op.revision < bounds.floor[operation as usize].0 {
-            return object(operation, op.revision, "stale-read", "saw");
-        }
-    }
-    Ok(())
-}
-
-/// What was answered without an effect, by revision; serializable reads too, if asked for.
-fn reads(case: &Case, with_stale: bool) -> Vec<(u64, u32)> {
-    let ops = (0..).zip(&case.operations);
-    let quiet = ops.filter(|(id, op)| {
-        let is_stale = with_stale && op.status == Status::Known && op.step.is_serializable();
-        is_stale || (tells(case, *id) && !op.step.has_effect())
-    });
-    let mut reads: Vec<(u64, u32)> = quiet.map(|(id, op)| (op.revision, id)).collect();
-    reads.sort_unstable();
-    reads
-}
-
-/// By key: the revisions at which reads show it, each with the mod revision they show, 0 for absent.
-type Facts = Vec<Vec<(u64, u64)>>;
-
-struct Guess {
-    revision: u64,
-    candidates: Vec<u32>,
-}
-
-struct Search<'a, 'm, 'h> {
-    case: &'a Case<'h>,
-    reads: Vec<(u64, u32)>,
-    /// Made when the first guess is due.
-    facts: Option<Facts>,
-    guesses: Vec<Guess>,
-    /// The contradiction at the highest revision.
-    worst: Option<(u64, u32, Option<Mismatch>)>,
-    with_stale: bool,
-    timeline: &'a mut Timeline<'m>,
-}
-
-impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
-    fn new(case: &'a Case<'h>, timeline: &'a mut Timeline<'m>, with_stale: bool) -> Self {
-        let reads = reads(case, with_stale);
-        let (facts, guesses, worst) = (None, Vec::new(), None);
-        Self { case, reads, facts, guesses, worst, with_stale, timeline }
-    }
-
-    fn run(mut self, budget: &Budget) -> Result<(), Ruling> {
-        let newest = self.timeline.writes.len() as u64 - 1;
-        let (mut revision, mut replays) = (1, 0);
-        while revision <= newest {
-            replays += 1;
-            if replays > newest + budget.replays_max {
-                return Err(Ruling::Undecided(format!(
-                    "{} revisions were acknowledged by nobody, and {} replays did not tell who made them",
-                    self.guesses.len(),
-                    budget.replays_max
-                )));
+            let other = self.writer(op.revision);
+            if other != NOBODY {
+                let sentence = format!(
+                    "{} and {} both made {}",
+                    case.operation(operation),
+                    case.operation(other),
+                    Revision(op.revision)
+                );
+                return Err(case.broken("revision-reused", sentence, &[operation, other]));
             }
-            match self.replay(revision) {
-                Ok(()) => revision += 1,
-                Err((operation, mismatch)) => {
-                    if self.worst.is_none_or(|(worst, ..)| worst < revision) {
-                        self.worst = Some((revision, operation, mismatch));
-                    }
-                    revision = self.back()?;
+            self.set_writer(op.revision, operation);
+        }
+        Ok(())
+    }
+
+    /// Fills in the writes of unknown outcome that somebody read. Returns the other operations of unknown outcome.
+    fn revealed(&mut self, case: &Case, writers: &Writers) -> Result<Vec<u32>, Ruling> {
+        let is_open = |op: &Op| op.status == Status::Unknown && op.step.can_write();
+        let mut unknown: Vec<u32> = (0..)
+            .zip(&case.operations)
+            .filter(|(_, op)| is_open(op))
+            .map(|(operation, _)| operation)
+            .collect();
+        if unknown.is_empty() {
+            return Ok(unknown);
+        }
+        // By operation: 0 if it is known, or the revision that it made; 1 as long as nobody tells.
+        let mut revision = vec![0; case.operations.len()];
+        for op in &unknown {
+            revision[*op as usize] = 1;
+        }
+        let mut twice = None;
+        let mut look = |reader: u32, is_evidence: bool| {
+            case.operations[reader as usize].step.seen(&mut |kv| {
+                // An empty value may be one that was left out.
+                if case.values[kv.value as usize].is_empty() {
+                    return;
                 }
-            }
-        }
-        for guess in &self.guesses {
-            let made = self.timeline.writes[slot(guess.revision)];
-            self.timeline.unused.retain(|op| *op != made);
-        }
-        Ok(())
-    }
-
-    /// Runs what made `revision`, then everything that saw it.
-    fn replay(&mut self, revision: u64) -> Result<(), (u32, Option<Mismatch>)> {
-        if revision > 1 {
-            if self.timeline.writes[slot(revision)] == NOBODY {
-                self.guess(revision)?;
-            }
-            let operation = self.timeline.writes[slot(revision)];
-            let step = &self.case.operations[operation as usize].step;
-            match self.timeline.model.run(step, revision) {
-                Ok(true) => {}
-                Ok(false) => return Err((operation, Some(Mismatch::Effect { changed: true }))),
-                Err(mismatch) => return Err((operation, Some(mismatch))),
-            }
-        }
-        let first = self.reads.partition_point(|(at, _)| *at < revision);
-        for (_, operation) in self.reads[first..].iter().take_while(|(at, _)| *at == revision) {
-            let step = &self.case.operations[*operation as usize].step;
-            let read = self.timeline.model.read(step, revision);
-            read.map_err(|mismatch| (*operation, Some(mismatch)))?;
-        }
-        Ok(())
-    }
-
-    /// Takes the last guess back and makes the next best.
-    fn back(&mut self) -> Result<u64, Ruling> {
-        while let Some(guess) = self.guesses.last_mut() {
-            let revision = guess.revision;
-            self.timeline.model.undo(revision - 1);
-            self.timeline.writes[slot(revision)] = NOBODY;
-            if let Some(next) = guess.candidates.pop() {
-                self.timeline.writes[slot(revision)] = next;
-                return Ok(revision);
-            }
-            self.guesses.pop();
-        }
-        Err(self.objection())
-    }
-
-    fn objection(&self) -> Ruling {
-        let Some((revision, operation, mismatch)) = &self.worst else {
-            return Ruling::Undecided("the search ended without a contradiction".to_owned());
+                let Some(write) = writers.of(kv.key, kv.value) else { return };
+                let writer = writers.writes[write as usize].operation;
+                let made = &mut revision[writer as usize];
+                if *made == 0 || kv.modified <= case.origin.revision || kv.modified > self.newest()
+                {
+                    return;
+                }
+                if *made == 1 && self.writer(kv.modified) == NOBODY {
+                    *made = kv.modified;
+                    self.set_writer(kv.modified, writer);
+                } else if is_evidence && *made != kv.modified && *made != 1 && twice.is_none() {
+                    twice = Some((reader, writer, *made, *kv));
+                }
+            });
         };
-        let who = self.case.operation(*operation);
-        let Some(mismatch) = mismatch else {
+        let count = u32::try_from(case.operations.len()).expect("operations are numbered by u32");
+        (0..count).filter(|op| tells(case, *op)).for_each(|op| look(op, true));
+        // A stale read may reveal as much. If it is wrong, that is for its own judge to say.
+        let is_stale = |op: &u32| case.operations[*op as usize].is_serializable;
+        (0..count).filter(is_stale).for_each(|op| look(op, false));
+        if let Some((reader, writer, revision, kv)) = twice {
             let sentence = format!(
-                "{} was acknowledged by nobody, and no operation of unknown outcome can have made it; {who} tells of it",
-                Revision(*revision)
+                "{} saw {}, but {} took effect already at {}",
+                case.operation(reader),
+                case.seen(&kv),
+                case.operation(writer),
+                Revision(revision)
             );
-            return self.case.broken("unexplained-revision", sentence, &[*operation]);
-        };
-        let (code, what) = self.case.mismatch(mismatch);
-        let sentence = format!("{who} {what} at {}", Revision(*revision));
-        self.case.broken(code, sentence, &[*operation])
+            return Err(case.broken("duplicate-effect", sentence, &[reader, writer]));
+        }
+        unknown.retain(|op| revision[*op as usize] == 1);
+        Ok(unknown)
     }
 
-    fn guess(&mut self, revision: u64) -> Result<(), (u32, Option<Mismatch>)> {
-        let facts = self.facts.take().unwrap_or_else(|| facts(self.case));
-        let mut candidates: Vec<u32> = Vec::new();
-        for operation in self.timeline.unused.iter().rev() {
-            let is_used =
-                self.guesses.iter().any(|g| self.timeline.writes[slot(g.revision)] == *operation);
-            let floor = self.timeline.bounds.floor[*operation as usize].0;
-            if !is_used
-                && floor < revision
-                && !self.was_read_before(*operation, revision)
-                && self.is_possible(&facts, *operation, revision)
-            {
-                candidates.push(*operation);
+    /// No operation may lie, by its revision, before one that had returned when it was invoked.
+    fn respects_real_time(&self, case: &Case) -> Result<(), Ruling> {
+        let object = |operation: u32, revision: u64, code: &str, verb: &str| {
+            let (floor, witness) = self.bounds.floor[operation as usize];
+            let (who, floor) = (case.operation(operation), Revision(floor));
+            let revision = Revision(revision);
+            let told = format!("{who} {verb} {revision}, but {floor} was told before it was asked");
+            if witness == NOBODY {
+                return Err(case.broken(code, told, &[operation]));
+            }
+            let sentence = format!("{told}, by {}", case.operation(witness));
+            Err(case.broken(code, sentence, &[operation, witness]))
+        };
+        for (revision, operation) in self.made() {
+            if self.bounds.floor[operation as usize].0 >= revision {
+                return object(operation, revision, "write-out-of-order", "made");
             }
         }
-        self.facts = Some(facts);
-        // A hint, if the record has one. It is tried first and has to stand the same replay.
-        let hint = candidates.iter().position(|op| self.case.witness(*op) == revision);
-        if let Some(place) = hint {
-            let hinted = candidates.remove(place);
-            candidates.push(hinted);
+        for (operation, op) in (0..).zip(&case.operations) {
+            if op.revision < self.bounds.floor[operation as usize].0 && tells(case, operation) {
+                return object(operation, op.revision, "stale-read", "saw");
+            }
         }
-        let Some(first) = candidates.pop() else {
-            let teller = (0..).zip(&self.case.operations).filter(|(op, _)| tells(self.case, *op));
-            let first =
-                teller.filter(|(_, op)| op.revision >= revision).min_by_key(|(_, op)| op.completed);
-            return Err((first.map_or(0, |(op, _)| op), None));
-        };
-        self.timeline.writes[slot(revision)] = first;
-        self.guesses.push(Guess { revision, candidates });
         Ok(())
     }
-
-    /// Whether a serializable read had told the revision when the operation was invoked.
-    fn was_read_before(&self, operation: u32, revision: u64) -> bool {
-        let invoked = self.case.operations[operation as usize].invoked;
-        self.with_stale
-            && self.case.operations.iter().any(|op| {
-                op.revision >= revision && op.completed < invoked && op.step.is_serializable()
-            })
-    }
-
-    /// Whether the next reads of the keys that the operation changes leave room for it at `revision`.
-    fn is_possible(&self, facts: &Facts, operation: u32, revision: u64) -> bool {
-        let leaves_room = |key: u32| {
-            let facts = &facts[key as usize];
-            let next = facts.partition_point(|(at, _)| *at < revision);
-            facts.get(next).is_none_or(|(_, modified)| *modified == 0 || *modified >= revision)
-        };
-        let before = revision - 1;
-        match &self.case.operations[operation as usize].step {
-            Step::Put(put) => leaves_room(put.key),
-            Step::Delete(delete) => {
-                let mut present = self.timeline.model.present(delete.keys, before).peekable();
-                present.peek().is_some() && present.all(leaves_room)
-            }
-            Step::Txn(_) => true,
-            Step::Range(_) | Step::Compact(_) | Step::Other => false,
-        }
-    }
 }
 
-fn slot(revision: u64) -> usize {
-    usize::try_from(revision).expect("bounded by the number of operations")
-}
-
-fn facts(case: &Case) -> Facts {
-    let mut facts = vec![Vec::new(); case.keys.len()];
-    for (_, op) in (0..).zip(&case.operations).filter(|(id, _)| tells(case, *id)) {
-        let Step::Range(range) = &op.step else { continue };
-        let Some(answer) = range.answer.as_ref().filter(|_| range.is_plain) else { continue };
-        let mut shown = answer.kvs.iter().peekable();
-        for key in range.keys.iter() {
-            if answer.more && shown.peek().is_none() {
-                break;
-            }
-            let modified = shown.next_if(|kv| kv.key == key).map_or(0, |kv| kv.modified);
-            facts[key as usize].push((op.revision, modified));
-        }
-    }
-    for facts in &mut facts {
-        facts.sort_unstable();
-    }
-    facts
+fn slot(revision: u64, first: u64) -> usize {
+    usize::try_from(revision - first).expect("bounded by the number of operations")
 }

@@ -16,16 +16,25 @@ pub(crate) struct Write {
 #[derive(Debug, Default)]
 pub(crate) struct Writers {
     pub(crate) writes: Vec<Write>,
+    /// By value: its only write, or that there are several.
+    by_value: Vec<u32>,
+    /// Writes of values that are written more than once, by key and value.
     by_content: Table<(u32, u32), u32>,
     refused: Table<(u32, u32), u32>,
     /// Two operations that put the same value under the same key, if there are any.
     pub(crate) duplicate: Option<[u32; 2]>,
 }
 
+/// Nobody writes the value.
+const NONE: u32 = u32::MAX;
+
+/// The value is written more than once.
+const SEVERAL: u32 = u32::MAX - 1;
+
 impl Writers {
     /// Collects the writes of operations that happened or may have happened.
     pub(crate) fn new(case: &Case) -> Self {
-        let mut writers = Self::default();
+        let mut writers = Self { by_value: vec![NONE; case.values.len()], ..Self::default() };
         for (operation, op) in (0..).zip(&case.operations) {
             op.step.puts(&mut |put| match op.status {
                 Status::Refused => {
@@ -39,16 +48,33 @@ impl Writers {
 
     fn add(&mut self, operation: u32, key: u32, value: u32) {
         let number = u32::try_from(self.writes.len()).expect("writes are numbered by u32");
+        self.writes.push(Write { operation, key });
+        let only = &mut self.by_value[value as usize];
+        match *only {
+            NONE => {
+                *only = number;
+                return;
+            }
+            SEVERAL => {}
+            first => {
+                let first_key = self.writes[first as usize].key;
+                self.by_content.insert((first_key, value), first);
+                *only = SEVERAL;
+            }
+        }
         let first = *self.by_content.entry((key, value)).or_insert(number);
         if first != number {
             self.duplicate.get_or_insert([self.writes[first as usize].operation, operation]);
         }
-        self.writes.push(Write { operation, key });
     }
 
     /// The number of the write that put `value` under `key`.
     pub(crate) fn of(&self, key: u32, value: u32) -> Option<u32> {
-        self.by_content.get(&(key, value)).copied()
+        match self.by_value[value as usize] {
+            NONE => None,
+            SEVERAL => self.by_content.get(&(key, value)).copied(),
+            only => Some(only).filter(|only| self.writes[*only as usize].key == key),
+        }
     }
 
     /// The refused operation that wanted to put `value` under `key`.

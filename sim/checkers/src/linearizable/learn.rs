@@ -7,7 +7,6 @@ use crate::{
     bounds::tells,
     case::{Case, SeenKv, Status},
     intern::Table,
-    recorded::Recorded,
     ruling::Ruling,
     writers::Writers,
 };
@@ -47,7 +46,7 @@ impl Lore {
             write_of: Table::default(),
             has_anonymous: vec![false; case.keys.len()],
             has_untold: vec![false; case.keys.len()],
-            tells_creations: Recorded::new(case).tells_creations(),
+            tells_creations: case.recorded.tells_creations(),
             is_ambiguous: false,
         };
         for (number, write) in (0..).zip(&writers.writes) {

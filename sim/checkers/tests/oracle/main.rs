@@ -8,9 +8,13 @@
 )]
 
 mod brute;
+mod explain;
 mod generate;
+mod kinds;
 mod mutate;
+mod rich;
 mod spec;
+mod streamed;
 mod witness;
 
 use generate::{Dice, SMALL, Shape, history};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Header, Key, KeyValue, NodeId, Request, Response, Revision,
-    request::{Compare, CompareTarget, RangeRequest, Relation, TxnOp},
+    Body, Header, Key, KeyValue, NodeId, Request, Response, Revision, Value,
+    request::{Compare, CompareTarget, RangeRequest, Relation, SortTarget, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, PutResponse, RangeResponse, TxnOpResponse, TxnResponse},
 };
 
@@ -60,13 +60,45 @@ fn header(revision: u64) -> Header {
 }
 
 fn read(state: &State, range: &RangeRequest) -> RangeResponse {
-    let mut kvs: Vec<KeyValue> =
-        state.values().filter(|kv| range.range.contains(&kv.key)).cloned().collect();
-    let count = kvs.len() as u64;
+    let all: Vec<&KeyValue> = state.values().filter(|kv| range.range.contains(&kv.key)).collect();
+    let count = all.len() as u64;
+    if range.count_only {
+        return RangeResponse { kvs: Vec::new(), more: false, count };
+    }
+    let within = |revision: Revision, low: Revision, high: Revision| {
+        low <= revision && (high.0 == 0 || revision <= high)
+    };
+    let mut kvs: Vec<KeyValue> = all
+        .into_iter()
+        .filter(|kv| within(kv.mod_revision, range.min_mod_revision, range.max_mod_revision))
+        .filter(|kv| {
+            within(kv.create_revision, range.min_create_revision, range.max_create_revision)
+        })
+        .cloned()
+        .collect();
+    if let Some(sort) = range.sort {
+        kvs.sort_by(|a, b| match sort.target {
+            SortTarget::Key => a.key.cmp(&b.key),
+            SortTarget::Version => a.version.cmp(&b.version),
+            SortTarget::Create => a.create_revision.cmp(&b.create_revision),
+            SortTarget::Mod => a.mod_revision.cmp(&b.mod_revision),
+            SortTarget::Value => a.value.cmp(&b.value),
+        });
+        if sort.descending {
+            kvs.reverse();
+        }
+    }
+    let matching = kvs.len();
     if range.limit > 0 {
         kvs.truncate(range.limit as usize);
     }
-    RangeResponse { more: (kvs.len() as u64) < count, kvs, count }
+    let more = kvs.len() < matching;
+    if range.keys_only {
+        for kv in &mut kvs {
+            kv.value = Value::default();
+        }
+    }
+    RangeResponse { more, kvs, count }
 }
 
 fn run(state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
@@ -94,18 +126,23 @@ fn run(state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
             (deleted > 0, TxnOpResponse::DeleteRange(DeleteRangeResponse { deleted, prev_kvs }))
         }
         TxnOp::Txn(txn) => {
-            let succeeded = txn.compares.iter().all(|compare| holds(state, compare));
-            let ops = if succeeded { &txn.success } else { &txn.failure };
-            let mut changed = false;
-            let mut responses = Vec::new();
-            for op in ops {
-                let (wrote, response) = run(state, op, next);
-                changed |= wrote;
-                responses.push(response);
-            }
-            (changed, TxnOpResponse::Txn(TxnResponse { succeeded, responses }))
+            let (changed, answer) = transact(state, txn, next);
+            (changed, TxnOpResponse::Txn(answer))
         }
     }
+}
+
+fn transact(state: &mut State, txn: &TxnRequest, next: u64) -> (bool, TxnResponse) {
+    let succeeded = txn.compares.iter().all(|compare| holds(state, compare));
+    let ops = if succeeded { &txn.success } else { &txn.failure };
+    let mut changed = false;
+    let mut responses = Vec::new();
+    for op in ops {
+        let (wrote, response) = run(state, op, next);
+        changed |= wrote;
+        responses.push(response);
+    }
+    (changed, TxnResponse { succeeded, responses })
 }
 
 fn holds(state: &State, compare: &Compare) -> bool {

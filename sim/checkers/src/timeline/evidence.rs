@@ -1,0 +1,496 @@
+//! What later answers say about revisions that nobody acknowledged, before anything is guessed.
+//!
+//! A read that shows a key unchanged leaves no room for a put before it. Two that show its versions tell how many puts
+//! lie between them. A creation or a mod revision that is shown names the key that was put at it.
+
+use super::{NOBODY, Timeline};
+use crate::{
+    case::{Case, Keys, Op, Range, SeenKv, Status, Step, Txn},
+    intern::Table,
+};
+use whitewater_api::{
+    request::{CompareTarget, Relation},
+    watch::WatchBody,
+};
+use whitewater_record::WatchMessage;
+
+/// What is known about the keys that an operation of unknown outcome may have changed.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    /// The keys, ascending.
+    watched: Vec<u32>,
+    /// By key: its place in `watched`, or none.
+    places: Vec<u32>,
+    /// By place.
+    keys: Vec<KeyEvidence>,
+    /// Something of unknown outcome may have deleted keys that are not watched.
+    has_wide_delete: bool,
+    /// Answers looked at so far.
+    answers: u64,
+    /// By revision that nobody is known to have made: a key that was put at it.
+    musts: Table<u64, u32>,
+    /// By such a revision: the operation that a watch or the record names.
+    pub(super) hints: Table<u64, u32>,
+}
+
+#[derive(Debug, Default)]
+struct KeyEvidence {
+    facts: Vec<Fact>,
+    /// Of the facts with versions: how many puts are missing between one and the next.
+    stretches: Vec<Stretch>,
+    /// The revisions of the known puts, and of the known deletes.
+    puts: Vec<u64>,
+    deletes: Vec<u64>,
+    /// The last answer that shows it.
+    shown_in: u64,
+    /// Something of unknown outcome may have deleted it.
+    may_vanish: bool,
+    /// Somewhere, a put of it is missing.
+    is_wanted: bool,
+    /// A write that is known to have happened may have put it, or not.
+    is_vague: bool,
+}
+
+/// What a key was at a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fact {
+    at: u64,
+    /// It was seen like this at this revision, too, and all the time between.
+    from: u64,
+    /// 0 if it was absent.
+    modified: u64,
+    /// 0 if it was not told.
+    create: u64,
+    version: u64,
+}
+
+/// Revisions after `after`, up to `until`, in which the key was neither created nor deleted.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    after: u64,
+    until: u64,
+    /// Puts in it that nobody acknowledged.
+    missing: u64,
+    /// Those that are guessed.
+    guessed: u64,
+}
+
+/// What the evidence says about a put of a key at a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// There is room; if puts are missing, they are so up to this revision.
+    Yes { deadline: u64 },
+    /// There is room if a delete of unknown outcome comes after it.
+    Hardly,
+    /// There is none before the revision after this one, whatever is guessed.
+    NotUntil(u64),
+    /// Other guesses after this revision have taken it.
+    Taken(u64),
+}
+
+/// Of a wider delete of unknown outcome, not all keys are watched.
+const WATCHED_MAX: u32 = 4_096;
+
+impl Evidence {
+    /// `unknown` are the operations that may have made the dark revisions of `timeline`.
+    /// Serializable reads are believed, too, if asked for.
+    pub(super) fn new(case: &Case, timeline: &Timeline, unknown: &[u32], with_stale: bool) -> Self {
+        let mut evidence = Self { places: vec![NOBODY; case.keys.len()], ..Self::default() };
+        let step = |op: &u32| &case.operations[*op as usize].step;
+        for op in unknown {
+            step(op).puts(&mut |put| evidence.watched.push(put.key));
+            step(op).deletes(&mut |delete| {
+                if delete.keys.high - delete.keys.low <= WATCHED_MAX {
+                    evidence.watched.extend(delete.keys.iter());
+                } else {
+                    evidence.has_wide_delete = true;
+                }
+            });
+        }
+        evidence.watched.sort_unstable();
+        evidence.watched.dedup();
+        for (place, key) in (0..).zip(&evidence.watched) {
+            evidence.places[*key as usize] = place;
+        }
+        evidence.keys.resize_with(evidence.watched.len(), KeyEvidence::default);
+        for op in unknown {
+            step(op).deletes(&mut |delete| {
+                evidence.each(delete.keys, |key| key.may_vanish = true);
+            });
+        }
+        for (_, key, cell) in &case.origin.versions {
+            if let Some(key) = evidence.key(*key) {
+                let at = case.origin.revision;
+                key.facts.clear();
+                key.facts.extend(cell.map(|cell| Fact {
+                    at,
+                    from: at,
+                    modified: cell.modified,
+                    create: cell.create,
+                    version: cell.version,
+                }));
+            }
+        }
+        for (revision, op) in timeline.made() {
+            evidence.known(&case.operations[op as usize], revision);
+        }
+        if case.recorded.modified {
+            let is_told = |op: &&Op| {
+                let is_stale = op.is_serializable && op.status == Status::Known;
+                op.tells || (with_stale && is_stale && op.revision <= timeline.newest())
+            };
+            let told = case.operations.iter().filter(is_told);
+            told.for_each(|op| evidence.answer(op, timeline, case.origin.revision));
+            for (revision, op) in timeline.made() {
+                let op = &case.operations[op as usize];
+                if let Step::Txn(txn) = &op.step
+                    && txn.answer.is_none()
+                    && !txn.failure.iter().any(Step::can_write)
+                {
+                    // It made a revision, so its compares held.
+                    evidence.compares(txn, revision - 1, timeline, case.origin.revision);
+                }
+            }
+        }
+        evidence.keys.iter_mut().for_each(KeyEvidence::finish);
+        evidence.watches(case, timeline, unknown);
+        for op in unknown {
+            let revision = case.witness(*op);
+            if revision != 0 {
+                evidence.hints.entry(revision).or_insert(*op);
+            }
+        }
+        evidence
+    }
+
+    /// The key that was put at `revision`, if anything tells.
+    pub(super) fn must(&self, revision: u64) -> Option<u32> {
+        self.musts.get(&revision).copied()
+    }
+
+    /// Tells of all of `keys` that guesses may change the newest revision before `revision` at which they were seen:
+    /// guesses up to then have nothing to do with what they are at `revision`. False if a write that is known to have
+    /// happened may hang on other keys.
+    pub(super) fn seen_before(
+        &self,
+        keys: Keys,
+        revision: u64,
+        tell: &mut impl FnMut(Keys, u64),
+    ) -> bool {
+        let from = self.watched.partition_point(|key| *key < keys.low);
+        let to = self.watched.partition_point(|key| *key < keys.high).max(from);
+        let watched = &self.keys[from..to];
+        if watched.iter().any(|key| key.is_vague) {
+            return false;
+        }
+        if self.has_wide_delete {
+            tell(keys, 0);
+            return true;
+        }
+        for (key, evidence) in self.watched[from..to].iter().zip(watched) {
+            tell(Keys { low: *key, high: key + 1 }, evidence.seen_before(revision));
+        }
+        true
+    }
+
+    /// Whether a put of `key` fits at `revision`.
+    pub(super) fn room(&self, key: u32, revision: u64) -> Room {
+        if self.must(revision) == Some(key) {
+            return Room::Yes { deadline: revision };
+        }
+        self.keys[self.places[key as usize] as usize].room(revision)
+    }
+
+    /// Whether a delete of `keys` fits at `revision`.
+    pub(super) fn room_to_delete(&self, keys: Keys, revision: u64) -> Room {
+        let from = self.watched.partition_point(|key| *key < keys.low);
+        let to = self.watched.partition_point(|key| *key < keys.high).max(from);
+        let until = self.keys[from..to].iter().filter_map(|key| key.stays_until(revision)).max();
+        until.map_or(Room::Yes { deadline: u64::MAX }, Room::NotUntil)
+    }
+
+    /// Whether puts of some of `keys` are missing somewhere.
+    pub(super) fn wants(&self, keys: Keys) -> bool {
+        let from = self.watched.partition_point(|key| *key < keys.low);
+        self.watched[from..]
+            .iter()
+            .zip(&self.keys[from..])
+            .take_while(|(key, _)| keys.contains(**key))
+            .any(|(_, key)| key.is_wanted)
+    }
+
+    /// A put of `key` is guessed at `revision`, or the guess is taken back.
+    pub(super) fn guess(&mut self, key: u32, revision: u64, is_made: bool) {
+        let key = &mut self.keys[self.places[key as usize] as usize];
+        if let Some(stretch) = key.stretch(revision) {
+            let guessed = &mut key.stretches[stretch].guessed;
+            *guessed = if is_made { *guessed + 1 } else { *guessed - 1 };
+        }
+    }
+
+    fn each(&mut self, keys: Keys, mut change: impl FnMut(&mut KeyEvidence)) {
+        let from = self.watched.partition_point(|key| *key < keys.low);
+        let to = self.watched.partition_point(|key| *key < keys.high);
+        self.keys[from..to.max(from)].iter_mut().for_each(&mut change);
+    }
+
+    fn key(&mut self, key: u32) -> Option<&mut KeyEvidence> {
+        self.keys.get_mut(self.places[key as usize] as usize)
+    }
+
+    /// Notes a write whose place is known.
+    fn known(&mut self, op: &Op, revision: u64) {
+        let is_vague = op.revision == 0 && hangs_on_others(&op.step);
+        op.step.puts(&mut |put| {
+            if let Some(key) = self.key(put.key) {
+                key.puts.push(revision);
+                key.is_vague |= is_vague;
+            }
+        });
+        op.step.deletes(&mut |delete| self.each(delete.keys, |key| key.deletes.push(revision)));
+    }
+
+    /// Notes what an answer shows.
+    fn answer(&mut self, op: &Op, timeline: &Timeline, before: u64) {
+        op.step.seen(&mut |kv| {
+            self.put_at(kv.key, kv.modified, timeline, before);
+            self.put_at(kv.key, kv.create, timeline, before);
+        });
+        let at = if op.has_effect { op.revision - 1 } else { op.revision };
+        match &op.step {
+            Step::Put(put) => {
+                let seen = put.answer.and_then(|answer| answer.prev_kv);
+                if put.prev_kv {
+                    self.shown(Keys { low: put.key, high: put.key + 1 }, at, seen.as_slice(), true);
+                }
+            }
+            Step::Range(range) => self.range(range, op.revision),
+            Step::Delete(delete) => {
+                let Some(answer) = &delete.answer else { return };
+                if delete.prev_kv || answer.deleted == 0 {
+                    self.shown(delete.keys, at, &answer.prev_kvs, true);
+                }
+            }
+            Step::Txn(txn) => {
+                let Some(taken) = txn.answer else { return };
+                if taken {
+                    self.compares(txn, at, timeline, before);
+                }
+                if !op.has_effect {
+                    for step in txn.branch(taken) {
+                        if let Step::Range(range) = step {
+                            self.range(range, op.revision);
+                        }
+                    }
+                }
+            }
+            Step::Compact(_) | Step::Other => {}
+        }
+    }
+
+    fn range(&mut self, range: &Range, revision: u64) {
+        let (Some(answer), request) = (&range.answer, range.request) else { return };
+        let filters = [
+            request.min_mod_revision,
+            request.max_mod_revision,
+            request.min_create_revision,
+            request.max_create_revision,
+        ];
+        let is_complete =
+            !answer.more && !request.count_only && filters.iter().all(|filter| filter.0 == 0);
+        let past = request.revision.0;
+        let at = if past == 0 { revision } else { past.min(revision) };
+        self.shown(range.keys, at, &answer.kvs, is_complete);
+    }
+
+    fn shown(&mut self, keys: Keys, at: u64, kvs: &[SeenKv], is_complete: bool) {
+        self.answers += 1;
+        let answer = self.answers;
+        for kv in kvs {
+            if let Some(key) = self.key(kv.key) {
+                let (modified, create, version) = (kv.modified, kv.create, kv.version);
+                key.note(Fact { at, from: at, modified, create, version });
+                key.shown_in = answer;
+            }
+        }
+        if is_complete {
+            self.each(keys, |key| {
+                if key.shown_in != answer {
+                    key.note(Fact { at, from: at, modified: 0, create: 0, version: 0 });
+                }
+            });
+        }
+    }
+
+    /// Compares that held at a revision.
+    fn compares(&mut self, txn: &Txn, at: u64, timeline: &Timeline, before: u64) {
+        for condition in &txn.compares {
+            let CompareTarget::Mod(revision) = condition.target else { continue };
+            let key = condition.keys.low;
+            if !condition.is_single || condition.relation != Relation::Equal {
+                continue;
+            }
+            self.put_at(key, revision.0, timeline, before);
+            if let Some(key) = self.key(key) {
+                let modified = revision.0;
+                key.note(Fact { at, from: at, modified, create: 0, version: 0 });
+            }
+        }
+    }
+
+    /// Somebody saw that `key` was put at `revision`.
+    fn put_at(&mut self, key: u32, revision: u64, timeline: &Timeline, before: u64) {
+        let is_told = revision > before && revision <= timeline.newest();
+        if is_told && timeline.writer(revision) == NOBODY {
+            self.musts.entry(revision).or_insert(key);
+            if let Some(key) = self.key(key) {
+                key.is_wanted = true;
+            }
+        }
+    }
+
+    /// What was watched names its operation by key and value. Only a hint: watches have a judge of their own.
+    fn watches(&mut self, case: &Case, timeline: &Timeline, unknown: &[u32]) {
+        let mut by_content: Table<(u32, &[u8]), u32> = Table::default();
+        for op in unknown {
+            case.operations[*op as usize].step.puts(&mut |put| {
+                by_content.insert((put.key, case.values[put.value as usize]), *op);
+            });
+        }
+        for row in &case.history.watches {
+            let WatchMessage::Received(message) = &row.message else { continue };
+            let WatchBody::Events { events, .. } = &message.body else { continue };
+            for event in events {
+                let revision = event.kv.mod_revision.0;
+                let is_dark = revision > case.origin.revision
+                    && revision <= timeline.newest()
+                    && timeline.writer(revision) == NOBODY;
+                let key = case.keys.binary_search(&event.kv.key).ok();
+                if let Some(key) = key.filter(|_| is_dark).and_then(|key| u32::try_from(key).ok())
+                    && let Some(op) = by_content.get(&(key, event.kv.value.as_slice()))
+                {
+                    self.hints.insert(revision, *op);
+                }
+            }
+        }
+    }
+}
+
+/// Whether what it does to one key may hang on another, or may be one of several things: a transaction of unknown
+/// outcome, unless all of it is about one key and it only puts.
+fn hangs_on_others(step: &Step) -> bool {
+    let Step::Txn(_) = step else { return false };
+    let mut hull: Option<Keys> = None;
+    step.touches(&mut |keys| hull = Some(hull.map_or(keys, |hull| hull.hull(keys))));
+    let mut deletes = false;
+    step.deletes(&mut |_| deletes = true);
+    deletes || hull.is_none_or(|hull| hull.high != hull.low + 1)
+}
+
+impl KeyEvidence {
+    /// Many answers show the same. Of a key that is there only the last of them counts, and of an absence the first and
+    /// the last.
+    fn note(&mut self, fact: Fact) {
+        if let [.., before, last] = &mut self.facts[..]
+            && last.modified == 0
+            && before.modified == 0
+            && fact.modified == 0
+            && last.at <= fact.at
+        {
+            last.at = fact.at;
+            return;
+        }
+        match self.facts.last_mut() {
+            Some(last) if fact.modified != 0 && last.modified == fact.modified => {
+                last.at = last.at.max(fact.at);
+                last.from = last.from.min(fact.from);
+                last.create = last.create.max(fact.create);
+                last.version = last.version.max(fact.version);
+            }
+            Some(_) | None => self.facts.push(fact),
+        }
+    }
+
+    fn finish(&mut self) {
+        self.facts.sort_unstable();
+        self.facts.dedup();
+        self.puts.sort_unstable();
+        self.deletes.sort_unstable();
+        // By mod revision: of one life, the stretch from the creation or the fact before.
+        let mut last: Option<Fact> = None;
+        for fact in self.facts.iter().filter(|fact| fact.create != 0 && fact.version != 0) {
+            let (after, version) = match last {
+                Some(last) if last.create == fact.create => (last.modified, last.version),
+                Some(_) | None => (fact.create, 1),
+            };
+            if fact.modified > after {
+                let between = |puts: &[u64]| {
+                    let from = puts.partition_point(|put| *put <= after);
+                    let to = puts.partition_point(|put| *put <= fact.modified);
+                    (to - from) as u64
+                };
+                let missing =
+                    (fact.version - version.min(fact.version)).saturating_sub(between(&self.puts));
+                let until = fact.modified;
+                self.stretches.push(Stretch { after, until, missing, guessed: 0 });
+            }
+            last = Some(*fact);
+        }
+        self.is_wanted |= self.stretches.iter().any(|stretch| stretch.missing > 0);
+        self.stretches.sort_unstable_by_key(|stretch| stretch.until);
+    }
+
+    fn stretch(&self, revision: u64) -> Option<usize> {
+        let place = self.stretches.partition_point(|stretch| stretch.until < revision);
+        self.stretches.get(place).filter(|stretch| stretch.after < revision).map(|_| place)
+    }
+
+    /// If it is known to have been there before and after `revision`, without a break: until when.
+    fn stays_until(&self, revision: u64) -> Option<u64> {
+        let next = self.facts.partition_point(|fact| fact.at < revision);
+        match self.facts.get(next)? {
+            Fact { modified, at, .. } if *modified != 0 && *modified < revision => Some(*at),
+            Fact { create, modified, .. } if *create != 0 && *create <= revision => Some(*modified),
+            Fact { .. } => None,
+        }
+    }
+
+    fn seen_before(&self, revision: u64) -> u64 {
+        // What a write shows of the revision before it is held against the store only when the write is replayed.
+        let revision = revision - 1;
+        let end = self.facts.partition_point(|fact| fact.from < revision);
+        let is_whole = |fact: &&Fact| fact.modified == 0 || (fact.create != 0 && fact.version != 0);
+        let seen = self.facts[..end].iter().rev().find(is_whole);
+        seen.map_or(0, |fact| if fact.at < revision { fact.at } else { fact.from })
+    }
+
+    fn room(&self, revision: u64) -> Room {
+        if let Some(stretch) = self.stretch(revision).map(|place| self.stretches[place])
+            && !self.is_vague
+        {
+            return match (stretch.missing, stretch.guessed) {
+                (0, _) => Room::NotUntil(stretch.until),
+                (missing, guessed) if guessed >= missing => Room::Taken(stretch.after),
+                (..) => Room::Yes { deadline: stretch.until },
+            };
+        }
+        let next = self.facts.partition_point(|fact| fact.at < revision);
+        let Some(fact) = self.facts.get(next) else { return Room::Yes { deadline: u64::MAX } };
+        let gone_by = match *fact {
+            Fact { modified: 0, at, .. } => at,
+            Fact { modified, at, .. } if modified < revision => return Room::NotUntil(at),
+            Fact { create, .. } if create > revision => create - 1,
+            Fact { .. } => return Room::Yes { deadline: u64::MAX },
+        };
+        // Put, and gone again: something must have deleted it.
+        let place = self.deletes.partition_point(|delete| *delete <= revision);
+        let is_deleted = self.deletes.get(place).is_some_and(|delete| *delete <= gone_by);
+        if is_deleted {
+            Room::Yes { deadline: u64::MAX }
+        } else if self.may_vanish {
+            Room::Hardly
+        } else {
+            Room::NotUntil(gone_by)
+        }
+    }
+}
