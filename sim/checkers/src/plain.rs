@@ -14,6 +14,7 @@
 //! Evaluations: operations. Discriminating: those whose answer says what the key held.
 
 mod act;
+pub mod counterexample;
 mod cursor;
 mod depth;
 mod explain;

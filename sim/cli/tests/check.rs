@@ -133,8 +133,11 @@ fn the_evidence_is_named_by_its_lines() {
     assert_eq!(line["lines"][0], 13, "{line}");
     assert_eq!(line["file"], "jepsen-bad.log");
     assert!(line["ruling"]["broken"]["code"].is_string(), "{line}");
+    assert_eq!(line["counterexample"]["is_minimal"], true, "{line}");
+    assert_eq!(line["counterexample"]["core"].as_array().unwrap().len(), 4, "{line}");
     let (_, stdout, _) = check(&histories(), &["etcd-bad"]);
     assert!(stdout.contains("\n    operation 3: p2#1 get a\n"), "{stdout}");
+    assert!(stdout.contains("\n  2 operations that cannot all be right:\n"), "{stdout}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod generate;
 
 use self::generate::{Shape, generate};
 use super::{
-    Stream, depth, frontier, judge,
+    Stream, counterexample, depth, frontier, judge,
     meter::Meter,
     problem::Problem,
     search::Search,
@@ -15,7 +15,7 @@ use super::{
 use crate::{Budget, Ruling, limits::LeaseBound};
 use proptest::prelude::*;
 use std::fmt::Write;
-use whitewater_record::{PlainHistory, PlainOperation, Seed};
+use whitewater_record::{PlainAction, PlainHistory, PlainOperation, Seed};
 
 /// Enough for what the definition can be tried on, and not too much for the rest.
 const BUDGET: Budget = Budget {
@@ -143,4 +143,53 @@ proptest! {
     fn engines_agree_where_the_definition_is_too_slow(shape in shapes(9..60_usize), seed: u64) {
         verdict(&generate(&mut Seed(seed).stream("plain", 1), &shape));
     }
+}
+
+/// What is left of a wrong history is wrong, and is right without any of its operations and what needs it.
+#[test]
+fn a_counterexample_is_wrong_and_nothing_can_be_left_out() {
+    let budget = Budget::default();
+    let (mut explained, mut placed) = (0, 0);
+    for seed in 0..3_000 {
+        let mut stream = Seed(seed).stream("test/plain/counterexample", 0);
+        let weights = [[4, 4, 0, 0, 0], [4, 4, 2, 2, 0], [4, 2, 2, 1, 4], [3, 1, 6, 0, 0]];
+        let shape = Shape {
+            clients: 4,
+            operations: 8,
+            values: 3,
+            weights: *stream.pick(&weights),
+            unknown: 100_000,
+            lies: 2,
+            has_initial: seed % 2 == 0,
+        };
+        let history = generate(&mut stream, &shape);
+        let Ruling::Broken(anomaly) = judge(&history, &budget).ruling else { continue };
+        let found = counterexample::find(&history, &anomaly, &budget).unwrap();
+        assert!(found.is_minimal, "{}", show(&history));
+        let part = |without: Option<usize>| {
+            let kept = found.core.iter().map(|(op, _)| *op).filter(|op| Some(*op) != without);
+            let operations = kept.map(|op| history.operations[op].clone()).collect();
+            PlainHistory { initial: history.initial.clone(), operations }
+        };
+        let is_broken = |history: &PlainHistory| !brute::is_linearizable(history);
+        assert!(is_broken(&part(None)), "{found}\n{}", show(&history));
+        let is_unneeded = |op: usize| {
+            let makers = found.core.iter().map(|(op, _)| &history.operations[*op]);
+            makers.filter(|other| **other != history.operations[op]).all(|other| {
+                match &other.action {
+                    PlainAction::Read(_) | PlainAction::Cas { .. } => false,
+                    PlainAction::Write(_) | PlainAction::Append(_) | PlainAction::Delete => true,
+                }
+            })
+        };
+        for (op, _) in &found.core {
+            // An observer leaves alone; a write only with those that saw it.
+            if history.operations[*op].action.is_observer() || is_unneeded(*op) {
+                assert!(!is_broken(&part(Some(*op))), "{found}\n{}", show(&history));
+            }
+        }
+        explained += 1;
+        placed += usize::from(!found.placements.is_empty());
+    }
+    assert!(explained > 100 && placed > 20, "{explained} explained, {placed} placed");
 }

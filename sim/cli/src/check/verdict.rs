@@ -8,7 +8,11 @@ use crate::{
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
-use whitewater_checkers::{Judgement, Ruling};
+use whitewater_checkers::{
+    Budget, Judgement, Ruling,
+    counterexample::Counterexample,
+    plain::counterexample::{self, PlainCounterexample},
+};
 use whitewater_record::{Checked, Format, Recorded};
 use whitewater_reports::number::count;
 
@@ -37,6 +41,17 @@ struct Line<'a> {
     /// Of the operations of the anomaly, the lines of the file that invoked them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<usize>,
+    /// Why, in as few operations as it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counterexample: Option<Explanation>,
+}
+
+/// Why a history is wrong, in as few operations as it takes.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Explanation {
+    Plain(PlainCounterexample),
+    Etcd(Counterexample),
 }
 
 impl Verdict<'_> {
@@ -44,8 +59,12 @@ impl Verdict<'_> {
     pub(super) fn print(&self, console: Console) -> Result<Exit, CliError> {
         let exit = self.exit();
         if console.json {
+            // It stands beside the first objection.
+            let mut explanation = self.explanation();
             for judgement in &self.judgements {
-                console.line(&self.json(judgement)?)?;
+                let is_broken = judgement.ruling.anomaly().is_some();
+                let explanation = if is_broken { explanation.take() } else { None };
+                console.line(&self.json(judgement, explanation)?)?;
             }
             return Ok(exit);
         }
@@ -64,7 +83,30 @@ impl Verdict<'_> {
         let operations = count(self.recorded.len() as u64, "operation");
         console.line(&format!("{word} {name}: {operations} ({format}, {})", model.name()))?;
         self.judgements.iter().try_for_each(|judgement| console.line(&self.text(judgement)))?;
+        let explanation = match self.explanation() {
+            Some(Explanation::Plain(explanation)) => explanation.to_string(),
+            Some(Explanation::Etcd(explanation)) => explanation.to_string(),
+            None => return Ok(exit),
+        };
+        let explanation: Vec<String> =
+            explanation.trim_end().lines().map(|line| format!("  {line}")).collect();
+        console.line(explanation.join("\n").trim_end())?;
         Ok(exit)
+    }
+
+    /// Of what the judges of linearizability object to.
+    fn explanation(&self) -> Option<Explanation> {
+        let budget = Budget::default();
+        match self.recorded {
+            Recorded::Plain(history) => {
+                let anomaly = self.judgements.iter().find_map(|it| it.ruling.anomaly())?;
+                counterexample::find(history, anomaly, &budget).map(Explanation::Plain)
+            }
+            Recorded::Etcd(history) => {
+                self.judgements.iter().find_map(|it| it.ruling.anomaly())?;
+                whitewater_checkers::counterexample::find(history, &budget).map(Explanation::Etcd)
+            }
+        }
     }
 
     fn exit(&self) -> Exit {
@@ -80,7 +122,11 @@ impl Verdict<'_> {
         }
     }
 
-    fn json(&self, judgement: &Judgement) -> Result<String, CliError> {
+    fn json(
+        &self,
+        judgement: &Judgement,
+        counterexample: Option<Explanation>,
+    ) -> Result<String, CliError> {
         let Judgement { judge, ruling, checked } = judgement;
         let evidence = ruling.anomaly().map_or(&[][..], |anomaly| &anomaly.operations);
         let line = Line {
@@ -92,6 +138,7 @@ impl Verdict<'_> {
             ruling,
             checked: *checked,
             lines: distinct(evidence).into_iter().filter_map(|place| self.line(place)).collect(),
+            counterexample,
         };
         serde_json::to_string(&line)
             .map_err(|error| CliError::Internal(format!("a judgement has no JSON form: {error}")))
