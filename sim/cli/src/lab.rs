@@ -13,8 +13,8 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-    thread,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread::{self, JoinHandle},
     time::Instant,
 };
 use whitewater_record::{FailureClass, Mixer, Plan, Signature, SimTime, Span, Verdict, Violation};
@@ -41,61 +41,81 @@ struct Fact {
 
 /// Workers, and what they found out.
 pub(crate) struct Lab {
-    workers: Vec<Option<Worker>>,
-    notes: Notes,
+    stations: Vec<Station>,
+    /// Which station played which candidate, and what came of it.
+    reports: Receiver<Report>,
+    budget: Budget,
+    /// The failure that is looked for.
+    wanted: Signature,
+    /// Candidates must pass without their mutations.
+    has_twin: bool,
     /// Whether candidates may be cut short, if they are only wanted quickly.
     pub(crate) is_hasty: bool,
     /// When the failure is seen in the smallest plan so far.
     at: SimTime,
+    facts: BTreeMap<u64, Fact>,
+    /// Plans that a single worker would have played too.
+    counted: BTreeSet<u64>,
     /// Of the last question in full: those that passed, and those that failed in another way.
     pub(crate) last_full: (u64, u64),
     cpu_us: u64,
     error: Option<CliError>,
 }
 
-/// What all workers may look at while they work.
-struct Notes {
-    recruiter: Recruiter,
-    budget: Budget,
-    /// The failure that is looked for.
-    wanted: Signature,
-    /// Candidates must pass without their mutations.
-    has_twin: bool,
-    facts: BTreeMap<u64, Fact>,
-    /// Plans that a single worker would have played too.
-    counted: BTreeSet<u64>,
+/// A thread that drives one worker. The worker dies with the thread that started it, so both live as long as the
+/// laboratory.
+struct Station {
+    trials: Sender<(usize, Trial)>,
+    thread: JoinHandle<()>,
 }
 
-/// Candidates on their way to workers.
-struct Desk<'a, 'b> {
-    candidates: &'a mut (dyn Iterator<Item = Plan> + Send + 'b),
-    handed_out: Vec<u64>,
+struct Report {
+    station: usize,
+    place: usize,
+    finding: Result<Finding, CliError>,
+}
+
+/// Candidates of one question.
+struct Desk<'a> {
+    candidates: &'a mut dyn Iterator<Item = Plan>,
+    until: Option<SimTime>,
+    /// Names of the candidates that were handed out, in order.
+    keys: Vec<u64>,
+    /// Those that are being played, by place.
+    playing: BTreeMap<usize, Plan>,
     /// The first in the order that is known to fail.
     first: Option<(usize, Plan)>,
     is_spent: bool,
-    facts: BTreeMap<u64, Fact>,
-    cpu_us: u64,
-    error: Option<CliError>,
 }
 
 impl Lab {
     /// Opens the laboratory for a failure that is seen at `at`.
     pub(crate) fn new(
-        recruiter: Recruiter,
+        recruiter: &Recruiter,
         workers: usize,
         budget: Budget,
         wanted: Signature,
         at: SimTime,
         has_twin: bool,
     ) -> Self {
-        // A cluster that does not recover is seen at the very end only.
-        let is_hasty = wanted.class != FailureClass::Liveness;
-        let (facts, counted) = (BTreeMap::new(), BTreeSet::new());
+        let (sender, reports) = channel();
+        let station = |station| {
+            let (trials, queue) = channel();
+            let (recruiter, reports) = (recruiter.clone(), sender.clone());
+            let thread = thread::spawn(move || drive(station, &recruiter, &queue, &reports));
+            Station { trials, thread }
+        };
         Self {
-            workers: (0..workers).map(|_| None).collect(),
-            notes: Notes { recruiter, budget, wanted, has_twin, facts, counted },
-            is_hasty,
+            stations: (0..workers).map(station).collect(),
+            reports,
+            budget,
+            // A cluster that does not recover is seen at the very end only.
+            is_hasty: wanted.class != FailureClass::Liveness,
+            wanted,
+            has_twin,
             at,
+            facts: BTreeMap::new(),
+            counted: BTreeSet::new(),
             last_full: (0, 0),
             cpu_us: 0,
             error: None,
@@ -104,7 +124,7 @@ impl Lab {
 
     /// Runs that count: those that a single worker would have played.
     pub(crate) fn runs(&self) -> u64 {
-        self.notes.runs()
+        u64::try_from(self.counted.len()).unwrap_or(u64::MAX)
     }
 
     /// CPU time of all workers, in microseconds.
@@ -115,16 +135,12 @@ impl Lab {
     /// What is broken in a plan when it is played to its end, if it is what is looked for. Costs no budget.
     pub(crate) fn confirm(&mut self, plan: &Plan) -> Result<Option<Violation>, CliError> {
         let key = key(plan, None);
-        if !self.notes.facts.contains_key(&key) {
-            let mut worker = self.workers.first_mut().and_then(Option::take);
-            let (fact, cpu_us) = self.notes.play(&mut worker, plan, None)?;
-            if let Some(place) = self.workers.first_mut() {
-                *place = worker;
-            }
-            self.cpu_us += cpu_us;
-            self.notes.facts.insert(key, fact);
+        if self.error.is_none() && !self.facts.contains_key(&key) {
+            self.send(0, 0, plan, None);
+            let fact = self.receive()?.2;
+            self.facts.insert(key, fact);
         }
-        let fact = self.notes.facts.get(&key).filter(|fact| fact.is_wanted);
+        let fact = self.facts.get(&key).filter(|fact| fact.is_wanted);
         Ok(fact.and_then(|fact| fact.violation.clone()))
     }
 
@@ -132,70 +148,96 @@ impl Lab {
     pub(crate) fn first(
         &mut self,
         depth: Depth,
-        candidates: &mut (dyn Iterator<Item = Plan> + Send),
+        candidates: &mut dyn Iterator<Item = Plan>,
         ticker: &mut Ticker,
     ) -> Answer {
-        if self.error.is_some() {
-            return Answer::Spent;
-        }
         let until = match depth {
             Depth::Quick if self.is_hasty => Some(self.patience()),
             Depth::Quick | Depth::Full => None,
         };
-        ticker.on_question(self.runs());
-        let desk = Mutex::new(Desk {
+        let mut desk = Desk {
             candidates,
-            handed_out: Vec::new(),
+            until,
+            keys: Vec::new(),
+            playing: BTreeMap::new(),
             first: None,
             is_spent: false,
-            facts: BTreeMap::new(),
-            cpu_us: 0,
-            error: None,
-        });
-        // A worker dies with the thread that started it, so none is started inside of the threads below; whoever has lost
-        // its worker goes home, and comes back with another one.
+        };
+        let mut idle: Vec<usize> = (0..self.stations.len()).collect();
         loop {
-            for worker in &mut self.workers {
-                if let Err(error) = self.notes.recruiter.hire(worker) {
-                    lock(&desk).error = Some(error);
+            ticker.on_question(self.runs());
+            while let Some(station) = idle.pop() {
+                if !self.employ(station, &mut desk) {
+                    idle.push(station);
+                    break;
                 }
             }
-            thread::scope(|scope| {
-                let notes = &self.notes;
-                for worker in &mut self.workers {
-                    scope.spawn(|| notes.work(&desk, worker, until));
+            if desk.playing.is_empty() {
+                return self.close(desk, depth);
+            }
+            match self.receive() {
+                Ok((station, place, fact)) => {
+                    idle.push(station);
+                    let plan = desk.playing.remove(&place).expect("it was handed out");
+                    desk.learn(place, plan, &fact);
+                    self.facts.insert(desk.keys[place], fact);
                 }
-            });
-            if lock(&desk).error.is_some() || self.workers.iter().all(Option::is_some) {
-                break;
+                // The world itself is broken; what is still played does not matter.
+                Err(error) => {
+                    self.error = Some(error);
+                    return Answer::Spent;
+                }
             }
         }
-        let desk = desk.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.close(desk, depth)
     }
 
-    /// Takes over what was found out, and answers.
-    fn close(&mut self, desk: Desk<'_, '_>, depth: Depth) -> Answer {
-        let Desk { handed_out, first, is_spent, facts, cpu_us, error, .. } = desk;
-        self.notes.facts.extend(facts);
-        self.cpu_us += cpu_us;
-        self.error = error;
-        let decisive = first.as_ref().map_or(handed_out.len(), |(place, _)| place + 1);
-        self.notes.counted.extend(&handed_out[..decisive.min(handed_out.len())]);
+    /// Gives a station the next candidate of which nothing is known yet. Whether there is one.
+    fn employ(&mut self, station: usize, desk: &mut Desk<'_>) -> bool {
+        while desk.first.is_none() && !desk.is_spent && self.error.is_none() {
+            let place = desk.keys.len();
+            if self.is_spent(place) {
+                desk.is_spent = true;
+                return false;
+            }
+            let Some(plan) = desk.candidates.next() else { return false };
+            let key = key(&plan, desk.until);
+            desk.keys.push(key);
+            if let Some(fact) = self.facts.get(&key) {
+                desk.learn(place, plan, fact);
+            } else {
+                self.send(station, place, &plan, desk.until);
+                desk.playing.insert(place, plan);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether no more runs may begin after so many of this question.
+    fn is_spent(&self, more: usize) -> bool {
+        let runs = self.runs() + u64::try_from(more).unwrap_or(u64::MAX);
+        self.budget.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || self.budget.runs.is_some_and(|max| runs >= max)
+            || self.budget.interrupt.is_set()
+    }
+
+    /// Counts, and answers.
+    fn close(&mut self, desk: Desk<'_>, depth: Depth) -> Answer {
+        let Desk { keys, first, is_spent, .. } = desk;
+        let decisive = first.as_ref().map_or(keys.len(), |(place, _)| place + 1);
+        self.counted.extend(&keys[..decisive]);
         if depth == Depth::Full {
-            let passed = |key: &&u64| {
-                self.notes.facts.get(key).is_some_and(|fact| fact.verdict == Verdict::Passed)
+            let passes = |key: &&u64| {
+                self.facts.get(key).is_some_and(|fact| fact.verdict == Verdict::Passed)
             };
-            let all = handed_out.len();
-            let passed = handed_out.iter().filter(passed).count();
+            let passed = keys.iter().filter(passes).count();
             let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-            self.last_full = (count(passed), count(all - passed));
+            self.last_full = (count(passed), count(keys.len() - passed));
         }
         if let Some((place, plan)) = first {
-            let fact = self.notes.facts.get(&handed_out[place]);
-            let at = fact.and_then(|fact| fact.violation.as_ref()).map_or(self.at, |one| one.at);
-            self.at = at;
-            return Answer::Fails { place, failing: Box::new(Failing { plan, at }) };
+            let violation = self.facts.get(&keys[place]).and_then(|fact| fact.violation.as_ref());
+            self.at = violation.map_or(self.at, |violation| violation.at);
+            return Answer::Fails { place, failing: Box::new(Failing { plan, at: self.at }) };
         }
         if is_spent || self.error.is_some() { Answer::Spent } else { Answer::Passes }
     }
@@ -205,82 +247,58 @@ impl Lab {
         self.at + Span(self.at.0 / 16) + Span::seconds(1)
     }
 
+    fn send(&self, station: usize, place: usize, plan: &Plan, until: Option<SimTime>) {
+        let wanted = Some(self.wanted.clone());
+        let trial = Trial { plan: plan.clone(), until, wanted, has_twin: self.has_twin };
+        self.stations[station]
+            .trials
+            .send((place, trial))
+            .expect("a station works until the laboratory is closed");
+    }
+
+    fn receive(&mut self) -> Result<(usize, usize, Fact), CliError> {
+        let report = self.reports.recv().expect("a station works until the laboratory is closed");
+        let Finding { verdict, violation, is_wanted, cpu_us, began: _ } = report.finding?;
+        self.cpu_us += cpu_us;
+        Ok((report.station, report.place, Fact { verdict, violation, is_wanted }))
+    }
+
     /// Sends the workers home. What went wrong, if something did.
     pub(crate) fn leave(self) -> Result<(), CliError> {
-        for worker in self.workers.into_iter().flatten() {
-            worker.dismiss();
+        for Station { trials, thread } in self.stations {
+            drop(trials);
+            thread.join().map_err(|_| CliError::Internal("a station panicked".to_owned()))?;
         }
         self.error.map_or(Ok(()), Err)
     }
 }
 
-impl Notes {
-    /// Runs that count: those that a single worker would have played.
-    fn runs(&self) -> u64 {
-        u64::try_from(self.counted.len()).unwrap_or(u64::MAX)
-    }
-
-    /// One worker's share, until nothing is left to do or the worker is lost.
-    fn work(
-        &self,
-        desk: &Mutex<Desk<'_, '_>>,
-        worker: &mut Option<Worker>,
-        until: Option<SimTime>,
-    ) {
-        while worker.is_some() {
-            // The desk is free again while the plan is played.
-            let next = self.next(&mut lock(desk), until);
-            let Some((place, key, plan)) = next else { return };
-            let known = self.facts.get(&key).cloned();
-            let fact = match known {
-                Some(fact) => Ok((fact, 0)),
-                None => self.play(worker, &plan, until),
-            };
-            let mut desk = lock(desk);
-            match fact {
-                Ok((fact, cpu_us)) => {
-                    let is_first = desk.first.as_ref().is_none_or(|(first, _)| place < *first);
-                    if fact.is_wanted && is_first {
-                        desk.first = Some((place, plan));
-                    }
-                    desk.facts.insert(key, fact);
-                    desk.cpu_us += cpu_us;
-                }
-                Err(error) => desk.error = Some(error),
-            }
+impl Desk<'_> {
+    /// What came of a candidate.
+    fn learn(&mut self, place: usize, plan: Plan, fact: &Fact) {
+        let is_first = self.first.as_ref().is_none_or(|(first, _)| place < *first);
+        if fact.is_wanted && is_first {
+            self.first = Some((place, plan));
         }
     }
+}
 
-    /// The next candidate, unless one before it is known to fail.
-    fn next(&self, desk: &mut Desk<'_, '_>, until: Option<SimTime>) -> Option<(usize, u64, Plan)> {
-        if desk.first.is_some() || desk.error.is_some() || desk.is_spent {
-            return None;
+/// One worker's life, seen from its station.
+fn drive(
+    station: usize,
+    recruiter: &Recruiter,
+    trials: &Receiver<(usize, Trial)>,
+    reports: &Sender<Report>,
+) {
+    let mut worker: Option<Worker> = None;
+    for (place, trial) in trials {
+        let finding = ask(recruiter, &mut worker, &trial);
+        if reports.send(Report { station, place, finding }).is_err() {
+            break;
         }
-        let place = desk.handed_out.len();
-        let runs = self.runs() + u64::try_from(place).unwrap_or(u64::MAX);
-        let is_late = self.budget.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let is_enough = self.budget.runs.is_some_and(|max| runs >= max);
-        if is_late || is_enough || self.budget.interrupt.is_set() {
-            desk.is_spent = true;
-            return None;
-        }
-        let plan = desk.candidates.next()?;
-        let key = key(&plan, until);
-        desk.handed_out.push(key);
-        Some((place, key, plan))
     }
-
-    fn play(
-        &self,
-        worker: &mut Option<Worker>,
-        plan: &Plan,
-        until: Option<SimTime>,
-    ) -> Result<(Fact, u64), CliError> {
-        let wanted = Some(self.wanted.clone());
-        let trial = Trial { plan: plan.clone(), until, wanted, has_twin: self.has_twin };
-        let finding = ask(&self.recruiter, worker, &trial)?;
-        let Finding { verdict, violation, is_wanted, cpu_us, began: _ } = finding;
-        Ok((Fact { verdict, violation, is_wanted }, cpu_us))
+    if let Some(worker) = worker {
+        worker.dismiss();
     }
 }
 
@@ -309,10 +327,6 @@ pub(crate) fn ask(
         began: Vec::new(),
         cpu_us: 0,
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of a plan and of how far it is played, in few bytes.

@@ -80,15 +80,8 @@ impl Recruiter {
         Ok(Worker { child, stdin, lines, last_words })
     }
 
-    /// Starts a worker if there is none. It dies with the thread that calls this.
-    pub(crate) fn hire(&self, worker: &mut Option<Worker>) -> Result<(), CliError> {
-        if worker.is_none() {
-            *worker = Some(self.start()?);
-        }
-        Ok(())
-    }
-
-    /// Has `worker` do what one line says, starting one if there is none; leaves none behind if it did not survive.
+    /// Has `worker` do what one line says, starting one if there is none; leaves none behind if it did not survive. A
+    /// worker dies with the thread that started it.
     pub(crate) fn ask(&self, worker: &mut Option<Worker>, line: &str) -> Result<Reply, CliError> {
         let mut busy = match worker.take() {
             Some(idle) => idle,

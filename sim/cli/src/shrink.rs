@@ -145,7 +145,7 @@ pub(crate) fn minimise(
         first.plan = plan.clone();
     }
     let mut lab = Lab::new(
-        recruiter,
+        &recruiter,
         means.workers,
         means.budget.clone(),
         signature.clone(),
@@ -179,7 +179,7 @@ fn search(
     let mut ticker = Ticker::new(console);
     let mut shrunk = first.clone();
     loop {
-        let mut ask = |depth, candidates: &mut (dyn Iterator<Item = Plan> + Send)| {
+        let mut ask = |depth, candidates: &mut dyn Iterator<Item = Plan>| {
             lab.first(depth, candidates, &mut ticker)
         };
         let result = shrink(shrunk, class, &mut ask);

@@ -94,6 +94,9 @@ fn with_names(plan: &Plan, name: &dyn Fn(u64) -> u64) -> Option<Plan> {
     for client in &mut other.clients {
         client.home = renamed(client.home)?;
     }
+    for watcher in &mut other.watchers {
+        watcher.home = renamed(watcher.home)?;
+    }
     for fault in &mut other.faults {
         fault.fault = moved_fault(&fault.fault, &renamed)?;
     }
@@ -162,16 +165,6 @@ pub(crate) fn drop_orphans(plan: &mut Plan) {
         }
         plan.faults = kept;
     }
-}
-
-/// The plan without each of its watchers.
-pub(crate) fn fewer_watchers(plan: &Plan) -> Vec<Plan> {
-    let without = |place: usize| {
-        let mut less = plan.clone();
-        less.watchers.remove(place);
-        less
-    };
-    (0..plan.watchers.len()).map(without).collect()
 }
 
 /// The plan with fewer clients: without those that do nothing, or with two merged.

@@ -7,7 +7,7 @@
 /// nothing. Then the list is 1-minimal. Units are kept in their order.
 pub(crate) fn minimise(
     count: usize,
-    mut first: impl FnMut(&mut (dyn Iterator<Item = Vec<usize>> + Send)) -> Option<usize>,
+    mut first: impl FnMut(&mut dyn Iterator<Item = Vec<usize>>) -> Option<usize>,
 ) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..count).collect();
     let mut chunk = kept.len();

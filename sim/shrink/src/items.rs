@@ -1,6 +1,6 @@
 //! What a plan is made of, and the plan without one of its items.
 
-use crate::{cluster, fair, operations, settings};
+use crate::{cluster, fair, operations, settings, watchers};
 use std::fmt;
 use whitewater_record::Plan;
 
@@ -65,7 +65,7 @@ pub(crate) fn without_each(plan: &Plan) -> Vec<Vec<Plan>> {
     }
     let places = operations::places(plan);
     all.extend(places.iter().map(|place| vec![operations::without(plan, &[*place])]));
-    all.extend(cluster::fewer_watchers(plan).into_iter().map(|plan| vec![plan]));
+    all.extend(watchers::without_each(plan).into_iter().map(|plan| vec![plan]));
     all.extend(
         (1..=plan.cluster.nodes)
             .filter_map(|node| cluster::without_node(plan, node).map(|plan| vec![plan])),

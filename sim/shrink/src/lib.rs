@@ -32,6 +32,7 @@ mod settings;
 mod size;
 mod steps;
 mod times;
+mod watchers;
 
 pub use crate::{
     items::Items,

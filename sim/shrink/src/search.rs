@@ -2,7 +2,7 @@
 
 use crate::{
     cluster, ddmin, fair, faults, items, items::Items, limits, operations, settings, size::Size,
-    steps, times,
+    steps, times, watchers,
 };
 use whitewater_record::{FailureClass, Plan, SimTime};
 
@@ -42,7 +42,7 @@ pub enum Answer {
 
 /// Asks which of the candidates is the first that still fails with the signature. It takes as many as it needs; how many
 /// it takes makes no difference to the answer.
-pub type Ask<'a> = dyn FnMut(Depth, &mut (dyn Iterator<Item = Plan> + Send)) -> Answer + 'a;
+pub type Ask<'a> = dyn FnMut(Depth, &mut dyn Iterator<Item = Plan>) -> Answer + 'a;
 
 /// How sure it is that nothing more can be taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +108,12 @@ impl Search<'_, '_> {
             self.sweep(|failing| settings::calmed(&failing.plan));
             self.fewer_faults();
             self.fewer_operations();
-            self.sweep(|failing| cluster::fewer_watchers(&failing.plan));
+            self.sweep(|failing| watchers::without_each(&failing.plan));
             self.sweep(|failing| cluster::fewer_clients(&failing.plan));
             self.sweep(|failing| cluster::fewer_nodes(&failing.plan));
             self.sweep(|failing| settings::calmed_each(&failing.plan));
             self.sweep(|failing| operations::simplified(&failing.plan));
+            self.sweep(|failing| watchers::simplified(&failing.plan));
             self.sweep(|failing| faults::simplified(&failing.plan));
             self.sweep(|failing| times::earlier(&failing.plan));
             self.sweep(|failing| times::rounder(&failing.plan));
@@ -190,7 +191,7 @@ impl Search<'_, '_> {
     }
 
     /// Takes the first candidate that still fails. Returns its place among all candidates.
-    fn first(&mut self, candidates: impl Iterator<Item = Plan> + Send) -> Option<usize> {
+    fn first(&mut self, candidates: impl Iterator<Item = Plan>) -> Option<usize> {
         if self.is_spent {
             return None;
         }

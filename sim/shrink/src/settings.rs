@@ -6,7 +6,7 @@
 use whitewater_api::Tuning;
 use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan};
 
-type Change = Box<dyn Fn(&mut Plan) + Send>;
+type Change = Box<dyn Fn(&mut Plan)>;
 
 /// A field of the replicas' settings.
 type Bound = fn(&mut Tuning) -> &mut u64;

@@ -1,6 +1,6 @@
 //! How large a plan is: what a person has to read, the dearest first.
 
-use crate::{faults, operations, settings};
+use crate::{faults, operations, settings, watchers};
 use std::collections::BTreeSet;
 use whitewater_record::{Plan, When};
 
@@ -26,6 +26,10 @@ pub struct Size {
     pub fault_kinds: u64,
     /// How involved the operations are.
     pub operation_kinds: u64,
+    /// Watches of all watchers.
+    pub watches: usize,
+    /// How involved the watchers and their watches are.
+    pub watcher_kinds: usize,
     /// Operations whose moment depends on earlier ones.
     pub relative: usize,
     /// Parts of the weather that are still thrown, if only as usual.
@@ -55,6 +59,8 @@ impl Size {
             keys: keys.len(),
             fault_kinds: plan.faults.iter().map(|fault| faults::rank(&fault.fault)).sum(),
             operation_kinds: operations().map(|one| operations::rank(&one.step)).sum(),
+            watches: watchers::watches(plan),
+            watcher_kinds: watchers::rank(plan),
             relative: operations().filter(|one| matches!(one.when, When::After(_))).count(),
             luck: settings::luck(plan),
             digits: moments().map(digits).sum::<usize>() + values,

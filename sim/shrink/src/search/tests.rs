@@ -40,7 +40,7 @@ fn play(needs: &Needs) -> Played {
     let plan = Plan::from_toml("large.toml", TEXT).unwrap();
     assert!(needs.are_met(&plan), "{needs:?}");
     let mut asked = 0;
-    let mut ask = |_: Depth, candidates: &mut (dyn Iterator<Item = Plan> + Send)| {
+    let mut ask = |_: Depth, candidates: &mut dyn Iterator<Item = Plan>| {
         for (place, plan) in candidates.enumerate() {
             asked += 1;
             if needs.are_met(&plan) {
@@ -124,7 +124,7 @@ fn what_is_left_is_plain() {
 fn a_spent_budget_leaves_the_smallest_so_far_and_no_proof() {
     let plan = Plan::from_toml("large.toml", TEXT).unwrap();
     let mut left = 5;
-    let mut ask = |_: Depth, candidates: &mut (dyn Iterator<Item = Plan> + Send)| {
+    let mut ask = |_: Depth, candidates: &mut dyn Iterator<Item = Plan>| {
         left -= 1;
         match candidates.next() {
             Some(plan) if left >= 0 => {
