@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Signature {
     /// Who objected, and when.
     pub class: FailureClass,
-    /// The code of the violation that came first, such as `election-safety` or `linearizable`.
+    /// The code of the violation that came first, such as `election-safety`; `linearizability` for both of its judges.
     pub code: String,
     /// The place of the first bad thing within the code: the anomaly of a judge (`stale-read`), the line of a panic, or
     /// the words of the sentence without its values.
@@ -39,6 +39,10 @@ pub enum FailureClass {
 const PANIC: &str = "panic";
 /// The code of the world for a cluster that does not recover.
 const LIVENESS: &str = "liveness";
+/// The judges that decide linearizability, each in its way.
+const JUDGES_OF_LINEARIZABILITY: [&str; 2] = ["linearizable", "revision-order"];
+/// The code that they share here.
+const LINEARIZABILITY: &str = "linearizability";
 /// How the codes for the end of a worker process begin.
 const WORKER: &str = "worker-";
 
@@ -60,12 +64,22 @@ impl Signature {
         } else if code.starts_with(WORKER) {
             (FailureClass::Process, shape(sentence))
         } else if violation.event.is_none() {
-            let anomaly = sentence.split_once(": ").map_or(sentence.as_str(), |(first, _)| first);
-            (FailureClass::History, anomaly.to_owned())
+            return Self::of_judgement(code, sentence);
         } else {
             (FailureClass::Invariant, shape(sentence))
         };
         Self { class, code: code.clone(), site }
+    }
+
+    /// Two judges decide linearizability, and whoever is first withholds the other. Which part of an answer is wrong is a
+    /// matter of which operation sees it first. Neither makes another failure.
+    fn of_judgement(judge: &str, sentence: &str) -> Self {
+        let anomaly = sentence.split_once(": ").map_or(sentence, |(first, _)| first);
+        let is_twofold = JUDGES_OF_LINEARIZABILITY.contains(&judge);
+        let code = if is_twofold { LINEARIZABILITY } else { judge };
+        let site =
+            if is_twofold && anomaly.starts_with("wrong-") { "wrong-answer" } else { anomaly };
+        Self { class: FailureClass::History, code: code.to_owned(), site: site.to_owned() }
     }
 }
 
@@ -156,6 +170,11 @@ mod tests {
             assert_eq!(signature(code, event, one), signature(code, event, other));
             assert_eq!(signature(code, event, one).site, site);
         }
+        let wrong =
+            |judge: &str, anomaly: &str| signature(judge, None, &format!("{anomaly}: p1 saw r4"));
+        assert_eq!(wrong("linearizable", "wrong-version"), wrong("revision-order", "wrong-read"));
+        assert_ne!(wrong("linearizable", "wrong-read"), wrong("linearizable", "stale-read"));
+        assert_ne!(wrong("watch", "wrong-read"), wrong("linearizable", "wrong-read"));
         let went_back = |what: &str| signature("monotone", Some(1), what);
         assert_ne!(
             went_back("the term went back from 3 to 2"),
