@@ -51,7 +51,7 @@ struct Args {
 }
 
 /// Operations in a window of the stream.
-const WINDOW: usize = 20_000;
+const WINDOW: usize = 10_000;
 
 fn main() -> io::Result<()> {
     let args = Args::parse();

@@ -2,7 +2,7 @@
 //!
 //! Intervals are closed: an operation that returns at the instant at which another is invoked overlaps it.
 
-use crate::case::Case;
+use crate::case::{Case, Op};
 use whitewater_api::Revision;
 use whitewater_record::SimTime;
 
@@ -47,19 +47,26 @@ impl Bounds {
             }
         }
 
+        Self { floor, ceiling: Self::ceilings(case, writes) }
+    }
+
+    /// The upper bounds alone, after more of the writers became known.
+    pub(crate) fn ceilings(case: &Case, writes: impl Iterator<Item = (u64, u32)>) -> Vec<u64> {
+        let ops = &case.operations;
         let mut made: Vec<(SimTime, u64)> =
             writes.map(|(revision, op)| (ops[op as usize].invoked, revision)).collect();
         made.sort_unstable();
-        let mut made = made.into_iter().peekable();
-        let mut ceiling = vec![1; ops.len()];
+        // Up to each of these times, the highest revision that may have been made.
         let mut highest = case.origin.revision;
-        for (completed, op) in by_completion {
-            while let Some((_, revision)) = made.next_if(|(invoked, _)| *invoked <= completed) {
-                highest = highest.max(revision);
-            }
-            ceiling[op as usize] = highest;
+        for (_, revision) in &mut made {
+            highest = highest.max(*revision);
+            *revision = highest;
         }
-        Self { floor, ceiling }
+        let ceiling = |op: &Op| {
+            let end = made.partition_point(|(invoked, _)| *invoked <= op.completed);
+            end.checked_sub(1).map_or(case.origin.revision, |last| made[last].1)
+        };
+        ops.iter().map(ceiling).collect()
     }
 }
 

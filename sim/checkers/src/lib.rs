@@ -12,7 +12,8 @@
 //!                         `-> watch, mirror, lease, lock
 //! ```
 //!
-//! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge.
+//! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge. [`judge_by_revisions`]
+//! leaves the search out, [`stream`] judges a history while it comes in, and [`counterexample`] explains one that is wrong.
 //!
 //! ```
 //! use whitewater_checkers::{Budget, Ruling, judge};

@@ -66,7 +66,7 @@ pub const REPLAYS_MAX: u64 = 2_000_000;
 pub const CHECKED_MAX: u64 = 5_000_000;
 
 /// A window of a [`Stream`](crate::Stream) grows to so many times its size while it waits for an explanation.
-pub const WINDOWS_MAX: usize = 8;
+pub const WINDOWS_MAX: usize = 4;
 
 /// How wide the black-box search is.
 #[derive(Clone, Copy, Debug)]

@@ -90,7 +90,7 @@ impl<'a> Timeline<'a> {
             (timeline.writes, timeline.unused) = (writes, unused);
             Search::new(case, &mut timeline, false).run(budget)?;
         }
-        timeline.bounds = Bounds::new(case, timeline.made());
+        timeline.bounds.ceiling = Bounds::ceilings(case, timeline.made());
         Ok(timeline)
     }
 
