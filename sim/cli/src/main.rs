@@ -43,7 +43,12 @@ use crate::{
     exit::{CliError, Exit},
 };
 use clap::Parser;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+/// A simulation allocates small things all the time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();

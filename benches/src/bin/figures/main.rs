@@ -14,6 +14,7 @@ mod table;
 
 use crate::rows::{Amount, Row};
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 use std::io::{self, Write};
 
 /// Measures what a whole seed costs, in CPU time of this one process.
@@ -33,6 +34,10 @@ struct Args {
     #[arg(long)]
     once: bool,
 }
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
