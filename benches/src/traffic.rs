@@ -183,15 +183,12 @@ impl Traffic {
         };
         let due = 1 + u32::from(executed.is_some());
         let open = Open { client, id, request: request.clone(), response: None, is_unknown, due };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.open[place as usize] = open;
-                place
-            }
-            None => {
-                self.open.push(open);
-                u32::try_from(self.open.len() - 1).expect("as many as are open")
-            }
+        let place = if let Some(place) = self.free.pop() {
+            self.open[place as usize] = open;
+            place
+        } else {
+            self.open.push(open);
+            u32::try_from(self.open.len() - 1).expect("as many as are open")
         };
         if let Some(at) = executed {
             self.schedule(at, place, Phase::Execute);
@@ -286,13 +283,13 @@ impl Store {
         let prefix = KeyRange::prefix(format!("k/{:05}/", key / self.shape.group));
         match draws.below(1_000) {
             0..300 => Request::Put(PutRequest {
-                prev_kv: number % 16 == 0,
+                prev_kv: number.is_multiple_of(16),
                 ..PutRequest::new(name(), value())
             }),
             300..500 => Request::Range(get()),
             500..560 => Request::Range(RangeRequest { serializable: true, ..get() }),
             560..620 => {
-                let limit = if number % 2 == 0 { 0 } else { 10 };
+                let limit = if number.is_multiple_of(2) { 0 } else { 10 };
                 Request::Range(RangeRequest { limit, ..RangeRequest::new(prefix) })
             }
             620..660 => {
@@ -302,7 +299,10 @@ impl Store {
             }
             660..740 => {
                 let range = KeyRange::single(name());
-                Request::DeleteRange(DeleteRangeRequest { range, prev_kv: number % 4 == 0 })
+                Request::DeleteRange(DeleteRangeRequest {
+                    range,
+                    prev_kv: number.is_multiple_of(4),
+                })
             }
             740..742 => Request::DeleteRange(DeleteRangeRequest { range: prefix, prev_kv: false }),
             _ => {
