@@ -38,8 +38,8 @@ replay: ## Plays a plan again. PLAN.
 shrink: ## Makes a failing plan small, beside it as PLAN.min.toml. PLAN.
 	cargo run --release -p whitewater -- shrink $(PLAN)
 
-zoo: ## The deliberate bugs.
-	cargo run --release -p whitewater -- zoo --list
+zoo: ## Looks for each deliberate bug: who finds which, how soon. Takes long.
+	cargo run --release -p whitewater -- zoo --shrink
 
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
 	cargo build -p whitewater && cargo run --release -p whitewater -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"

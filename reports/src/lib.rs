@@ -25,6 +25,7 @@ pub mod effort;
 pub mod failure;
 pub mod gate;
 pub mod junit;
+pub mod kills;
 pub mod lanes;
 pub mod lines;
 pub mod number;

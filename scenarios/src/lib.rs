@@ -26,6 +26,7 @@ pub mod dist;
 pub mod error;
 pub mod fault_group;
 mod faults;
+pub mod mutants;
 pub mod planner;
 pub mod profiles;
 pub mod scenario;
@@ -36,6 +37,7 @@ mod workload;
 pub use crate::{
     catalog::{catalog, load},
     error::ScenarioError,
+    mutants::{Mutant, mutants},
     planner::{Overrides, plan},
     scenario::{SCENARIO_VERSION, Scenario},
 };

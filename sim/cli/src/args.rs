@@ -11,7 +11,7 @@ use clap::{
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 use whitewater_record::{Format, Seed, Span, time::SpanError};
-use whitewater_reports::Query;
+use whitewater_reports::{Query, kills};
 
 /// Hostile, deterministic runs of a replicated key-value store, judged.
 ///
@@ -62,7 +62,7 @@ pub(crate) enum Verb {
     Check(CheckArgs),
     /// Print the plan of a seed as TOML.
     Plan(PlanArgs),
-    /// List the mutations: the deliberate bugs that checkers must find.
+    /// Look for each deliberate bug, and print who found which, how soon.
     Zoo(ZooArgs),
     /// List the scenarios of the catalogue.
     Scenarios,
@@ -328,9 +328,39 @@ pub(crate) struct PlanArgs {
 /// `whitewater zoo`
 #[derive(Debug, clap::Args)]
 pub(crate) struct ZooArgs {
-    /// Name, story and source of each mutation.
-    #[arg(long, required = true)]
+    /// Only name, story and source of each bug.
+    #[arg(long)]
     pub(crate) list: bool,
+    /// A name of the catalogue, or a file.
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    pub(crate) scenario: String,
+    /// Look for this bug only; may be given several times.
+    #[arg(long = "mutation", value_name = "NAME")]
+    pub(crate) mutations: Vec<String>,
+    /// The first seed, decimal or 0x.
+    #[arg(long, value_parser = seed, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// Give a bug up after so many seeds.
+    #[arg(long, value_name = "N", default_value_t = limits::ZOO_SEEDS)]
+    pub(crate) seeds: u64,
+    /// Look for a bug until it was found so often: more finds, narrower intervals.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=kills::FINDS_MAX))]
+    pub(crate) finds: u64,
+    /// Shrink the first find of each bug.
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// Exit with 6 if fewer than so many of a hundred bugs are found.
+    #[arg(long, value_name = "PERCENT", default_value_t = limits::ZOO_PERCENT)]
+    pub(crate) gate: u64,
+    /// Worker processes; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Where the matrix goes, as `zoo.txt` and `zoo.jsonl`.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) out: PathBuf,
+    /// Time on the wall after which a seed counts as stuck.
+    #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
+    pub(crate) patience: Span,
 }
 
 fn seed(text: &str) -> Result<Seed, String> {

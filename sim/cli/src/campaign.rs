@@ -52,7 +52,7 @@ pub(crate) struct Collector<'a> {
 }
 
 /// What a worker brought.
-type Parcel = Result<(u64, Seed, Reply), CliError>;
+pub(crate) type Parcel = Result<(u64, Seed, Reply), CliError>;
 
 impl<'a> Collector<'a> {
     /// Opens the folder and writes the header.
@@ -139,7 +139,11 @@ impl<'a> Collector<'a> {
         fail_fast: bool,
     ) -> Result<(), CliError> {
         let (place, seed, reply) = parcel?;
-        let outcome = self.outcome_of(seed, reply, recruiter)?;
+        let (outcome, used) = outcome_of(self.job, self.scenario, seed, reply, recruiter.patience)?;
+        match used {
+            Some((cpu_us, peak_bytes)) => self.result.effort.add(cpu_us, peak_bytes),
+            None => self.result.effort.restarts += 1,
+        }
         progress.on_seed(&outcome);
         if fail_fast && outcome.verdict == Verdict::Failed {
             dispenser.stop();
@@ -150,35 +154,6 @@ impl<'a> Collector<'a> {
             self.accept(&outcome)?;
         }
         Ok(())
-    }
-
-    fn outcome_of(
-        &mut self,
-        seed: Seed,
-        reply: Reply,
-        recruiter: &Recruiter,
-    ) -> Result<Outcome, CliError> {
-        let (code, sentence) = match reply {
-            Reply::Line(line) => match serde_json::from_str::<Answer>(&line) {
-                Ok(answer) if answer.outcome.seed == seed => {
-                    self.result.effort.add(answer.cpu_us, answer.peak_bytes);
-                    return Ok(answer.outcome);
-                }
-                Ok(_) | Err(_) => {
-                    return Err(CliError::Internal(format!(
-                        "the worker of seed {seed} said `{line}`, expected its outcome"
-                    )));
-                }
-            },
-            Reply::Died(how) => (WORKER_DIED, format!("the process that ran it died {how}")),
-            Reply::Stuck => {
-                let patience = recruiter.patience.as_secs();
-                (WORKER_STUCK, format!("no end in {patience} s on the wall; `--patience` sets it"))
-            }
-        };
-        self.result.effort.restarts += 1;
-        let plan = self.job.plan(self.scenario, seed)?;
-        Ok(engine::without_result(&plan, code, sentence))
     }
 
     /// The next outcome in the order of seeds.
@@ -203,8 +178,37 @@ impl<'a> Collector<'a> {
     }
 }
 
+/// What a worker's reply says of its seed, with the CPU time in microseconds and the peak of memory in bytes, if the worker
+/// lived to tell.
+pub(crate) fn outcome_of(
+    job: &Job,
+    scenario: &Scenario,
+    seed: Seed,
+    reply: Reply,
+    patience: Duration,
+) -> Result<(Outcome, Option<(u64, u64)>), CliError> {
+    let (code, sentence) = match reply {
+        Reply::Line(line) => match serde_json::from_str::<Answer>(&line) {
+            Ok(answer) if answer.outcome.seed == seed => {
+                return Ok((answer.outcome, Some((answer.cpu_us, answer.peak_bytes))));
+            }
+            Ok(_) | Err(_) => {
+                return Err(CliError::Internal(format!(
+                    "the worker of seed {seed} said `{line}`, expected its outcome"
+                )));
+            }
+        },
+        Reply::Died(how) => (WORKER_DIED, format!("the process that ran it died {how}")),
+        Reply::Stuck => {
+            let patience = patience.as_secs();
+            (WORKER_STUCK, format!("no end in {patience} s on the wall; `--patience` sets it"))
+        }
+    };
+    Ok((engine::without_result(&job.plan(scenario, seed)?, code, sentence), None))
+}
+
 /// One worker's life, seen from the parent.
-fn drive(recruiter: &Recruiter, dispenser: &Dispenser, parcels: &Sender<Parcel>) {
+pub(crate) fn drive(recruiter: &Recruiter, dispenser: &Dispenser, parcels: &Sender<Parcel>) {
     let mut worker = None;
     while let Some((place, seed)) = dispenser.next() {
         let parcel =

@@ -1,5 +1,7 @@
 //! Every bound of the command.
 
+use std::time::Duration;
+
 /// Seeds of a campaign that does not say how many.
 pub(crate) const SEEDS: u64 = 100;
 
@@ -30,3 +32,12 @@ pub(crate) const SHRINK_BUDGET: &str = "20s";
 
 /// Time on the wall that one run may take while a plan is shrunk.
 pub(crate) const SHRINK_PATIENCE: &str = "60s";
+
+/// Seeds after which the zoo gives a bug up, unless `--seeds` says otherwise.
+pub(crate) const ZOO_SEEDS: u64 = 2_000;
+
+/// Bugs of a hundred that the zoo must find, unless `--gate` says otherwise.
+pub(crate) const ZOO_PERCENT: u64 = 90;
+
+/// Time on the wall that the zoo spends on shrinking the first find of one bug.
+pub(crate) const ZOO_SHRINK: Duration = Duration::from_mins(1);

@@ -36,6 +36,7 @@ mod run;
 mod shrink;
 mod view;
 mod worker;
+mod zoo;
 
 use crate::{
     args::{Args, Verb},
@@ -80,7 +81,7 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Find(args) => find::find(&args, console),
         Verb::Check(args) => check::check(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
-        Verb::Zoo(_) => listing::zoo(console),
+        Verb::Zoo(args) => zoo::zoo(&args, console),
         Verb::Scenarios => listing::scenarios(console),
         Verb::Worker => worker::work(),
     }

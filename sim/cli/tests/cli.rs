@@ -264,3 +264,40 @@ fn sim_find_names_the_first_seed_in_which_something_happens() {
     assert_eq!(find("kind=crash", "0").status.code(), Some(4));
     assert_eq!(find("kind?crash", "1").status.code(), Some(2));
 }
+
+#[test]
+fn sim_the_zoo_says_who_finds_which_bug_whatever_the_number_of_workers() {
+    let matrix = |jobs: &str| {
+        let output = whitewater(&[
+            "zoo",
+            "--mutation",
+            "reply-before-persist",
+            "--mutation",
+            "vote-not-persisted",
+            "--seeds",
+            "4",
+            "--finds",
+            "2",
+            "-j",
+            jobs,
+            "--json",
+            "--out",
+            folder(&format!("zoo-{jobs}")).to_str().unwrap(),
+        ]);
+        let text = stdout(&output);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let footer = lines.pop().unwrap();
+        assert!(footer.contains("\"kind\":\"footer\""), "{footer}");
+        (output.status.code(), lines)
+    };
+    let (exit, lines) = matrix("1");
+    assert_eq!(exit, Some(0), "{lines:?}");
+    let bug: serde_json::Value = serde_json::from_str(&lines[1]).unwrap();
+    assert_eq!(bug["mutation"], "reply-before-persist");
+    assert_eq!(bug["finds"][0]["code"], "promise");
+    assert_eq!(matrix("2"), (exit, lines));
+
+    let output = whitewater(&["zoo", "--mutation", "reply-before-breakfast"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("reply-before-breakfast"), "{}", stderr(&output));
+}
