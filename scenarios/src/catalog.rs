@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 11] = [
+const CATALOG: [(&str, &str); 12] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -14,6 +14,7 @@ const CATALOG: [(&str, &str); 11] = [
     ("slow_follower_snapshot", include_str!("../catalog/slow_follower_snapshot.toml")),
     ("rolling_restart", include_str!("../catalog/rolling_restart.toml")),
     ("watchers", include_str!("../catalog/watchers.toml")),
+    ("lease_holders", include_str!("../catalog/lease_holders.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];
 

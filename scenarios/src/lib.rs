@@ -26,12 +26,14 @@ pub mod dist;
 pub mod error;
 pub mod fault_group;
 mod faults;
+pub mod leases;
 pub mod mutants;
 pub mod planner;
 pub mod profiles;
 pub mod scenario;
 mod settle;
 pub mod watchers;
+mod weights;
 mod workload;
 
 pub use crate::{

@@ -4,6 +4,7 @@ use crate::{
     dist::{Numbers, Percent, Spans},
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
+    leases::Leases,
     profiles::{ClockRanges, DiskRanges, NetworkRanges, TuningRanges},
     watchers::Watchers,
 };
@@ -77,6 +78,8 @@ pub struct Workload {
     pub value_bytes: Option<Numbers>,
     /// How often each operation comes, as weights.
     pub mix: Mix,
+    /// What the clients do with leases; nothing if it is not said.
+    pub leases: Option<Leases>,
 }
 
 /// Weights of the operations. See [`Step`](whitewater_record::Step) for what each does.
@@ -160,6 +163,7 @@ impl Workload {
         if self.timeout.0.low() == 0 {
             return Err(Complaint::new("workload.timeout", "it may be 0, expected more"));
         }
+        self.leases.as_ref().map_or(Ok(()), Leases::check)?;
         if self.mix == Mix::default() {
             return Err(Complaint::new(
                 "workload.mix",
@@ -170,7 +174,7 @@ impl Workload {
     }
 }
 
-fn within(field: &str, range: &Numbers, low: u64, high: u64) -> Result<(), Complaint> {
+pub(crate) fn within(field: &str, range: &Numbers, low: u64, high: u64) -> Result<(), Complaint> {
     if (low..=high).contains(&range.0.low()) && range.0.high() <= high {
         return Ok(());
     }

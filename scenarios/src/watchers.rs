@@ -4,6 +4,7 @@ use crate::{
     dist::{Numbers, Spans},
     error::Complaint,
     planner::Size,
+    scenario::within,
 };
 use serde::Deserialize;
 use whitewater_api::NodeId;
@@ -29,17 +30,9 @@ pub struct Watchers {
 
 impl Watchers {
     pub(crate) fn check(&self) -> Result<(), Complaint> {
-        for (field, range, high) in [
-            ("watchers.count", &self.count, 100),
-            ("watchers.watches", &self.watches, 100),
-            ("watchers.window", &self.window, 10_000),
-        ] {
-            if range.0.low() == 0 || range.0.high() > high {
-                let reason = format!("expected 1 to {high}");
-                return Err(Complaint::new(field, reason));
-            }
-        }
-        Ok(())
+        within("watchers.count", &self.count, 0, 100)?;
+        within("watchers.watches", &self.watches, 1, 100)?;
+        within("watchers.window", &self.window, 1, 10_000)
     }
 
     /// Draws the watchers, each from a stream of its own. The first watch of the first one leaves nothing out, so that

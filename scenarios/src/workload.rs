@@ -1,8 +1,10 @@
 //! The operations of the clients.
 
 use crate::{
+    leases::Holder,
     planner::Size,
     scenario::{Mix, Workload},
+    weights::Weights,
 };
 use std::fmt::Write;
 use whitewater_api::{Key, NodeId, Value};
@@ -12,7 +14,7 @@ use whitewater_record::{ClientPlan, PlannedOperation, Seed, Span, Step, Stream, 
 pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPlan> {
     let keys: Vec<Key> = (0..size.keys).map(|i| format!("k{i}").into()).collect();
     let all = Key::from("k");
-    let mix = Weights::of(&workload.mix);
+    let mix = weights(&workload.mix);
     (1..=size.clients)
         .map(|client| {
             let mut habits = seed.stream("plan/client", client);
@@ -24,6 +26,7 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
                 thoughts: seed.stream("plan/think", client),
                 workload,
                 mix: &mix,
+                holder: workload.leases.as_ref().and_then(|leases| leases.holder(seed, client)),
                 keys: &keys,
                 all: &all,
                 values: 0,
@@ -36,9 +39,6 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
         })
         .collect()
 }
-
-/// Running sums of the weights, in the order of [`KINDS`].
-struct Weights([u64; KINDS.len()]);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -55,48 +55,22 @@ enum Kind {
     Compact,
 }
 
-const KINDS: [Kind; 11] = [
-    Kind::Put,
-    Kind::Get,
-    Kind::StaleGet,
-    Kind::List,
-    Kind::Delete,
-    Kind::DeleteAll,
-    Kind::Swap,
-    Kind::Create,
-    Kind::Both,
-    Kind::PutPast,
-    Kind::Compact,
-];
+const KINDS: usize = 11;
 
-impl Weights {
-    fn of(mix: &Mix) -> Self {
-        let weights = [
-            mix.put,
-            mix.get,
-            mix.stale_get,
-            mix.list,
-            mix.delete,
-            mix.delete_all,
-            mix.swap,
-            mix.create,
-            mix.both,
-            mix.put_past,
-            mix.compact,
-        ];
-        let mut sum = 0;
-        Self(weights.map(|weight| {
-            sum += u64::from(weight);
-            sum
-        }))
-    }
-
-    fn draw(&self, stream: &mut Stream) -> Kind {
-        let [.., sum] = self.0;
-        let point = stream.below(sum);
-        let index = self.0.iter().position(|sum| point < *sum);
-        KINDS[index.expect("the point lies below the last sum")]
-    }
+fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
+    Weights::new([
+        (Kind::Put, mix.put),
+        (Kind::Get, mix.get),
+        (Kind::StaleGet, mix.stale_get),
+        (Kind::List, mix.list),
+        (Kind::Delete, mix.delete),
+        (Kind::DeleteAll, mix.delete_all),
+        (Kind::Swap, mix.swap),
+        (Kind::Create, mix.create),
+        (Kind::Both, mix.both),
+        (Kind::PutPast, mix.put_past),
+        (Kind::Compact, mix.compact),
+    ])
 }
 
 /// How many revisions a compaction leaves, and one less than a read of the past goes back: all but the newest state, some, many.
@@ -107,7 +81,8 @@ struct Worker<'a> {
     /// Apart from `stream`, so that another pace does not change what is done.
     thoughts: Stream,
     workload: &'a Workload,
-    mix: &'a Weights,
+    mix: &'a Weights<Kind, KINDS>,
+    holder: Option<Holder<'a>>,
     keys: &'a [Key],
     /// The prefix of all keys.
     all: &'a Key,
@@ -133,7 +108,9 @@ impl Worker<'_> {
             Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
         };
-        PlannedOperation { when: When::After(after), step }
+        let (keys, hot) = (self.keys, self.workload.hot_percent);
+        let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));
+        PlannedOperation { when: When::After(after), step: about_leases.map_or(step, Step::Lease) }
     }
 
     fn key(&mut self) -> Key {

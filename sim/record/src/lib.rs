@@ -22,6 +22,7 @@ pub mod plan;
 pub mod profile;
 pub mod seed;
 pub mod signature;
+pub mod step;
 pub mod time;
 pub mod trace;
 pub mod watcher;
@@ -31,13 +32,14 @@ pub use crate::{
     formats::{Format, Recorded},
     history::{History, HoldRow, Operation, WatchMessage, WatchRow},
     lines::HistoryError,
-    operation::{PlannedOperation, Step, When},
+    operation::{PlannedOperation, When},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},
     plan::{ClientPlan, ClusterPlan, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},
+    step::{LeaseChoice, LeaseStep, Step},
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
     watcher::{PlannedWatch, WatcherPlan},

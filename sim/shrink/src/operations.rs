@@ -1,8 +1,8 @@
 //! Fewer operations, and simpler ones.
 
 use crate::{limits::FILLER_MIN, size::digits};
-use whitewater_api::{Key, Value};
-use whitewater_record::{Plan, SimTime, Span, Step, When};
+use whitewater_api::{Key, LeaseId, Value};
+use whitewater_record::{LeaseChoice, LeaseStep, Plan, SimTime, Span, Step, When};
 
 /// Client and place of an operation.
 pub(crate) type Place = (usize, usize);
@@ -56,9 +56,10 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::DeleteAll(key)
         | Step::Swap(key, _)
         | Step::Create(key, _)
-        | Step::PutPast(key, ..) => vec![key],
+        | Step::PutPast(key, ..)
+        | Step::Lease(LeaseStep::Put(_, key, _)) => vec![key],
         Step::Both(a, b, _) => vec![a, b],
-        Step::Compact(_) => Vec::new(),
+        Step::Compact(_) | Step::Lease(_) => Vec::new(),
     }
 }
 
@@ -69,13 +70,15 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Swap(_, value)
         | Step::Create(_, value)
         | Step::Both(_, _, value)
-        | Step::PutPast(_, value, _) => Some(value),
+        | Step::PutPast(_, value, _)
+        | Step::Lease(LeaseStep::Put(_, _, value)) => Some(value),
         Step::Get(_)
         | Step::StaleGet(_)
         | Step::List(..)
         | Step::Delete(_)
         | Step::DeleteAll(_)
-        | Step::Compact(_) => None,
+        | Step::Compact(_)
+        | Step::Lease(_) => None,
     }
 }
 
@@ -92,6 +95,24 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::PutPast(_, _, back) => 7 + u64::from(*back > 1),
         Step::Both(..) => 8,
         Step::Compact(keep) => 2 + u64::from(*keep > 0),
+        Step::Lease(step) => lease_rank(step),
+    }
+}
+
+fn lease_rank(step: &LeaseStep) -> u64 {
+    let of_choice = |lease: &LeaseChoice| match lease {
+        LeaseChoice::Mine => 0,
+        LeaseChoice::Seen => 2,
+        LeaseChoice::Id(_) => 1,
+    };
+    match step {
+        LeaseStep::Grant { ttl, lease } => {
+            2 + u64::from(*lease != LeaseId::NONE) + u64::from(*ttl > 1)
+        }
+        LeaseStep::Put(lease, ..) | LeaseStep::TimeToLive(lease) => 2 + of_choice(lease),
+        LeaseStep::KeepAlive(lease) => 1 + of_choice(lease),
+        LeaseStep::Revoke(lease) => 3 + of_choice(lease),
+        LeaseStep::List => 2,
     }
 }
 
@@ -114,8 +135,32 @@ fn simpler(step: &Step) -> Vec<Step> {
     if matches!(step, Step::Compact(_)) {
         all.push(Step::Compact(0));
     }
+    if let Step::Lease(step) = step {
+        all.extend(simpler_leases(step).into_iter().map(Step::Lease));
+    }
     all.retain(|other| rank(other) < rank(step));
     all
+}
+
+/// The shortest lease, an id that the cluster picks, the client's own lease.
+fn simpler_leases(step: &LeaseStep) -> Vec<LeaseStep> {
+    let mine = LeaseChoice::Mine;
+    match step {
+        LeaseStep::Grant { ttl, lease } => vec![
+            LeaseStep::Grant { ttl: 1, lease: LeaseId::NONE },
+            LeaseStep::Grant { ttl: *ttl, lease: LeaseId::NONE },
+            LeaseStep::Grant { ttl: 1, lease: *lease },
+        ],
+        LeaseStep::Put(_, key, value) => vec![LeaseStep::Put(mine, key.clone(), value.clone())],
+        LeaseStep::KeepAlive(_) => vec![LeaseStep::KeepAlive(mine)],
+        LeaseStep::Revoke(lease) => {
+            vec![LeaseStep::KeepAlive(*lease), LeaseStep::Revoke(mine)]
+        }
+        LeaseStep::TimeToLive(lease) => {
+            vec![LeaseStep::KeepAlive(*lease), LeaseStep::TimeToLive(mine)]
+        }
+        LeaseStep::List => Vec::new(),
+    }
 }
 
 /// The plan with simpler operations: fewer keys, shorter values, simpler steps, each for all at once if it can be.
@@ -160,7 +205,8 @@ fn plain_value(step: &Step) -> Step {
     if let Step::Put(_, value)
     | Step::Swap(_, value)
     | Step::Create(_, value)
-    | Step::Both(_, _, value) = &mut step
+    | Step::Both(_, _, value)
+    | Step::Lease(LeaseStep::Put(_, _, value)) = &mut step
     {
         let bytes = value.as_slice();
         let filler = bytes.last().copied();
@@ -195,12 +241,13 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::DeleteAll(key)
         | Step::Swap(key, _)
         | Step::Create(key, _)
-        | Step::PutPast(key, ..) => {
+        | Step::PutPast(key, ..)
+        | Step::Lease(LeaseStep::Put(_, key, _)) => {
             if key == from {
                 *key = to.clone();
             }
         }
-        Step::Compact(_) => {}
+        Step::Compact(_) | Step::Lease(_) => {}
     }
     step
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Key, KeyRange, Request, Response, Revision, Value,
+    Body, Key, KeyRange, LeaseId, LeaseRequest, LeaseResponse, Request, Response, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
     },
     response::{RangeResponse, TxnOpResponse},
 };
-use whitewater_record::Step;
+use whitewater_record::{LeaseChoice, LeaseStep, Step};
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,10 @@ pub(crate) struct Sight {
     mods: BTreeMap<Key, Revision>,
     /// The newest revision in any answer.
     newest: Revision,
+    /// The lease that it was granted last.
+    own_lease: LeaseId,
+    /// The lease that it saw last, on a key or in a list.
+    seen_lease: LeaseId,
 }
 
 impl Sight {
@@ -52,6 +56,32 @@ impl Sight {
                 let revision = self.back(*keep);
                 Request::Compact(CompactRequest { revision, physical: false })
             }
+            Step::Lease(step) => self.lease_request(step),
+        }
+    }
+
+    fn lease_request(&self, step: &LeaseStep) -> Request {
+        let request = match step {
+            LeaseStep::Put(lease, key, value) => {
+                let put = PutRequest::new(key.clone(), value.clone());
+                return Request::Put(PutRequest { lease: self.lease(*lease), ..put });
+            }
+            LeaseStep::Grant { ttl, lease } => LeaseRequest::Grant { lease: *lease, ttl: *ttl },
+            LeaseStep::KeepAlive(lease) => LeaseRequest::KeepAlive(self.lease(*lease)),
+            LeaseStep::Revoke(lease) => LeaseRequest::Revoke(self.lease(*lease)),
+            LeaseStep::TimeToLive(lease) => {
+                LeaseRequest::TimeToLive { lease: self.lease(*lease), keys: true }
+            }
+            LeaseStep::List => LeaseRequest::List,
+        };
+        Request::Lease(request)
+    }
+
+    const fn lease(&self, choice: LeaseChoice) -> LeaseId {
+        match choice {
+            LeaseChoice::Mine => self.own_lease,
+            LeaseChoice::Seen => self.seen_lease,
+            LeaseChoice::Id(lease) => lease,
         }
     }
 
@@ -98,6 +128,12 @@ impl Sight {
                     }
                 }
             }
+            (Request::Lease(_), Body::Lease(LeaseResponse::Grant { lease, .. })) => {
+                self.own_lease = *lease;
+            }
+            (Request::Lease(_), Body::Lease(LeaseResponse::List(leases))) => {
+                self.seen_lease = leases.last().copied().unwrap_or(self.seen_lease);
+            }
             _ => {}
         }
     }
@@ -117,6 +153,9 @@ impl Sight {
         }
         for kv in &found.kvs {
             self.see(&kv.key, kv.mod_revision);
+            if kv.lease != LeaseId::NONE {
+                self.seen_lease = kv.lease;
+            }
         }
     }
 }
