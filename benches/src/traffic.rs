@@ -346,7 +346,10 @@ impl Store {
                 self.compact(compact.revision.0);
                 Body::Compact
             }
-            Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+            Request::Lease(_)
+            | Request::Member(_)
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {
                 unreachable!("not asked for")
             }
         };

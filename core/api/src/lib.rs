@@ -34,6 +34,7 @@ pub mod disk;
 pub mod error;
 pub mod ids;
 pub mod lease;
+pub mod maintenance;
 pub mod range;
 pub mod request;
 pub mod response;
@@ -51,6 +52,7 @@ pub use crate::{
         StreamId, Term,
     },
     lease::{LEASE_TTL_MAX, LeaseCheckpoint, LeaseRequest, LeaseResponse},
+    maintenance::{KvHash, MaintenanceRequest, MaintenanceResponse},
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},

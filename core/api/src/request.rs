@@ -1,6 +1,8 @@
 //! What a client may ask, after etcd's `rpc.proto`.
 
-use crate::{Key, KeyRange, LeaseId, LeaseRequest, MemberChange, NodeId, Revision, Value};
+use crate::{
+    Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange, NodeId, Revision, Value,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,6 +26,8 @@ pub enum Request {
     Member(MemberChange),
     /// Hand the leadership to another voter.
     MoveLeader(NodeId),
+    /// What an operator asks of one member.
+    Maintenance(MaintenanceRequest),
 }
 
 /// `put`: write one key.
@@ -234,6 +238,7 @@ impl Request {
             Self::Range(_) => true,
             Self::Txn(txn) => txn.is_read(),
             Self::Lease(lease) => lease.is_read(),
+            Self::Maintenance(maintenance) => maintenance.is_read(),
             Self::Put(_)
             | Self::DeleteRange(_)
             | Self::Compact(_)
@@ -280,6 +285,7 @@ impl fmt::Display for Request {
             Self::Lease(lease) => lease.fmt(f),
             Self::Member(change) => change.fmt(f),
             Self::MoveLeader(to) => write!(f, "move-leader {to}"),
+            Self::Maintenance(maintenance) => maintenance.fmt(f),
         }
     }
 }

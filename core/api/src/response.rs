@@ -1,6 +1,8 @@
 //! What comes back.
 
-use crate::{ClusterId, Key, LeaseId, LeaseResponse, NodeId, Revision, Term, Value};
+use crate::{
+    ClusterId, Key, LeaseId, LeaseResponse, MaintenanceResponse, NodeId, Revision, Term, Value,
+};
 use serde::{Deserialize, Serialize};
 
 /// A key with its value and its history, as etcd's `mvccpb.KeyValue`.
@@ -63,6 +65,8 @@ pub enum Body {
     Member(Members),
     /// To a leadership transfer: it is done.
     MoveLeader,
+    /// To what an operator asked of the member.
+    Maintenance(MaintenanceResponse),
 }
 
 /// The answer to a put.

@@ -92,6 +92,10 @@ mutations! {
         "A snapshot leaves out the last key.";
     SnapshotIndexAhead, "snapshot-index-ahead", "raft-rs MemStorage, storage.rs:267 (X10)",
         "A snapshot claims the commit index, while its data is that of the applied one.";
+    HashKvCountsDoomed, "hash-kv-counts-doomed", "etcd #14325, mvcc/hash.go: keep",
+        "The hash over revisions takes in versions that a compaction has given up and physical compaction has yet to take.";
+    HashKvCountsBuried, "hash-kv-counts-buried", "etcd #18274, mvcc/hash.go: tombstone",
+        "The hash over revisions takes in the deletes at the compaction revision, which some releases keep and some do not.";
     // Reads.
     LocalRead, "local-read", "etcd 0.4.1 and Consul, Jepsen 2014; RedisRaft #19",
         "A leader answers linearizable reads from its own state.";
@@ -193,45 +197,53 @@ impl Mutation {
         Self::ALL.iter().copied().find(|mutation| mutation.name() == name)
     }
 
-    const fn bit(self) -> u128 {
-        1 << (self as u32)
+    /// The word of the set that the mutation is in, and its bit there.
+    const fn place(self) -> (usize, u128) {
+        (self as usize / 128, 1 << (self as u32 % 128))
     }
 }
 
-const _: () = assert!(Mutation::ALL.len() <= 128);
+const _: () = assert!(Mutation::ALL.len() <= 256);
 
 /// The mutations that are switched on in a run; almost always none or one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mutations(u128);
+pub struct Mutations([u128; 2]);
 
 impl Mutations {
     /// None: the clean program.
     #[must_use]
     pub const fn none() -> Self {
-        Self(0)
+        Self([0; 2])
     }
 
     /// This set and `mutation`.
     #[must_use]
-    pub const fn with(self, mutation: Mutation) -> Self {
-        Self(self.0 | mutation.bit())
+    pub const fn with(mut self, mutation: Mutation) -> Self {
+        let (word, bit) = mutation.place();
+        self.0[word] |= bit;
+        self
     }
 
     /// Whether `mutation` is on. Constant `false` without the feature `enabled`.
     #[must_use]
     pub const fn has(self, mutation: Mutation) -> bool {
-        cfg!(feature = "enabled") && self.0 & mutation.bit() != 0
+        cfg!(feature = "enabled") && self.holds(mutation)
     }
 
     /// Whether none is on.
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0[0] == 0 && self.0[1] == 0
+    }
+
+    const fn holds(self, mutation: Mutation) -> bool {
+        let (word, bit) = mutation.place();
+        self.0[word] & bit != 0
     }
 
     /// The mutations that are on, in the order of the list.
     pub fn iter(self) -> impl Iterator<Item = Mutation> {
-        Mutation::ALL.iter().copied().filter(move |mutation| self.0 & mutation.bit() != 0)
+        Mutation::ALL.iter().copied().filter(move |mutation| self.holds(*mutation))
     }
 }
 

@@ -310,7 +310,8 @@ impl Replica {
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => {}
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {}
         }
     }
 

@@ -92,6 +92,7 @@ impl Replica {
             | Request::Txn(_)
             | Request::Compact(_)
             | Request::Lease(_)
+            | Request::Maintenance(_)
             | Request::Range(_) => self.propose(id, request),
         };
         if let Err(error) = outcome {
@@ -245,6 +246,7 @@ pub(crate) fn is_serializable(request: &Request) -> bool {
     match request {
         Request::Range(range) => range.serializable,
         Request::Txn(txn) => txn.is_serializable(),
+        Request::Maintenance(maintenance) => maintenance.is_read(),
         Request::Put(_)
         | Request::DeleteRange(_)
         | Request::Compact(_)

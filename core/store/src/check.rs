@@ -22,9 +22,11 @@ pub(crate) fn request(request: &Request, txn_ops_max: u64) -> Result<(), Error> 
         Request::Lease(LeaseRequest::Grant { ttl, .. }) if *ttl > LEASE_TTL_MAX => {
             Err(Error::LeaseTtlTooLarge)
         }
-        Request::Compact(_) | Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
-            Ok(())
-        }
+        Request::Compact(_)
+        | Request::Lease(_)
+        | Request::Member(_)
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_) => Ok(()),
     }
 }
 

@@ -39,7 +39,8 @@ mod txn;
 // Who hears of it.
 pub mod watch;
 
-// What goes on besides: space is freed, snapshots go out and come in.
+// What goes on besides: space is freed, members compare themselves, snapshots go out and come in.
+mod hash_kv;
 mod part;
 mod restore;
 mod scrub;

@@ -15,7 +15,8 @@ use crate::{
 };
 use std::collections::{BTreeMap, btree_map::Entry};
 use whitewater_api::{
-    Body, Error, Key, LeaseId, LeaseRequest, LeaseResponse, Request, Revision,
+    Body, Error, Key, LeaseId, LeaseRequest, LeaseResponse, MaintenanceRequest,
+    MaintenanceResponse, Request, Revision,
     request::{DeleteRangeRequest, PutRequest},
     response::{DeleteRangeResponse, PutResponse},
 };
@@ -106,13 +107,14 @@ impl Store {
                 LeaseRequest::KeepAlive(_) | LeaseRequest::TimeToLive { .. } | LeaseRequest::List,
             )
             | Request::Member(_)
-            | Request::MoveLeader(_) => {
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {
                 panic!("not the store's: {request}")
             }
         }
     }
 
-    /// Answers a request that cannot write: a range, or a transaction of nothing else.
+    /// Answers a request that cannot write: a range, a transaction of nothing else, or a question for a hash.
     ///
     /// # Panics
     ///
@@ -121,12 +123,23 @@ impl Store {
         match request {
             Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
             Request::Txn(txn) => self.read_txn(txn).map(Body::Txn),
+            Request::Maintenance(request) => self.maintain(*request).map(Body::Maintenance),
             Request::Put(_)
             | Request::DeleteRange(_)
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_) => panic!("not a read: {request}"),
+        }
+    }
+
+    /// What an operator asks of the store alone.
+    fn maintain(&self, request: MaintenanceRequest) -> Result<MaintenanceResponse, Error> {
+        match request {
+            MaintenanceRequest::Hash => Ok(MaintenanceResponse::Hash(self.hash())),
+            MaintenanceRequest::HashKv { revision } => {
+                self.hash_kv(revision).map(MaintenanceResponse::HashKv)
+            }
         }
     }
 

@@ -96,7 +96,8 @@ fn done<'h>(request: &'h Request, body: &'h Body, look: &mut impl FnMut(Deed<'h>
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_),
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_),
             _,
         ) => {}
     }
@@ -125,7 +126,8 @@ fn possible<'h>(request: &'h Request, look: &mut impl FnMut(Deed<'h>)) {
         | Request::Compact(_)
         | Request::Lease(_)
         | Request::Member(_)
-        | Request::MoveLeader(_) => {}
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_) => {}
     }
 }
 

@@ -57,7 +57,8 @@ impl<'h> Keyring<'h> {
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => {}
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {}
         }
     }
 
@@ -87,7 +88,11 @@ impl<'h> Keyring<'h> {
                     self.add(key);
                 }
             }
-            Body::Lease(_) | Body::Compact | Body::Member(_) | Body::MoveLeader => {}
+            Body::Lease(_)
+            | Body::Compact
+            | Body::Member(_)
+            | Body::MoveLeader
+            | Body::Maintenance(_) => {}
         }
     }
 

@@ -429,7 +429,8 @@ fn names(request: &Request) -> Option<LeaseId> {
         | Request::DeleteRange(_)
         | Request::Compact(_)
         | Request::Member(_)
-        | Request::MoveLeader(_) => None,
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_) => None,
     }
 }
 

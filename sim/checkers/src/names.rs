@@ -75,7 +75,8 @@ impl<'h> Names<'h> {
             Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => {}
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {}
         }
     }
 
@@ -112,7 +113,11 @@ impl<'h> Names<'h> {
             Body::Range(range) => self.add_kvs(&range.kvs),
             Body::DeleteRange(delete) => self.add_kvs(&delete.prev_kvs),
             Body::Txn(txn) => self.add_txn_response(txn),
-            Body::Compact | Body::Lease(_) | Body::Member(_) | Body::MoveLeader => {}
+            Body::Compact
+            | Body::Lease(_)
+            | Body::Member(_)
+            | Body::MoveLeader
+            | Body::Maintenance(_) => {}
         }
     }
 
@@ -189,7 +194,8 @@ impl<'h> Names<'h> {
             }
             (Request::Member(_), None | Some(Body::Member(_)))
             | (Request::Lease(_), None | Some(Body::Lease(_)))
-            | (Request::MoveLeader(_), None | Some(Body::MoveLeader)) => Step::Other,
+            | (Request::MoveLeader(_), None | Some(Body::MoveLeader))
+            | (Request::Maintenance(_), None | Some(Body::Maintenance(_))) => Step::Other,
             (_, Some(_)) => return Err("the answer is to another kind of request".to_owned()),
         })
     }

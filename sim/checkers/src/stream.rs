@@ -190,7 +190,10 @@ impl Stream {
                         true
                     }
                     Request::Put(_) | Request::DeleteRange(_) => false,
-                    Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => true,
+                    Request::Lease(_)
+                    | Request::Member(_)
+                    | Request::MoveLeader(_)
+                    | Request::Maintenance(_) => true,
                 };
                 if !is_read {
                     self.told = self.told.max(response.header.revision.0);
@@ -409,7 +412,8 @@ fn oldest_shown(history: &History, compacted: u64) -> u64 {
             Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => None,
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => None,
         }
     });
     shown.min().unwrap_or(u64::MAX)

@@ -4,8 +4,8 @@ use raft::eraftpb::MessageType;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use whitewater_api::{
-    Body, DiskOp, Error, FileName, KeyValue, LeaseId, LeaseResponse, NodeId, Request, RequestId,
-    Response,
+    Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId, LeaseResponse, MaintenanceResponse,
+    NodeId, Request, RequestId, Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
 use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
@@ -185,6 +185,16 @@ fn body(body: &Body) -> String {
         Body::Txn(response) => txn(response),
         Body::Lease(response) => lease_answer(response),
         Body::Member(members) => self::members(members),
+        Body::Maintenance(response) => maintenance(response),
+    }
+}
+
+fn maintenance(response: &MaintenanceResponse) -> String {
+    match response {
+        MaintenanceResponse::Hash(hash) => format!("hash {hash:08x}"),
+        MaintenanceResponse::HashKv(KvHash { hash, revision, compacted }) => {
+            format!("hash {hash:08x} at {revision}, compacted {compacted}")
+        }
     }
 }
 

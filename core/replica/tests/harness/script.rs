@@ -18,6 +18,7 @@
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
 //! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
+//! | `hash n1`, `hash-kv n1 REVISION` | hashes of what a node holds; revision 0 for the newest |
 //! | `stream n1 s1 [credit=100] [require_leader=yes]`, `credit n1 s1 5`, `close n1 s1` | a stream of watches |
 //! | `watch n1 s1 PREFIX [id=] [start=] [with="prev progress fragment no-put no-delete"]` | opens a watch; `cancel n1 s1 ID`, `progress n1 s1` |
 //! | `multi n1 "put k v" "delete k"` | a transaction of these |
@@ -29,8 +30,8 @@ use crate::harness::{cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
-    FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MemberChange, NodeId, Request,
-    RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
+    FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange,
+    NodeId, Request, RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -511,6 +512,11 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
             new: parse_node(next()?)?,
         }),
         "move-leader" => Request::MoveLeader(parse_node(next()?)?),
+        "hash" => Request::Maintenance(MaintenanceRequest::Hash),
+        "hash-kv" => {
+            let revision = Revision(next()?.parse()?);
+            Request::Maintenance(MaintenanceRequest::HashKv { revision })
+        }
         _ => return Err(format!("no verb {verb}").into()),
     })
 }

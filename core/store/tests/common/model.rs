@@ -91,7 +91,10 @@ impl Model {
                 }
                 Body::Lease(LeaseResponse::Revoke)
             }
-            Request::Lease(_) | Request::Member(_) | Request::MoveLeader(_) => {
+            Request::Lease(_)
+            | Request::Member(_)
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {
                 unreachable!("not generated")
             }
         };

@@ -98,7 +98,8 @@ impl Projection {
             | Request::DeleteRange(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => {}
+            | Request::MoveLeader(_)
+            | Request::Maintenance(_) => {}
         }
     }
 
@@ -135,7 +136,11 @@ impl Projection {
             Body::Range(range) => range.kvs.iter_mut().for_each(|kv| self.kv(kv)),
             Body::DeleteRange(delete) => delete.prev_kvs.iter_mut().for_each(|kv| self.kv(kv)),
             Body::Txn(txn) => txn.responses.iter_mut().for_each(|answer| self.answer(answer)),
-            Body::Compact | Body::Lease(_) | Body::Member(_) | Body::MoveLeader => {}
+            Body::Compact
+            | Body::Lease(_)
+            | Body::Member(_)
+            | Body::MoveLeader
+            | Body::Maintenance(_) => {}
         }
     }
 

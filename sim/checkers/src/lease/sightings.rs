@@ -181,7 +181,8 @@ impl<'h> Review<'_, 'h> {
                 | Request::Compact(_)
                 | Request::Lease(_)
                 | Request::Member(_)
-                | Request::MoveLeader(_),
+                | Request::MoveLeader(_)
+                | Request::Maintenance(_),
                 _,
             ) => &[],
         };

@@ -249,7 +249,10 @@ fn answer(request: Request, output: &Output) -> Result<(Request, Body), Wrong> {
             Body::Lease(LeaseResponse::Grant { lease: *lease, ttl: *ttl })
         }
         Request::Lease(_) => Body::Lease(LeaseResponse::Revoke),
-        Request::Compact(_) | Request::Member(_) | Request::MoveLeader(_) => Body::Compact,
+        Request::Compact(_)
+        | Request::Member(_)
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_) => Body::Compact,
     };
     Ok((request, body))
 }
@@ -276,7 +279,8 @@ fn txn_answer(request: Request, succeeded: bool, results: &[OpOutput]) -> (Reque
         | Request::Compact(_)
         | Request::Lease(_)
         | Request::Member(_)
-        | Request::MoveLeader(_)) => return (other, Body::Compact),
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_)) => return (other, Body::Compact),
     };
     let branch = if succeeded { &txn.success } else { &txn.failure };
     let responses = branch.iter().zip(results).map(|(op, result)| match op {

@@ -219,7 +219,12 @@ fn saw(text: &mut String, body: &Body) {
             write!(text, " {} of {}", txn.succeeded, txn.responses.len()).unwrap();
         }
         Body::DeleteRange(delete) => write!(text, " deleted {}", delete.deleted).unwrap(),
-        Body::Put(_) | Body::Compact | Body::Lease(_) | Body::Member(_) | Body::MoveLeader => {}
+        Body::Put(_)
+        | Body::Compact
+        | Body::Lease(_)
+        | Body::Member(_)
+        | Body::MoveLeader
+        | Body::Maintenance(_) => {}
     }
 }
 

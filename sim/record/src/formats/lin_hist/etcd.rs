@@ -197,7 +197,8 @@ fn completion(
         | Request::Compact(_)
         | Request::Lease(_)
         | Request::Member(_)
-        | Request::MoveLeader(_) => Body::Put(PutResponse::default()),
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_) => Body::Put(PutResponse::default()),
     };
     let header = ResponseHeader { revision, ..ResponseHeader::default() };
     Ok(Completion::Ok(Response { header, body }))
