@@ -503,6 +503,14 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
             revision: Revision(next()?.parse()?),
             physical: false,
         }),
+        _ => operator_request(verb, args)?,
+    })
+}
+
+/// What an operator asks for.
+fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
+    let mut next = || args.next_pos().ok_or_else(|| format!("{verb} wants more"));
+    Ok(match verb {
         "member-add" => Request::Member(MemberChange::Add(parse_node(next()?)?)),
         "member-add-learner" => Request::Member(MemberChange::AddLearner(parse_node(next()?)?)),
         "member-promote" => Request::Member(MemberChange::Promote(parse_node(next()?)?)),
