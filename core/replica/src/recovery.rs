@@ -84,7 +84,8 @@ impl Replica {
                 };
                 (identity.incarnation, base, wal, recovered, None)
             }
-            None if has_proven_itself(&image)? => return Err(OpenError::MissingIdentity),
+            // The identity is written last, and a member neither proves itself nor vouches for others before that.
+            None if wal::knows_peers(&image)? => return Err(OpenError::MissingIdentity),
             None => {
                 let identity =
                     Identity { cluster: config.cluster, member: config.node, incarnation };
@@ -135,18 +136,6 @@ impl Replica {
             config,
         })
     }
-}
-
-/// Whether a log without an identity is more than the beginning of an interrupted first start: the identity is written
-/// last, and a member proves itself only after that.
-fn has_proven_itself(image: &DiskImage) -> Result<bool, OpenError> {
-    let mut proven = false;
-    let mut follower = wal::Follower::new();
-    for (file, bytes) in image {
-        follower
-            .advance(file, bytes, &mut |record| proven |= matches!(record, Record::Peer { .. }))?;
-    }
-    Ok(proven)
 }
 
 /// The state that the log goes on from.

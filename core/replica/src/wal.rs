@@ -76,7 +76,7 @@ pub use self::{
     error::WalError,
     follower::Follower,
     record::{Record, SnapshotMark},
-    recover::{Recovered, TornTail, is_fresh},
+    recover::{Recovered, TornTail, is_fresh, knows_peers},
 };
 
 use self::{

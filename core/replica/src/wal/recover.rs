@@ -48,6 +48,18 @@ pub fn is_fresh(image: &DiskImage) -> bool {
     image.keys().all(|file| matches!(Name::of(file), Name::Temporary | Name::Other))
 }
 
+/// Whether a log, whoever wrote it, knows a peer: what its writer never did before its first start was complete.
+pub fn knows_peers(image: &DiskImage) -> Result<bool, WalError> {
+    let mut knows = false;
+    for sequence in survey(image)? {
+        let scan = Scan::read(sequence, None, image)?;
+        // A torn end is no damage: it was never promised.
+        scan.check_end(None)?;
+        knows |= scan.records.iter().any(|record| matches!(record, Record::Peer { .. }));
+    }
+    Ok(knows)
+}
+
 /// Where writing goes on.
 pub(super) struct Found {
     pub(super) recovered: Recovered,
@@ -84,7 +96,12 @@ struct Scan {
 }
 
 impl Scan {
-    fn read(sequence: u64, owner: Incarnation, image: &DiskImage) -> Result<Self, WalError> {
+    /// Reads a segment of this owner, or of anybody.
+    fn read(
+        sequence: u64,
+        owner: Option<Incarnation>,
+        image: &DiskImage,
+    ) -> Result<Self, WalError> {
         let file = segment::file_name(sequence);
         // An absent file cannot be asked for: the caller took the sequence from the image.
         let bytes = image.get(&file).cloned().unwrap_or_default();
@@ -98,8 +115,8 @@ impl Scan {
             let proof = "a segment has its name only when its head is durable";
             return Err(damaged(file, 0, expected, proof));
         };
-        if head.owner != owner {
-            return Err(WalError::Foreign { file, found: head.owner, expected: owner });
+        if let Some(expected) = owner.filter(|owner| *owner != head.owner) {
+            return Err(WalError::Foreign { file, found: head.owner, expected });
         }
         if (bytes.len() as u64) < head.file_bytes {
             let expected = format!("{} bytes, as preallocated", head.file_bytes);
@@ -218,6 +235,7 @@ fn read_run(
     owner: Incarnation,
     image: &DiskImage,
 ) -> Result<Vec<Scan>, WalError> {
+    let owner = Some(owner);
     let mut sequence = *sequences.last().ok_or(WalError::Absent)?;
     let mut run = vec![Scan::read(sequence, owner, image)?];
     let mark = run[0].mark_index();

@@ -227,6 +227,23 @@ fn a_torn_tail_is_cut_zeroed_and_reported() {
 }
 
 #[test]
+fn a_first_start_that_was_cut_short_knows_nobody() {
+    let mut rig = Rig::new(CLEAN);
+    let (offset, file) = (rig.wal.tip.end, rig.wal.file.clone());
+    let (first, _) = rig.write(&[mark(1, true), hard_state(1, 1)]);
+    let mut torn = rig.disk.image();
+    flip(&mut torn, &file, offset + 50);
+    assert_eq!(knows_peers(&torn), Ok(false), "it was never promised");
+
+    rig.wal.on_durable(first);
+    rig.promise(&[Record::Peer { node: NodeId(2), incarnation: Incarnation(5) }]);
+    assert_eq!(knows_peers(&rig.disk.image()), Ok(true));
+    let mut damaged = rig.disk.image();
+    flip(&mut damaged, &file, offset + 50);
+    assert!(matches!(knows_peers(&damaged), Err(WalError::Damaged { .. })));
+}
+
+#[test]
 fn a_stale_frame_in_the_right_place_does_not_continue_another_chain() {
     let written = |first: Record| {
         let mut rig = Rig::new(CLEAN);
