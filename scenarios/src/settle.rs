@@ -5,7 +5,8 @@
 //! - Faults are sorted by start and end within the run.
 //! - Wiped disks and members removed without a certain replacement are together fewer than half of the members, so that
 //!   a majority of those that hold the data is left whatever else fails. A cluster of two never loses a disk.
-//! - While a disk is being wiped, nobody else is down.
+//! - While a disk is being wiped, nobody else is down. That everybody has been heard of by then no plan can know; the
+//!   nemesis leaves a disk alone that would be missed.
 //! - Ids of new members count upward and are never used again.
 //! - One node never suffers the same kind twice at once, and only one clock drifts at a time.
 //! - Faults that can stop the service leave the calm that the scenario asks for ([`calm`](crate::calm)).

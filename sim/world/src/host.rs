@@ -17,7 +17,7 @@ use std::{
 use whitewater_api::{DiskOp, Monotonic, NodeId, WriteId};
 use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, RowKind};
-use whitewater_replica::{Envelope, Event, Input, Output, Replica, Status};
+use whitewater_replica::{Envelope, Event, Input, Output, Phase, Replica, Status};
 
 /// Where the main task and the drivers meet. Exactly one of them has the turn, the others wait; whoever has it lets the
 /// world go on until another one must act, and wakes that one only. So an event costs one task switch, or none.
@@ -385,6 +385,7 @@ impl World {
         for fault in &machine.jumps {
             self.nemesis.witness_jump(*fault, machine.clock.wall(now));
         }
+        machine.is_proven |= status.phase == Phase::Active;
         let before = std::mem::replace(&mut machine.status, status);
         let after = machine.status.clone();
         if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {

@@ -17,6 +17,8 @@ pub(crate) struct Machine {
     pub(crate) epoch: u64,
     /// Lives of the disk.
     pub(crate) disks: u64,
+    /// Whether the members know this disk for the only one of its node.
+    pub(crate) is_proven: bool,
     pub(crate) life: Life,
     /// What keeps the process from running; it starts when the list is empty.
     pub(crate) holds: Vec<Hold>,
@@ -120,6 +122,7 @@ impl Machine {
             clock,
             epoch: 0,
             disks: 0,
+            is_proven: false,
             life: Life::Absent,
             holds: Vec::new(),
             pauses: Vec::new(),

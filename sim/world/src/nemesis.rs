@@ -168,7 +168,7 @@ impl World {
             Fault::FullDisk { .. } => machine.disk.begin(id, DiskFault::Full),
             Fault::SlowDisk { delay, .. } => machine.disk.begin(id, DiskFault::Slow(delay)),
             Fault::StallDisk { .. } => machine.disk.begin(id, DiskFault::Stall { until }),
-            Fault::WipeDisk { .. } => self.wipe(fault, node),
+            Fault::WipeDisk { .. } => return self.wipe(fault, node),
             Fault::JumpClock { by_ns, .. } => {
                 let ahead = machine.clock.wall(now);
                 self.nemesis.faults[fault].wall = Some(ahead);
@@ -260,7 +260,23 @@ impl World {
         }
     }
 
-    fn wipe(&mut self, fault: usize, node: NodeId) {
+    /// Whether the members bear the loss of this disk now. One whose own disk is new needs the word of a majority of the
+    /// others that it never had another, and a member without its disk never gives it: until everybody has been heard
+    /// once, both are missing. What a plan takes away from members that are all known is the plan's own business.
+    fn may_lose_disk(&self, node: NodeId) -> bool {
+        let members = self.observer.members().everybody();
+        let others = || members.iter().filter(|other| **other != node);
+        let is_lost = |other: &&NodeId| self.machines.get(**other).disks > 1;
+        let is_new = |other: &&NodeId| !is_lost(other) && !self.machines.get(**other).is_proven;
+        let (lost, new) = (others().filter(is_lost).count() + 1, others().filter(is_new).count());
+        new == 0 || lost + new <= members.len().saturating_sub(1) / 2
+    }
+
+    /// Whether the disk was wiped.
+    fn wipe(&mut self, fault: usize, node: NodeId) -> bool {
+        if !self.may_lose_disk(node) {
+            return false;
+        }
         self.hold(node, Hold::Fault(fault));
         self.crash(node, true);
         let machine = self.machines.get_mut(node);
@@ -269,7 +285,9 @@ impl World {
         }
         machine.disk.wipe();
         machine.disks += 1;
+        machine.is_proven = false;
         self.observer.on_wipe(node);
+        true
     }
 
     /// A fault ends.

@@ -169,6 +169,20 @@ fn sim_a_wiped_member_stays_away_and_is_replaced() {
     assert_eq!(mutant.outcome.violations[0].code, "boot-promise", "{:#?}", mutant.outcome);
 }
 
+/// A wiped member never vouches for one that nobody has heard of, and a majority needs both: that is one too many.
+#[test]
+fn sim_no_disk_is_wiped_while_another_is_unknown() {
+    let mut plan = plan(12, 20, 300);
+    plan.faults.push(fault(0, 6_000, Fault::Clog { victim: Victim::Node(NodeId(3)) }));
+    let wipe = Fault::WipeDisk { victim: Victim::Node(NodeId(2)) };
+    plan.faults.push(fault(5_000, 500, wipe.clone()));
+    let too_early = run(&plan).outcome.faults["wipe_disk"];
+    assert_eq!((too_early.requested, too_early.applied), (1, 0));
+    plan.faults[1] = fault(8_000, 500, wipe);
+    let in_time = run(&plan).outcome.faults["wipe_disk"];
+    assert_eq!((in_time.applied, in_time.witnessed), (1, 1));
+}
+
 #[test]
 fn sim_a_run_can_be_cut_short_and_begins_the_same() {
     let plan = plan(13, 10, 300);
