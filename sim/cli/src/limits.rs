@@ -11,6 +11,10 @@ pub(crate) const FAILURES_MAX: usize = 5;
 /// Address space of a worker, in bytes. What needs more dies, and its seed fails.
 pub(crate) const WORKER_BYTES_MAX: u64 = 8 << 30;
 
+/// After how many milliseconds a worker gives back memory that it has freed: what one large seed needed must not stay with
+/// the thousands behind it. A variable of the allocator, and its value.
+pub(crate) const GIVE_BACK_AFTER: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "100");
+
 /// Time on the wall that one seed may take, in seconds, unless `--patience` says otherwise. About a thousand times of
 /// what it takes.
 pub(crate) const PATIENCE: &str = "300s";

@@ -54,6 +54,7 @@ impl Recruiter {
     pub(crate) fn start(&self) -> Result<Worker, CliError> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
+            .env(limits::GIVE_BACK_AFTER.0, limits::GIVE_BACK_AFTER.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
