@@ -1,13 +1,22 @@
-//! Gathers the pinned plans of deliberate bugs, so that the program knows who is expected to object to each.
+//! Gathers the pinned plans, so that the program has them with it: those of deliberate bugs and those of fixed ones.
 
 use std::{env, error::Error, fmt::Write as _, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names the folder of the package")?;
     let target = env::var_os("OUT_DIR").ok_or("cargo names a folder for what is made")?;
-    println!("cargo:rerun-if-changed=mutants");
+    for folder in ["mutants", "regressions"] {
+        println!("cargo:rerun-if-changed={folder}");
+        let code = list(&Path::new(&root).join(folder))?;
+        fs::write(Path::new(&target).join(format!("{folder}.rs")), code)?;
+    }
+    Ok(())
+}
+
+/// The plans of a folder as a list of name and text, in the order of names.
+fn list(folder: &Path) -> Result<String, Box<dyn Error>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(Path::new(&root).join("mutants"))? {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|ending| ending == "toml") {
             files.push(path);
@@ -22,5 +31,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(code, "    ({name:?}, include_str!({path:?})),")?;
     }
     code.push_str("]\n");
-    Ok(fs::write(Path::new(&target).join("mutants.rs"), code)?)
+    Ok(code)
 }

@@ -33,6 +33,8 @@ pub enum Ending {
     Time,
     /// By hand.
     Interrupted,
+    /// Before the first seed: a bug that was fixed is back.
+    Regression,
 }
 
 /// The verdict on a campaign, the worst last.
@@ -58,9 +60,11 @@ pub enum Ruling {
 pub struct CampaignResult {
     /// What was asked for.
     pub campaign: Campaign,
+    /// Pinned plans of fixed bugs that were replayed before the first seed.
+    pub regressions: u64,
     /// The sums over all seeds.
     pub totals: Totals,
-    /// One failing seed of each signature, the lowest, in the order of seeds.
+    /// One failing seed of each signature, the lowest, in the order of seeds; or the pinned plans that fail again.
     pub failures: Vec<Failure>,
     /// Why it ended.
     pub ending: Ending,
@@ -75,6 +79,7 @@ impl CampaignResult {
     pub fn new(campaign: Campaign) -> Self {
         Self {
             campaign,
+            regressions: 0,
             totals: Totals::default(),
             failures: Vec::new(),
             ending: Ending::default(),
@@ -100,6 +105,8 @@ impl CampaignResult {
         let totals = &self.totals;
         if !self.nondeterminism.is_empty() {
             Ruling::Nondeterministic
+        } else if self.ending == Ending::Regression {
+            Ruling::Violated
         } else if totals.seeds == 0 {
             Ruling::NothingRan
         } else if totals.failed > 0 {

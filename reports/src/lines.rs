@@ -25,6 +25,7 @@ enum Line<'a> {
     Totals {
         ruling: Ruling,
         ending: Ending,
+        regressions: u64,
         #[serde(flatten)]
         totals: &'a Totals,
         gates: Vec<Gate>,
@@ -52,6 +53,7 @@ pub fn totals(result: &CampaignResult) -> String {
     write(&Line::Totals {
         ruling: result.ruling(),
         ending: result.ending,
+        regressions: result.regressions,
         totals: &result.totals,
         gates: result.gates(),
         failures: &result.failures,

@@ -147,6 +147,10 @@ fn tried(result: &CampaignResult) -> String {
         count(totals.messages, "message"),
         count(totals.events, "event"),
     )];
+    if result.regressions > 0 && result.ending != Ending::Regression {
+        let plans = count(result.regressions, "pinned plan");
+        text.push(format!("first: {plans} of fixed bugs, replayed, all passed\n"));
+    }
     if !campaign.overrides.is_empty() {
         let changes: Vec<String> =
             campaign.overrides.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -160,7 +164,10 @@ fn tried(result: &CampaignResult) -> String {
         Ending::Time => {
             "ended: when the time was up; how many seeds were run depends on the machine\n"
         }
-        Ending::Interrupted => "ended: interrupted; these are the seeds that were done\n",
+        Ending::Interrupted => {
+            "ended: interrupted; these are the seeds that were done, and `--resume` goes on\n"
+        }
+        Ending::Regression => "ended: before the first seed, since a bug that was fixed is back\n",
     };
     text.push(ending.to_owned());
     if totals.seeds > 0 {

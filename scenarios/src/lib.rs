@@ -27,7 +27,7 @@ pub mod error;
 pub mod fault_group;
 mod faults;
 pub mod leases;
-pub mod mutants;
+pub mod pinned;
 pub mod planner;
 pub mod profiles;
 pub mod scenario;
@@ -39,7 +39,7 @@ mod workload;
 pub use crate::{
     catalog::{catalog, load},
     error::ScenarioError,
-    mutants::{Mutant, mutants},
+    pinned::{Pinned, mutants, regressions},
     planner::{Overrides, plan},
     scenario::{SCENARIO_VERSION, Scenario},
 };

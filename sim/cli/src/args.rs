@@ -2,6 +2,7 @@
 
 use crate::{
     limits,
+    shard::Shard,
     view::{LanesArg, NodeArg, Until},
 };
 use clap::{
@@ -135,6 +136,15 @@ pub(crate) struct RunArgs {
     /// Start no seed after the first failure.
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Run only a part of the seeds, such as 2/8: the second of eight. Each part needs its own `--out`.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Go on with the campaign in `--out` that was interrupted.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Do not replay the pinned plans of fixed bugs first.
+    #[arg(long)]
+    pub(crate) no_regressions: bool,
     /// What the command line says instead of the scenario.
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,

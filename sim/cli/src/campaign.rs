@@ -10,18 +10,19 @@ use crate::{
     limits,
     pool::{Recruiter, Reply},
     progress::Progress,
+    results::{RESULTS, Results},
 };
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{BufWriter, Write},
+    fs,
+    io::Write,
     path::{Path, PathBuf},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
     thread,
     time::Duration,
 };
 use whitewater_record::{Outcome, Seed, Verdict};
-use whitewater_reports::{CampaignResult, junit, lines, text};
+use whitewater_reports::{CampaignResult, junit, lines, number, text};
 use whitewater_scenarios::Scenario;
 
 /// The violation of a seed whose worker died.
@@ -45,40 +46,71 @@ pub(crate) struct Collector<'a> {
     pub(crate) result: CampaignResult,
     /// The folder for failures and results.
     out: PathBuf,
-    log: BufWriter<File>,
+    results: Results,
     /// Outcomes that came before those of lower seeds, by their place.
     waiting: BTreeMap<u64, Outcome>,
-    next_place: u64,
+    /// Seeds that are counted: the place of the next one.
+    pub(crate) seeds: u64,
 }
 
 /// What a worker brought.
 pub(crate) type Parcel = Result<(u64, Seed, Reply), CliError>;
 
 impl<'a> Collector<'a> {
-    /// Opens the folder and writes the header.
+    /// Opens the folder: begins anew, or goes on with the seeds that are kept there.
     pub(crate) fn open(
         job: &'a Job,
         scenario: &'a Scenario,
         console: Console,
         result: CampaignResult,
         out: &Path,
+        resume: bool,
     ) -> Result<Self, CliError> {
         fs::create_dir_all(out).map_err(CliError::io(out.display().to_string()))?;
-        let path = out.join("campaign.jsonl");
-        let log = File::create(&path).map_err(CliError::io(path.display().to_string()))?;
+        let header = lines::header(&result.campaign);
+        let (results, kept) = if resume {
+            Results::resume(out, &header, result.campaign.first_seed)?
+        } else {
+            (Results::create(out, &header)?, Vec::new())
+        };
+        let out = out.to_owned();
         let mut collector = Self {
             job,
             scenario,
             console,
             result,
-            out: out.to_owned(),
-            log: BufWriter::new(log),
+            out,
+            results,
             waiting: BTreeMap::new(),
-            next_place: 0,
+            seeds: 0,
         };
-        let header = lines::header(&collector.result.campaign);
-        collector.write(&header)?;
+        if console.json {
+            console.line(&header)?;
+        }
+        collector.take_up(&kept)?;
         Ok(collector)
+    }
+
+    /// Counts the seeds that an earlier run of this campaign has played. The last one is played again: if it differs, another
+    /// build wrote them, and the sum would be of two programs.
+    fn take_up(&mut self, kept: &[Outcome]) -> Result<(), CliError> {
+        let Some(last) = kept.last() else { return Ok(()) };
+        let again = engine::run(&self.job.plan(self.scenario, last.seed)?, false, None).outcome;
+        if let Some(difference) = artefacts::difference(last, &again) {
+            return Err(CliError::Usage(format!(
+                "{}: another build wrote it: {difference}; begin anew, without --resume",
+                self.out.join(RESULTS).display()
+            )));
+        }
+        for outcome in kept {
+            if self.console.json {
+                self.console.line(&lines::seed(outcome))?;
+            }
+            self.count(outcome)?;
+        }
+        let seeds = number::count(self.seeds, "seed");
+        self.console.remark(&format!("going on after {seeds} that are kept"));
+        Ok(())
     }
 
     /// Hands all seeds of the dispenser to `workers` processes and collects what they bring.
@@ -119,7 +151,6 @@ impl<'a> Collector<'a> {
         for line in [lines::totals(&self.result), lines::footer(self.result.effort)] {
             self.write(&line)?;
         }
-        self.log.flush().map_err(CliError::io("writing campaign.jsonl"))?;
         let plain = text::summary(&self.result, false);
         artefacts::write(&self.out.join("summary.txt"), |out| out.write_all(plain.as_bytes()))?;
         let xml = junit::junit(&self.result);
@@ -149,16 +180,16 @@ impl<'a> Collector<'a> {
             dispenser.stop();
         }
         self.waiting.insert(place, outcome);
-        while let Some(outcome) = self.waiting.remove(&self.next_place) {
-            self.next_place += 1;
-            self.accept(&outcome)?;
+        while let Some(outcome) = self.waiting.remove(&self.seeds) {
+            self.write(&lines::seed(&outcome))?;
+            self.count(&outcome)?;
         }
         Ok(())
     }
 
     /// The next outcome in the order of seeds.
-    fn accept(&mut self, outcome: &Outcome) -> Result<(), CliError> {
-        self.write(&lines::seed(outcome))?;
+    fn count(&mut self, outcome: &Outcome) -> Result<(), CliError> {
+        self.seeds += 1;
         let is_new = self.result.add(outcome);
         if !is_new || self.result.failures.len() >= limits::FAILURES_MAX {
             return Ok(());
@@ -173,7 +204,7 @@ impl<'a> Collector<'a> {
     }
 
     fn write(&mut self, line: &str) -> Result<(), CliError> {
-        writeln!(self.log, "{line}").map_err(CliError::io("writing campaign.jsonl"))?;
+        self.results.append(line)?;
         if self.console.json { self.console.line(line) } else { Ok(()) }
     }
 }

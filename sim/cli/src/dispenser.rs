@@ -34,6 +34,11 @@ impl Dispenser {
         Self { first, count, deadline, interrupt, handed_out, stopped }
     }
 
+    /// Leaves out so many seeds at the beginning, which were run before.
+    pub(crate) fn skip(self, seeds: u64) -> Self {
+        Self { handed_out: AtomicU64::new(seeds), ..self }
+    }
+
     /// The next seed and its place in the order, from 0.
     pub(crate) fn next(&self) -> Option<(u64, Seed)> {
         if self.stopped.load(Ordering::Relaxed) || self.interrupt.is_set() || self.is_late() {

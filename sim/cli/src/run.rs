@@ -13,7 +13,7 @@ use crate::{
     lab::Budget,
     limits, pool,
     progress::Progress,
-    resources,
+    regressions, resources,
     shrink::{self, Means},
 };
 use std::{
@@ -72,21 +72,32 @@ fn one(args: &RunArgs, job: &Job, seed: Seed, console: Console) -> Result<Exit, 
 
 fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     let scenario = job.scenario()?;
-    let first = args.seed.unwrap_or(FIRST);
-    // With a time and no number, as many as fit.
-    let seeds = args.seeds.or(if args.time.is_some() { None } else { Some(limits::SEEDS) });
+    let (first, seeds) = seeds(args)?;
     let workers = shrink::workers(args.jobs)?;
     let first_line = Work::Seeds(Box::new(job.clone())).line()?;
     let recruiter = pool::recruiter(None, first_line, Duration::from_nanos(args.patience.0))?;
     let interrupt = Interrupt::listen(console)?;
     let deadline = args.time.map(|time| Instant::now() + Duration::from_nanos(time.0));
     let count = seeds.unwrap_or(u64::MAX);
-    let dispenser = Dispenser::new(first, count, deadline, interrupt.clone());
     let result = CampaignResult::new(job.campaign(&scenario, first, seeds));
-    let mut collector = Collector::open(job, &scenario, console, result, &args.out)?;
+    let mut collector = Collector::open(job, &scenario, console, result, &args.out, args.resume)?;
+    let dispenser = Dispenser::new(first, count, deadline, interrupt.clone()).skip(collector.seeds);
     let mut progress = Progress::new(console, seeds, deadline);
-    collector.collect(&recruiter, &dispenser, workers, &mut progress, args.fail_fast)?;
-    collector.result.ending = ending(&collector.result, &dispenser, args.fail_fast);
+    let is_regressed =
+        if args.overrides.mutations.is_empty() && !args.no_regressions && !args.resume {
+            let (replayed, failed) = regressions::replay(&recruiter, &args.out)?;
+            collector.result.regressions = replayed;
+            collector.result.failures = failed;
+            !collector.result.failures.is_empty()
+        } else {
+            false
+        };
+    collector.result.ending = if is_regressed {
+        Ending::Regression
+    } else {
+        collector.collect(&recruiter, &dispenser, workers, &mut progress, args.fail_fast)?;
+        ending(&collector.result, &dispenser, args.fail_fast)
+    };
     collector.result.effort.wall_us = progress.finish();
     collector.result.effort.workers = workers;
     let failures = &mut collector.result.failures;
@@ -97,6 +108,22 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     } else {
         result.ruling().into()
     })
+}
+
+/// The first seed, and how many. With a time and no number, as many as fit.
+fn seeds(args: &RunArgs) -> Result<(Seed, Option<u64>), CliError> {
+    let first = args.seed.unwrap_or(FIRST);
+    let seeds = args.seeds.or(if args.time.is_some() { None } else { Some(limits::SEEDS) });
+    match (args.shard, seeds) {
+        (None, seeds) => Ok((first, seeds)),
+        (Some(shard), Some(seeds)) => {
+            let (first, seeds) = shard.range(first, seeds);
+            Ok((first, Some(seeds)))
+        }
+        (Some(_), None) => Err(CliError::Usage(
+            "--shard needs --seeds: a part of an unknown number of seeds is not known".to_owned(),
+        )),
+    }
 }
 
 /// Shrinks the plans of failures, each in its fair share of the time that is left.

@@ -31,7 +31,7 @@ use whitewater_reports::{
     kills::{Find, Hunt, Matrix, Remains},
     number,
 };
-use whitewater_scenarios::{Scenario, mutants};
+use whitewater_scenarios::{Pinned, Scenario, mutants};
 
 /// The verb.
 pub(crate) fn zoo(args: &ZooArgs, console: Console) -> Result<Exit, CliError> {
@@ -259,7 +259,7 @@ impl<'a> Zoo<'a> {
 /// A hunt that has not begun.
 fn new_hunt(mutation: Mutation) -> Hunt {
     let pinned = mutants().find(|mutant| mutant.name == mutation.name());
-    let killers = pinned.into_iter().flat_map(whitewater_scenarios::Mutant::killers);
+    let killers = pinned.into_iter().flat_map(Pinned::killers);
     Hunt {
         mutation: mutation.name(),
         story: mutation.story(),

@@ -301,3 +301,59 @@ fn sim_the_zoo_says_who_finds_which_bug_whatever_the_number_of_workers() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("reply-before-breakfast"), "{}", stderr(&output));
 }
+
+#[test]
+fn sim_an_interrupted_campaign_goes_on_where_it_stopped() {
+    let out = folder("resumed");
+    let run = |seeds: &str, more: &[&str]| {
+        let words = ["run", "quiet", "--seeds", seeds, "--duration", "3s", "--out"];
+        whitewater(&[&words[..], &[out.to_str().unwrap()], more].concat())
+    };
+    let results = out.join("campaign.jsonl");
+    let totals = || fs::read_to_string(&results).unwrap().lines().nth(7).unwrap().to_owned();
+    let whole = run("6", &["--no-regressions"]);
+    assert_eq!(whole.status.code(), Some(0), "{whole:?}");
+    let expected = totals();
+    assert!(expected.starts_with("{\"kind\":\"totals\""), "{expected}");
+
+    // In the middle of the fourth seed's line, as when the power goes.
+    let text = fs::read_to_string(&results).unwrap();
+    let cut: usize = text.lines().take(4).map(|line| line.len() + 1).sum();
+    fs::write(&results, &text[..cut + 100]).unwrap();
+    let resumed = run("6", &["--resume"]);
+    assert_eq!(resumed.status.code(), Some(0), "{resumed:?}");
+    assert!(stderr(&resumed).contains("going on after 3 seeds"), "{}", stderr(&resumed));
+    // Pinned plans are not replayed once more.
+    assert_eq!(totals(), expected);
+
+    let other = run("7", &["--resume"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(stderr(&other).contains("another campaign"), "{}", stderr(&other));
+    // What another build has written is not summed up with what this one plays.
+    let text = fs::read_to_string(&results).unwrap();
+    let hash = text.lines().nth(6).unwrap().split("\"trace_hash\":").nth(1).unwrap();
+    let hash = hash.split(',').next().unwrap();
+    fs::write(&results, text.replace(hash, "1")).unwrap();
+    let foreign = run("6", &["--resume"]);
+    assert_eq!(foreign.status.code(), Some(2));
+    assert!(stderr(&foreign).contains("another build"), "{}", stderr(&foreign));
+}
+
+#[test]
+fn sim_shards_play_the_seeds_of_the_whole_once_each() {
+    let seeds = |more: &[&str], out: &str| -> Vec<String> {
+        let out = folder(out);
+        let words = ["run", "quiet", "--seeds", "5", "--duration", "2s", "--json", "--out"];
+        let rest = ["--no-regressions"];
+        let output = whitewater(&[&words[..], &[out.to_str().unwrap()], &rest, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let is_seed = |line: &&str| line.starts_with("{\"kind\":\"seed\"");
+        stdout(&output).lines().filter(is_seed).map(str::to_owned).collect()
+    };
+    let parts = [seeds(&["--shard", "1/2"], "part-1"), seeds(&["--shard", "2/2"], "part-2")];
+    assert_eq!(parts.each_ref().map(Vec::len), [2, 3]);
+    assert_eq!(parts.concat(), seeds(&[], "parts"));
+    let output = whitewater(&["run", "quiet", "--time", "1s", "--shard", "1/2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--shard needs --seeds"), "{}", stderr(&output));
+}
