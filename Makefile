@@ -4,7 +4,7 @@ SEED ?= 1
 SEEDS ?= 500
 SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
-WASM = -p whitewater-api -p whitewater-store -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
+WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
 .PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm

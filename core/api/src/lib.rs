@@ -30,6 +30,7 @@
 pub mod bytes;
 pub mod cluster;
 pub mod completion;
+pub mod concurrency;
 pub mod disk;
 pub mod error;
 pub mod ids;

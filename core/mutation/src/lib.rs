@@ -183,6 +183,17 @@ mutations! {
         "Of what one transaction did, a watch is told the first event only.";
     WatchNotCanceledByCompaction, "watch-not-canceled-by-compaction", "etcd #17529",
         "A watch that compaction has overtaken goes on behind the gap.";
+    // Locks and elections.
+    LockSkipsQueue, "lock-skips-queue", "etcd concurrency/key.go guards against it",
+        "A contender waits for the owner instead of the one before it, and takes its end for its own turn.";
+    LockNotRechecked, "lock-not-rechecked", "etcd #11456, Jepsen etcd 3.4.3",
+        "After the wait nobody looks whether the contender's own key is still there.";
+    LockOutlivesLease, "lock-outlives-lease", "etcd concurrency/mutex.go guards against it",
+        "A contender's key does not hang on its lease, and stays when that has ended.";
+    ResignDeletesOther, "resign-deletes-other", "etcd concurrency/election.go guards against it",
+        "Who resigns deletes the key, though it was created anew since.";
+    ObserveSkipsSuccessor, "observe-skips-successor", "etcd concurrency/election.go guards against it",
+        "When a leader goes, an observer waits for the next to come and misses who has waited already.";
     // The client.
     ClientRetries, "client-retries", "Jepsen jetcd 0.8.2",
         "A client sends a write of unknown outcome again inside the same invocation.";

@@ -9,11 +9,12 @@ use std::{
 };
 
 /// Who may name whom. What can be reached over several arrows may also be named directly.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("api", &[]),
     ("mutation", &[]),
     ("store", &["api", "mutation"]),
-    ("replica", &["store"]),
+    ("concurrency", &["api", "mutation"]),
+    ("replica", &["store", "concurrency"]),
     ("server", &["replica"]),
     ("record", &["api", "mutation"]),
     ("physics", &["record"]),
@@ -27,7 +28,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 /// The command and the benches may name everything that they drive.
 const DRIVERS: [&str; 2] = ["cli", "benches"];
 
-const CORE: [&str; 5] = ["api", "mutation", "store", "replica", "server"];
+const CORE: [&str; 6] = ["api", "mutation", "store", "concurrency", "replica", "server"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 

@@ -188,6 +188,26 @@ const SURVIVORS: &[(Mutation, &str)] = &[
         "Needs leases, which no operation of the plan has; the replica's tests kill it.",
     ),
     (
+        Mutation::LockSkipsQueue,
+        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::LockNotRechecked,
+        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::LockOutlivesLease,
+        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::ResignDeletesOther,
+        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::ObserveSkipsSuccessor,
+        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
         Mutation::ReadContextReused,
         "Needs a targeted plan: a doubled read request, a late heartbeat response, and a leader deposed in between.",
     ),

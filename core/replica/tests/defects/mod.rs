@@ -2,6 +2,7 @@
 //! or shows the defect on plain raft-rs where the guard is the structure of the driver.
 
 mod leases;
+mod locks;
 mod plain;
 
 use crate::harness::script::Script;

@@ -1,6 +1,7 @@
 //! A cluster of replicas whose network, disks and clocks do what a script says.
 
 use crate::harness::{
+    callers::Callers,
     disk::{Disk, Mode},
     draw,
 };
@@ -34,6 +35,8 @@ pub(crate) struct Cluster {
     sequences: BTreeMap<Process, u32>,
     /// Answers by request.
     pub(crate) replies: BTreeMap<RequestId, Result<Response, Error>>,
+    /// Calls of locks and elections.
+    pub(crate) callers: Callers,
     pub(crate) aliases: draw::Aliases,
     pub(crate) tuning: Tuning,
     pub(crate) mutations: Mutations,
@@ -67,6 +70,7 @@ impl Cluster {
             requests: BTreeMap::new(),
             sequences: BTreeMap::new(),
             replies: BTreeMap::new(),
+            callers: Callers::default(),
             aliases: draw::Aliases::default(),
             tuning,
             mutations,
@@ -128,6 +132,13 @@ impl Cluster {
         let node = self.nodes.get_mut(&id).expect("a node of the script");
         node.disk.wipe();
         node.wiped += 1;
+    }
+
+    /// The id that the next request of a process has.
+    pub(crate) fn next_id(&self, process: u32) -> RequestId {
+        let process = Process(process);
+        let sequence = self.sequences.get(&process).copied().unwrap_or(0);
+        RequestId { process, sequence }
     }
 
     /// A client asks a node.
@@ -196,11 +207,13 @@ impl Cluster {
                 Output::Reply { id: request, result } => {
                     let asked = self.requests.get(&request);
                     let line = draw::reply(request, asked, &result);
+                    self.callers.on_reply(request, &result);
                     let doubled = self.replies.insert(request, result).is_some();
                     assert!(!doubled, "answered twice: {line}");
                     self.say(&line);
                 }
                 Output::Watch { stream, response } => {
+                    self.callers.on_watch(stream, &response);
                     self.say(&format!("{id} {stream} {response}"));
                 }
                 Output::StreamEnded { stream, end } => {
@@ -225,6 +238,7 @@ impl Cluster {
             }
         }
         self.work_disk(id);
+        self.advance_callers();
     }
 
     // Disks.

@@ -21,6 +21,9 @@
 //! | `hash n1`, `hash-kv n1 REVISION` | hashes of what a node holds; revision 0 for the newest |
 //! | `stream n1 s1 [credit=100] [require_leader=yes]`, `credit n1 s1 5`, `close n1 s1` | a stream of watches |
 //! | `watch n1 s1 PREFIX [id=] [start=] [with="prev progress fragment no-put no-delete"]` | opens a watch; `cancel n1 s1 ID`, `progress n1 s1` |
+//! | `lock c1 n1 NAME l7`, `campaign c1 n1 NAME l7 VALUE`, `observe c1 n1 NAME`, `leader c1 n1 NAME` | a call of a service, by way of that node |
+//! | `unlock c2 n1 c1`, `proclaim c2 n1 c1 VALUE`, `resign c2 n1 c1` | the same, with what call `c1` has won |
+//! | `give-up c1`, `move c1 n2` | cancels a call; lets it go on at another node, without its watch |
 //! | `multi n1 "put k v" "delete k"` | a transaction of these |
 //! | `fill n1 10 [bytes=100]` | so many puts of so large values to four keys |
 //! | `status`, `dump n1`, `files n1` | what is there |
@@ -32,6 +35,7 @@ use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
     FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange,
     NodeId, Request, RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
+    concurrency::ServiceRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -87,6 +91,17 @@ impl Runner for Script {
             "status" | "dump" | "files" | "equal" => self.look(&command.name, &mut args)?,
             "stream" | "credit" | "close" | "watch" | "cancel" | "progress" => {
                 self.watch(&command.name, &mut args)?;
+            }
+            "lock" | "unlock" | "campaign" | "proclaim" | "leader" | "observe" | "resign" => {
+                self.call(&command.name, &mut args)?;
+            }
+            "give-up" => {
+                let caller = caller(&mut args)?;
+                self.cluster.give_up(caller);
+            }
+            "move" => {
+                let (caller, to) = (caller(&mut args)?, node(&mut args)?);
+                self.cluster.move_caller(caller, to);
             }
             "fill" => self.fill(&mut args)?,
             _ => self.ask(&command.name, &mut args)?,
@@ -305,6 +320,33 @@ impl Script {
         let id = node(args)?;
         let request = request(verb, args)?;
         self.cluster.ask(id, process, request);
+        Ok(())
+    }
+
+    fn call(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
+        let (number, node) = (caller(args)?, node(args)?);
+        let mut next = || args.next_pos().ok_or_else(|| format!("{verb} wants more"));
+        let request = match verb {
+            "lock" => ServiceRequest::Lock { name: next()?.into(), lease: lease(next()?)? },
+            "campaign" => ServiceRequest::Campaign {
+                name: next()?.into(),
+                lease: lease(next()?)?,
+                value: next()?.into(),
+            },
+            "leader" => ServiceRequest::Leader { name: next()?.into() },
+            "observe" => ServiceRequest::Observe { name: next()?.into() },
+            _ => {
+                let leader = self.cluster.callers.won(parse_caller(next()?)?);
+                match verb {
+                    "unlock" => ServiceRequest::Unlock {
+                        key: leader.ok_or("that call has won nothing")?.key,
+                    },
+                    "proclaim" => ServiceRequest::Proclaim { leader, value: next()?.into() },
+                    _ => ServiceRequest::Resign { leader },
+                }
+            }
+        };
+        self.cluster.call(number, node, request);
         Ok(())
     }
 
@@ -559,6 +601,15 @@ fn node(args: &mut ArgumentConsumer) -> Outcome<NodeId> {
 fn lease(text: &str) -> Outcome<LeaseId> {
     let number = text.strip_prefix('l').ok_or_else(|| format!("{text} is no lease"))?;
     Ok(LeaseId(number.parse()?))
+}
+
+fn parse_caller(text: &str) -> Outcome<u32> {
+    let number = text.strip_prefix('c').ok_or_else(|| format!("{text} is no call"))?;
+    Ok(number.parse()?)
+}
+
+fn caller(args: &mut ArgumentConsumer) -> Outcome<u32> {
+    parse_caller(args.next_pos().ok_or("which call?")?)
 }
 
 /// All positional arguments.
