@@ -132,6 +132,8 @@ pub fn is_story(row: &Row, before: Option<(u64, u64)>) -> bool {
         | RowKind::FaultOn
         | RowKind::FaultOff
         | RowKind::Heal
+        | RowKind::Lease
+        | RowKind::Clock
         | RowKind::Violation
         | RowKind::End => true,
         RowKind::Snapshot => row.fields[2] == 1,
@@ -151,6 +153,7 @@ pub fn is_story(row: &Row, before: Option<(u64, u64)>) -> bool {
         | RowKind::Complete
         | RowKind::Cut
         | RowKind::Join
+        | RowKind::Read
         | RowKind::Watch => false,
     }
 }
@@ -179,9 +182,11 @@ pub fn follow(rows: &[Row], operations: &[(u64, u64)], index: Option<u64>) -> Ve
     for (event, row) in (0..).zip(rows) {
         let [a, b, c, _, e, f] = row.fields;
         let is_followed = match row.kind {
-            RowKind::Invoke | RowKind::Receive | RowKind::Reply | RowKind::Complete => {
-                is_of(row, 0)
-            }
+            RowKind::Invoke
+            | RowKind::Receive
+            | RowKind::Reply
+            | RowKind::Read
+            | RowKind::Complete => is_of(row, 0),
             RowKind::Apply => covers(a, a),
             RowKind::Append => covers(a, b),
             RowKind::Snapshot => indexes.contains(&a),
@@ -213,6 +218,8 @@ pub fn follow(rows: &[Row], operations: &[(u64, u64)], index: Option<u64>) -> Ve
             | RowKind::FaultOff
             | RowKind::Heal
             | RowKind::Watch
+            | RowKind::Lease
+            | RowKind::Clock
             | RowKind::End => false,
         };
         if is_followed {

@@ -1,8 +1,8 @@
 //! A row of a trace as a sentence.
 
-use crate::picture::Picture;
+use crate::{number, picture::Picture};
 use std::fmt::Write;
-use whitewater_record::{Plan, Row, RowKind};
+use whitewater_record::{Plan, Row, RowKind, Span};
 
 /// What happened, in a few words. `plan` names the faults.
 #[must_use]
@@ -20,6 +20,9 @@ pub fn sentence(row: &Row, picture: &Picture, plan: &Plan) -> String {
         RowKind::Deliver => format!("n{node} takes #{a} from n{b}"),
         RowKind::Drop => format!("#{a} from n{node} to n{b} is lost: {}", word(2)),
         RowKind::Timer => format!("n{node} timer"),
+        RowKind::Submit if d > 0 => {
+            format!("n{node} writes batch {a}, {b} ops, {c} B, {}", number::count(d, "fsync"))
+        }
         RowKind::Submit => format!("n{node} writes batch {a}, {b} ops, {c} B"),
         RowKind::DiskDone if b == 0 => format!("n{node} batch {a} failed"),
         RowKind::DiskDone => format!("n{node} batch {a} is done"),
@@ -29,7 +32,7 @@ pub fn sentence(row: &Row, picture: &Picture, plan: &Plan) -> String {
         RowKind::Vote => format!("n{node} votes for n{b} in term {a}"),
         RowKind::Boot => format!("n{node} starts, term {b}, applied {c}"),
         RowKind::Refuse => format!("n{node} refuses to start: {}", word(1)),
-        RowKind::Crash if b == 1 => format!("n{node} loses power, and {c} unsynced B with it"),
+        RowKind::Crash if b == 1 => power_loss(node, [c, d, e]),
         RowKind::Crash => format!("n{node} crashes"),
         RowKind::Stop => format!("n{node} stops: {}", word(1)),
         RowKind::Pause => format!("n{node} stands still"),
@@ -54,8 +57,37 @@ pub fn sentence(row: &Row, picture: &Picture, plan: &Plan) -> String {
         RowKind::Cut => format!("n{b} -> n{c} is cut: {}", sides(picture)),
         RowKind::Join => format!("fault {a} lets go"),
         RowKind::Heal => "all is healed".to_owned(),
-        RowKind::Violation => "a promise is broken".to_owned(),
+        RowKind::Violation => format!("{} was broken at event {b}", word(0)),
+        RowKind::Read if e == 1 => {
+            format!("n{node} reads r{d} for p{a}#{b} by its lease, applied {c}")
+        }
+        RowKind::Read => format!("n{node} reads r{d} for p{a}#{b}, applied {c}"),
+        RowKind::Lease if b == 0 => format!("n{node} lets lease {a:x} end"),
+        RowKind::Lease => format!("n{node} lets lease {a:x} end, its keys go at r{b}"),
+        RowKind::Clock => clock(node, [a, b, c, d]),
         RowKind::End => "the end".to_owned(),
+    }
+}
+
+fn power_loss(node: u64, [bytes, torn, names]: [u64; 3]) -> String {
+    let mut text = format!("n{node} loses power, and {bytes} unsynced B with it");
+    if torn > 0 {
+        write!(text, ", {} torn", number::count(torn, "sector"))
+            .expect("a string takes everything");
+    }
+    if names > 0 {
+        write!(text, ", {} lost", number::count(names, "name")).expect("a string takes everything");
+    }
+    text
+}
+
+fn clock(node: u64, [forward, back, fast, slow]: [u64; 4]) -> String {
+    match (forward, back, fast, slow) {
+        (0, 0, 0, 0) => format!("n{node} clock runs true"),
+        (0, 0, 0, slow) => format!("n{node} clock runs {slow} ppm slow"),
+        (0, 0, fast, _) => format!("n{node} clock runs {fast} ppm fast"),
+        (0, back, ..) => format!("n{node} clock steps back by {}", Span(back)),
+        (forward, ..) => format!("n{node} clock steps forward by {}", Span(forward)),
     }
 }
 

@@ -30,6 +30,8 @@ mod limits;
 mod listing;
 mod pool;
 mod progress;
+#[cfg(test)]
+mod readers;
 mod regressions;
 mod replay;
 mod resources;

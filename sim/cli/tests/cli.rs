@@ -183,7 +183,7 @@ fn sim_a_replayed_plan_gives_the_run_of_its_seed() {
         whitewater(&["replay", "--scenario", "quiet", "--seed", "5", "--duration", "5s", "--json"]);
     assert_eq!(stdout(&from_plan), stdout(&from_seed));
     let trace = whitewater(&["replay", &path, "--trace", "-"]);
-    assert!(stdout(&trace).starts_with("{\"format\":\"whitewater-trace/1\""), "{trace:?}");
+    assert!(stdout(&trace).starts_with("{\"format\":\"whitewater-trace/2\""), "{trace:?}");
     assert!(stderr(&trace).contains("quiet seed 5"), "{}", stderr(&trace));
 }
 

@@ -7,14 +7,19 @@
 //!
 //! Rows have no strings, so that hashing one costs a few multiplications and keeping one costs no allocation. What the
 //! numbers mean depends on the kind: [`RowKind::columns`] names them, and where a number stands for a word,
-//! [`Column::words`] has the words. A delivery that changed nothing is one that no row names as its cause.
+//! [`Column::words`] has the words. `docs/trace.md` is written from them. A delivery that changed nothing is one that no row names as its cause.
 
 mod columns;
+pub mod schema;
 
 use crate::{Mixer, SimTime};
 use std::io::{self, Write};
 
 pub use columns::TraceError;
+
+/// The version of both written forms. Kinds, columns and words are only ever added at the end of their lists, which does
+/// not change it: a reader takes what has fewer of them, and names what it does not know.
+pub const VERSION: u32 = 2;
 
 /// Numbers in a row.
 pub const FIELDS: usize = 6;
@@ -73,6 +78,28 @@ pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"]
 pub const OUTCOMES: &[&str] = &["ok", "fail", "info"];
 /// What goes over a stream of watches, or befalls it.
 pub const WATCHES: &[&str] = &["sent", "created", "events", "progress", "canceled", "broken"];
+/// The invariants of the world.
+pub const INVARIANTS: &[&str] = &[
+    "election-safety",
+    "vote-once",
+    "monotone",
+    "leader-append-only",
+    "log-matching",
+    "leader-completeness",
+    "commit-quorum",
+    "state-machine-safety",
+    "promise",
+    "boot-promise",
+    "apply-order",
+    "membership",
+    "snapshot-content",
+    "read-freshness",
+    "replica-hash",
+    "recovery",
+    "compaction",
+    "panic",
+    "liveness",
+];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk"];
 const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk"];
@@ -118,17 +145,17 @@ macro_rules! words {
 }
 
 rows! {
-    Send, "send", ["message", "to", "kind": MESSAGES, "term", "index", "more"], "A message leaves a node. `more`: entries of an append, log term of a vote, part of a snapshot.";
+    Send, "send", ["message", "to", "type": MESSAGES, "term", "index", "more"], "A message leaves a node. `more`: entries of an append, log term of a vote, part of a snapshot.";
     Deliver, "deliver", ["message", "from", "copy"], "A message arrives.";
     Drop, "drop", ["message", "to", "reason": DROPS], "A message is lost.";
     Timer, "timer", [], "A timer fires, and something comes of it.";
-    Submit, "submit", ["write", "ops", "bytes"], "A batch is given to the disk.";
+    Submit, "submit", ["write", "ops", "bytes", "syncs", "removes"], "A batch is given to the disk. `syncs`: fsyncs of files and of the directory; `removes`: files that it takes away.";
     DiskDone, "disk-done", ["write", "ok"], "A batch is done, or failed.";
     Append, "append", ["first", "last", "term", "replaced"], "Entries enter a log, not yet durable. `replaced`: entries of the old log from `first` on.";
     Vote, "vote", ["term", "for"], "A replica votes, not yet durable.";
     Boot, "boot", ["epoch", "term", "applied"], "A replica has recovered and runs.";
     Refuse, "refuse", ["epoch", "reason": REFUSALS], "A replica refuses to start.";
-    Crash, "crash", ["epoch", "power", "lost"], "A process dies. `lost`: unsynced bytes that the power loss took.";
+    Crash, "crash", ["epoch", "power", "lost", "torn", "names", "batches"], "A process dies. Power loss took `lost` unsynced bytes and `names` changes of the directory, and tore `torn` sectors; `batches` were under way.";
     Stop, "stop", ["epoch", "reason": STOPS], "A replica stops by itself.";
     Pause, "pause", ["epoch"], "A process stands still.";
     Resume, "resume", ["epoch"], "A paused process goes on.";
@@ -146,9 +173,12 @@ rows! {
     Join, "join", ["fault"], "A flapping partition lets go for a while.";
     FaultOff, "fault-off", ["fault", "victim"], "A fault of the plan ends.";
     Heal, "heal", [], "The safety phase ends; all is healed.";
-    Violation, "violation", ["code"], "An invariant is broken for the first time.";
+    Violation, "violation", ["code": INVARIANTS, "first"], "An invariant was false for the first time, at the event `first`. Written at the end of the run.";
     End, "end", ["events"], "The run ends.";
     Watch, "watch", ["process", "stream", "message": WATCHES, "watch", "revision", "digest"], "A watcher sends, takes or notices something on a stream of its own.";
+    Read, "read", ["process", "sequence", "applied", "revision", "lease"], "A replica answers a linearizable read from what it has applied. `lease`: the leader lease alone allowed it.";
+    Lease, "lease", ["lease", "revision"], "A replica lets a lease end that nobody kept alive, and its keys go at this revision; 0 if it had none.";
+    Clock, "clock", ["forward", "back", "fast", "slow"], "A clock steps by so many nanoseconds, or runs by so many parts per million too fast or too slow from now on.";
 }
 
 /// The events of a run: always their hash and number, and themselves if they are kept.
@@ -194,9 +224,13 @@ impl Trace {
 
     /// Adds one event.
     pub fn add(&mut self, row: Row) {
+        // Zeros at the end are not hashed, so that a column more changes no hash of what has none of it.
+        let mut pairs = row.fields.chunks_exact(2);
+        let pairs = pairs.rposition(|pair| *pair != [0, 0]).map_or(0, |last| last + 1);
+        let shape = (row.kind as u64) << 56 | row.node << 48 | (pairs as u64) << 44;
         self.hash.add(row.at.0);
-        self.hash.add((row.kind as u64) << 56 | row.node << 48 ^ row.cause.map_or(0, |it| it + 1));
-        for pair in row.fields[..row.kind.columns().len().next_multiple_of(2)].chunks_exact(2) {
+        self.hash.add(shape ^ row.cause.map_or(0, |it| it + 1));
+        for pair in row.fields[..2 * pairs].chunks_exact(2) {
             self.hash.add(pair[0].wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ pair[1]);
         }
         self.events += 1;
@@ -234,7 +268,7 @@ impl Trace {
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "{{\"format\":\"whitewater-trace/1\",\"events\":{},\"hash\":\"{:016x}\"}}",
+            "{{\"format\":\"whitewater-trace/{VERSION}\",\"events\":{},\"hash\":\"{:016x}\"}}",
             self.events,
             self.hash()
         )?;

@@ -359,7 +359,8 @@ impl World {
         let bytes: usize = ops.iter().map(DiskOp::bytes).sum();
         let bytes = u64::try_from(bytes).expect("a length fits 64 bits");
         let before = self.cause;
-        self.begin(RowKind::Submit, node.0, &[write.0, count, bytes]);
+        let [syncs, removes] = durability(&ops);
+        self.begin(RowKind::Submit, node.0, &[write.0, count, bytes, syncs, removes]);
         for op in &ops {
             if let DiskOp::Remove { file } = op {
                 self.observer.on_remove(node, file);
@@ -433,15 +434,34 @@ impl World {
             Event::SnapshotPart { .. } => {
                 self.pass(node, CrashPoint::SnapshotPart);
             }
-            Event::Read { id, revision, .. } => {
+            Event::Read { id, revision, applied, lease } => {
+                let (process, sequence) = (id.process.0.into(), id.sequence.into());
+                let numbers = [process, sequence, applied.0, revision.0, u64::from(*lease)];
+                self.row(RowKind::Read, node.0, &numbers);
                 let floor = self.floor(*id);
                 self.observer.on_read(node, *id, *revision, floor);
             }
-            Event::LeaseExpired { .. } | Event::Sometimes(_) => {}
+            Event::LeaseExpired { lease, made } => {
+                let lease = lease.0.cast_unsigned();
+                self.row(RowKind::Lease, node.0, &[lease, made.map_or(0, |made| made.0)]);
+            }
+            Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);
     }
+}
+
+/// How many operations of a batch make something durable, and how many take a file away.
+fn durability(ops: &[DiskOp]) -> [u64; 2] {
+    ops.iter().fold([0, 0], |[syncs, removes], op| match op {
+        DiskOp::Sync { .. } | DiskOp::SyncDirectory => [syncs + 1, removes],
+        DiskOp::Remove { .. } => [syncs, removes + 1],
+        DiskOp::Create { .. }
+        | DiskOp::SetLength { .. }
+        | DiskOp::Write { .. }
+        | DiskOp::Rename { .. } => [syncs, removes],
+    })
 }
 
 fn mask(nodes: &[NodeId]) -> u64 {

@@ -8,6 +8,7 @@ use crate::{
     world::{Act, World},
 };
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
+use whitewater_physics::Loss;
 use whitewater_record::RowKind;
 use whitewater_replica::{Boot, Config, Phase, Role, StopReason};
 
@@ -94,16 +95,17 @@ impl World {
         let was_active = was_up && machine.status.phase == Phase::Active;
         let epoch = machine.epoch;
         let loss = self.end_process(node, power);
-        self.begin(RowKind::Crash, node.0, &[epoch, u64::from(power), loss]);
+        let Loss { bytes, sectors_torn, names_lost, batches } = loss;
+        let numbers = [epoch, u64::from(power), bytes, sectors_torn, names_lost, batches];
+        self.begin(RowKind::Crash, node.0, &numbers);
         if power {
-            self.nemesis.count_power_loss(loss > 0);
+            self.nemesis.count_power_loss(bytes > 0);
         }
         was_active
     }
 
-    /// The process is gone: its driver, its connections, its place in the queue of the disk. How many unsynced bytes
-    /// were lost.
-    fn end_process(&mut self, node: NodeId, power: bool) -> u64 {
+    /// The process is gone: its driver, its connections, its place in the queue of the disk. What was lost.
+    fn end_process(&mut self, node: NodeId, power: bool) -> Loss {
         let machine = self.machines.get_mut(node);
         let serving = std::mem::take(&mut machine.serving);
         let was_up = machine.life == Life::Up;
@@ -122,7 +124,7 @@ impl World {
                 self.answer(node, id, Answer::Reset);
             }
         }
-        loss.bytes
+        loss
     }
 
     /// A replica has stopped by itself. The supervisor starts it again, unless it has lost its disk.

@@ -174,10 +174,12 @@ impl World {
                 self.nemesis.faults[fault].wall = Some(ahead);
                 machine.clock.jump(by_ns);
                 machine.jumps.push(fault);
+                self.note_step(node, by_ns);
             }
             Fault::DriftClock { ppm, .. } => {
                 machine.clock.add_drift(now, ppm);
                 machine.drifts.push(fault);
+                self.note_drift(node);
                 self.rearm(node);
             }
             Fault::Crash { power, .. } => {
@@ -334,14 +336,31 @@ impl World {
             && was_jumped
         {
             machine.clock.jump(by_ns.saturating_neg());
+            self.note_step(node, by_ns.saturating_neg());
         }
         if let Fault::DriftClock { ppm, .. } = what {
-            machine.clock.add_drift(now, ppm.saturating_neg());
+            self.machines.get_mut(node).clock.add_drift(now, ppm.saturating_neg());
+            self.note_drift(node);
             self.rearm(node);
         }
         if matches!(what, Fault::Pause { .. }) {
             self.resume(node, fault);
         }
+    }
+
+    /// A row for a wall clock that has stepped.
+    fn note_step(&mut self, node: NodeId, by_ns: i64) {
+        let size = by_ns.unsigned_abs();
+        let numbers = if by_ns < 0 { [0, size, 0, 0] } else { [size, 0, 0, 0] };
+        self.row(RowKind::Clock, node.0, &numbers);
+    }
+
+    /// A row for a clock that runs at another rate from now on.
+    fn note_drift(&mut self, node: NodeId) {
+        let ppm = self.machines.get(node).clock.drift_ppm();
+        let size = ppm.unsigned_abs();
+        let numbers = if ppm < 0 { [0, 0, 0, size] } else { [0, 0, size, 0] };
+        self.row(RowKind::Clock, node.0, &numbers);
     }
 
     /// The rate of a clock has changed, and with it the true time at which its timer fires.

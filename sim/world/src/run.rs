@@ -55,9 +55,9 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
         world.observer.tally.violate(Code::Panic, None, sentence);
     }
     world.close_history();
-    if world.observer.tally.broken() > 0 {
-        let code = world.observer.tally.first_code();
-        world.row(RowKind::Violation, 0, &[code]);
+    world.cause = None;
+    for (code, node, event) in world.observer.tally.firsts() {
+        world.row(RowKind::Violation, node, &[code, event]);
     }
     let events = world.trace.events();
     world.row(RowKind::End, 0, &[events]);

@@ -111,11 +111,15 @@ impl Tally {
         self.violations.len()
     }
 
-    /// The number of the code that broke first, in the order of [`Code::ALL`].
-    pub(crate) fn first_code(&self) -> u64 {
-        let first = self.violations.first().map(|violation| violation.code.as_str());
-        let place = Code::ALL.iter().position(|code| Some(code.name()) == first);
-        place.map_or(0, |place| u64::try_from(place).expect("codes are few"))
+    /// Each code that broke, by its number in [`Code::ALL`], with the node, 0 for none, and the event.
+    pub(crate) fn firsts(&self) -> Vec<(u64, u64, u64)> {
+        let numbers = self.violations.iter().map(|violation| {
+            let place = Code::ALL.iter().position(|code| code.name() == violation.code);
+            let code = place.and_then(|place| u64::try_from(place).ok());
+            let node = violation.node.map_or(0, |node| node.0);
+            (code.expect("codes are few"), node, violation.event.unwrap_or_default())
+        });
+        numbers.collect()
     }
 
     /// What was checked, what broke, what was reached.

@@ -251,6 +251,8 @@ fn sim_the_promise_ledger_finds_early_replies() {
 fn the_words_of_a_trace_are_those_of_the_replicas() {
     let kinds: Vec<&str> = MessageKind::ALL.iter().map(|kind| kind.name()).collect();
     assert_eq!(kinds, MESSAGES);
+    let codes: Vec<&str> = crate::tally::Code::ALL.iter().map(|code| code.name()).collect();
+    assert_eq!(codes, whitewater_record::trace::INVARIANTS);
     let roles = [Role::Follower, Role::PreCandidate, Role::Candidate, Role::Leader];
     for (place, role) in roles.into_iter().enumerate() {
         assert_eq!(role as usize, place);

@@ -1,8 +1,9 @@
-//! The packed form of a trace: columns of deltas, compressed. Version 1.
+//! The packed form of a trace: columns of deltas, compressed. Version 2. It says itself what its numbers mean.
 //!
 //! ```text
 //!  gzip(
-//!    magic    "whitewater-trace 1\n"
+//!    magic    "whitewater-trace 2\n"
+//!    schema   one line of JSON, as below
 //!    events   varint
 //!    kinds    one byte an event
 //!    times    varint: nanoseconds since the event before
@@ -15,15 +16,22 @@
 //! ```
 //!
 //! Varints are little endian, seven bits a byte, at most ten bytes. A column of one kind moves little from row to row,
-//! which is what makes the result small. A browser can read it with `DecompressionStream` and thirty lines.
+//! which is what makes the result small. A browser can read it with `DecompressionStream` and thirty lines. The schema
+//! lists the kinds in the order of their numbers, each with its columns, and the words that a number stands for, by place:
+//!
+//! ```text
+//!  [{"kind":"drop","columns":[{"name":"message"},{"name":"to"},{"name":"reason","words":["","loss",..]}]},..]
+//! ```
+//!
+//! Version 1 had no schema. It is refused: the plan that lies beside the trace writes it again.
 
-use super::{FIELDS, Row, RowKind, Trace};
+use super::{FIELDS, Row, RowKind, Trace, schema};
 use crate::SimTime;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
-const MAGIC: &[u8] = b"whitewater-trace 1\n";
+const MAGIC: &[u8] = b"whitewater-trace 2\n";
 /// What the magic begins with in every version.
 const MAGIC_STEM: &[u8] = b"whitewater-trace ";
 /// A node's id fits one byte, as ids are below 64.
@@ -41,12 +49,24 @@ pub enum TraceError {
         source: io::Error,
     },
     /// Another format, or another version of this one.
-    #[error("{name}: the format is `{found}`, expected `whitewater-trace 1`")]
+    #[error(
+        "{name}: the format is `{found}`, expected `whitewater-trace 2`; `replay PLAN --trace` writes it anew"
+    )]
     Version {
         /// The file.
         name: String,
         /// How it begins.
         found: String,
+    },
+    /// It was written by a build that knows more.
+    #[error(
+        "{name}: {what}: the trace is of a newer build; read it with that one, or replay its plan"
+    )]
+    Newer {
+        /// The file.
+        name: String,
+        /// What is not known here.
+        what: String,
     },
     /// It contradicts itself.
     #[error("{name}: byte {byte} of the decompressed trace: {reason}")]
@@ -63,6 +83,7 @@ pub enum TraceError {
 pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
     let rows = trace.rows();
     let mut bytes = MAGIC.to_vec();
+    bytes.extend(schema::line().into_bytes());
     varint(&mut bytes, rows.len() as u64);
     bytes.extend(rows.iter().map(|row| row.kind as u8));
     let mut before = 0;
@@ -104,7 +125,8 @@ pub(super) fn read(name: &str, packed: &[u8]) -> Result<Trace, TraceError> {
         return Err(TraceError::Version { name: name.to_owned(), found });
     }
     let mut cursor = Cursor { bytes: &bytes, at: MAGIC.len() };
-    let rows = cursor.rows().map_err(|reason| TraceError::Damaged {
+    let widths = cursor.schema(name)?;
+    let rows = cursor.rows(&widths).map_err(|reason| TraceError::Damaged {
         name: name.to_owned(),
         byte: cursor.at,
         reason,
@@ -128,7 +150,21 @@ struct Cursor<'b> {
 }
 
 impl Cursor<'_> {
-    fn rows(&mut self) -> Result<Vec<Row>, &'static str> {
+    /// How many columns each kind has in this trace.
+    fn schema(&mut self, name: &str) -> Result<Vec<usize>, TraceError> {
+        let rest = &self.bytes[self.at..];
+        let damaged = |reason| TraceError::Damaged { name: name.to_owned(), byte: self.at, reason };
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        let line = &rest[..length.ok_or_else(|| damaged("the schema is cut off"))?];
+        let known = schema::widths(line).map_err(|error| match error {
+            schema::Mismatch::Unreadable => damaged("the schema is not of this format"),
+            schema::Mismatch::Unknown(what) => TraceError::Newer { name: name.to_owned(), what },
+        })?;
+        self.at += line.len() + 1;
+        Ok(known)
+    }
+
+    fn rows(&mut self, widths: &[usize]) -> Result<Vec<Row>, &'static str> {
         let events = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         // Each event has at least a kind, a time, a node and a cause.
         if events > (self.bytes.len() - self.at) / 4 {
@@ -136,7 +172,7 @@ impl Cursor<'_> {
         }
         let mut rows = Vec::with_capacity(events);
         for _ in 0..events {
-            let kind = RowKind::ALL.get(usize::from(self.byte()?));
+            let kind = RowKind::ALL[..widths.len()].get(usize::from(self.byte()?));
             let kind = *kind.ok_or("no such kind of event")?;
             rows.push(Row { at: SimTime(0), kind, node: 0, cause: None, fields: [0; FIELDS] });
         }
@@ -155,8 +191,8 @@ impl Cursor<'_> {
                 row.cause = Some(cause.ok_or("a cause before the first event")?);
             }
         }
-        for kind in RowKind::ALL {
-            for column in 0..kind.columns().len() {
+        for (kind, width) in RowKind::ALL.iter().zip(widths) {
+            for column in 0..*width {
                 let mut before = 0_u64;
                 for row in rows.iter_mut().filter(|row| row.kind == *kind) {
                     before = before.wrapping_add(unzigzag(self.varint()?));
@@ -260,13 +296,49 @@ mod tests {
             let mut bytes = plain.clone();
             bytes[place] ^= 1;
             let error = Trace::unpack("t", &repack(&bytes)).unwrap_err();
-            assert!(error.to_string().starts_with("t: byte "), "{place}: {error}");
+            let error = error.to_string();
+            let is_named = error.starts_with("t: byte ") || error.contains("newer build");
+            assert!(is_named, "{place}: {error}");
         }
         let newer = repack(b"whitewater-trace 9\nrest");
         let error = Trace::unpack("t", &newer).unwrap_err().to_string();
-        assert_eq!(error, "t: the format is `whitewater-trace 9`, expected `whitewater-trace 1`");
+        assert!(error.starts_with("t: the format is `whitewater-trace 9`, expected"), "{error}");
         let short = Trace::unpack("t", &repack(&plain[..plain.len() - 9])).unwrap_err();
         assert!(short.to_string().contains("byte"), "{short}");
+    }
+
+    /// A trace of a build with another schema: the one of this build, edited.
+    fn with_schema(trace: &Trace, edit: impl Fn(&str) -> String) -> Vec<u8> {
+        let mut plain = Vec::new();
+        GzDecoder::new(&packed(trace)[..]).read_to_end(&mut plain).unwrap();
+        let end = MAGIC.len() + schema::line().len();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(edit(&schema::line()).into_bytes());
+        bytes.extend(&plain[end..]);
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(&bytes).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn a_trace_of_an_older_build_is_read_and_one_of_a_newer_build_is_refused_with_what_it_has() {
+        let mut trace = Trace::kept();
+        trace.add(Row::new(SimTime(5), RowKind::Timer, 1, None, &[]));
+        let older = with_schema(&trace, |line| {
+            let cut = line.rfind(",{\"kind\":\"clock\"").unwrap();
+            format!("{}]\n", &line[..cut])
+        });
+        assert_eq!(Trace::unpack("t", &older).unwrap().rows(), trace.rows());
+
+        for (edit, what) in [
+            (("\"kind\":\"clock\"", "\"kind\":\"sundial\""), "`sundial`"),
+            (("{\"name\":\"slow\"}", "{\"name\":\"slower\"}"), "`slower` of `clock`"),
+            (("\"snapshot-ack\"", "\"snapshot-ack\",\"pigeon\""), "`pigeon`"),
+        ] {
+            let newer = with_schema(&trace, |line| line.replace(edit.0, edit.1));
+            let error = Trace::unpack("t", &newer).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("newer build"), "{error}");
+        }
     }
 
     #[test]
