@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 12] = [
+const CATALOG: [(&str, &str); 18] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -14,7 +14,13 @@ const CATALOG: [(&str, &str); 12] = [
     ("slow_follower_snapshot", include_str!("../catalog/slow_follower_snapshot.toml")),
     ("rolling_restart", include_str!("../catalog/rolling_restart.toml")),
     ("watchers", include_str!("../catalog/watchers.toml")),
+    ("register", include_str!("../catalog/register.toml")),
+    ("set", include_str!("../catalog/set.toml")),
+    ("append", include_str!("../catalog/append.toml")),
+    ("txn_compare", include_str!("../catalog/txn_compare.toml")),
     ("lease_holders", include_str!("../catalog/lease_holders.toml")),
+    ("locks", include_str!("../catalog/locks.toml")),
+    ("elections", include_str!("../catalog/elections.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];
 

@@ -27,6 +27,7 @@ pub mod error;
 pub mod fault_group;
 mod faults;
 pub mod leases;
+pub mod locks;
 pub mod pinned;
 pub mod planner;
 pub mod profiles;

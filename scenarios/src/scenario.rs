@@ -5,6 +5,7 @@ use crate::{
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
     leases::Leases,
+    locks::Locks,
     profiles::{ClockRanges, DiskRanges, NetworkRanges, TuningRanges},
     watchers::Watchers,
 };
@@ -80,6 +81,8 @@ pub struct Workload {
     pub mix: Mix,
     /// What the clients do with leases; nothing if it is not said.
     pub leases: Option<Leases>,
+    /// What they do with locks; nothing if it is not said.
+    pub locks: Option<Locks>,
 }
 
 /// Weights of the operations. See [`Step`](whitewater_record::Step) for what each does.
@@ -108,6 +111,18 @@ pub struct Mix {
     pub put_past: u32,
     /// Weight of `compact`.
     pub compact: u32,
+    /// Weight of `remove`.
+    pub remove: u32,
+    /// Weight of `append`.
+    pub append: u32,
+    /// Weight of `if`, with any condition.
+    pub conditional: u32,
+    /// Weight of `create` with a key of its own: an element that is added to the set of all keys.
+    pub add: u32,
+    /// Weight of `turn`.
+    pub turn: u32,
+    /// Weight of `compact-turned`.
+    pub compact_turned: u32,
 }
 
 impl Scenario {
@@ -164,6 +179,7 @@ impl Workload {
             return Err(Complaint::new("workload.timeout", "it may be 0, expected more"));
         }
         self.leases.as_ref().map_or(Ok(()), Leases::check)?;
+        self.locks.as_ref().map_or(Ok(()), Locks::check)?;
         if self.mix == Mix::default() {
             return Err(Complaint::new(
                 "workload.mix",

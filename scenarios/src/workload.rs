@@ -2,13 +2,16 @@
 
 use crate::{
     leases::Holder,
+    locks::Contender,
     planner::Size,
     scenario::{Mix, Workload},
     weights::Weights,
 };
 use std::fmt::Write;
-use whitewater_api::{Key, NodeId, Value};
-use whitewater_record::{ClientPlan, PlannedOperation, Seed, Span, Step, Stream, When};
+use whitewater_api::{Key, NodeId, Value, request::Relation};
+use whitewater_record::{
+    Aspect, ClientPlan, Condition, PlannedOperation, Seed, Span, Step, Stream, When,
+};
 
 /// Draws the operations of all clients, each from streams of its own.
 pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPlan> {
@@ -27,6 +30,7 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
                 workload,
                 mix: &mix,
                 holder: workload.leases.as_ref().and_then(|leases| leases.holder(seed, client)),
+                contender: workload.locks.as_ref().and_then(|locks| locks.contender(seed, client)),
                 keys: &keys,
                 all: &all,
                 values: 0,
@@ -53,9 +57,15 @@ enum Kind {
     Both,
     PutPast,
     Compact,
+    Remove,
+    Append,
+    Conditional,
+    Add,
+    Turn,
+    CompactTurned,
 }
 
-const KINDS: usize = 11;
+const KINDS: usize = 17;
 
 fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
     Weights::new([
@@ -70,11 +80,29 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::Both, mix.both),
         (Kind::PutPast, mix.put_past),
         (Kind::Compact, mix.compact),
+        (Kind::Remove, mix.remove),
+        (Kind::Append, mix.append),
+        (Kind::Conditional, mix.conditional),
+        (Kind::Add, mix.add),
+        (Kind::Turn, mix.turn),
+        (Kind::CompactTurned, mix.compact_turned),
     ])
 }
 
 /// How many revisions a compaction leaves, and one less than a read of the past goes back: all but the newest state, some, many.
 const KEEPS: [u64; 4] = [0, 3, 20, 100];
+
+/// Equality is what clients ask for most.
+const ASPECTS: [Aspect; 6] =
+    [Aspect::Value, Aspect::Version, Aspect::Create, Aspect::Mod, Aspect::Mod, Aspect::Lease];
+const RELATIONS: [Relation; 6] = [
+    Relation::Equal,
+    Relation::Equal,
+    Relation::Equal,
+    Relation::NotEqual,
+    Relation::Less,
+    Relation::Greater,
+];
 
 struct Worker<'a> {
     stream: Stream,
@@ -83,6 +111,7 @@ struct Worker<'a> {
     workload: &'a Workload,
     mix: &'a Weights<Kind, KINDS>,
     holder: Option<Holder<'a>>,
+    contender: Option<Contender>,
     keys: &'a [Key],
     /// The prefix of all keys.
     all: &'a Key,
@@ -107,10 +136,21 @@ impl Worker<'_> {
             Kind::Both => self.both(),
             Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
+            Kind::Remove => Step::Remove(self.key()),
+            Kind::Append => Step::Append(self.key(), self.value()),
+            Kind::Conditional => Step::If(self.condition(), self.key(), self.value()),
+            Kind::Add => {
+                let element = self.value();
+                Step::Create(Key::from(format!("{}{element}", self.all)), element)
+            }
+            Kind::Turn => Step::Turn(self.value()),
+            Kind::CompactTurned => Step::CompactTurned,
         };
         let (keys, hot) = (self.keys, self.workload.hot_percent);
         let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));
-        PlannedOperation { when: When::After(after), step: about_leases.map_or(step, Step::Lease) }
+        let about_locks = self.contender.as_mut().and_then(|contender| contender.step(keys));
+        let instead = about_locks.map(Step::Lock).or(about_leases.map(Step::Lease));
+        PlannedOperation { when: When::After(after), step: instead.unwrap_or(step) }
     }
 
     fn key(&mut self) -> Key {
@@ -123,6 +163,15 @@ impl Worker<'_> {
     /// All keys one time in four; else one key, which is also the prefix of longer ones.
     fn prefix(&mut self) -> Key {
         if self.stream.chance(250_000) { self.all.clone() } else { self.key() }
+    }
+
+    /// Any aspect and relation; of one key four times in five.
+    fn condition(&mut self) -> Condition {
+        let aspect = *self.stream.pick(&ASPECTS);
+        let relation = *self.stream.pick(&RELATIONS);
+        let is_prefix = self.stream.chance(200_000);
+        let key = if is_prefix { self.prefix() } else { self.key() };
+        Condition { aspect, key, is_prefix, relation }
     }
 
     /// No limit half of the time.

@@ -39,7 +39,7 @@ pub use crate::{
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},
-    step::{LeaseChoice, LeaseStep, Step},
+    step::{Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, Step},
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
     watcher::{PlannedWatch, WatcherPlan},

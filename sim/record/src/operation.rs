@@ -107,6 +107,17 @@ mod tests {
             "+0ns lease-revoke mine",
             "+0ns lease-time-to-live l7",
             "+0ns lease-list",
+            "+0ns remove k",
+            "+0ns append k v",
+            "+0ns if mod k0 = put k1 v",
+            "+0ns if version k* > put k1 v",
+            "+0ns turn v",
+            "+0ns compact-turned",
+            "+0ns lock-join m v",
+            "+0ns lock-look m",
+            "+0ns lock-write m k v",
+            "+0ns lock-proclaim m v",
+            "+0ns lock-leave m",
         ] {
             assert_eq!(line.parse::<PlannedOperation>().unwrap().to_string(), line);
         }

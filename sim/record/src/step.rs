@@ -1,8 +1,14 @@
 //! What a client does, as a plan says it: `put k3 v9`.
 
+mod condition;
 mod lease;
+mod lock;
 
-pub use self::lease::{LeaseChoice, LeaseStep};
+pub use self::{
+    condition::{Aspect, Condition},
+    lease::{LeaseChoice, LeaseStep},
+    lock::LockStep,
+};
 
 use std::{fmt, str::FromStr};
 use whitewater_api::{Key, Value};
@@ -36,7 +42,25 @@ pub enum Step {
     Compact(u64),
     /// Something about leases.
     Lease(LeaseStep),
+    /// `remove KEY`: a transaction that deletes if the mod revision is the one that this client saw last, else gets.
+    Remove(Key),
+    /// `append KEY ELEMENT`: a transaction that puts what this client saw last with the element behind it, if nobody has
+    /// written since, else gets. A value that has grown long begins anew.
+    Append(Key, Value),
+    /// `if CONDITION put KEY VALUE`: a transaction that puts and reads back if the condition holds. Else it puts the value
+    /// under the condition's key, if that is another one and absent (a transaction in the transaction), or gets it.
+    If(Condition, Key, Value),
+    /// `turn VALUE`: bids for the next compaction, as the servers of Kubernetes do (`storage/etcd3/compact.go`): a
+    /// transaction that puts [`COMPACTION_KEY`] if its version is the one that this client saw last, else gets it.
+    Turn(Value),
+    /// `compact-turned`: forgets what is older than this client's bid before the last one, if the last one was won.
+    CompactTurned,
+    /// Something about locks.
+    Lock(LockStep),
 }
+
+/// The key that servers of Kubernetes agree by on who compacts.
+pub const COMPACTION_KEY: &str = "compact_rev_key";
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +77,12 @@ impl fmt::Display for Step {
             Self::PutPast(key, value, back) => write!(f, "put-past {key} {value} {back}"),
             Self::Compact(keep) => write!(f, "compact {keep}"),
             Self::Lease(step) => step.fmt(f),
+            Self::Remove(key) => write!(f, "remove {key}"),
+            Self::Append(key, element) => write!(f, "append {key} {element}"),
+            Self::If(condition, key, value) => write!(f, "if {condition} put {key} {value}"),
+            Self::Turn(value) => write!(f, "turn {value}"),
+            Self::CompactTurned => f.write_str("compact-turned"),
+            Self::Lock(step) => step.fmt(f),
         }
     }
 }
@@ -77,9 +107,18 @@ impl FromStr for Step {
                 Ok(Self::PutPast(key.into(), value.into(), number(back)?))
             }
             ["compact", keep] => Ok(Self::Compact(number(keep)?)),
-            _ => match LeaseStep::parse(&words) {
-                Some(step) => step.map(Self::Lease),
-                None => Err(EXPECTED),
+            ["remove", key] => Ok(Self::Remove(key.into())),
+            ["append", key, element] => Ok(Self::Append(key.into(), element.into())),
+            ["if", aspect, of, relation, "put", key, value] => {
+                let condition = Condition::parse([aspect, of, relation])?;
+                Ok(Self::If(condition, key.into(), value.into()))
+            }
+            ["turn", value] => Ok(Self::Turn(value.into())),
+            ["compact-turned"] => Ok(Self::CompactTurned),
+            _ => match (LeaseStep::parse(&words), LockStep::parse(&words)) {
+                (Some(step), _) => step.map(Self::Lease),
+                (None, Some(step)) => Ok(Self::Lock(step)),
+                (None, None) => Err(EXPECTED),
             },
         }
     }
@@ -87,7 +126,9 @@ impl FromStr for Step {
 
 const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V, \
                         put-past K V N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
-                        lease-revoke L, lease-time-to-live L or lease-list";
+                        lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
+                        turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V or \
+                        lock-leave M";
 
 fn number(word: &str) -> Result<u64, &'static str> {
     word.parse().map_err(|_| "a whole number")

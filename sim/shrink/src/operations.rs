@@ -2,7 +2,9 @@
 
 use crate::{limits::FILLER_MIN, size::digits};
 use whitewater_api::{Key, LeaseId, Value};
-use whitewater_record::{LeaseChoice, LeaseStep, Plan, SimTime, Span, Step, When};
+use whitewater_record::{
+    Condition, LeaseChoice, LeaseStep, LockStep, Plan, SimTime, Span, Step, When,
+};
 
 /// Client and place of an operation.
 pub(crate) type Place = (usize, usize);
@@ -57,9 +59,15 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Swap(key, _)
         | Step::Create(key, _)
         | Step::PutPast(key, ..)
+        | Step::Remove(key)
+        | Step::Append(key, _)
+        | Step::Lock(LockStep::Write(_, key, _))
         | Step::Lease(LeaseStep::Put(_, key, _)) => vec![key],
         Step::Both(a, b, _) => vec![a, b],
-        Step::Compact(_) | Step::Lease(_) => Vec::new(),
+        Step::If(condition, key, _) => vec![&condition.key, key],
+        Step::Compact(_) | Step::Lease(_) | Step::Lock(_) | Step::Turn(_) | Step::CompactTurned => {
+            Vec::new()
+        }
     }
 }
 
@@ -71,6 +79,12 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Create(_, value)
         | Step::Both(_, _, value)
         | Step::PutPast(_, value, _)
+        | Step::Append(_, value)
+        | Step::If(_, _, value)
+        | Step::Turn(value)
+        | Step::Lock(
+            LockStep::Join(_, value) | LockStep::Write(_, _, value) | LockStep::Proclaim(_, value),
+        )
         | Step::Lease(LeaseStep::Put(_, _, value)) => Some(value),
         Step::Get(_)
         | Step::StaleGet(_)
@@ -78,6 +92,9 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Delete(_)
         | Step::DeleteAll(_)
         | Step::Compact(_)
+        | Step::Remove(_)
+        | Step::CompactTurned
+        | Step::Lock(_)
         | Step::Lease(_) => None,
     }
 }
@@ -87,15 +104,19 @@ pub(crate) fn rank(step: &Step) -> u64 {
     match step {
         Step::Get(_) => 0,
         Step::Put(..) => 1,
-        Step::StaleGet(_) | Step::Delete(_) => 2,
+        // Steps about locks mean something only together, and nothing simpler stands for them.
+        Step::StaleGet(_) | Step::Delete(_) | Step::Lock(LockStep::Look(_)) => 2,
         Step::List(_, limit) => 3 + u64::from(*limit > 0),
         Step::Create(..) => 4,
         Step::DeleteAll(_) => 5,
-        Step::Swap(..) => 6,
+        Step::Swap(..) | Step::Remove(_) | Step::Turn(_) => 6,
         Step::PutPast(_, _, back) => 7 + u64::from(*back > 1),
         Step::Both(..) => 8,
         Step::Compact(keep) => 2 + u64::from(*keep > 0),
         Step::Lease(step) => lease_rank(step),
+        Step::Append(..) | Step::CompactTurned => 7,
+        Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
+        Step::Lock(_) => 3,
     }
 }
 
@@ -132,8 +153,12 @@ fn simpler(step: &Step) -> Vec<Step> {
     if let Step::PutPast(key, value, _) = step {
         all.push(Step::PutPast(key.clone(), value.clone(), 1));
     }
-    if matches!(step, Step::Compact(_)) {
+    if matches!(step, Step::Compact(_) | Step::CompactTurned) {
         all.push(Step::Compact(0));
+    }
+    if let Step::If(condition, key, value) = step {
+        let single = Condition { is_prefix: false, ..condition.clone() };
+        all.push(Step::If(single, key.clone(), value.clone()));
     }
     if let Step::Lease(step) = step {
         all.extend(simpler_leases(step).into_iter().map(Step::Lease));
@@ -226,7 +251,7 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         Step::Both(a, b, value) if (&*a == from && &*b == to) || (&*b == from && &*a == to) => {
             return Step::Swap(to.clone(), value.clone());
         }
-        Step::Both(a, b, _) => {
+        Step::Both(a, b, _) | Step::If(Condition { key: a, .. }, b, _) => {
             for key in [a, b] {
                 if key == from {
                     *key = to.clone();
@@ -242,12 +267,16 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Swap(key, _)
         | Step::Create(key, _)
         | Step::PutPast(key, ..)
+        | Step::Remove(key)
+        | Step::Append(key, _)
+        | Step::Lock(LockStep::Write(_, key, _))
         | Step::Lease(LeaseStep::Put(_, key, _)) => {
             if key == from {
                 *key = to.clone();
             }
         }
-        Step::Compact(_) | Step::Lease(_) => {}
+        Step::Compact(_) | Step::Lease(_) | Step::Lock(_) | Step::Turn(_) | Step::CompactTurned => {
+        }
     }
     step
 }

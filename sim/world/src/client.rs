@@ -4,7 +4,10 @@
 //! unknown outcome the process retires, and the next one goes on with the next operation.
 
 use crate::{asking::Answer, limits, steps::Sight};
-use whitewater_api::{Completion, Effect, Error, NodeId, Process, RequestId, Response, Revision};
+use std::collections::BTreeMap;
+use whitewater_api::{
+    Completion, Effect, Error, Key, NodeId, Process, RequestId, Response, Revision,
+};
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_record::SimTime;
 
@@ -25,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) began: Vec<SimTime>,
     /// What it has seen.
     pub(crate) sight: Sight,
+    /// Where the history holds its belief to hold a lock, by lock.
+    pub(crate) holds: BTreeMap<Key, usize>,
     /// What it waits for.
     pub(crate) pending: Option<Pending>,
 }
@@ -61,6 +66,7 @@ impl Client {
             attempts: 0,
             began: Vec::new(),
             sight: Sight::default(),
+            holds: BTreeMap::new(),
             pending: None,
         }
     }

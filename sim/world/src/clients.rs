@@ -4,12 +4,13 @@ use crate::{
     agenda::Due,
     asking::{Answer, Asker},
     client::{Client, Pending, Then, completion},
-    limits, steps,
+    limits,
+    steps::{self, Belief},
     world::{PhaseOfRun, World},
 };
 use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
 use whitewater_mutation::Mutation;
-use whitewater_record::{Operation, RowKind, SimTime, Span};
+use whitewater_record::{HoldRow, Operation, RowKind, SimTime, Span};
 
 impl World {
     /// Spawns all clients and plans their first operations.
@@ -43,6 +44,7 @@ impl World {
         let step = &self.plan.clients[index].operations[client.next].step;
         let request = client.sight.request(step);
         let (id, node) = (client.take_id(), client.target);
+        self.record_beliefs(index);
         let operation = self.invoke(id, node, request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.clients[index].pending = Some(pending);
@@ -96,6 +98,7 @@ impl World {
         if let Completion::Ok(response) = &completion {
             let request = &self.history.operations[pending.operation].request;
             self.clients[index].sight.learn(request, response);
+            self.record_beliefs(index);
         }
         let retires = matches!(completion, Completion::Info(_));
         self.complete(pending.operation, completion);
@@ -108,6 +111,36 @@ impl World {
             Then::Again => Span(limits::BACKOFF.0 << (self.clients[index].attempts - 1)),
         };
         self.plan_next(index, wait);
+    }
+
+    /// Records what a client has begun and ceased to believe about locks.
+    fn record_beliefs(&mut self, index: usize) {
+        let now = self.now;
+        let client = &mut self.clients[index];
+        for belief in client.sight.take_beliefs() {
+            match belief {
+                Belief::Holds { lock, prefix, key, lease, revision, seen } => {
+                    client.holds.insert(lock, self.history.holds.len());
+                    let (process, from, to) = (client.process, now, SimTime::NEVER);
+                    self.history.holds.push(HoldRow {
+                        process,
+                        prefix,
+                        key,
+                        lease,
+                        revision,
+                        seen,
+                        from,
+                        to,
+                    });
+                    self.observer.tally.sometimes("client held a lock");
+                }
+                Belief::Lost(lock) => {
+                    if let Some(place) = client.holds.remove(&lock) {
+                        self.history.holds[place].to = now;
+                    }
+                }
+            }
+        }
     }
 
     /// The mutation `client-retries`: sends a write of unknown outcome again, inside the same invocation.
@@ -150,6 +183,9 @@ impl World {
             if operation.completed == SimTime::NEVER {
                 operation.completed = end;
             }
+        }
+        for hold in self.history.holds.iter_mut().filter(|hold| hold.to == SimTime::NEVER) {
+            hold.to = end;
         }
         self.bear_witness();
     }

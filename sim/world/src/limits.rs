@@ -58,3 +58,6 @@ pub(crate) const ZEROS_BEHIND: usize = 64 << 10;
 
 /// Entries that the observer keeps below what all disks cover, before it forgets them.
 pub(crate) const GHOST_SLACK: u64 = 1024;
+
+/// Bytes of a value beyond which the next element that is appended begins anew.
+pub(crate) const APPENDED_BYTES_MAX: usize = 512;

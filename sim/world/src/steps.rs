@@ -1,32 +1,65 @@
 //! Steps of a plan as requests. Some depend on what the client saw last.
 
+mod digest;
+mod learning;
+mod locks;
+
+pub(crate) use self::{digest::digest, locks::Belief};
+
+use self::locks::Contender;
+use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Key, KeyRange, LeaseId, LeaseRequest, LeaseResponse, Request, Response, Revision, Value,
+    Key, KeyRange, LeaseId, LeaseRequest, Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
     },
-    response::{RangeResponse, TxnOpResponse},
 };
-use whitewater_record::{LeaseChoice, LeaseStep, Step};
+use whitewater_record::{Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, Step};
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sight {
-    /// The mod revision of each key when it was last seen; zero for one that was absent.
-    mods: BTreeMap<Key, Revision>,
+    /// Each key as it was when it was last seen.
+    keys: BTreeMap<Key, Seen>,
     /// The newest revision in any answer.
     newest: Revision,
     /// The lease that it was granted last.
     own_lease: LeaseId,
     /// The lease that it saw last, on a key or in a list.
     seen_lease: LeaseId,
+    turn: Turn,
+    /// The locks that it is in line for, or holds, by their names.
+    locks: BTreeMap<Key, Contender>,
+    /// What it has begun and ceased to believe, for the record.
+    beliefs: Vec<Belief>,
+}
+
+/// A key as it was seen; the default for one that was absent.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    value: Value,
+    create: Revision,
+    modified: Revision,
+    version: u64,
+    lease: LeaseId,
+}
+
+/// Where a client is in the contest for compactions.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turn {
+    /// The version of the key that it saw last.
+    version: u64,
+    /// The revision at which it saw it.
+    revision: Revision,
+    /// What it may compact.
+    won: Option<Revision>,
 }
 
 impl Sight {
     /// The request for a step.
-    pub(crate) fn request(&self, step: &Step) -> Request {
+    pub(crate) fn request(&mut self, step: &Step) -> Request {
         match step {
             Step::Put(key, value) => Request::Put(PutRequest::new(key.clone(), value.clone())),
             Step::Get(key) => Request::Range(get(key)),
@@ -35,8 +68,10 @@ impl Sight {
                 let range = RangeRequest::new(KeyRange::prefix(prefix.clone()));
                 Request::Range(RangeRequest { limit: *limit, ..range })
             }
-            Step::Delete(key) => delete(KeyRange::single(key.clone())),
-            Step::DeleteAll(prefix) => delete(KeyRange::prefix(prefix.clone())),
+            Step::Delete(key) => Request::DeleteRange(delete(KeyRange::single(key.clone()))),
+            Step::DeleteAll(prefix) => {
+                Request::DeleteRange(delete(KeyRange::prefix(prefix.clone())))
+            }
             Step::Swap(key, value) => self.swap(&[key], value),
             Step::Both(a, b, value) => self.swap(&[a, b], value),
             Step::Create(key, value) => {
@@ -44,19 +79,26 @@ impl Sight {
             }
             Step::PutPast(key, value, back) => {
                 let past = RangeRequest { revision: self.back(*back), ..get(key) };
-                Request::Txn(TxnRequest {
-                    success: vec![
-                        TxnOp::Put(PutRequest::new(key.clone(), value.clone())),
-                        TxnOp::Range(past),
-                    ],
-                    ..TxnRequest::default()
-                })
+                txn(Vec::new(), vec![put(key, value), TxnOp::Range(past)], Vec::new())
             }
-            Step::Compact(keep) => {
-                let revision = self.back(*keep);
-                Request::Compact(CompactRequest { revision, physical: false })
-            }
+            Step::Compact(keep) => compact(self.back(*keep)),
             Step::Lease(step) => self.lease_request(step),
+            Step::Remove(key) => {
+                let gone = TxnOp::DeleteRange(delete(KeyRange::single(key.clone())));
+                txn(vec![self.is_unchanged(key)], vec![gone], vec![TxnOp::Range(get(key))])
+            }
+            Step::Append(key, element) => self.swap(&[key], &self.appended(key, element)),
+            Step::If(condition, key, value) => self.conditional(condition, key, value),
+            Step::Turn(value) => {
+                let key = Key::from(COMPACTION_KEY);
+                let is_mine = compare(&key, CompareTarget::Version(self.turn.version));
+                swap(&[&key], vec![is_mine], value)
+            }
+            Step::CompactTurned => match self.turn.won.take() {
+                Some(revision) => compact(revision),
+                None => Request::Range(get(&COMPACTION_KEY.into())),
+            },
+            Step::Lock(step) => self.lock_request(step),
         }
     }
 
@@ -90,73 +132,55 @@ impl Sight {
         Revision(self.newest.0.saturating_sub(revisions).max(1))
     }
 
+    /// Nobody has written the key since it was seen last.
+    fn is_unchanged(&self, key: &Key) -> Compare {
+        let seen = self.keys.get(key).map_or(Revision(0), |seen| seen.modified);
+        compare(key, CompareTarget::Mod(seen))
+    }
+
     /// Puts `value` under all `keys` if none was written since it was seen last, else gets them.
     fn swap(&self, keys: &[&Key], value: &Value) -> Request {
-        let unchanged = |key: &&Key| {
-            let seen = self.mods.get(*key).copied().unwrap_or(Revision(0));
-            compare(key, CompareTarget::Mod(seen))
+        swap(keys, keys.iter().map(|key| self.is_unchanged(key)).collect(), value)
+    }
+
+    /// What was seen last with an element behind it, unless that was long.
+    fn appended(&self, key: &Key, element: &Value) -> Value {
+        let seen = self.keys.get(key).map(|seen| seen.value.as_slice()).unwrap_or_default();
+        if seen.is_empty() || seen.len() > limits::APPENDED_BYTES_MAX {
+            return element.clone();
+        }
+        Value::from([seen, b",", element.as_slice()].concat())
+    }
+
+    fn conditional(&self, condition: &Condition, key: &Key, value: &Value) -> Request {
+        let Condition { aspect, key: of, is_prefix, relation } = condition;
+        let seen = if *is_prefix {
+            let first = self.keys.range(of..).next();
+            first.filter(|(key, _)| key.as_slice().starts_with(of.as_slice())).map(|(_, seen)| seen)
+        } else {
+            self.keys.get(of)
         };
-        swap(keys, keys.iter().map(unchanged).collect(), value)
-    }
-
-    /// Learns from an answer.
-    pub(crate) fn learn(&mut self, request: &Request, response: &Response) {
-        let revision = response.header.revision;
-        self.newest = self.newest.max(revision);
-        match (request, &response.body) {
-            (Request::Put(put), Body::Put(_)) => self.see(&put.key, revision),
-            (Request::Range(range), Body::Range(found)) => self.see_range(&range.range, found),
-            (Request::DeleteRange(delete), Body::DeleteRange(_)) => {
-                let gone = |(key, seen): (&Key, &mut Revision)| {
-                    if delete.range.contains(key) {
-                        *seen = Revision(0);
-                    }
-                };
-                self.mods.iter_mut().for_each(gone);
-            }
-            (Request::Txn(txn), Body::Txn(answer)) => {
-                let branch = if answer.succeeded { &txn.success } else { &txn.failure };
-                for pair in branch.iter().zip(&answer.responses) {
-                    match pair {
-                        (TxnOp::Put(put), TxnOpResponse::Put(_)) => self.see(&put.key, revision),
-                        (TxnOp::Range(range), TxnOpResponse::Range(found))
-                            if range.revision == Revision::LATEST =>
-                        {
-                            self.see_range(&range.range, found);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            (Request::Lease(_), Body::Lease(LeaseResponse::Grant { lease, .. })) => {
-                self.own_lease = *lease;
-            }
-            (Request::Lease(_), Body::Lease(LeaseResponse::List(leases))) => {
-                self.seen_lease = leases.last().copied().unwrap_or(self.seen_lease);
-            }
-            _ => {}
-        }
-    }
-
-    fn see(&mut self, key: &Key, revision: Revision) {
-        match self.mods.get_mut(key) {
-            Some(seen) => *seen = revision,
-            None => {
-                self.mods.insert(key.clone(), revision);
-            }
-        }
-    }
-
-    fn see_range(&mut self, range: &KeyRange, found: &RangeResponse) {
-        if found.kvs.is_empty() && range.end == whitewater_api::End::Single {
-            self.see(&range.start, Revision(0));
-        }
-        for kv in &found.kvs {
-            self.see(&kv.key, kv.mod_revision);
-            if kv.lease != LeaseId::NONE {
-                self.seen_lease = kv.lease;
-            }
-        }
+        let seen = seen.cloned().unwrap_or_default();
+        let target = match aspect {
+            Aspect::Value => CompareTarget::Value(seen.value),
+            Aspect::Version => CompareTarget::Version(seen.version),
+            Aspect::Create => CompareTarget::Create(seen.create),
+            Aspect::Mod => CompareTarget::Mod(seen.modified),
+            Aspect::Lease => CompareTarget::Lease(seen.lease),
+        };
+        let single = KeyRange::single(of.clone());
+        let range = if *is_prefix { KeyRange::prefix(of.clone()) } else { single };
+        let failure = if *is_prefix || of == key {
+            TxnOp::Range(RangeRequest::new(range.clone()))
+        } else {
+            TxnOp::Txn(TxnRequest {
+                compares: vec![compare(of, CompareTarget::Create(Revision(0)))],
+                success: vec![put(of, value)],
+                failure: vec![TxnOp::Range(get(of))],
+            })
+        };
+        let compare = Compare { range, relation: *relation, target };
+        txn(vec![compare], vec![put(key, value), TxnOp::Range(get(key))], vec![failure])
     }
 }
 
@@ -164,57 +188,27 @@ fn get(key: &Key) -> RangeRequest {
     RangeRequest::new(KeyRange::single(key.clone()))
 }
 
-fn delete(range: KeyRange) -> Request {
-    Request::DeleteRange(DeleteRangeRequest { range, prev_kv: false })
+fn put(key: &Key, value: &Value) -> TxnOp {
+    TxnOp::Put(PutRequest::new(key.clone(), value.clone()))
+}
+
+const fn delete(range: KeyRange) -> DeleteRangeRequest {
+    DeleteRangeRequest { range, prev_kv: false }
+}
+
+const fn compact(revision: Revision) -> Request {
+    Request::Compact(CompactRequest { revision, physical: false })
 }
 
 fn compare(key: &Key, target: CompareTarget) -> Compare {
     Compare { range: KeyRange::single(key.clone()), relation: Relation::Equal, target }
 }
 
-fn swap(keys: &[&Key], compares: Vec<Compare>, value: &Value) -> Request {
-    let put = |key: &&Key| TxnOp::Put(PutRequest::new((*key).clone(), value.clone()));
-    Request::Txn(TxnRequest {
-        compares,
-        success: keys.iter().map(put).collect(),
-        failure: keys.iter().map(|key| TxnOp::Range(get(key))).collect(),
-    })
+const fn txn(compares: Vec<Compare>, success: Vec<TxnOp>, failure: Vec<TxnOp>) -> Request {
+    Request::Txn(TxnRequest { compares, success, failure })
 }
 
-/// A few words of a request for the trace.
-pub(crate) fn digest(request: &Request) -> u64 {
-    let mut mixer = whitewater_record::Mixer::default();
-    let mut add = |word: u64, bytes: &[u8]| {
-        mixer.add(word);
-        for chunk in bytes.chunks(8) {
-            mixer.add(chunk.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
-        }
-    };
-    match request {
-        Request::Put(put) => {
-            add(1, put.key.as_slice());
-            add(1, put.value.as_slice());
-        }
-        Request::Range(range) => {
-            add(2 + u64::from(range.serializable), range.range.start.as_slice());
-        }
-        Request::DeleteRange(delete) => add(4, delete.range.start.as_slice()),
-        Request::Txn(txn) => {
-            for compare in &txn.compares {
-                let target = match &compare.target {
-                    CompareTarget::Mod(revision) | CompareTarget::Create(revision) => revision.0,
-                    CompareTarget::Version(version) => *version,
-                    CompareTarget::Value(_) | CompareTarget::Lease(_) => 0,
-                };
-                add(5, compare.range.start.as_slice());
-                add(target, &[]);
-            }
-        }
-        Request::Compact(compact) => add(6, &compact.revision.0.to_le_bytes()),
-        Request::Lease(lease) => add(9, lease.to_string().as_bytes()),
-        Request::Member(_) => add(7, &[]),
-        Request::MoveLeader(to) => add(8, &to.0.to_le_bytes()),
-        Request::Maintenance(maintenance) => add(10, maintenance.to_string().as_bytes()),
-    }
-    mixer.finish()
+fn swap(keys: &[&Key], compares: Vec<Compare>, value: &Value) -> Request {
+    let puts = keys.iter().map(|key| put(key, value)).collect();
+    txn(compares, puts, keys.iter().map(|key| TxnOp::Range(get(key))).collect())
 }
