@@ -92,8 +92,19 @@ impl Calm {
             | Fault::WipeDisk { .. }
             | Fault::Crash { .. }
             | Fault::Pause { .. }
+            | Fault::Suspend { .. }
             | Fault::CrashAt { .. } => Some(1),
+            Fault::ZoneLoss { nodes, .. } => {
+                Some(u64::try_from(nodes.len()).expect("a length fits 64 bits"))
+            }
             Fault::Weather { .. }
+            | Fault::Throttle { .. }
+            | Fault::ResetConnections { .. }
+            | Fault::SlewClock { .. }
+            | Fault::JitterClock { .. }
+            | Fault::LeapSecond
+            | Fault::Shuffle { .. }
+            | Fault::CrashClient { .. }
             | Fault::SlowDisk { .. }
             | Fault::JumpClock { .. }
             | Fault::DriftClock { .. }

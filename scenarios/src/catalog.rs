@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 18] = [
+const CATALOG: [(&str, &str); 23] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -21,6 +21,11 @@ const CATALOG: [(&str, &str); 18] = [
     ("lease_holders", include_str!("../catalog/lease_holders.toml")),
     ("locks", include_str!("../catalog/locks.toml")),
     ("elections", include_str!("../catalog/elections.toml")),
+    ("sleepers", include_str!("../catalog/sleepers.toml")),
+    ("zone_loss", include_str!("../catalog/zone_loss.toml")),
+    ("any_order", include_str!("../catalog/any_order.toml")),
+    ("narrow_links", include_str!("../catalog/narrow_links.toml")),
+    ("flaky_clients", include_str!("../catalog/flaky_clients.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];
 

@@ -31,6 +31,14 @@ pub struct FaultGroup {
     pub duplicate_ppm: Option<Numbers>,
     /// `weather`: chance of overtaking, in a million.
     pub reorder_ppm: Option<Numbers>,
+    /// `throttle`: how fast each link is.
+    pub bytes_per_second: Option<Numbers>,
+    /// `throttle`: how much may wait on each link.
+    pub queue_bytes: Option<Numbers>,
+    /// `shuffle`: how long the moments are within which anything may come first.
+    pub grain: Option<Spans>,
+    /// `jitter_clock`: how late a timer fires at most.
+    pub jitter: Option<Spans>,
     /// `weather`, `slow_disk`: mean delay on top.
     pub delay: Option<Spans>,
     /// `partition`: who is cut from whom.
@@ -47,9 +55,11 @@ pub struct FaultGroup {
     pub sync_percent: Option<Percent>,
     /// `jump_clock`: how far, either way.
     pub jump: Option<Spans>,
+    /// `slew_clock`: how much too fast or too slow the wall clock alone runs, in parts per million.
+    pub slew_ppm: Option<Numbers>,
     /// `drift_clock`: how much too fast or too slow, in parts per million. Held below a quarter of `drift_ppm_max`.
     pub drift_ppm: Option<Numbers>,
-    /// `crash`, `rolling_restart`: chance, in a hundred, that the power goes too.
+    /// `crash`, `rolling_restart`, `zone_loss`: chance, in a hundred, that the power goes too.
     pub power_percent: Option<Percent>,
     /// `crash_at`: where.
     pub point: Option<OneOf<CrashPoint>>,
@@ -96,6 +106,25 @@ pub enum Kind {
     MoveLeader,
     /// All nodes are restarted one after the other; each is down for `length`.
     RollingRestart,
+    // Streams are named by the place in this list: new kinds go to its end.
+    /// Links carry little and queues overflow.
+    Throttle,
+    /// The connections of clients break.
+    ResetConnections,
+    /// The wall clock is slewed.
+    SlewClock,
+    /// Timers fire late.
+    JitterClock,
+    /// A leap second.
+    LeapSecond,
+    /// A machine is suspended.
+    Suspend,
+    /// A zone fails at once.
+    ZoneLoss,
+    /// What is due at about the same time happens in any order.
+    Shuffle,
+    /// A client dies.
+    CrashClient,
 }
 
 /// Who is aimed at.
@@ -178,6 +207,11 @@ impl FaultGroup {
             ("delay", Kind::SlowDisk, self.delay.is_some()),
             ("jump", Kind::JumpClock, self.jump.is_some()),
             ("drift_ppm", Kind::DriftClock, self.drift_ppm.is_some()),
+            ("slew_ppm", Kind::SlewClock, self.slew_ppm.is_some()),
+            ("jitter", Kind::JitterClock, self.jitter.is_some()),
+            ("bytes_per_second", Kind::Throttle, self.bytes_per_second.is_some()),
+            ("queue_bytes", Kind::Throttle, self.queue_bytes.is_some()),
+            ("grain", Kind::Shuffle, self.grain.is_some()),
             ("point", Kind::CrashAt, self.point.is_some()),
             ("change", Kind::Churn, self.change.is_some()),
         ]
@@ -196,7 +230,7 @@ impl FaultGroup {
         Ok(())
     }
 
-    fn parameters(&self) -> [Parameter; 16] {
+    fn parameters(&self) -> [Parameter; 21] {
         const AIMED: &[Kind] = &[
             Kind::Weather,
             Kind::Partition,
@@ -211,7 +245,13 @@ impl FaultGroup {
             Kind::Pause,
             Kind::CrashAt,
             Kind::MoveLeader,
+            Kind::Throttle,
+            Kind::ResetConnections,
+            Kind::SlewClock,
+            Kind::JitterClock,
+            Kind::Suspend,
         ];
+        const POWERED: &[Kind] = &[Kind::Crash, Kind::RollingRestart, Kind::ZoneLoss];
         const CUT: &[Kind] = &[Kind::Partition];
         [
             ("victim", self.victim.is_some(), AIMED),
@@ -227,7 +267,12 @@ impl FaultGroup {
             ("sync_percent", self.sync_percent.is_some(), &[Kind::FailDisk]),
             ("jump", self.jump.is_some(), &[Kind::JumpClock]),
             ("drift_ppm", self.drift_ppm.is_some(), &[Kind::DriftClock]),
-            ("power_percent", self.power_percent.is_some(), &[Kind::Crash, Kind::RollingRestart]),
+            ("slew_ppm", self.slew_ppm.is_some(), &[Kind::SlewClock]),
+            ("jitter", self.jitter.is_some(), &[Kind::JitterClock]),
+            ("bytes_per_second", self.bytes_per_second.is_some(), &[Kind::Throttle]),
+            ("queue_bytes", self.queue_bytes.is_some(), &[Kind::Throttle]),
+            ("grain", self.grain.is_some(), &[Kind::Shuffle]),
+            ("power_percent", self.power_percent.is_some(), POWERED),
             ("point", self.point.is_some(), &[Kind::CrashAt]),
             ("change", self.change.is_some(), &[Kind::Churn]),
         ]
@@ -255,6 +300,15 @@ impl Kind {
             Self::Churn => "churn",
             Self::MoveLeader => "move_leader",
             Self::RollingRestart => "rolling_restart",
+            Self::Throttle => "throttle",
+            Self::ResetConnections => "reset_connections",
+            Self::SlewClock => "slew_clock",
+            Self::JitterClock => "jitter_clock",
+            Self::LeapSecond => "leap_second",
+            Self::Suspend => "suspend",
+            Self::ZoneLoss => "zone_loss",
+            Self::Shuffle => "shuffle",
+            Self::CrashClient => "crash_client",
         }
     }
 }

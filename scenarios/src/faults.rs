@@ -1,6 +1,7 @@
 //! First half of the faults: each group draws its own, knowing nothing of the others.
 
 use crate::{
+    dist::{Numbers, Spans},
     fault_group::{Aim, Change, Cut, FaultGroup, Kind},
     planner::Size,
     profiles::{drift_within, either_way},
@@ -79,7 +80,16 @@ impl Dice<'_> {
                 | Kind::Pause
                 | Kind::CrashAt
                 | Kind::PowerLoss
-                | Kind::MoveLeader => {
+                | Kind::MoveLeader
+                | Kind::Throttle
+                | Kind::ResetConnections
+                | Kind::SlewClock
+                | Kind::JitterClock
+                | Kind::LeapSecond
+                | Kind::Suspend
+                | Kind::ZoneLoss
+                | Kind::Shuffle
+                | Kind::CrashClient => {
                     let lasts = self.length(2);
                     let at = self.start(lasts);
                     if let Some(fault) = self.fault() {
@@ -172,6 +182,21 @@ impl Dice<'_> {
             }
             Kind::PowerLoss => Fault::PowerLoss,
             Kind::MoveLeader if self.size.nodes > 1 => Fault::MoveLeader { victim },
+            Kind::ZoneLoss => {
+                let nodes = zone(self.size.nodes, stream);
+                Fault::ZoneLoss {
+                    nodes,
+                    power: group.power_percent.unwrap_or_default().draw(stream),
+                }
+            }
+            Kind::Throttle
+            | Kind::ResetConnections
+            | Kind::SlewClock
+            | Kind::JitterClock
+            | Kind::LeapSecond
+            | Kind::Suspend
+            | Kind::Shuffle
+            | Kind::CrashClient => return Some(plain(group, victim, stream)),
             Kind::MoveLeader | Kind::WipeDisk | Kind::Churn | Kind::RollingRestart => return None,
         };
         Some(fault)
@@ -230,6 +255,62 @@ impl Dice<'_> {
             drafts.push(Draft::Fault(PlannedFault { at, lasts: length, fault }));
         }
     }
+}
+
+/// A fault of a kind that needs nothing but its group and a victim.
+fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
+    let number = |numbers: &Option<Numbers>, stream: &mut Stream| {
+        numbers.as_ref().map_or(1, |range| range.0.wide(stream)).max(1)
+    };
+    let span = |spans: &Option<Spans>, stream: &mut Stream| {
+        spans.as_ref().map_or(Span(1), |range| range.wide(stream)).max(Span(1))
+    };
+    match group.kind {
+        Kind::Throttle => Fault::Throttle {
+            victim,
+            bytes_per_second: number(&group.bytes_per_second, stream),
+            queue_bytes: number(&group.queue_bytes, stream),
+        },
+        Kind::ResetConnections => Fault::ResetConnections { victim },
+        Kind::SlewClock => {
+            let ppm = number(&group.slew_ppm, stream);
+            let ppm = i32::try_from(either_way(ppm, stream)).unwrap_or(i32::MAX);
+            Fault::SlewClock { victim, ppm }
+        }
+        Kind::JitterClock => Fault::JitterClock { victim, by: span(&group.jitter, stream) },
+        Kind::LeapSecond => Fault::LeapSecond,
+        Kind::Suspend => Fault::Suspend { victim },
+        Kind::Shuffle => Fault::Shuffle { grain: span(&group.grain, stream) },
+        Kind::CrashClient => Fault::CrashClient { client: stream.below(CLIENTS) },
+        Kind::Weather
+        | Kind::Partition
+        | Kind::Clog
+        | Kind::FailDisk
+        | Kind::FullDisk
+        | Kind::SlowDisk
+        | Kind::StallDisk
+        | Kind::WipeDisk
+        | Kind::JumpClock
+        | Kind::DriftClock
+        | Kind::Crash
+        | Kind::Pause
+        | Kind::CrashAt
+        | Kind::PowerLoss
+        | Kind::Churn
+        | Kind::MoveLeader
+        | Kind::RollingRestart
+        | Kind::ZoneLoss => unreachable!("a `{}` is drawn elsewhere", group.kind.name()),
+    }
+}
+
+/// Clients are counted round, so any number that all of them divide about evenly will do.
+const CLIENTS: u64 = 60;
+
+/// One of up to three zones, to which nodes belong in turn.
+fn zone(nodes: u64, stream: &mut Stream) -> Vec<NodeId> {
+    let zones = nodes.min(3);
+    let zone = stream.below(zones);
+    (1..=nodes).filter(|node| node % zones == zone).map(NodeId).collect()
 }
 
 /// Any set of nodes that is neither empty nor everybody.

@@ -64,7 +64,18 @@ fn is_twice(earlier: &PlannedFault, later: &PlannedFault) -> bool {
         // A role and an id may be the same node, and drifts of one node add up.
         _ if matches!(later.fault, Fault::DriftClock { .. }) => true,
         (Some(earlier), Some(later)) => earlier == later,
-        _ => matches!(later.fault, Fault::PowerLoss) || earlier.fault == later.fault,
+        _ if matches!(
+            later.fault,
+            Fault::PowerLoss
+                | Fault::ZoneLoss { .. }
+                | Fault::LeapSecond
+                | Fault::Shuffle { .. }
+                | Fault::CrashClient { .. }
+        ) =>
+        {
+            true
+        }
+        _ => earlier.fault == later.fault,
     }
 }
 
@@ -192,25 +203,7 @@ impl Members {
 
     /// Whether the fault would take somebody down while a disk is wiped.
     fn is_wiping(&self, fault: &PlannedFault) -> bool {
-        let is_down = match fault.fault {
-            Fault::Crash { .. }
-            | Fault::CrashAt { .. }
-            | Fault::FailDisk { .. }
-            | Fault::StallDisk { .. }
-            | Fault::Pause { .. }
-            | Fault::PowerLoss => true,
-            Fault::Weather { .. }
-            | Fault::Partition { .. }
-            | Fault::Clog { .. }
-            | Fault::FullDisk { .. }
-            | Fault::SlowDisk { .. }
-            | Fault::WipeDisk { .. }
-            | Fault::JumpClock { .. }
-            | Fault::DriftClock { .. }
-            | Fault::Member { .. }
-            | Fault::ReplaceMember { .. }
-            | Fault::MoveLeader { .. } => false,
-        };
-        is_down && self.wipes.iter().any(|(start, end)| fault.at < *end && *start < fault.end())
+        fault.fault.takes_down()
+            && self.wipes.iter().any(|(start, end)| fault.at < *end && *start < fault.end())
     }
 }

@@ -107,6 +107,8 @@ mutations! {
         "Followers' read requests reach raft with their own context, so a duplicate confirms a later read.";
     LeaseIgnoresTransfer, "lease-ignores-transfer", "openraft #1749, tikv #4688; raft-rs 0.7.0 (X3)",
         "The leader lease goes on while the leadership is being transferred.";
+    ClockSleeps, "clock-sleeps", "CLOCK_MONOTONIC against CLOCK_BOOTTIME; golang/go #24595",
+        "The host tells the time by a clock that stands still while the machine sleeps, so leases outlive their quorum.";
     LeaseIgnoresDrift, "lease-ignores-drift", "raft-rs docs; dissertation 6.4.1",
         "The leader lease lasts longer than a follower's patience.";
     ReadParkedForEver, "read-parked-for-ever", "raft-rs 0.7.0 (X7)",

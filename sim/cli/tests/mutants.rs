@@ -92,6 +92,7 @@ pinned! {
     read_without_apply_wait
     lease_ignores_transfer
     lease_ignores_drift
+    clock_sleeps
     read_parked_for_ever
     removed_leader_keeps_leading
     wiped_member_votes

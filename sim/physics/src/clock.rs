@@ -1,10 +1,10 @@
-//! One node's clocks (C1, C2): what a machine believes the time to be, against true time.
+//! One node's clocks (C1-C4): what a machine believes the time to be, against true time.
 //!
-//! The monotonic clock drives timers. It may run too fast or too slow, but it never goes back. The wall clock runs at
-//! the same rate with an offset, and jumps. Both are piecewise linear in true time, with a bend wherever the drift
-//! changes; integer arithmetic makes them the same on every machine.
-//!
-//! Left out for now: slew and leap seconds (C3), suspend (C4).
+//! There are three. The monotonic clock goes on while the machine is suspended, as `CLOCK_BOOTTIME` does on Linux; it
+//! drives timers and leases, may run too fast or too slow, and never goes back. The awake clock stands still meanwhile,
+//! as `CLOCK_MONOTONIC` does there. The wall clock runs at the rate of the first with an offset, and jumps and is slewed.
+//! All are piecewise linear in true time, with a bend wherever a rate changes; integer arithmetic makes them the same on
+//! every machine. Jitter of timers (C3) is the caller's: it is no property of a clock.
 
 use crate::limits::DRIFT_PPM_MAX;
 use whitewater_api::Monotonic;
@@ -22,8 +22,17 @@ pub struct Clock {
     local: Monotonic,
     /// Sum of all drifts that hold, not cut to the limit, so that each can be taken back exactly.
     drift_ppm: i64,
-    /// The wall clock less the monotonic clock.
+    /// The wall clock less the monotonic clock, but for slews.
     offset_ns: i64,
+    /// Slews that hold, and what they have added since, in millionths of a nanosecond so that each can be taken back
+    /// exactly.
+    slew_ppm: i64,
+    slewed: i128,
+    slewed_at: SimTime,
+    /// What the monotonic clock showed when the machine fell asleep, if it sleeps.
+    asleep_since: Option<Monotonic>,
+    /// How long it has slept before, by the monotonic clock.
+    asleep_ns: u64,
 }
 
 impl Clock {
@@ -34,6 +43,11 @@ impl Clock {
             local: Monotonic(0),
             drift_ppm: i64::from(profile.drift_ppm),
             offset_ns: profile.offset_ns,
+            slew_ppm: 0,
+            slewed: 0,
+            slewed_at: SimTime::ZERO,
+            asleep_since: None,
+            asleep_ns: 0,
         }
     }
 
@@ -58,7 +72,51 @@ impl Clock {
     /// What the wall clock shows, in nanoseconds since the start of the run on a true clock.
     pub fn wall(&self, now: SimTime) -> i64 {
         let local = i64::try_from(self.monotonic(now).0).unwrap_or(i64::MAX);
-        local.saturating_add(self.offset_ns)
+        let slewed = i64::try_from(self.slewed(now) / 1_000_000).unwrap_or(i64::MAX);
+        local.saturating_add(self.offset_ns).saturating_add(slewed)
+    }
+
+    /// What the clock shows that stands still while the machine sleeps. Never ahead of [`Self::monotonic`].
+    pub fn awake(&self, now: SimTime) -> Monotonic {
+        let shown = self.asleep_since.unwrap_or_else(|| self.monotonic(now));
+        Monotonic(shown.0 - self.asleep_ns)
+    }
+
+    /// The earliest moment from `now` on at which [`Self::awake`] shows `local` or later, if the machine does not sleep
+    /// any more.
+    pub fn when_awake(&self, local: Monotonic, now: SimTime) -> SimTime {
+        self.when(Monotonic(local.0.saturating_add(self.asleep_ns)), now)
+    }
+
+    /// C4: the machine falls asleep. Nothing changes if it sleeps already.
+    pub fn suspend(&mut self, now: SimTime) {
+        let shown = self.monotonic(now);
+        self.asleep_since.get_or_insert(shown);
+    }
+
+    /// C4: the machine wakes up. Nothing changes if it is awake.
+    pub fn wake_up(&mut self, now: SimTime) {
+        if let Some(since) = self.asleep_since.take() {
+            self.asleep_ns += self.monotonic(now).since(since);
+        }
+    }
+
+    /// C3: the wall clock alone runs `by_ppm` faster from `now` on; negative is slower. Slews add up.
+    pub fn slew(&mut self, now: SimTime, by_ppm: i32) {
+        self.slewed = self.slewed(now);
+        self.slewed_at = now;
+        self.slew_ppm += i64::from(by_ppm);
+    }
+
+    /// C3: a slew that began at `since` ends, and what it has added is taken back.
+    pub fn end_slew(&mut self, now: SimTime, by_ppm: i32, since: SimTime) {
+        self.slew(now, 0);
+        self.slew_ppm -= i64::from(by_ppm);
+        self.slewed -= i128::from(now.since(since).0) * i128::from(by_ppm);
+    }
+
+    fn slewed(&self, now: SimTime) -> i128 {
+        self.slewed + i128::from(now.since(self.slewed_at).0) * i128::from(self.slew_ppm)
     }
 
     /// C2: both clocks run `by_ppm` faster from `now` on; negative is slower. Drifts that overlap add up, and each is

@@ -1,7 +1,7 @@
 //! Network, disk and clock as pure models. They say what happens and when; the caller makes it happen.
 //!
 //! ```text
-//!             send(now, from, to)            submit(now, batch)          set a timer
+//!             send(now, from, to, ..)        submit(now, batch)          set a timer
 //!  caller ───────────────┬──────────────────────────┬───────────────────────┬──────
 //!                     Network                      Disk                   Clock
 //!  caller <──────────────┴──────────────────────────┴───────────────────────┴──────
@@ -22,11 +22,11 @@
 //!
 //! let (n1, n2) = (Port::node(NodeId(1)), Port::node(NodeId(2)));
 //! let mut network = Network::new(NetworkProfile::default(), Seed(7));
-//! assert!(matches!(network.send(SimTime::ZERO, n1, n2), Fate::Once(_)));
+//! assert!(matches!(network.send(SimTime::ZERO, n1, n2, || 100), Fate::Once(_)));
 //!
 //! network.begin(FaultId(0), LinkSet::pairs(vec![(n1, n2)]), NetworkFault::Cut);
-//! assert_eq!(network.send(SimTime::ZERO, n1, n2), Fate::Cut);
-//! assert!(matches!(network.send(SimTime::ZERO, n2, n1), Fate::Once(_)));
+//! assert_eq!(network.send(SimTime::ZERO, n1, n2, || 100), Fate::Cut);
+//! assert!(matches!(network.send(SimTime::ZERO, n2, n1, || 100), Fate::Once(_)));
 //! ```
 
 #![forbid(unsafe_code)]
@@ -43,7 +43,7 @@ pub use crate::{
     disk::{Disk, DiskCounts, DiskFault, FileId, Loss},
     fault::FaultId,
     network::{
-        Fate, Network, NetworkCounts, NetworkFault, Weather,
+        Fate, Network, NetworkCounts, NetworkFault, Throttle, Weather,
         links::{LinkSet, Port},
         partition::Split,
     },

@@ -1,4 +1,4 @@
-//! The network: what becomes of a message (N1-N4, N7-N9, N11).
+//! The network: what becomes of a message (N1-N4, N6-N9, N11).
 //!
 //! A message's fate is decided when it is sent: what is under way when a cut begins still arrives, and a message sent
 //! into a cut is lost even if the cut ends a moment later. That needs no event of its own for a fault's begin and end.
@@ -8,8 +8,8 @@
 //! stream. So a fault that is taken out of a plan leaves the weather of all other messages as it was, and shrinking
 //! sees what it asked for.
 //!
-//! Roles (N11) are looked up by the caller. Left out for now: corruption (N5: another [`Fate`]), queues and bandwidth
-//! (N6: `send` would need the size), resets (N10: the caller's).
+//! A throttled link (N6) sends one message after the other; what does not fit into its queue is lost. Roles (N11) are
+//! looked up by the caller, and resets (N10) are the caller's. Left out for now: corruption (N5: another [`Fate`]).
 
 pub mod links;
 pub mod partition;
@@ -58,6 +58,8 @@ pub enum NetworkFault {
     },
     /// N1-N4: worse luck, on top of the profile and of other weather.
     Weather(Weather),
+    /// N6: each link sends so fast, and so much may wait for it. The tightest of several holds.
+    Throttle(Throttle),
 }
 
 /// Worse luck. Chances in a million.
@@ -73,6 +75,15 @@ pub struct Weather {
     pub delay: Span,
 }
 
+/// How much a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// Above 0.
+    pub bytes_per_second: u64,
+    /// What may wait, beside the message that is being sent.
+    pub queue_bytes: u64,
+}
+
 /// What was seen on all links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkCounts {
@@ -82,6 +93,8 @@ pub struct NetworkCounts {
     pub cut: u64,
     /// Those that bad luck took.
     pub lost: u64,
+    /// Those that found a full queue.
+    pub overflowed: u64,
     /// Those that a clog made later.
     pub clogged: u64,
     /// Those that arrive twice.
@@ -108,6 +121,8 @@ struct Link {
     /// When the last of all first copies arrives.
     /// Invariant: `latest >= ordered`; never decreases.
     latest: SimTime,
+    /// Until when a throttled link is busy with what was sent before.
+    busy_until: SimTime,
 }
 
 /// All faults on one link, added up.
@@ -116,6 +131,7 @@ struct Sky {
     is_cut: bool,
     clogged_until: SimTime,
     weather: Weather,
+    throttle: Option<Throttle>,
 }
 
 /// What happened to one message, for the witnesses.
@@ -127,6 +143,7 @@ enum Event {
     Duplicated,
     Reordered,
     Delayed,
+    Queued,
 }
 
 impl Network {
@@ -142,8 +159,14 @@ impl Network {
         }
     }
 
-    /// Says what becomes of a message that is sent now.
-    pub fn send(&mut self, now: SimTime, from: Port, to: Port) -> Fate {
+    /// Says what becomes of a message that is sent now. Its size in bytes is asked for where it matters.
+    pub fn send(
+        &mut self,
+        now: SimTime,
+        from: Port,
+        to: Port,
+        bytes: impl FnOnce() -> u64,
+    ) -> Fate {
         let sky = if self.faults.is_empty() { Sky::CLEAR } else { self.sky(from, to) };
         let place = self.place(from, to);
         let link = &mut self.links[place];
@@ -159,8 +182,14 @@ impl Network {
             self.credit(from, to, Event::Lost);
             return Fate::Lost;
         }
+        let Some(queued) = sky.throttle.map_or(Some(Span(0)), |by| link.queue(now, by, bytes()))
+        else {
+            self.counts.overflowed += 1;
+            self.credit(from, to, Event::Queued);
+            return Fate::Lost;
+        };
 
-        let mut delay = usual;
+        let mut delay = usual + queued;
         if sky.weather.delay.0 > 0 {
             delay = delay + Span(link.extra.exponential(sky.weather.delay.0));
         }
@@ -192,7 +221,8 @@ impl Network {
                 (is_doubled, Event::Duplicated),
                 (overtakes, Event::Reordered),
                 (is_clogged, Event::Clogged),
-                (delay > usual, Event::Delayed),
+                (delay > usual + queued, Event::Delayed),
+                (queued.0 > 0, Event::Queued),
             ];
             for (_, event) in happened.into_iter().filter(|(did, _)| *did) {
                 self.credit(from, to, event);
@@ -239,6 +269,12 @@ impl Network {
                 NetworkFault::Cut => sky.is_cut = true,
                 NetworkFault::Clog { until } => sky.clogged_until = sky.clogged_until.max(until),
                 NetworkFault::Weather(weather) => sky.weather = sky.weather.and(weather),
+                NetworkFault::Throttle(throttle) => {
+                    sky.throttle = Some(sky.throttle.map_or(throttle, |other| Throttle {
+                        bytes_per_second: other.bytes_per_second.min(throttle.bytes_per_second),
+                        queue_bytes: other.queue_bytes.min(throttle.queue_bytes),
+                    }));
+                }
             }
         }
         sky
@@ -268,6 +304,7 @@ impl Network {
             extra: self.seed.stream("link extra", entity),
             ordered: SimTime::ZERO,
             latest: SimTime::ZERO,
+            busy_until: SimTime::ZERO,
         });
         if self.places.len() <= from.index() {
             self.places.resize(from.index() + 1, Vec::new());
@@ -282,6 +319,22 @@ impl Network {
 }
 
 impl Link {
+    /// How long a message waits and is being sent; nothing if it does not fit into the queue.
+    fn queue(&mut self, now: SimTime, throttle: Throttle, bytes: u64) -> Option<Span> {
+        let rate = u128::from(throttle.bytes_per_second.max(1));
+        let takes = |bytes: u64| {
+            let nanos = u128::from(bytes) * 1_000_000_000 / rate;
+            Span(u64::try_from(nanos).unwrap_or(u64::MAX))
+        };
+        let waits = self.busy_until.max(now).since(now);
+        if waits > takes(throttle.queue_bytes) {
+            return None;
+        }
+        let all = waits + takes(bytes);
+        self.busy_until = now + all;
+        Some(all)
+    }
+
     /// How long a message that is out of order is held back on top of its delay. Skipping the queue alone would change
     /// nothing on a link with one message under way.
     fn hold_back(&mut self, profile: &NetworkProfile, delay: Span) -> Span {
@@ -295,6 +348,7 @@ impl Sky {
         is_cut: false,
         clogged_until: SimTime::ZERO,
         weather: Weather { loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, delay: Span(0) },
+        throttle: None,
     };
 }
 
@@ -313,13 +367,15 @@ impl NetworkFault {
     /// Whether it may be the cause of the event.
     fn can(&self, event: Event) -> bool {
         match (self, event) {
-            (Self::Cut, Event::Cut) | (Self::Clog { .. }, Event::Clogged) => true,
+            (Self::Cut, Event::Cut)
+            | (Self::Clog { .. }, Event::Clogged)
+            | (Self::Throttle(_), Event::Queued) => true,
             (Self::Weather(weather), Event::Lost) => weather.loss_ppm > 0,
             (Self::Weather(weather), Event::Duplicated) => weather.duplicate_ppm > 0,
             (Self::Weather(weather), Event::Reordered) => weather.reorder_ppm > 0,
             (Self::Weather(weather), Event::Delayed) => weather.delay.0 > 0,
-            (Self::Cut | Self::Clog { .. }, _)
-            | (Self::Weather(_), Event::Cut | Event::Clogged) => false,
+            (Self::Cut | Self::Clog { .. } | Self::Throttle(_), _)
+            | (Self::Weather(_), Event::Cut | Event::Clogged | Event::Queued) => false,
         }
     }
 }

@@ -56,6 +56,20 @@ pub enum Fault {
         /// Whose links.
         victim: Victim,
     },
+    /// N6: the victim's links carry only so much, and what does not fit into their queues is lost.
+    Throttle {
+        /// Whose links.
+        victim: Victim,
+        /// How fast each link is. Above 0.
+        bytes_per_second: u64,
+        /// How much may wait on each link.
+        queue_bytes: u64,
+    },
+    /// N10: every connection of clients to the victim breaks, once.
+    ResetConnections {
+        /// Whose connections.
+        victim: Victim,
+    },
     /// D6: the victim's next write or sync fails. The replica stops; it is restarted at the end.
     FailDisk {
         /// Whose disk.
@@ -100,6 +114,28 @@ pub enum Fault {
         /// How much too fast, in parts per million; may be negative.
         ppm: i32,
     },
+    /// C3: the victim's wall clock alone runs at another rate, as when it is slewed; at the end it is set right.
+    SlewClock {
+        /// Whose clock.
+        victim: Victim,
+        /// How much too fast, in parts per million; may be negative.
+        ppm: i32,
+    },
+    /// C3: the victim's timers fire late, each by its own luck.
+    JitterClock {
+        /// Whose timers.
+        victim: Victim,
+        /// By how much at most.
+        by: Span,
+    },
+    /// C3: a leap second: all wall clocks are set back by one second, and at the end forward again.
+    LeapSecond,
+    /// C4: the victim's machine is suspended: nothing runs, nothing is received, the disk stands still. Its boot-time
+    /// clock goes on, its monotonic one does not.
+    Suspend {
+        /// Who.
+        victim: Victim,
+    },
     /// P1: the victim's process dies and is restarted at the end.
     Crash {
         /// Who.
@@ -122,6 +158,24 @@ pub enum Fault {
     },
     /// P4: all nodes lose power at once and are restarted at the end.
     PowerLoss,
+    /// P4: a zone fails: these nodes at once. They are restarted at the end.
+    ZoneLoss {
+        /// Who stands there.
+        nodes: Vec<NodeId>,
+        /// The power goes, and not only the processes.
+        #[serde(default, skip_serializing_if = "is_usual")]
+        power: bool,
+    },
+    /// P5: what is due within one grain of time is due at its end, in any order.
+    Shuffle {
+        /// The grain. Above 0.
+        grain: Span,
+    },
+    /// K1: a client dies with what it had seen, and another takes over its work at the end.
+    CrashClient {
+        /// Which one, counted from 0 and round.
+        client: u64,
+    },
     /// X1: a membership change, asked for until it is done or the fault ends.
     Member {
         /// The change.
@@ -192,11 +246,43 @@ pub enum CrashPoint {
 }
 
 impl Fault {
+    /// The words for all kinds, in the order of the catalogue.
+    pub const NAMES: [&str; 26] = [
+        "weather",
+        "partition",
+        "clog",
+        "throttle",
+        "reset_connections",
+        "fail_disk",
+        "full_disk",
+        "slow_disk",
+        "stall_disk",
+        "wipe_disk",
+        "jump_clock",
+        "drift_clock",
+        "slew_clock",
+        "jitter_clock",
+        "leap_second",
+        "suspend",
+        "crash",
+        "pause",
+        "crash_at",
+        "power_loss",
+        "zone_loss",
+        "shuffle",
+        "crash_client",
+        "member",
+        "replace_member",
+        "move_leader",
+    ];
+
     /// The single victim, if it has one.
     pub const fn victim(&self) -> Option<Victim> {
         match self {
             Self::Weather { victim, .. }
             | Self::Clog { victim }
+            | Self::Throttle { victim, .. }
+            | Self::ResetConnections { victim }
             | Self::FailDisk { victim, .. }
             | Self::FullDisk { victim }
             | Self::SlowDisk { victim, .. }
@@ -204,79 +290,87 @@ impl Fault {
             | Self::WipeDisk { victim }
             | Self::JumpClock { victim, .. }
             | Self::DriftClock { victim, .. }
+            | Self::SlewClock { victim, .. }
+            | Self::JitterClock { victim, .. }
+            | Self::Suspend { victim }
             | Self::Crash { victim, .. }
             | Self::Pause { victim }
             | Self::CrashAt { victim, .. }
             | Self::ReplaceMember { victim, .. }
             | Self::MoveLeader { victim } => Some(*victim),
-            Self::Partition { .. } | Self::PowerLoss | Self::Member { .. } => None,
+            Self::Partition { .. }
+            | Self::LeapSecond
+            | Self::PowerLoss
+            | Self::ZoneLoss { .. }
+            | Self::Shuffle { .. }
+            | Self::CrashClient { .. }
+            | Self::Member { .. } => None,
         }
     }
 
     /// The node whose machine starts with the fault.
     pub const fn newcomer(&self) -> Option<NodeId> {
-        match self {
-            Self::ReplaceMember { new, .. }
-            | Self::Member {
-                change:
-                    MemberChange::Add(new)
-                    | MemberChange::AddLearner(new)
-                    | MemberChange::Replace { new, .. },
-            } => Some(*new),
-            Self::Member { change: MemberChange::Promote(_) | MemberChange::Remove(_) }
-            | Self::Weather { .. }
-            | Self::Partition { .. }
-            | Self::Clog { .. }
-            | Self::FailDisk { .. }
-            | Self::FullDisk { .. }
-            | Self::SlowDisk { .. }
-            | Self::StallDisk { .. }
-            | Self::WipeDisk { .. }
-            | Self::JumpClock { .. }
-            | Self::DriftClock { .. }
-            | Self::Crash { .. }
-            | Self::Pause { .. }
-            | Self::CrashAt { .. }
-            | Self::PowerLoss
-            | Self::MoveLeader { .. } => None,
+        if let Self::ReplaceMember { new, .. }
+        | Self::Member {
+            change:
+                MemberChange::Add(new)
+                | MemberChange::AddLearner(new)
+                | MemberChange::Replace { new, .. },
+        } = self
+        {
+            Some(*new)
+        } else {
+            None
         }
     }
 
     /// The nodes that it names by id, but for a newcomer.
     pub fn nodes(&self) -> Vec<NodeId> {
-        if let Some(victim) = self.victim() {
+        if let Self::Partition { shape: Shape::Nodes(nodes), .. } | Self::ZoneLoss { nodes, .. } =
+            self
+        {
+            return nodes.clone();
+        }
+        if let Self::Partition { shape: Shape::Isolate(victim), .. } = self {
             return victim.node().into_iter().collect();
         }
-        match self {
-            Self::Partition { shape: Shape::Nodes(nodes), .. } => nodes.clone(),
-            Self::Partition { shape: Shape::Isolate(victim), .. } => {
-                victim.node().into_iter().collect()
-            }
-            Self::Partition { shape: Shape::Bridge(node), .. }
-            | Self::Member {
-                change:
-                    MemberChange::Promote(node)
-                    | MemberChange::Remove(node)
-                    | MemberChange::Replace { old: node, .. },
-            } => vec![*node],
-            Self::Partition { shape: Shape::LeaderAndMinority | Shape::Ring, .. }
-            | Self::Member { change: MemberChange::Add(_) | MemberChange::AddLearner(_) }
-            | Self::PowerLoss => Vec::new(),
-            Self::Weather { .. }
-            | Self::Clog { .. }
-            | Self::FailDisk { .. }
-            | Self::FullDisk { .. }
-            | Self::SlowDisk { .. }
-            | Self::StallDisk { .. }
-            | Self::WipeDisk { .. }
-            | Self::JumpClock { .. }
-            | Self::DriftClock { .. }
-            | Self::Crash { .. }
-            | Self::Pause { .. }
-            | Self::CrashAt { .. }
-            | Self::ReplaceMember { .. }
-            | Self::MoveLeader { .. } => unreachable!("they have a victim"),
+        if let Self::Partition { shape: Shape::Bridge(node), .. }
+        | Self::Member {
+            change:
+                MemberChange::Promote(node)
+                | MemberChange::Remove(node)
+                | MemberChange::Replace { old: node, .. },
+        } = self
+        {
+            return vec![*node];
         }
+        self.victim().and_then(Victim::node).into_iter().collect()
+    }
+
+    /// What is wrong with its numbers, if it cannot be played.
+    pub(crate) const fn unplayable(&self) -> Option<&'static str> {
+        if let Self::Throttle { bytes_per_second: 0, .. } = self {
+            Some("`bytes_per_second` is 0, expected more")
+        } else if let Self::Shuffle { grain: Span(0) } = self {
+            Some("`grain` is 0, expected more")
+        } else {
+            None
+        }
+    }
+
+    /// Whether it keeps somebody from working while it lasts, so that it must not fall together with a lost disk.
+    pub const fn takes_down(&self) -> bool {
+        matches!(
+            self,
+            Self::Crash { .. }
+                | Self::CrashAt { .. }
+                | Self::FailDisk { .. }
+                | Self::StallDisk { .. }
+                | Self::Pause { .. }
+                | Self::Suspend { .. }
+                | Self::PowerLoss
+                | Self::ZoneLoss { .. }
+        )
     }
 
     /// The word for this kind, as in plans and ledgers.
@@ -285,6 +379,8 @@ impl Fault {
             Self::Weather { .. } => "weather",
             Self::Partition { .. } => "partition",
             Self::Clog { .. } => "clog",
+            Self::Throttle { .. } => "throttle",
+            Self::ResetConnections { .. } => "reset_connections",
             Self::FailDisk { .. } => "fail_disk",
             Self::FullDisk { .. } => "full_disk",
             Self::SlowDisk { .. } => "slow_disk",
@@ -292,10 +388,17 @@ impl Fault {
             Self::WipeDisk { .. } => "wipe_disk",
             Self::JumpClock { .. } => "jump_clock",
             Self::DriftClock { .. } => "drift_clock",
+            Self::SlewClock { .. } => "slew_clock",
+            Self::JitterClock { .. } => "jitter_clock",
+            Self::LeapSecond => "leap_second",
+            Self::Suspend { .. } => "suspend",
             Self::Crash { .. } => "crash",
             Self::Pause { .. } => "pause",
             Self::CrashAt { .. } => "crash_at",
             Self::PowerLoss => "power_loss",
+            Self::ZoneLoss { .. } => "zone_loss",
+            Self::Shuffle { .. } => "shuffle",
+            Self::CrashClient { .. } => "crash_client",
             Self::Member { .. } => "member",
             Self::ReplaceMember { .. } => "replace_member",
             Self::MoveLeader { .. } => "move_leader",

@@ -152,6 +152,9 @@ impl Plan {
                     format!("ends at {}, after the run's {}", fault.end(), self.duration),
                 );
             }
+            if let Some(reason) = fault.fault.unplayable() {
+                return field(format!("fault[{i}]"), reason.to_owned());
+            }
             if let Some(node) = fault.fault.nodes().into_iter().find(|node| !self.has_node(*node)) {
                 return field(
                     format!("fault[{i}]"),

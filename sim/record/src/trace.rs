@@ -100,7 +100,7 @@ pub const INVARIANTS: &[&str] = &[
     "panic",
     "liveness",
 ];
-const DROPS: &[&str] = &["", "loss", "partition", "receiver-down"];
+const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk"];
 const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk"];
 

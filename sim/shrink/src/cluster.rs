@@ -110,6 +110,10 @@ fn moved_fault(fault: &Fault, moved: &impl Fn(NodeId) -> Option<NodeId>) -> Opti
         *victim_mut(&mut fault)? = Victim::Node(moved(node)?);
         return Some(fault);
     }
+    if let Fault::ZoneLoss { nodes, .. } = &mut fault {
+        *nodes = nodes.iter().copied().filter_map(moved).collect();
+        return (!nodes.is_empty()).then_some(fault);
+    }
     if let Fault::Partition { shape, .. } = &mut fault {
         match shape {
             Shape::Nodes(side) => {
@@ -138,6 +142,8 @@ pub(crate) fn victim_mut(fault: &mut Fault) -> Option<&mut Victim> {
     match fault {
         Fault::Weather { victim, .. }
         | Fault::Clog { victim }
+        | Fault::Throttle { victim, .. }
+        | Fault::ResetConnections { victim }
         | Fault::FailDisk { victim, .. }
         | Fault::FullDisk { victim }
         | Fault::SlowDisk { victim, .. }
@@ -145,12 +151,21 @@ pub(crate) fn victim_mut(fault: &mut Fault) -> Option<&mut Victim> {
         | Fault::WipeDisk { victim }
         | Fault::JumpClock { victim, .. }
         | Fault::DriftClock { victim, .. }
+        | Fault::SlewClock { victim, .. }
+        | Fault::JitterClock { victim, .. }
+        | Fault::Suspend { victim }
         | Fault::Crash { victim, .. }
         | Fault::Pause { victim }
         | Fault::CrashAt { victim, .. }
         | Fault::ReplaceMember { victim, .. }
         | Fault::MoveLeader { victim } => Some(victim),
-        Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => None,
+        Fault::Partition { .. }
+        | Fault::LeapSecond
+        | Fault::PowerLoss
+        | Fault::ZoneLoss { .. }
+        | Fault::Shuffle { .. }
+        | Fault::CrashClient { .. }
+        | Fault::Member { .. } => None,
     }
 }
 

@@ -24,7 +24,7 @@ pub fn is_fair(plan: &Plan) -> bool {
         !plan
             .faults
             .iter()
-            .any(|fault| takes_down(&fault.fault) && fault.at < wipe.end() && wipe.at < fault.end())
+            .any(|fault| fault.fault.takes_down() && fault.at < wipe.end() && wipe.at < fault.end())
     };
     survives && wipes.iter().all(is_replaced) && wipes.iter().all(is_alone) && is_timed(plan)
 }
@@ -47,18 +47,6 @@ const fn is_wipe(fault: &Fault) -> bool {
 
 const fn is_removal(fault: &Fault) -> bool {
     matches!(fault, Fault::Member { change: MemberChange::Remove(_) })
-}
-
-const fn takes_down(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Crash { .. }
-            | Fault::CrashAt { .. }
-            | Fault::FailDisk { .. }
-            | Fault::StallDisk { .. }
-            | Fault::Pause { .. }
-            | Fault::PowerLoss
-    )
 }
 
 fn is_timed(plan: &Plan) -> bool {

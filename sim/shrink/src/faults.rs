@@ -12,13 +12,25 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
         Fault::Crash { power: true, .. } => 20,
         Fault::CrashAt { point, .. } => 30 + point_rank(*point),
         Fault::MoveLeader { .. } | Fault::Clog { .. } => 30,
+        Fault::ResetConnections { .. } | Fault::CrashClient { .. } | Fault::LeapSecond => 28,
+        Fault::Suspend { .. } => 35,
+        Fault::Throttle { bytes_per_second, queue_bytes, .. } => {
+            30 + size_of_number(*bytes_per_second) + size_of_number(*queue_bytes)
+        }
+        Fault::JitterClock { by, .. } => 40 + size_of_number(by.0),
+        Fault::Shuffle { grain } => 60 + size_of_number(grain.0),
         Fault::StallDisk { .. } | Fault::FullDisk { .. } | Fault::Member { .. } => 40,
         Fault::FailDisk { sync, .. } => 40 + u64::from(*sync),
         Fault::SlowDisk { .. } => 45,
-        Fault::PowerLoss => 50,
-        Fault::ReplaceMember { .. } | Fault::WipeDisk { .. } => 60,
+        Fault::ZoneLoss { nodes, power } => {
+            46 + u64::from(*power) + u64::try_from(nodes.len()).unwrap_or(u64::MAX)
+        }
+        Fault::PowerLoss => 60,
+        Fault::ReplaceMember { .. } | Fault::WipeDisk { .. } => 61,
         Fault::JumpClock { by_ns, .. } => 40 + size_of_number(by_ns.unsigned_abs()),
-        Fault::DriftClock { ppm, .. } => 40 + size_of_number(u64::from(ppm.unsigned_abs())),
+        Fault::DriftClock { ppm, .. } | Fault::SlewClock { ppm, .. } => {
+            40 + size_of_number(u64::from(ppm.unsigned_abs()))
+        }
         Fault::Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay, .. } => {
             let parts = [*loss_ppm, *duplicate_ppm, *reorder_ppm].map(u64::from);
             let parts = parts.into_iter().chain([delay.0]);
@@ -103,6 +115,7 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
     match fault {
         Fault::Crash { victim, .. }
         | Fault::Pause { victim }
+        | Fault::Suspend { victim }
         | Fault::CrashAt { victim, .. }
         | Fault::FailDisk { victim, .. }
         | Fault::StallDisk { victim }
@@ -115,12 +128,33 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
             }
             all
         }
+        Fault::ZoneLoss { nodes, power } => {
+            let one = |node: &NodeId| {
+                [
+                    Fault::Crash { victim: Victim::Node(*node), power: *power },
+                    Fault::ZoneLoss {
+                        nodes: nodes.iter().copied().filter(|other| other != node).collect(),
+                        power: *power,
+                    },
+                ]
+            };
+            let mut all: Vec<Fault> = nodes.iter().flat_map(one).collect();
+            all.push(Fault::ZoneLoss { nodes: nodes.clone(), power: false });
+            all
+        }
         Fault::PowerLoss => {
             let nodes = (1..=plan.cluster.nodes).map(|node| Victim::Node(NodeId(node)));
             std::iter::once(Victim::Leader).chain(nodes).flat_map(crashes).collect()
         }
         Fault::Weather { .. }
         | Fault::Partition { .. }
+        | Fault::Throttle { .. }
+        | Fault::ResetConnections { .. }
+        | Fault::SlewClock { .. }
+        | Fault::JitterClock { .. }
+        | Fault::LeapSecond
+        | Fault::Shuffle { .. }
+        | Fault::CrashClient { .. }
         | Fault::SlowDisk { .. }
         | Fault::JumpClock { .. }
         | Fault::DriftClock { .. }
@@ -181,6 +215,18 @@ fn numbers(fault: &Fault) -> Vec<Fault> {
             }
         });
     }
+    all.extend(clock_numbers(fault));
+    all
+}
+
+/// Rounder numbers of clocks and of time.
+fn clock_numbers(fault: &Fault) -> Vec<Fault> {
+    let mut all = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Fault)| {
+        let mut less = fault.clone();
+        change(&mut less);
+        all.push(less);
+    };
     for size in [1_000_000_000, 100_000_000, 10_000_000, 1_000_000] {
         with(&|less| {
             if let Fault::JumpClock { by_ns, .. } = less
@@ -190,9 +236,18 @@ fn numbers(fault: &Fault) -> Vec<Fault> {
             }
         });
     }
+    if let Fault::Shuffle { .. } | Fault::JitterClock { .. } = fault {
+        for round in [Span::millis(1), Span::millis(10), Span::millis(100)] {
+            with(&|less| {
+                if let Fault::Shuffle { grain: span } | Fault::JitterClock { by: span, .. } = less {
+                    *span = round.min(*span);
+                }
+            });
+        }
+    }
     for size in [100_000, 10_000, 1_000, 100, 10] {
         with(&|less| {
-            if let Fault::DriftClock { ppm, .. } = less
+            if let Fault::DriftClock { ppm, .. } | Fault::SlewClock { ppm, .. } = less
                 && ppm.abs() > size
             {
                 *ppm = *ppm / size * size;

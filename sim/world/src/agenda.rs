@@ -57,10 +57,10 @@ pub(crate) enum Due {
     Look,
 }
 
-/// The heap. Entries of the same moment keep the order in which they were added.
+/// The heap. Entries of the same moment keep the order of their ranks, and below that in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    heap: BinaryHeap<Reverse<(SimTime, u64, u32)>>,
+    heap: BinaryHeap<Reverse<(SimTime, u32, u64, u32)>>,
     /// Payloads lie here, so that the heap moves small keys only.
     slots: Vec<Option<(Option<u64>, Due)>>,
     free: Vec<u32>,
@@ -69,7 +69,7 @@ pub(crate) struct Agenda {
 
 impl Agenda {
     /// Adds one entry, with the event that it comes of. What is due never is left out.
-    pub(crate) fn add(&mut self, at: SimTime, cause: Option<u64>, due: Due) {
+    pub(crate) fn add(&mut self, (at, rank): (SimTime, u32), cause: Option<u64>, due: Due) {
         if at == SimTime::NEVER {
             return;
         }
@@ -78,18 +78,18 @@ impl Agenda {
             u32::try_from(self.slots.len() - 1).expect("events in flight are bounded by memory")
         });
         self.slots[slot as usize] = Some((cause, due));
-        self.heap.push(Reverse((at, self.added, slot)));
+        self.heap.push(Reverse((at, rank, self.added, slot)));
         self.added += 1;
     }
 
     /// When the earliest entry is due.
     pub(crate) fn earliest(&self) -> Option<SimTime> {
-        self.heap.peek().map(|Reverse((at, _, _))| *at)
+        self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// Takes the earliest entry.
     pub(crate) fn pop(&mut self) -> Option<(SimTime, Option<u64>, Due)> {
-        let Reverse((at, _, slot)) = self.heap.pop()?;
+        let Reverse((at, _, _, slot)) = self.heap.pop()?;
         let (cause, due) = self.slots[slot as usize].take().expect("a key points to its payload");
         self.free.push(slot);
         Some((at, cause, due))

@@ -3,7 +3,7 @@
 //! Connections are streams: what is sent on them is never doubled. It may be lost, which whoever asked sees as a timeout;
 //! and when a process dies while its machine lives on, its connections are reset.
 
-use crate::{agenda::Due, world::World};
+use crate::{agenda::Due, limits, world::World};
 use whitewater_api::{Error, NodeId, Process, Request, RequestId, Response, Revision};
 use whitewater_physics::{Fate, Port};
 
@@ -73,7 +73,7 @@ impl World {
     /// Sends a request.
     pub(crate) fn ask(&mut self, id: RequestId, node: NodeId, request: Request) {
         let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
-        match self.network.send(self.now, from, to) {
+        match self.network.send(self.now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => {
                 self.later(at, Due::Request { node, id, request });
             }
@@ -89,7 +89,7 @@ impl World {
     /// Sends something back.
     pub(crate) fn answer(&mut self, node: NodeId, id: RequestId, answer: Answer) {
         let (from, to) = (Port::node(node), self.port(self.processes.asker(id.process)));
-        match self.network.send(self.now, from, to) {
+        match self.network.send(self.now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => self.later(at, Due::Answer { id, answer }),
             Fate::Cut => self.network.credit_cut(from, to),
             Fate::Lost => {}

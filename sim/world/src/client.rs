@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) holds: BTreeMap<Key, usize>,
     /// What it waits for.
     pub(crate) pending: Option<Pending>,
+    /// Nobody takes over the work of one that has died before this.
+    pub(crate) down_until: SimTime,
 }
 
 /// A request under way.
@@ -68,6 +70,7 @@ impl Client {
             sight: Sight::default(),
             holds: BTreeMap::new(),
             pending: None,
+            down_until: SimTime::ZERO,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     asking::{Answer, Asker},
     client::{Client, Pending, Then, completion},
     limits,
-    steps::{self, Belief},
+    steps::{self, Belief, Sight},
     world::{PhaseOfRun, World},
 };
 use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
@@ -38,6 +38,11 @@ impl World {
         }
         let now = self.now;
         let client = &mut self.clients[index];
+        if now < client.down_until {
+            let until = client.down_until;
+            self.later(until, Due::Client { client: index });
+            return;
+        }
         if client.attempts == 0 {
             client.began.push(now);
         }
@@ -141,6 +146,38 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A client dies. What it waits for it will never learn of, and what it has seen is forgotten. Whether it waited.
+    pub(crate) fn crash_client(&mut self, client: u64, until: SimTime) -> bool {
+        let count = u64::try_from(self.clients.len()).expect("a length fits 64 bits");
+        let Some(index) = client.checked_rem(count) else { return false };
+        let index = usize::try_from(index).expect("below a length");
+        let now = self.now;
+        let client = &mut self.clients[index];
+        client.down_until = client.down_until.max(until);
+        client.sight = Sight::default();
+        for place in std::mem::take(&mut client.holds).into_values() {
+            self.history.holds[place].to = now;
+        }
+        let pending = client.pending;
+        if let Some(pending) = pending {
+            self.on_client_answer(index, pending.wire, Some(Answer::Reset));
+        }
+        pending.is_some()
+    }
+
+    /// The connections of clients to a node break, those of watchers too. Whether there were any.
+    pub(crate) fn reset_connections(&mut self, node: NodeId) -> bool {
+        let mut was_any = self.reset_streams(node);
+        for index in 0..self.clients.len() {
+            let Some(pending) = self.clients[index].pending else { continue };
+            if self.clients[index].target == node {
+                self.on_client_answer(index, pending.wire, Some(Answer::Reset));
+                was_any = true;
+            }
+        }
+        was_any
     }
 
     /// The mutation `client-retries`: sends a write of unknown outcome again, inside the same invocation.

@@ -194,7 +194,7 @@ async fn next(shared: &Shared, node: NodeId) -> (Monotonic, Input) {
                 && let Some((cause, input)) = world.stage.at(node).inbox.pop_front()
             {
                 world.cause = cause;
-                return Poll::Ready((machine.clock.monotonic(world.now), input));
+                return Poll::Ready((machine.time(world.now, world.mutations), input));
             }
             world.hand_over();
         }
@@ -336,7 +336,8 @@ impl World {
         let before = self.cause;
         self.begin(RowKind::Send, from.0, &[message, to.0, kind as u64, term, index, more]);
         self.observer.on_send(&envelope);
-        match self.network.send(self.now, Port::node(from), Port::node(to)) {
+        let bytes = || u64::try_from(envelope.bytes()).expect("a length fits 64 bits");
+        match self.network.send(self.now, Port::node(from), Port::node(to), bytes) {
             Fate::Lost => self.row(RowKind::Drop, from.0, &[message, to.0, 1]),
             Fate::Cut => {
                 self.row(RowKind::Drop, from.0, &[message, to.0, 2]);
@@ -384,7 +385,7 @@ impl World {
         let machine = self.machines.get_mut(node);
         machine.next_wake = next_wake;
         for fault in &machine.jumps {
-            self.nemesis.witness_jump(*fault, machine.clock.wall(now));
+            self.nemesis.witness_jump(*fault, machine.clock.wall(now), now);
         }
         machine.is_proven |= status.phase == Phase::Active;
         let before = std::mem::replace(&mut machine.status, status);

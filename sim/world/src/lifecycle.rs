@@ -8,8 +8,8 @@ use crate::{
     world::{Act, World},
 };
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
-use whitewater_physics::Loss;
-use whitewater_record::RowKind;
+use whitewater_physics::{DiskFault, FaultId, Loss};
+use whitewater_record::{RowKind, SimTime};
 use whitewater_replica::{Boot, Config, Phase, Role, StopReason};
 
 /// What keeps a process from running.
@@ -33,8 +33,9 @@ impl World {
     /// Starts the process of a node, unless something holds it down.
     pub(crate) fn start(&mut self, node: NodeId) {
         let machine = self.machines.get_mut(node);
-        let may_start =
-            machine.holds.is_empty() && matches!(machine.life, Life::Absent | Life::Down { .. });
+        let may_start = machine.holds.is_empty()
+            && !machine.sleeps()
+            && matches!(machine.life, Life::Absent | Life::Down { .. });
         if may_start {
             machine.life = Life::Up;
             machine.disks = machine.disks.max(1);
@@ -62,7 +63,7 @@ impl World {
                 mutations: self.mutations,
             },
             incarnation: Incarnation(draws.bits() | 1),
-            now: machine.clock.monotonic(self.now),
+            now: machine.time(self.now, self.mutations),
             image: machine.disk.image(),
         }
     }
@@ -147,6 +148,36 @@ impl World {
         }
         self.hold(node, Hold::Stopped);
         self.later(self.now + limits::RESTART_AFTER, Due::Release { node, hold: Hold::Stopped });
+    }
+
+    /// The machine falls asleep: its process stands still, its disk too, and nothing reaches it.
+    pub(crate) fn suspend(&mut self, node: NodeId, fault: usize, until: SimTime) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        machine.clock.suspend(now);
+        machine.suspends.push(fault);
+        let id = FaultId(u32::try_from(fault).expect("faults of a plan are few"));
+        machine.disk.begin(id, DiskFault::Stall { until });
+        self.pause(node, fault);
+    }
+
+    /// The machine wakes up: seen to have slept if it missed a moment at which it wanted to be stepped.
+    pub(crate) fn wake_up(&mut self, node: NodeId, fault: usize) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        if !machine.suspends.contains(&fault) {
+            return;
+        }
+        machine.suspends.retain(|other| *other != fault);
+        if machine.life == Life::Up && machine.clock.monotonic(now) >= machine.next_wake {
+            self.nemesis.witness(fault);
+        }
+        let machine = self.machines.get_mut(node);
+        if !machine.sleeps() {
+            machine.clock.wake_up(now);
+        }
+        self.resume(node, fault);
+        self.rearm(node);
     }
 
     /// The process stands still.

@@ -61,3 +61,9 @@ pub(crate) const GHOST_SLACK: u64 = 1024;
 
 /// Bytes of a value beyond which the next element that is appended begins anew.
 pub(crate) const APPENDED_BYTES_MAX: usize = 512;
+
+/// About how much a request, an answer or a packet of a stream takes on a link.
+pub(crate) const PACKET_BYTES: u64 = 128;
+
+/// A leap second.
+pub(crate) const LEAP_NS: i64 = 1_000_000_000;

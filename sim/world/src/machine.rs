@@ -3,8 +3,9 @@
 use crate::lifecycle::Hold;
 use std::collections::VecDeque;
 use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term};
+use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
-use whitewater_record::{ClockProfile, CrashPoint, Plan, SimTime};
+use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, SimTime, Span, Stream};
 use whitewater_replica::{Input, Phase, Role, Status};
 
 /// One machine.
@@ -42,6 +43,11 @@ pub(crate) struct Machine {
     /// Drifts and jumps that hold, by fault.
     pub(crate) drifts: Vec<usize>,
     pub(crate) jumps: Vec<usize>,
+    /// Faults that make timers late, each with by how much at most, and their luck.
+    pub(crate) jitters: Vec<usize>,
+    pub(crate) jitter: Stream,
+    /// Faults that suspend the machine.
+    pub(crate) suspends: Vec<usize>,
 }
 
 /// What a machine is doing.
@@ -69,7 +75,8 @@ impl Machines {
         let machine = |id: u64| {
             let place = usize::try_from(id - 1).expect("ids are below 64");
             let clock = plan.cluster.clocks.get(place).copied().unwrap_or(ClockProfile::default());
-            Machine::new(NodeId(id), Disk::new(plan.disk, plan.seed, NodeId(id)), Clock::new(clock))
+            let disk = Disk::new(plan.disk, plan.seed, NodeId(id));
+            Machine::new(NodeId(id), disk, Clock::new(clock), plan.seed.stream("timer jitter", id))
         };
         Self { all: (1..=highest).map(machine).collect() }
     }
@@ -115,7 +122,7 @@ fn place(node: NodeId) -> usize {
 }
 
 impl Machine {
-    fn new(node: NodeId, disk: Disk, clock: Clock) -> Self {
+    fn new(node: NodeId, disk: Disk, clock: Clock, jitter: Stream) -> Self {
         Self {
             node,
             disk,
@@ -136,7 +143,42 @@ impl Machine {
             is_doomed: false,
             drifts: Vec::new(),
             jumps: Vec::new(),
+            jitters: Vec::new(),
+            jitter,
+            suspends: Vec::new(),
         }
+    }
+
+    /// Whether the machine is suspended.
+    pub(crate) const fn sleeps(&self) -> bool {
+        !self.suspends.is_empty()
+    }
+
+    /// The time as the replica is told it. It must go on while the machine sleeps, or a lease outlives its quorum.
+    pub(crate) fn time(&self, now: SimTime, mutations: Mutations) -> Monotonic {
+        if mutations.has(Mutation::ClockSleeps) {
+            self.clock.awake(now)
+        } else {
+            self.clock.monotonic(now)
+        }
+    }
+
+    /// When [`Self::time`] will show `local`, from `now` on.
+    pub(crate) fn when(&self, local: Monotonic, now: SimTime, mutations: Mutations) -> SimTime {
+        if mutations.has(Mutation::ClockSleeps) {
+            self.clock.when_awake(local, now)
+        } else {
+            self.clock.when(local, now)
+        }
+    }
+
+    /// By how much the next timer is late.
+    pub(crate) fn lateness(&mut self, plan: &Plan) -> Span {
+        let most = |fault: &usize| {
+            if let Fault::JitterClock { by, .. } = plan.faults[*fault].fault { by.0 } else { 0 }
+        };
+        let most = self.jitters.iter().map(most).max();
+        most.map_or(Span(0), |most| Span(self.jitter.between(0, most)))
     }
 
     /// Forgets all that belonged to the process that has died.

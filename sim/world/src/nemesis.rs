@@ -5,14 +5,18 @@
 
 use crate::{
     agenda::Due,
+    effects,
     lifecycle::Hold,
+    limits,
     machine::Life,
     world::{PhaseOfRun, World},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use whitewater_api::{MemberChange, NodeId};
-use whitewater_physics::{DiskFault, FaultId, LinkSet, Network, NetworkFault, Port, Weather};
-use whitewater_record::{Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind};
+use whitewater_physics::{FaultId, LinkSet, Network, NetworkFault, Port};
+use whitewater_record::{
+    Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, SimTime,
+};
 use whitewater_replica::Event;
 
 /// What became of each fault of the plan.
@@ -55,9 +59,10 @@ impl Nemesis {
     }
 
     /// A process ran under a wall clock that had jumped.
-    pub(crate) fn witness_jump(&mut self, fault: usize, wall: i64) {
+    pub(crate) fn witness_jump(&mut self, fault: usize, wall: i64, now: SimTime) {
         let account = &mut self.faults[fault];
-        account.is_witnessed |= account.wall.is_some_and(|unjumped| unjumped != wall);
+        let ahead = ahead(wall, now);
+        account.is_witnessed |= account.wall.is_none_or(|unjumped| unjumped != ahead);
     }
 
     /// A machine lost power.
@@ -154,42 +159,30 @@ impl World {
     /// A fault with one victim. Whether it was carried out.
     fn strike(&mut self, fault: usize, planned: &PlannedFault, node: NodeId) -> bool {
         let (id, until) = (id(fault), planned.end());
-        let links = LinkSet::of(Port::node(node));
-        let now = self.now;
+        if let Some(effect) = effects::on_links(&planned.fault, until) {
+            self.network.begin(id, LinkSet::of(Port::node(node)), effect);
+            return true;
+        }
         let machine = self.machines.get_mut(node);
+        if let Some(effect) = effects::on_disk(&planned.fault, until) {
+            machine.disk.begin(id, effect);
+            return true;
+        }
+        if effects::is_on_clock(&planned.fault) {
+            self.strike_clock(fault, planned, node);
+            return true;
+        }
         match planned.fault {
-            Fault::Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay, .. } => {
-                let weather = Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay };
-                self.network.begin(id, links, NetworkFault::Weather(weather));
-            }
-            Fault::Clog { .. } => self.network.begin(id, links, NetworkFault::Clog { until }),
-            Fault::FailDisk { sync: false, .. } => machine.disk.begin(id, DiskFault::FailWrite),
-            Fault::FailDisk { sync: true, .. } => machine.disk.begin(id, DiskFault::FailSync),
-            Fault::FullDisk { .. } => machine.disk.begin(id, DiskFault::Full),
-            Fault::SlowDisk { delay, .. } => machine.disk.begin(id, DiskFault::Slow(delay)),
-            Fault::StallDisk { .. } => machine.disk.begin(id, DiskFault::Stall { until }),
             Fault::WipeDisk { .. } => return self.wipe(fault, node),
-            Fault::JumpClock { by_ns, .. } => {
-                let ahead = machine.clock.wall(now);
-                self.nemesis.faults[fault].wall = Some(ahead);
-                machine.clock.jump(by_ns);
-                machine.jumps.push(fault);
-                self.note_step(node, by_ns);
-            }
-            Fault::DriftClock { ppm, .. } => {
-                machine.clock.add_drift(now, ppm);
-                machine.drifts.push(fault);
-                self.note_drift(node);
-                self.rearm(node);
-            }
-            Fault::Crash { power, .. } => {
-                self.hold(node, Hold::Fault(fault));
-                if self.crash(node, power) {
+            Fault::Suspend { .. } if machine.life == Life::Up => self.suspend(node, fault, until),
+            Fault::Pause { .. } if machine.life == Life::Up => self.pause(node, fault),
+            Fault::Suspend { .. } | Fault::Pause { .. } => return false,
+            Fault::ResetConnections { .. } => {
+                if self.reset_connections(node) {
                     self.nemesis.witness(fault);
                 }
             }
-            Fault::Pause { .. } if machine.life == Life::Up => self.pause(node, fault),
-            Fault::Pause { .. } => return false,
+            Fault::Crash { power, .. } => self.crash_all(fault, vec![node], power),
             Fault::CrashAt { point, .. } => machine.armed = Some((point, fault)),
             Fault::ReplaceMember { new, .. } => {
                 self.nemesis.faults[fault].change = Some(MemberChange::Replace { old: node, new });
@@ -197,11 +190,52 @@ impl World {
             }
             Fault::MoveLeader { .. } if self.leads(node) => return false,
             Fault::MoveLeader { .. } => self.start_admin(fault),
-            Fault::Partition { .. } | Fault::PowerLoss | Fault::Member { .. } => {
-                unreachable!("they have no single victim")
-            }
+            Fault::Weather { .. }
+            | Fault::Clog { .. }
+            | Fault::Throttle { .. }
+            | Fault::FailDisk { .. }
+            | Fault::FullDisk { .. }
+            | Fault::SlowDisk { .. }
+            | Fault::StallDisk { .. }
+            | Fault::JumpClock { .. }
+            | Fault::DriftClock { .. }
+            | Fault::SlewClock { .. }
+            | Fault::JitterClock { .. } => unreachable!("links, disks and clocks are done"),
+            Fault::Partition { .. }
+            | Fault::LeapSecond
+            | Fault::PowerLoss
+            | Fault::ZoneLoss { .. }
+            | Fault::Shuffle { .. }
+            | Fault::CrashClient { .. }
+            | Fault::Member { .. } => unreachable!("they have no single victim"),
         }
         true
+    }
+
+    /// A fault of a clock.
+    fn strike_clock(&mut self, fault: usize, planned: &PlannedFault, node: NodeId) {
+        let now = self.now;
+        let machine = self.machines.get_mut(node);
+        let shown = ahead(machine.clock.wall(now), now);
+        if let Fault::JumpClock { by_ns, .. } = planned.fault {
+            machine.clock.jump(by_ns);
+            machine.jumps.push(fault);
+            self.nemesis.faults[fault].wall = Some(shown);
+            self.note_step(node, by_ns);
+        } else if let Fault::SlewClock { ppm, .. } = planned.fault {
+            machine.clock.slew(now, ppm);
+            machine.jumps.push(fault);
+            self.nemesis.faults[fault].wall = Some(shown);
+        } else {
+            if let Fault::DriftClock { ppm, .. } = planned.fault {
+                machine.clock.add_drift(now, ppm);
+                machine.drifts.push(fault);
+                self.note_drift(node);
+            } else {
+                machine.jitters.push(fault);
+            }
+            self.rearm(node);
+        }
     }
 
     /// A fault without a single victim. Whether it was carried out.
@@ -217,14 +251,44 @@ impl World {
             self.start_admin(fault);
             return true;
         }
-        assert_eq!(planned.fault, Fault::PowerLoss, "all others have a victim");
-        for node in self.machines.started() {
+        if let Fault::CrashClient { client } = planned.fault {
+            if self.crash_client(client, planned.end()) {
+                self.nemesis.witness(fault);
+            }
+            return !self.clients.is_empty();
+        }
+        let started = self.machines.started();
+        if let Fault::ZoneLoss { nodes, power } = &planned.fault {
+            let zone = started.into_iter().filter(|node| nodes.contains(node));
+            self.crash_all(fault, zone.collect(), *power);
+        } else if let Fault::Shuffle { grain } = planned.fault {
+            self.shuffling.begin(fault, grain);
+        } else if planned.fault == Fault::LeapSecond {
+            self.leap(fault);
+        } else {
+            assert_eq!(planned.fault, Fault::PowerLoss, "all others have a victim");
+            self.crash_all(fault, started, true);
+        }
+        true
+    }
+
+    fn crash_all(&mut self, fault: usize, nodes: Vec<NodeId>, power: bool) {
+        for node in nodes {
             self.hold(node, Hold::Fault(fault));
-            if self.crash(node, true) {
+            if self.crash(node, power) {
                 self.nemesis.witness(fault);
             }
         }
-        true
+    }
+
+    /// All wall clocks show the same second again.
+    fn leap(&mut self, fault: usize) {
+        for node in self.machines.started() {
+            let machine = self.machines.get_mut(node);
+            machine.clock.jump(-limits::LEAP_NS);
+            machine.jumps.push(fault);
+            self.note_step(node, -limits::LEAP_NS);
+        }
     }
 
     fn cut(&mut self, fault: usize) -> bool {
@@ -308,7 +372,14 @@ impl World {
         if let Some(node) = victim {
             self.relieve(fault, &plan.faults[fault].fault, node);
         }
+        self.shuffling.end(fault);
         for node in self.machines.started() {
+            let machine = self.machines.get_mut(node);
+            if plan.faults[fault].fault == Fault::LeapSecond && machine.jumps.contains(&fault) {
+                machine.jumps.retain(|other| *other != fault);
+                machine.clock.jump(limits::LEAP_NS);
+                self.note_step(node, limits::LEAP_NS);
+            }
             self.release(node, Hold::Fault(fault));
         }
     }
@@ -316,19 +387,11 @@ impl World {
     fn relieve(&mut self, fault: usize, what: &Fault, node: NodeId) {
         let now = self.now;
         let machine = self.machines.get_mut(node);
-        let on_disk = matches!(
-            what,
-            Fault::FailDisk { .. }
-                | Fault::FullDisk { .. }
-                | Fault::SlowDisk { .. }
-                | Fault::StallDisk { .. }
-        );
-        if on_disk {
-            machine.disk.end(id(fault));
-        }
+        machine.disk.end(id(fault));
         let was_jumped = machine.jumps.contains(&fault);
         machine.jumps.retain(|other| *other != fault);
         machine.drifts.retain(|other| *other != fault);
+        machine.jitters.retain(|other| *other != fault);
         if machine.armed.is_some_and(|(_, armed)| armed == fault) {
             machine.armed = None;
         }
@@ -338,6 +401,12 @@ impl World {
             machine.clock.jump(by_ns.saturating_neg());
             self.note_step(node, by_ns.saturating_neg());
         }
+        if let Fault::SlewClock { ppm, .. } = what
+            && was_jumped
+        {
+            let clock = &mut self.machines.get_mut(node).clock;
+            clock.end_slew(now, *ppm, self.plan.faults[fault].at);
+        }
         if let Fault::DriftClock { ppm, .. } = what {
             self.machines.get_mut(node).clock.add_drift(now, ppm.saturating_neg());
             self.note_drift(node);
@@ -345,6 +414,9 @@ impl World {
         }
         if matches!(what, Fault::Pause { .. }) {
             self.resume(node, fault);
+        }
+        if matches!(what, Fault::Suspend { .. }) {
+            self.wake_up(node, fault);
         }
     }
 
@@ -364,7 +436,7 @@ impl World {
     }
 
     /// The rate of a clock has changed, and with it the true time at which its timer fires.
-    fn rearm(&mut self, node: NodeId) {
+    pub(crate) fn rearm(&mut self, node: NodeId) {
         let machine = self.machines.get_mut(node);
         machine.timer = None;
         if machine.life == Life::Up {
@@ -407,6 +479,11 @@ impl World {
         }
         counts
     }
+}
+
+/// How far a wall clock is ahead of true time.
+fn ahead(wall: i64, now: SimTime) -> i64 {
+    wall.saturating_sub(i64::try_from(now.0).unwrap_or(i64::MAX))
 }
 
 /// The same network on a fine day.

@@ -109,6 +109,9 @@ impl World {
         let Some(connection) = self.streams.connections.get(&stream) else { return };
         let node = connection.node;
         let machine = self.machines.get(node);
+        if machine.sleeps() {
+            return;
+        }
         match machine.life {
             Life::Up => {}
             Life::Down { powered: true } | Life::Retired => {
@@ -191,6 +194,18 @@ impl World {
         }
     }
 
+    /// All streams of a node break: both ends are told.
+    pub(crate) fn reset_streams(&mut self, node: NodeId) -> bool {
+        let served = |c: &Connection| c.node == node && c.served_by.is_some();
+        let broken: Vec<StreamId> =
+            self.streams.connections.iter().filter(|(_, c)| served(c)).map(|(id, _)| *id).collect();
+        for stream in &broken {
+            self.send_down(*stream, Down::Reset);
+            self.stop_serving(*stream);
+        }
+        !broken.is_empty()
+    }
+
     fn send_down(&mut self, stream: StreamId, packet: Down) {
         let Some(connection) = self.streams.connections.get(&stream) else { return };
         let to = self.port(Asker::Watcher(connection.watcher));
@@ -222,7 +237,7 @@ impl World {
             return None;
         }
         let now = self.now;
-        let at = match self.network.send(now, from, to) {
+        let at = match self.network.send(now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => at,
             Fate::Lost => now + limits::RETRANSMISSION,
             Fate::Cut => {

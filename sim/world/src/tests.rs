@@ -372,3 +372,79 @@ fn watchers_survive_faults_and_play_again() {
         assert!(all.is_sorted() && all.len() > 50, "{process}: {} events", all.len());
     }
 }
+
+#[test]
+fn sim_a_suspended_leader_is_replaced_and_comes_back() {
+    let mut plan = plan(31, 12, 300);
+    plan.cluster.tuning.lease_reads = true;
+    plan.faults.push(fault(3_000, 3_000, Fault::Suspend { victim: Victim::Leader }));
+    // The one that sleeps loses power, too: it starts when it is awake.
+    plan.faults.push(fault(7_000, 2_000, Fault::Suspend { victim: Victim::Node(NodeId(1)) }));
+    let crash = Fault::Crash { victim: Victim::Node(NodeId(1)), power: true };
+    plan.faults.push(fault(8_000, 200, crash));
+    let run = run(&plan);
+    assert!(witnessed(&run, "suspend") >= 1, "{:#?}", run.outcome.faults);
+    assert!(run.outcome.sometimes["leader changed"] > 0);
+}
+
+#[test]
+fn sim_a_zone_comes_back_with_all_that_was_acknowledged() {
+    let mut plan = plan(32, 12, 300);
+    for (at, power) in [(3_000, true), (6_000, false)] {
+        let nodes = vec![NodeId(1), NodeId(2)];
+        plan.faults.push(fault(at, 500, Fault::ZoneLoss { nodes, power }));
+    }
+    assert_eq!(witnessed(&run(&plan), "zone_loss"), 2);
+}
+
+#[test]
+fn sim_what_is_due_at_once_comes_in_any_order_and_still_the_same_each_time() {
+    let mut plan = plan(33, 10, 300);
+    plan.faults.push(fault(1_000, 8_000, Fault::Shuffle { grain: Span::millis(5) }));
+    let shuffled = run(&plan);
+    assert_eq!(witnessed(&shuffled, "shuffle"), 1);
+    assert_eq!(shuffled.outcome, run(&plan).outcome);
+    plan.seed = Seed(34);
+    assert_ne!(shuffled.outcome.trace_hash, run(&plan).outcome.trace_hash);
+}
+
+#[test]
+fn sim_wall_clocks_and_late_timers_change_no_promise() {
+    let mut plan = plan(35, 12, 300);
+    let victim = Victim::Leader;
+    plan.faults.push(fault(2_000, 3_000, Fault::SlewClock { victim, ppm: -400_000 }));
+    plan.faults.push(fault(4_000, 3_000, Fault::LeapSecond));
+    let late = Fault::JitterClock { victim: Victim::Node(NodeId(2)), by: Span::millis(300) };
+    plan.faults.push(fault(5_000, 5_000, late));
+    let run = run(&plan);
+    for kind in ["slew_clock", "leap_second", "jitter_clock"] {
+        assert_eq!(witnessed(&run, kind), 1, "{kind}");
+    }
+}
+
+#[test]
+fn sim_a_narrow_link_delays_and_drops() {
+    let mut plan = plan(36, 12, 300);
+    let victim = Victim::Leader;
+    let narrow = Fault::Throttle { victim, bytes_per_second: 2_000, queue_bytes: 1_000 };
+    plan.faults.push(fault(2_000, 4_000, narrow));
+    assert_eq!(witnessed(&run(&plan), "throttle"), 1);
+}
+
+#[test]
+fn sim_a_client_that_dies_or_loses_its_connection_leaves_an_unknown_outcome() {
+    let calm = run(&plan(37, 10, 600)).outcome.operations;
+    let mut plan = plan(37, 10, 600);
+    for n in 0..40 {
+        let what = if n % 2 == 0 {
+            Fault::CrashClient { client: n }
+        } else {
+            Fault::ResetConnections { victim: Victim::Leader }
+        };
+        plan.faults.push(fault(1_000 + n * 200, 50, what));
+    }
+    let run = run(&plan);
+    let lost = witnessed(&run, "crash_client") + witnessed(&run, "reset_connections");
+    assert!(lost > 0, "{:#?}", run.outcome.faults);
+    assert!(run.outcome.operations[2] >= calm[2] + lost, "{:?}", run.outcome.operations);
+}

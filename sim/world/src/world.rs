@@ -11,6 +11,7 @@ use crate::{
     machine::{Life, Machines},
     nemesis::Nemesis,
     observer::Observer,
+    shuffle::Shuffling,
     streams::Streams,
     watchers::Watcher,
 };
@@ -84,6 +85,7 @@ pub(crate) struct World {
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) streams: Streams,
     pub(crate) nemesis: Nemesis,
+    pub(crate) shuffling: Shuffling,
     pub(crate) admins: Admins,
     pub(crate) recovery: Recovery,
     pub(crate) observer: Observer,
@@ -120,6 +122,7 @@ impl World {
             watchers: Vec::new(),
             streams: Streams::default(),
             nemesis: Nemesis::new(plan),
+            shuffling: Shuffling::new(plan.seed),
             admins: Admins::default(),
             recovery: Recovery::default(),
             observer: Observer::new(plan.cluster.nodes, highest),
@@ -147,7 +150,8 @@ impl World {
 
     /// Puts something on the agenda; what is under way is its cause.
     pub(crate) fn later(&mut self, at: SimTime, due: Due) {
-        self.agenda.add(at, self.cause, due);
+        let place = self.shuffle(at, &due);
+        self.agenda.add(place, self.cause, due);
     }
 
     /// Goes on until a task has something to do.
@@ -229,8 +233,10 @@ impl World {
 
     fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
         let (from, to) = (envelope.from, envelope.to);
-        if !self.machines.is_alive(to) {
-            self.row(RowKind::Drop, from.0, &[message, to.0, 3]);
+        let machine = self.machines.get(to);
+        if machine.life != Life::Up || machine.sleeps() {
+            let reason = if machine.sleeps() { 4 } else { 3 };
+            self.row(RowKind::Drop, from.0, &[message, to.0, reason]);
             return;
         }
         self.begin(RowKind::Deliver, to.0, &[message, from.0, copy]);
@@ -238,7 +244,11 @@ impl World {
     }
 
     fn on_request(&mut self, node: NodeId, id: RequestId, request: Request) {
-        match self.machines.get(node).life {
+        let machine = self.machines.get(node);
+        if machine.sleeps() {
+            return;
+        }
+        match machine.life {
             Life::Up => {
                 self.machines.get_mut(node).serving.push(id);
                 self.begin(RowKind::Receive, node.0, &[id.process.0.into(), id.sequence.into()]);
@@ -290,11 +300,11 @@ impl World {
             return;
         }
         machine.timer = None;
-        if machine.clock.monotonic(now) < machine.next_wake {
+        if machine.time(now, self.mutations) < machine.next_wake {
             self.arm(node);
             return;
         }
-        for fault in &machine.drifts {
+        for fault in machine.drifts.iter().chain(&machine.jitters) {
             self.nemesis.witness(*fault);
         }
         self.cause = None;
@@ -305,13 +315,14 @@ impl World {
     pub(crate) fn arm(&mut self, node: NodeId) {
         let now = self.now;
         let machine = self.machines.get_mut(node);
-        let at = machine.clock.when(machine.next_wake, now);
+        let at = machine.when(machine.next_wake, now, self.mutations);
         if machine.timer.is_some_and(|armed| armed <= at) {
             return;
         }
         machine.timer = Some(at);
+        let late = machine.lateness(&self.plan);
         machine.timer_generation += 1;
         let (epoch, generation) = (machine.epoch, machine.timer_generation);
-        self.later(at, Due::Wake { node, epoch, generation });
+        self.later(at + late, Due::Wake { node, epoch, generation });
     }
 }

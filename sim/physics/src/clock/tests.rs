@@ -70,8 +70,58 @@ fn drifting() -> impl Strategy<Value = (Clock, SimTime)> {
     })
 }
 
+#[test]
+fn the_awake_clock_stands_still_while_the_machine_sleeps_and_the_others_do_not() {
+    let mut clock = clock(0);
+    clock.suspend(SimTime(100));
+    clock.suspend(SimTime(200));
+    assert_eq!((clock.monotonic(SimTime(300)), clock.wall(SimTime(300))), (Monotonic(300), 300));
+    assert_eq!(clock.awake(SimTime(300)), Monotonic(100));
+    clock.wake_up(SimTime(400));
+    clock.wake_up(SimTime(450));
+    assert_eq!(clock.awake(SimTime(500)), Monotonic(200));
+    assert_eq!(clock.when_awake(Monotonic(250), SimTime(500)), SimTime(550));
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn slews_are_taken_back_exactly_in_any_order(
+        (mut clock, now) in drifting(), first in any::<i32>(), second in any::<i32>(),
+        lasts in prop::array::uniform3(0..SECOND),
+    ) {
+        let mut straight = clock.clone();
+        let at = |n: usize| SimTime(now.0 + lasts[..n].iter().sum::<u64>());
+        clock.slew(at(0), first);
+        clock.slew(at(1), second);
+        prop_assert_eq!(clock.monotonic(at(2)), straight.monotonic(at(2)));
+        clock.end_slew(at(2), first, at(0));
+        clock.end_slew(at(3), second, at(1));
+        prop_assert_eq!(clock.wall(at(3)), straight.wall(at(3)));
+        straight.slew(at(3), 0);
+        prop_assert_eq!(clock.wall(SimTime(at(3).0 + SECOND)), straight.wall(SimTime(at(3).0 + SECOND)));
+    }
+
+    #[test]
+    fn the_awake_clock_never_goes_back_and_never_leads(
+        (mut clock, now) in drifting(), naps in prop::collection::vec((0..SECOND, 0..SECOND), 1..5),
+    ) {
+        let (mut now, mut shown, mut slept) = (now, clock.awake(now), 0);
+        for (up, down) in naps {
+            now = SimTime(now.0 + up);
+            prop_assert!(clock.awake(now) >= shown);
+            clock.suspend(now);
+            shown = clock.awake(now);
+            let before = clock.monotonic(now);
+            now = SimTime(now.0 + down);
+            prop_assert_eq!(clock.awake(now), shown);
+            slept += clock.monotonic(now).since(before);
+            clock.wake_up(now);
+            prop_assert_eq!(clock.awake(now), shown);
+            prop_assert_eq!(clock.monotonic(now).since(clock.awake(now)), slept);
+        }
+    }
 
     #[test]
     fn monotonic_time_never_goes_back_when_the_drift_changes(

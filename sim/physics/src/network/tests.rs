@@ -37,7 +37,7 @@ fn arrival(fate: Fate) -> Option<SimTime> {
 
 /// The fates of so many messages from n1 to n2, one each so often.
 fn fates(network: &mut Network, count: u64, every: Span) -> Vec<Fate> {
-    (0..count).map(|i| network.send(SimTime(i * every.0), port(1), port(2))).collect()
+    (0..count).map(|i| network.send(SimTime(i * every.0), port(1), port(2), || 100)).collect()
 }
 
 const BAD: Weather = Weather {
@@ -90,19 +90,43 @@ fn each_direction_of_each_pair_has_luck_of_its_own() {
     let ports = [port(1), port(2), port(3), Port::client(0)];
     let pairs = ports.iter().flat_map(|from| ports.map(|to| (*from, to)));
     let mut arrivals: Vec<_> =
-        pairs.map(|(from, to)| arrival(network.send(SimTime::ZERO, from, to))).collect();
+        pairs.map(|(from, to)| arrival(network.send(SimTime::ZERO, from, to, || 100))).collect();
     arrivals.sort_unstable();
     arrivals.dedup();
     assert_eq!(arrivals.len(), 16);
 }
 
+fn throttle(bytes_per_second: u64, queue_bytes: u64) -> NetworkFault {
+    NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes })
+}
+
+#[test]
+fn a_throttled_link_sends_one_after_the_other_and_drops_what_does_not_fit() {
+    let mut network = Network::new(NetworkProfile::calm(), Seed(1));
+    network.begin(FaultId(3), LinkSet::of(port(1)), throttle(1_000, 250));
+    let fates: Vec<_> =
+        (0..6).map(|_| network.send(SimTime::ZERO, port(1), port(2), || 100)).collect();
+    let sent: Vec<_> = fates.iter().copied().filter_map(arrival).collect();
+    let at = |n: u64| SimTime::ZERO + Span::micros(250) + Span::millis(100 * n);
+    assert_eq!(sent, [at(1), at(2), at(3)], "one is being sent, and two wait");
+    assert_eq!(network.counts().overflowed, 3);
+    assert_eq!(network.witnessed(FaultId(3)), 6);
+    assert_eq!(arrival(network.send(SimTime::ZERO, port(2), port(3), || 1 << 30)), Some(at(0)));
+    network.end(FaultId(3));
+    let late = SimTime(1_000_000_000);
+    assert_eq!(
+        arrival(network.send(late, port(1), port(2), || 100)),
+        Some(late + Span::micros(250))
+    );
+}
+
 #[test]
 fn a_message_sent_before_a_cut_still_arrives() {
     let mut network = Network::new(calm(), Seed(1));
-    let before = network.send(SimTime::ZERO, port(1), port(2));
+    let before = network.send(SimTime::ZERO, port(1), port(2), || 100);
     network.begin(FaultId(0), LinkSet::of(port(1)), NetworkFault::Cut);
     assert!(arrival(before).unwrap() > SimTime(1));
-    assert_eq!(network.send(SimTime(1), port(1), port(2)), Fate::Cut);
+    assert_eq!(network.send(SimTime(1), port(1), port(2), || 100), Fate::Cut);
 }
 
 #[test]
@@ -145,10 +169,10 @@ fn weather_of_two_faults_adds_up_and_each_is_witnessed_by_what_it_can_do() {
     assert!(fates(&mut network, 100, Span(1)).iter().all(|fate| *fate == Fate::Lost));
     assert_eq!((network.witnessed(FaultId(0)), network.witnessed(FaultId(1))), (100, 100));
     assert_eq!(network.witnessed(FaultId(2)), 0);
-    assert!(matches!(network.send(SimTime(1), port(3), port(4)), Fate::Once(_)));
+    assert!(matches!(network.send(SimTime(1), port(3), port(4), || 100), Fate::Once(_)));
     network.end(FaultId(0));
     network.end(FaultId(1));
-    assert!(matches!(network.send(SimTime(1), port(1), port(2)), Fate::Once(_)));
+    assert!(matches!(network.send(SimTime(1), port(1), port(2), || 100), Fate::Once(_)));
     assert_eq!(network.witnessed(FaultId(2)), 1);
 }
 
@@ -162,12 +186,31 @@ fn a_clog_releases_what_was_sent_in_it_at_its_end_in_order() {
     assert_eq!((network.counts().clogged, network.witnessed(FaultId(0))), (50, 50));
     assert_eq!(network.counts().reordered, 0);
     let last = SimTime(until.0 - 1);
-    assert!(arrival(network.send(last, port(1), port(2))).unwrap() > until);
+    assert!(arrival(network.send(last, port(1), port(2), || 100)).unwrap() > until);
     assert_eq!(network.witnessed(FaultId(0)), 50, "it would have arrived after the end anyway");
 }
 
 proptest! {
     #![proptest_config(config())]
+
+    /// No link ever delivers faster than it is throttled to.
+    #[test]
+    fn a_throttled_link_never_carries_more_than_its_rate(
+        rate in 1_u64..1_000_000, queue in 0_u64..10_000,
+        sends in prop::collection::vec((0_u64..10_000_000, 0_u64..5_000), 1..60),
+    ) {
+        let mut network = Network::new(calm(), Seed(1));
+        network.begin(FaultId(0), LinkSet::of(port(2)), throttle(rate, queue));
+        let (mut now, mut carried) = (SimTime::ZERO, 0_u128);
+        for (after, bytes) in sends {
+            now = SimTime(now.0 + after);
+            if let Some(at) = arrival(network.send(now, port(1), port(2), || bytes)) {
+                carried += u128::from(bytes);
+                let room = u128::from(at.0) * u128::from(rate) / 1_000_000_000 + 60;
+                prop_assert!(carried <= room, "{carried} bytes by {at} at {rate} a second");
+            }
+        }
+    }
 
     #[test]
     fn first_copies_arrive_in_order_when_nothing_reorders(
@@ -199,8 +242,8 @@ proptest! {
             if hold {
                 network.begin(FaultId(0), LinkSet::pairs(vec![(port(1), port(2))]), NetworkFault::Cut);
             }
-            prop_assert_eq!(network.send(SimTime(i), port(1), port(2)) == Fate::Cut, hold);
-            prop_assert_ne!(network.send(SimTime(i), port(2), port(1)), Fate::Cut);
+            prop_assert_eq!(network.send(SimTime(i), port(1), port(2), || 100) == Fate::Cut, hold);
+            prop_assert_ne!(network.send(SimTime(i), port(2), port(1), || 100), Fate::Cut);
             network.end(FaultId(0));
         }
     }
@@ -221,9 +264,9 @@ proptest! {
         let mut network = Network::new(stormy(), Seed(seed));
         let among: Vec<_> = (0..50).zip(more).map(|(i, (from, to))| {
             if (from, to) != (1, 2) {
-                network.send(SimTime(i), port(from), port(to));
+                network.send(SimTime(i), port(from), port(to), || 100);
             }
-            network.send(SimTime(i * 10), port(1), port(2))
+            network.send(SimTime(i * 10), port(1), port(2), || 100)
         }).collect();
         prop_assert_eq!(alone, among);
     }
@@ -240,7 +283,7 @@ proptest! {
             network.end(FaultId(0));
             // Long after, so that nothing waits for what the fault made late.
             let later = |i: u64| SimTime::ZERO + Span::seconds(100 + i);
-            (0..20).map(|i| network.send(later(i), port(1), port(2))).collect::<Vec<_>>()
+            (0..20).map(|i| network.send(later(i), port(1), port(2), || 100)).collect::<Vec<_>>()
         };
         let calm = fault_on(None);
         prop_assert_eq!(&calm, &fault_on(Some(NetworkFault::Cut)));
