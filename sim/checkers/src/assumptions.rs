@@ -15,7 +15,7 @@ pub(crate) const JUDGE: &str = "assumptions";
 
 /// Judges the history as a record.
 pub(crate) fn judge(case: &Case, writers: &Writers) -> Judgement {
-    let operations = case.operations.len() as u64;
+    let operations = case.history.operations.len() as u64;
     let checked = Checked { evaluations: operations, discriminating: operations };
     let ruling = match record(case, writers) {
         Err(reason) => Ruling::Undecided(reason),
@@ -32,7 +32,7 @@ fn answers(case: &Case) -> Ruling {
 }
 
 fn record(case: &Case, writers: &Writers) -> Result<(), String> {
-    let mut order: Vec<u32> = (0..).zip(&case.operations).map(|(op, _)| op).collect();
+    let mut order: Vec<u32> = (0..).zip(case.recorded_operations()).map(|(op, _)| op).collect();
     let told = |op: &u32| &case.history.operations[*op as usize];
     order.sort_unstable_by_key(|op| (told(op).id, *op));
     let mut previous: Option<u32> = None;

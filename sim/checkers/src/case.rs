@@ -3,7 +3,12 @@
 //! Keys are numbered in byte order, so a range of keys is an interval of numbers. Only keys that the history names can
 //! ever hold anything.
 
-use crate::{model::Cell, names::Names, recorded::Recorded};
+use crate::{
+    ends::{self, Leases},
+    model::Cell,
+    names::Names,
+    recorded::Recorded,
+};
 use whitewater_api::{
     Completion, Effect, Key, Process, Revision, Value,
     request::{CompareTarget, RangeRequest, Relation},
@@ -18,7 +23,7 @@ pub(crate) struct Case<'h> {
     pub(crate) keys: Vec<Key>,
     /// Values by number, in the order of appearance.
     pub(crate) values: Vec<&'h [u8]>,
-    /// The operations, at the positions that they have in the history.
+    /// The operations, at the positions that they have in the history; behind them the ends of leases that nobody asked for.
     pub(crate) operations: Vec<Op<'h>>,
     /// Answers that do not fit their questions: position, and what is wrong.
     pub(crate) malformed: Vec<(usize, String)>,
@@ -26,6 +31,8 @@ pub(crate) struct Case<'h> {
     pub(crate) recorded: Recorded,
     /// What was there before the first of the operations.
     pub(crate) origin: Origin,
+    /// The leases that keys may hang on.
+    pub(crate) leases: Leases,
 }
 
 /// Where a history begins: an empty store, or the state in which a part of it that was judged before has left it.
@@ -39,12 +46,19 @@ pub(crate) struct Origin {
     pub(crate) versions: Vec<(u64, u32, Option<Cell>)>,
     /// By operation: the newest revision that was told before it was invoked. Empty: nothing was.
     pub(crate) floors: Vec<u64>,
+    /// The leases of which puts or versions tell, as far as they were granted before.
+    pub(crate) grants: Leases,
 }
 
 impl Default for Origin {
     fn default() -> Self {
-        let (versions, floors) = (Vec::new(), Vec::new());
-        Self { oldest: Revision::FIRST.0, revision: Revision::FIRST.0, versions, floors }
+        Self {
+            oldest: Revision::FIRST.0,
+            revision: Revision::FIRST.0,
+            versions: Vec::new(),
+            floors: Vec::new(),
+            grants: Leases::new(),
+        }
     }
 }
 
@@ -95,6 +109,8 @@ pub(crate) enum Step<'h> {
     Range(Range<'h>),
     Delete(Delete),
     Txn(Txn<'h>),
+    /// The end of a lease. The answer does not tell whether anything hung on it.
+    Revoke(Revoke),
     /// The revision to keep.
     Compact(u64),
     /// Nothing about keys.
@@ -157,6 +173,20 @@ pub(crate) struct DeleteAnswer {
 }
 
 #[derive(Debug)]
+pub(crate) struct Revoke {
+    pub(crate) lease: i64,
+    /// What may hang on it: keys that some put attaches to it, ascending.
+    pub(crate) keys: Vec<u32>,
+}
+
+impl Revoke {
+    /// The keys one by one, as intervals.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = Keys> + '_ {
+        self.keys.iter().map(|key| Keys { low: *key, high: key + 1 })
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Txn<'h> {
     pub(crate) compares: Vec<Condition<'h>>,
     pub(crate) success: Vec<Step<'h>>,
@@ -214,7 +244,7 @@ impl Step<'_> {
             Self::Txn(txn) => {
                 txn.answer.is_some_and(|taken| txn.branch(taken).iter().any(Self::has_effect))
             }
-            Self::Range(_) | Self::Compact(_) | Self::Other => false,
+            Self::Range(_) | Self::Revoke(_) | Self::Compact(_) | Self::Other => false,
         }
     }
 
@@ -222,6 +252,7 @@ impl Step<'_> {
     pub(crate) fn can_write(&self) -> bool {
         match self {
             Self::Put(_) | Self::Delete(_) => true,
+            Self::Revoke(revoke) => !revoke.keys.is_empty(),
             Self::Txn(txn) => txn.success.iter().chain(&txn.failure).any(Self::can_write),
             Self::Range(_) | Self::Compact(_) | Self::Other => false,
         }
@@ -240,7 +271,9 @@ impl Step<'_> {
                 let mut steps = txn.success.iter().chain(&txn.failure).peekable();
                 steps.peek().is_some() && steps.all(Self::is_serializable)
             }
-            Self::Put(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => false,
+            Self::Put(_) | Self::Delete(_) | Self::Revoke(_) | Self::Compact(_) | Self::Other => {
+                false
+            }
         }
     }
 
@@ -255,7 +288,7 @@ impl Step<'_> {
                     txn.branch(taken).iter().for_each(|step| step.seen(look));
                 }
             }
-            Self::Compact(_) | Self::Other => {}
+            Self::Revoke(_) | Self::Compact(_) | Self::Other => {}
         }
     }
 
@@ -269,9 +302,12 @@ impl Step<'_> {
                     txn.branch(taken).iter().for_each(|step| step.seen_newest(look));
                 }
             }
-            Self::Put(_) | Self::Range(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => {
-                self.seen(look);
-            }
+            Self::Put(_)
+            | Self::Range(_)
+            | Self::Delete(_)
+            | Self::Revoke(_)
+            | Self::Compact(_)
+            | Self::Other => self.seen(look),
         }
     }
 
@@ -286,6 +322,7 @@ impl Step<'_> {
                 let [success, failure] = txn.possible();
                 success.iter().chain(failure).for_each(|step| step.touches(look));
             }
+            Self::Revoke(revoke) => revoke.intervals().for_each(look),
             Self::Compact(_) | Self::Other => {}
         }
     }
@@ -298,14 +335,16 @@ impl Step<'_> {
                 let [success, failure] = txn.possible();
                 success.iter().chain(failure).for_each(|step| step.puts(look));
             }
-            Self::Range(_) | Self::Delete(_) | Self::Compact(_) | Self::Other => {}
+            Self::Range(_) | Self::Delete(_) | Self::Revoke(_) | Self::Compact(_) | Self::Other => {
+            }
         }
     }
 
-    /// Calls `look` on every interval of keys that may be deleted.
-    pub(crate) fn deletes(&self, look: &mut impl FnMut(&Delete)) {
+    /// Calls `look` on every interval of keys of which some may be deleted.
+    pub(crate) fn deletes(&self, look: &mut impl FnMut(Keys)) {
         match self {
-            Self::Delete(delete) => look(delete),
+            Self::Delete(delete) => look(delete.keys),
+            Self::Revoke(revoke) => revoke.intervals().for_each(look),
             Self::Txn(txn) => {
                 let [success, failure] = txn.possible();
                 success.iter().chain(failure).for_each(|step| step.deletes(look));
@@ -407,9 +446,15 @@ impl<'h> Case<'h> {
                 step,
             });
         }
+        let leases = ends::add(history, &origin, &mut operations);
         let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
         let (values, recorded) = (names.values.strings, names.recorded);
-        Self { history, keys, values, operations, malformed, recorded, origin }
+        Self { history, keys, values, operations, malformed, recorded, origin, leases }
+    }
+
+    /// The operations of the history.
+    pub(crate) fn recorded_operations(&self) -> &[Op<'h>] {
+        &self.operations[..self.history.operations.len()]
     }
 
     /// The value, for a person.

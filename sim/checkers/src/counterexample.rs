@@ -88,7 +88,8 @@ pub fn find(history: &History, budget: &Budget) -> Option<Counterexample> {
     let last = minimal.elements.iter().filter_map(|op| search.completion_rank(*op)).max();
     let legal = search.legal_prefix(last);
     let projection = Projection::new(history, &cone, &minimal.elements);
-    let unplaced = search.anomaly(&projection).map(|anomaly| anomaly.operations[0]);
+    let unplaced =
+        search.anomaly(&projection).and_then(|anomaly| anomaly.operations.first().copied());
     let placements = unplaced.map(|place| placement::all(&projection, place));
     let core = minimal.elements.iter().map(|position| CoreOperation {
         position: *position,
@@ -245,7 +246,7 @@ fn describe(case: &Case, position: usize) -> String {
         }
         Step::Txn(txn) if txn.answer == Some(true) => "succeeded".to_owned(),
         Step::Txn(_) => "failed".to_owned(),
-        Step::Put(_) | Step::Compact(_) | Step::Other => "done".to_owned(),
+        Step::Put(_) | Step::Revoke(_) | Step::Compact(_) | Step::Other => "done".to_owned(),
     };
     let parts = std::iter::once(told).filter(|told| !told.is_empty()).chain(seen);
     format!("{who} -> {}", parts.collect::<Vec<_>>().join(", "))

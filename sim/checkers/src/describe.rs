@@ -1,16 +1,18 @@
 //! Sentences about operations, for people.
 
 use crate::{
-    case::{Case, SeenKv, Status},
+    case::{Case, SeenKv, Status, Step},
     model::{Cell, Mismatch},
     ruling::{Anomaly, Ruling},
 };
-use whitewater_api::Revision;
+use whitewater_api::{LeaseId, Revision};
 
 impl Case<'_> {
     /// An anomaly; the first operation is the one that cannot be explained.
     pub(crate) fn broken(&self, code: &str, sentence: String, operations: &[u32]) -> Ruling {
-        let operations: Vec<usize> = operations.iter().map(|op| *op as usize).collect();
+        let is_recorded = |op: &usize| *op < self.history.operations.len();
+        let operations = operations.iter().map(|op| *op as usize);
+        let operations: Vec<usize> = operations.filter(is_recorded).collect();
         let first = operations.first().map(|op| &self.history.operations[*op]);
         let at = first.map(|operation| operation.completed).unwrap_or_default();
         Ruling::Broken(Anomaly { code: code.to_owned(), sentence, operations, at })
@@ -18,13 +20,17 @@ impl Case<'_> {
 
     /// The revision that an operation made by the record's own witness; 0 if there is none.
     pub(crate) fn witness(&self, operation: u32) -> u64 {
-        self.history.operations[operation as usize].witness.map_or(0, |revision| revision.0)
+        let told = self.history.operations.get(operation as usize);
+        told.and_then(|told| told.witness).map_or(0, |revision| revision.0)
     }
 
     /// Such as `p3#4 (get k17, 3.4s to 3.512s, at r812)`.
     pub(crate) fn operation(&self, operation: u32) -> String {
-        let (op, told) =
-            (&self.operations[operation as usize], &self.history.operations[operation as usize]);
+        let op = &self.operations[operation as usize];
+        let Some(told) = self.history.operations.get(operation as usize) else {
+            let Step::Revoke(revoke) = &op.step else { return "nobody".to_owned() };
+            return format!("the end of {}", LeaseId(revoke.lease));
+        };
         let (id, request, invoked) = (told.id, &told.request, told.invoked);
         match op.status {
             Status::Known => format!(
@@ -137,6 +143,14 @@ impl Case<'_> {
             Mismatch::Branch { saw: false } => {
                 ("wrong-branch", "failed, but its compares hold".to_owned())
             }
+            Mismatch::Lease { lease, ended: 0 } => (
+                "attached-to-nothing",
+                format!("names {}, which was granted only later", LeaseId(*lease)),
+            ),
+            Mismatch::Lease { lease, ended } => (
+                "attached-after-end",
+                format!("names {}, which had ended at {}", LeaseId(*lease), Revision(*ended)),
+            ),
             Mismatch::Effect { changed: true } => {
                 ("wrong-effect", "made a revision, but could not change anything".to_owned())
             }

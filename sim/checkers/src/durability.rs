@@ -16,7 +16,7 @@ use crate::{
     cover::Cover,
     live::LiveSet,
     ruling::{Judgement, Ruling},
-    writers::Writers,
+    writers::{Kept, Writers},
 };
 use whitewater_api::Revision;
 use whitewater_record::{Checked, SimTime};
@@ -93,7 +93,7 @@ impl Sweep<'_, '_> {
     fn deletions(&self) -> Vec<Deletion> {
         let mut deletions = Vec::new();
         for op in self.case.operations.iter().filter(|op| op.status != Status::Refused) {
-            op.step.deletes(&mut |delete| deletions.push((op.invoked, op.completed, delete.keys)));
+            op.step.deletes(&mut |keys| deletions.push((op.invoked, op.completed, keys)));
         }
         deletions.sort_by_key(|(invoked, completed, _)| (*invoked, *completed));
         deletions
@@ -123,9 +123,10 @@ impl Sweep<'_, '_> {
                 }
             }
         });
-        op.step.deletes(&mut |delete| {
-            self.deletes.note(delete.keys.low, delete.keys.high, this);
-        });
+        // What the end of a lease takes with it, nobody tells.
+        if !matches!(op.step, Step::Revoke(_)) {
+            op.step.deletes(&mut |keys| self.deletes.note(keys.low, keys.high, this));
+        }
     }
 
     fn seen(&mut self, read: u32) -> Result<(), Ruling> {
@@ -149,6 +150,10 @@ impl Sweep<'_, '_> {
             return Err(case.broken("phantom-value", sentence, &[read]));
         };
         let writer = self.writers.writes[write as usize].operation;
+        // Where a put keeps the value, that does not name who put it there last.
+        if self.writers.kept[kv.key as usize] != Kept::Never {
+            return Ok(());
+        }
         let written = &case.operations[writer as usize];
         if written.invoked > case.operations[read as usize].completed {
             let sentence = format!("{}, but {} came only later", reader(), case.operation(writer));

@@ -35,6 +35,7 @@ mod cover;
 mod deed;
 mod describe;
 mod durability;
+mod ends;
 mod intern;
 mod keyring;
 mod lease;

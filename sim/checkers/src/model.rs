@@ -8,11 +8,15 @@
 //! 1983). A write is one push, and taking it back is one pop.
 
 use crate::{
-    case::{Case, Condition, Delete, Keys, Put, Range, SeenKv, Step, Txn},
+    case::{Case, Condition, Delete, Keys, Put, Range, Revoke, SeenKv, Step, Txn},
+    ends::{Grants, Leases},
     live::LiveSet,
     recorded::Recorded,
 };
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 use whitewater_api::request::{CompareTarget, Relation, Sort, SortTarget};
 
 /// What a key holds.
@@ -51,6 +55,13 @@ pub(crate) struct Model<'a> {
     /// The bytes of the values by number, for sorting and for compares.
     values: &'a [&'a [u8]],
     recorded: Recorded,
+    leases: &'a Leases,
+    /// The keys that hang on each lease after the newest version.
+    attached: BTreeMap<i64, BTreeSet<u32>>,
+    /// When leases ended, in the order of revisions: the revision, the lease, when it had ended before.
+    ends: Vec<(u64, i64, u64)>,
+    /// By lease: the revision at which it ended last.
+    ended: BTreeMap<i64, u64>,
 }
 
 /// No version.
@@ -77,6 +88,8 @@ pub(crate) enum Mismatch {
     Branch { saw: bool },
     /// It should have changed the store, and could not; or the reverse.
     Effect { changed: bool },
+    /// It should have been refused: the lease that it names had ended at this revision; 0, had not been granted yet.
+    Lease { lease: i64, ended: u64 },
     /// It should have been refused: the revision that it read did not exist.
     Future { wanted: u64 },
 }
@@ -90,6 +103,10 @@ impl<'a> Model<'a> {
             live: LiveSet::new(case.keys.len()),
             values: &case.values,
             recorded: case.recorded,
+            leases: &case.leases,
+            attached: BTreeMap::new(),
+            ends: Vec::new(),
+            ended: BTreeMap::new(),
         }
     }
 
@@ -112,12 +129,16 @@ impl<'a> Model<'a> {
     pub(crate) fn undo(&mut self, revision: u64) {
         while let Some(version) = self.versions.pop_if(|version| version.revision > revision) {
             self.heads[version.key as usize] = version.before;
-            let is_there = self.versions.get(version.before as usize);
-            if is_there.is_some_and(|version| version.cell.is_some()) {
+            let former = self.newest(version.key);
+            self.hang(version.key, version.cell, former);
+            if former.is_some() {
                 self.live.insert(version.key);
             } else {
                 self.live.remove(version.key);
             }
+        }
+        while let Some((_, lease, before)) = self.ends.pop_if(|(at, ..)| *at > revision) {
+            self.ended.insert(lease, before);
         }
     }
 
@@ -129,6 +150,7 @@ impl<'a> Model<'a> {
             Step::Range(range) => self.range(range, revision).map(|()| false),
             Step::Delete(delete) => self.delete(delete, revision),
             Step::Txn(txn) => self.txn(txn, revision),
+            Step::Revoke(revoke) => self.revoke(revoke, revision, revision),
             Step::Compact(_) | Step::Other => Ok(false),
         }
     }
@@ -138,7 +160,13 @@ impl<'a> Model<'a> {
         if let Step::Range(range) = step {
             return self.range(range, revision);
         }
-        if self.run(step, revision)? {
+        let changed = if let Step::Revoke(revoke) = step {
+            // The lease may have been granted after the revision was made.
+            self.hanging(revoke.lease).is_some() || self.revoke(revoke, revision, revision + 1)?
+        } else {
+            self.run(step, revision)?
+        };
+        if changed {
             return Err(Mismatch::Effect { changed: false });
         }
         Ok(())
@@ -161,6 +189,70 @@ impl<'a> Model<'a> {
             Some(_) => self.live.insert(key),
             None => self.live.remove(key),
         }
+        let former = self.versions.get(before as usize).and_then(|version| version.cell);
+        self.hang(key, former, cell);
+    }
+
+    /// A key goes over from one lease to another, if there are any.
+    fn hang(&mut self, key: u32, from: Option<Cell>, to: Option<Cell>) {
+        let [from, to] = [from, to].map(|cell| cell.map_or(0, |cell| cell.lease));
+        if from == to {
+            return;
+        }
+        if let Some(keys) = self.attached.get_mut(&from) {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.attached.remove(&from);
+            }
+        }
+        if to != 0 {
+            self.attached.entry(to).or_default().insert(key);
+        }
+    }
+
+    /// The leases that keys hang on after the newest version, and the keys.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = (i64, &BTreeSet<u32>)> {
+        self.attached.iter().map(|(lease, keys)| (*lease, keys))
+    }
+
+    /// The leases that ended up to a revision, in order.
+    pub(crate) fn ends(&self, until: u64) -> impl Iterator<Item = (i64, u64)> + '_ {
+        let ends = self.ends.iter().take_while(move |(at, ..)| *at <= until);
+        ends.map(|(at, lease, _)| (*lease, *at))
+    }
+
+    /// The grants of a lease.
+    pub(crate) fn grants(&self, lease: i64) -> Option<&'a Grants> {
+        self.leases.get(&lease)
+    }
+
+    /// The keys that hang on a lease.
+    pub(crate) fn hanging(&self, lease: i64) -> Option<&BTreeSet<u32>> {
+        self.attached.get(&lease)
+    }
+
+    /// Whether a lease can be there for what comes at a revision: it did not end before, or was granted again. Grants whose
+    /// header is below `until` came before.
+    fn expect_lease(&self, lease: i64, until: u64) -> Result<(), Mismatch> {
+        let Some(grants) = self.leases.get(&lease) else { return Ok(()) };
+        let ended = self.ended.get(&lease).copied().unwrap_or(grants.ended);
+        let is_from_before = ended == 0 && grants.is_unasked();
+        if is_from_before || grants.has_between(ended, until) {
+            return Ok(());
+        }
+        Err(Mismatch::Lease { lease, ended })
+    }
+
+    fn revoke(&mut self, revoke: &Revoke, revision: u64, until: u64) -> Result<bool, Mismatch> {
+        let Some(grants) = self.leases.get(&revoke.lease) else { return Ok(false) };
+        self.expect_lease(revoke.lease, until)?;
+        let before = self.ended.insert(revoke.lease, revision).unwrap_or(grants.ended);
+        self.ends.push((revision, revoke.lease, before));
+        let keys = self.attached.get(&revoke.lease).cloned().unwrap_or_default();
+        for key in &keys {
+            self.write(*key, revision, None);
+        }
+        Ok(!keys.is_empty())
     }
 
     fn newest(&self, key: u32) -> Option<Cell> {
@@ -172,6 +264,9 @@ impl<'a> Model<'a> {
         if let Some(answer) = put.answer {
             // Not asked for, not shown.
             self.expect_kv(put.key, answer.prev_kv, old.filter(|_| put.prev_kv))?;
+        }
+        if let Some(lease) = put.lease.filter(|lease| *lease != 0) {
+            self.expect_lease(lease, revision)?;
         }
         let lease = put.lease.unwrap_or_else(|| old.map_or(0, |old| old.lease));
         let cell = match old {

@@ -2,14 +2,14 @@
 
 use crate::{
     case::{
-        Condition, Delete, DeleteAnswer, Keys, Put, PutAnswer, Range, RangeAnswer, SeenKv, Step,
-        Txn,
+        Condition, Delete, DeleteAnswer, Keys, Put, PutAnswer, Range, RangeAnswer, Revoke, SeenKv,
+        Step, Txn,
     },
     intern::Interner,
     recorded::Recorded,
 };
 use whitewater_api::{
-    Body, End, Key, KeyRange, KeyValue, Request,
+    Body, End, Key, KeyRange, KeyValue, LeaseRequest, LeaseResponse, Request,
     request::{
         Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, TxnOp, TxnRequest,
     },
@@ -192,6 +192,10 @@ impl<'h> Names<'h> {
             (Request::Compact(compact), None | Some(Body::Compact)) => {
                 Step::Compact(compact.revision.0)
             }
+            (
+                Request::Lease(LeaseRequest::Revoke(lease)),
+                None | Some(Body::Lease(LeaseResponse::Revoke)),
+            ) => Step::Revoke(Revoke { lease: lease.0, keys: Vec::new() }),
             (Request::Member(_), None | Some(Body::Member(_)))
             | (Request::Lease(_), None | Some(Body::Lease(_)))
             | (Request::MoveLeader(_), None | Some(Body::MoveLeader))

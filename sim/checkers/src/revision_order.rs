@@ -130,7 +130,7 @@ fn explain_compacted(
     let is_readable = match &op.step {
         Step::Range(range) => range.request.revision.0 >= compacted,
         Step::Compact(revision) => *revision > compacted,
-        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => false,
+        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Revoke(_) | Step::Other => false,
     };
     if is_readable {
         let sentence = format!(
@@ -154,7 +154,7 @@ fn explain_future(
     let wanted = match &op.step {
         Step::Range(range) => range.request.revision.0,
         Step::Compact(revision) => *revision,
-        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Other => u64::MAX,
+        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Revoke(_) | Step::Other => u64::MAX,
     };
     let (floor, _) = timeline.bounds.floor[operation as usize];
     let floor = if op.is_serializable { 0 } else { floor };
@@ -175,10 +175,24 @@ fn explain_future(
 
 /// A put that keeps the value was refused: the key must have been absent at some time of the operation.
 fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<(), Ruling> {
-    let Step::Put(put) = &case.operations[operation as usize].step else { return Ok(()) };
+    let op = &case.operations[operation as usize];
+    let Step::Put(put) = &op.step else { return Ok(()) };
     let (floor, _) = timeline.bounds.floor[operation as usize];
     let ceiling = timeline.bounds.ceiling[operation as usize];
-    if (floor..=ceiling).any(|revision| timeline.model.at(put.key, revision).is_none()) {
+    // What was guessed may have been otherwise.
+    let is_in_doubt = timeline.guessed.iter().any(|guessed| *guessed <= ceiling);
+    let is_absent = |revision| timeline.model.at(put.key, revision).is_none();
+    if is_in_doubt || (floor..=ceiling).any(is_absent) {
+        return Ok(());
+    }
+    // Something may have deleted it at a revision that nobody has told yet.
+    let may_delete = |unused: &u32| {
+        let unused = &case.operations[*unused as usize];
+        let mut deletes = false;
+        unused.step.deletes(&mut |keys| deletes |= keys.contains(put.key));
+        deletes && unused.invoked <= op.completed
+    };
+    if ceiling >= timeline.newest() && timeline.unused.iter().any(may_delete) {
         return Ok(());
     }
     let sentence = format!(

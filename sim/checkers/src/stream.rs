@@ -12,7 +12,7 @@
 //! judges as `revision-order` and `serializable`.
 //!
 //! Memory is bounded by the operations that are open, the window, the keys that are there, the operations of unknown
-//! outcome of which nobody has seen whether they happened, and the compactions. Reads of the past need the past: it is
+//! outcome of which nobody has seen whether they happened, the leases that were ever granted, and the compactions. Reads of the past need the past: it is
 //! kept from the last compaction that was acknowledged on, in some 80 bytes for each write. Without compactions, that
 //! grows with the history.
 //!
@@ -24,7 +24,9 @@ mod past;
 
 use self::past::{Found, Past};
 use crate::{
-    case::{Case, Origin, Status, Step},
+    case::{Before, Case, Origin, Status, Step},
+    deed::{Deed, deeds},
+    ends::{Grants, Leases},
     limits::{Budget, WINDOWS_MAX},
     recorded::Recorded,
     revision_order,
@@ -34,7 +36,9 @@ use crate::{
     writers::Writers,
 };
 use std::{collections::BTreeMap, ops::Range};
-use whitewater_api::{Completion, Effect, Error, NodeId, Request, RequestId, Response, Revision};
+use whitewater_api::{
+    Completion, Effect, Error, LeaseRequest, NodeId, Request, RequestId, Response, Revision,
+};
 use whitewater_record::{Checked, History, Operation, SimTime};
 
 /// A history that is judged while it comes in, event by event in the order of time.
@@ -56,6 +60,8 @@ pub struct Stream {
     due: usize,
     /// All compactions that were not refused.
     compactions: Vec<Pending>,
+    /// All leases that were granted, or may have been.
+    leases: Leases,
     /// The highest revision whose compaction was acknowledged.
     compacted: u64,
     recorded: Recorded,
@@ -90,6 +96,7 @@ impl Stream {
             answered: 0,
             due: window.max(1),
             compactions: Vec::new(),
+            leases: Leases::new(),
             compacted: 0,
             recorded: Recorded::default(),
             invoked: 0,
@@ -135,7 +142,11 @@ impl Stream {
         let is_known = self.note(&pending);
         let is_refused = matches!(&pending.operation.completion, Completion::Fail(error)
             if error.effect() == Effect::None);
-        if matches!(pending.operation.request, Request::Compact(_)) && !is_refused {
+        if matches!(pending.operation.request, Request::Lease(LeaseRequest::Grant { .. })) {
+            if let Some((lease, grants)) = Grants::note(&pending.operation) {
+                self.leases.entry(lease).or_default().join(grants);
+            }
+        } else if matches!(pending.operation.request, Request::Compact(_)) && !is_refused {
             self.compactions.push(pending);
         } else {
             self.answered += usize::from(is_known);
@@ -189,7 +200,9 @@ impl Stream {
                         self.compacted = self.compacted.max(compact.revision.0);
                         true
                     }
-                    Request::Put(_) | Request::DeleteRange(_) => false,
+                    Request::Put(_)
+                    | Request::DeleteRange(_)
+                    | Request::Lease(LeaseRequest::Revoke(_)) => false,
                     Request::Lease(_)
                     | Request::Member(_)
                     | Request::MoveLeader(_)
@@ -219,8 +232,8 @@ impl Stream {
         let past = std::mem::replace(&mut self.past, Past::new());
         let from = past.since(oldest_shown(&history, self.compacted));
         let before = past.after(from);
-        let versions = Vec::new();
-        let origin = Origin { oldest: from, revision: past.revision, versions, floors };
+        let (versions, grants) = (Vec::new(), self.grants(&history, &before));
+        let origin = Origin { oldest: from, revision: past.revision, versions, floors, grants };
         let case = Case::resume(&history, origin, self.recorded, &before);
         self.recorded = case.recorded;
         let settled = self.window(&case, &pending, closed..opened, is_last);
@@ -233,6 +246,11 @@ impl Stream {
                 self.checked[0].evaluations += u64::from(op.tells);
                 self.checked[1].evaluations += u64::from(op.is_serializable);
             }
+            for (lease, end) in timeline.model.ends(revision) {
+                if let Some(grants) = self.leases.get_mut(&lease) {
+                    grants.end(end);
+                }
+            }
             found = Some((Found::new(&case, &timeline.model, past.revision, revision), revision));
         }
         drop((case, before));
@@ -241,6 +259,33 @@ impl Stream {
             self.past.extend(&found, revision);
         }
         self.keep(pending, history, &is_settled, closed..opened);
+    }
+
+    /// The leases that a window may be about.
+    fn grants(&self, history: &History, before: &[Before]) -> Leases {
+        let mut grants = Leases::new();
+        if self.leases.is_empty() {
+            return grants;
+        }
+        let mut add = |lease: i64| {
+            if let Some(known) = self.leases.get(&lease) {
+                grants.entry(lease).or_insert_with(|| known.clone());
+            }
+        };
+        for before in before {
+            add(before.cell.map_or(0, |(_, cell)| cell.lease));
+        }
+        for operation in &history.operations {
+            if let Request::Lease(LeaseRequest::Revoke(lease)) = &operation.request {
+                add(lease.0);
+            }
+            deeds(operation, &mut |deed| {
+                if let Deed::Put { lease, .. } = deed {
+                    add(lease.unwrap_or_default().0);
+                }
+            });
+        }
+        grants
     }
 
     /// Puts back what is not settled.
@@ -409,6 +454,7 @@ fn oldest_shown(history: &History, compacted: u64) -> u64 {
             Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_) => {
                 Some(told)
             }
+            Request::Lease(LeaseRequest::Revoke(_)) => Some(told),
             Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)

@@ -6,6 +6,11 @@
 //! ([`search`]). A record may hint at who it was ([`whitewater_record::Operation::witness`]): that guess comes first, and
 //! is replayed like any other.
 //!
+//! A lease that ends, revoked or expired, makes a revision as well, if keys hang on it. That it expired nobody asked for,
+//! so it is one more thing that may have made a dark revision ([`crate::ends`]): which keys go with it the replay knows.
+//! An acknowledged revocation does not tell whether it made the revision in its header or found it made; the keys that hung
+//! on the lease before decide that.
+//!
 //! # When it is exact
 //!
 //! A yes comes with an order of all writes that was replayed, and a no after all explanations were tried, so both are
@@ -24,8 +29,10 @@
 //! question contains that of an exact cover, and the search may be long. It jumps back over guesses that have nothing to
 //! do with a contradiction, so that an outage costs what its worst part costs, and not the product of its parts.
 
+mod class;
 mod conflict;
 mod evidence;
+mod guessing;
 mod probes;
 mod search;
 
@@ -36,7 +43,7 @@ use crate::{
     limits::Budget,
     model::{Mismatch, Model},
     ruling::Ruling,
-    writers::Writers,
+    writers::{Kept, Writers},
 };
 use whitewater_api::Revision;
 
@@ -51,7 +58,7 @@ pub(crate) struct Timeline<'a> {
     pub(crate) first: u64,
     /// What real time allows.
     pub(crate) bounds: Bounds,
-    /// Operations of unknown outcome that may have written, and made none of the revisions.
+    /// Operations of unknown outcome that may have written, and made none of the revisions; ends of leases among them.
     pub(crate) unused: Vec<u32>,
     /// Serializable reads that are wrong, in the order of the revisions that they tell.
     pub(crate) stale: Vec<(u32, Mismatch)>,
@@ -102,6 +109,12 @@ impl<'a> Timeline<'a> {
     /// Who made `revision`.
     pub(crate) fn writer(&self, revision: u64) -> u32 {
         self.writes[slot(revision, self.first)]
+    }
+
+    /// The same, if the revision is one of those.
+    pub(crate) fn writer_at(&self, revision: u64) -> Option<u32> {
+        let slot = usize::try_from(revision.checked_sub(self.first)?).ok()?;
+        self.writes.get(slot).copied()
     }
 
     fn set_writer(&mut self, revision: u64, operation: u32) {
@@ -179,6 +192,7 @@ impl<'a> Timeline<'a> {
             revision[*op as usize] = 1;
         }
         let mut twice = None;
+        let (before, newest) = (case.origin.revision, self.newest());
         let mut look = |reader: u32, is_evidence: bool| {
             case.operations[reader as usize].step.seen(&mut |kv| {
                 // An empty value may be one that was left out.
@@ -186,10 +200,15 @@ impl<'a> Timeline<'a> {
                     return;
                 }
                 let Some(write) = writers.of(kv.key, kv.value) else { return };
+                let is_told = |at: u64| at > before && at <= newest && self.writer(at) != NOBODY;
+                match writers.kept[kv.key as usize] {
+                    Kept::Never => {}
+                    Kept::Known if !is_told(kv.modified) => {}
+                    Kept::Known | Kept::Perhaps => return,
+                }
                 let writer = writers.writes[write as usize].operation;
                 let made = &mut revision[writer as usize];
-                if *made == 0 || kv.modified <= case.origin.revision || kv.modified > self.newest()
-                {
+                if *made == 0 || kv.modified <= before || kv.modified > newest {
                     return;
                 }
                 if *made == 1 && self.writer(kv.modified) == NOBODY {

@@ -1,4 +1,5 @@
-//! Who wrote what. Values are unique in a run, so a key with a value names the operation that put it there.
+//! Who wrote what. Values are unique in a run, so a key with a value names the operation that put it there, unless later
+//! puts kept the value.
 
 use crate::{
     case::{Case, Status},
@@ -21,8 +22,21 @@ pub(crate) struct Writers {
     /// Writes of values that are written more than once, by key and value.
     by_content: Table<(u32, u32), u32>,
     refused: Table<(u32, u32), u32>,
+    /// By key: whether puts kept its value.
+    pub(crate) kept: Vec<Kept>,
     /// Two operations that put the same value under the same key, if there are any.
     pub(crate) duplicate: Option<[u32; 2]>,
+}
+
+/// Whether something of a key was put anew with the value that it had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kept {
+    #[default]
+    Never,
+    /// By puts that are known to have happened.
+    Known,
+    /// Perhaps by others, too.
+    Perhaps,
 }
 
 /// Nobody writes the value.
@@ -34,9 +48,21 @@ const SEVERAL: u32 = u32::MAX - 1;
 impl Writers {
     /// Collects the writes of operations that happened or may have happened.
     pub(crate) fn new(case: &Case) -> Self {
-        let mut writers = Self { by_value: vec![NONE; case.values.len()], ..Self::default() };
+        let mut writers = Self {
+            by_value: vec![NONE; case.values.len()],
+            kept: vec![Kept::Never; case.keys.len()],
+            ..Self::default()
+        };
         for (operation, op) in (0..).zip(&case.operations) {
             op.step.puts(&mut |put| match op.status {
+                Status::Known | Status::Unknown if put.ignore_value => {
+                    writers.writes.push(Write { operation, key: put.key });
+                    let is_known = op.status == Status::Known;
+                    let how = if is_known { Kept::Known } else { Kept::Perhaps };
+                    let kept = &mut writers.kept[put.key as usize];
+                    *kept = how.max(*kept);
+                }
+                Status::Refused if put.ignore_value => {}
                 Status::Refused => {
                     writers.refused.insert((put.key, put.value), operation);
                 }

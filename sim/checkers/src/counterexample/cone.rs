@@ -20,6 +20,8 @@ pub(super) struct Cone<'a, 'h> {
     changes: Vec<Vec<(u64, usize, bool)>>,
     /// Operations of unknown outcome that may have written and that nobody saw.
     dark: Vec<usize>,
+    /// Keys that may hang on leases.
+    leased: BTreeSet<u32>,
     /// Versions and creations are kept, so a write needs the one before.
     pub(super) keeps_versions: bool,
     known: BTreeMap<usize, Vec<usize>>,
@@ -33,10 +35,11 @@ impl<'a, 'h> Cone<'a, 'h> {
             revealed: BTreeMap::new(),
             changes: vec![Vec::new(); case.keys.len()],
             dark: Vec::new(),
+            leased: leased(case),
             keeps_versions,
             known: BTreeMap::new(),
         };
-        for (position, op) in case.operations.iter().enumerate() {
+        for (position, op) in case.recorded_operations().iter().enumerate() {
             if op.tells && op.has_effect {
                 cone.writes.entry(op.revision).or_insert(position);
             }
@@ -44,7 +47,7 @@ impl<'a, 'h> Cone<'a, 'h> {
         for op in case.operations.iter().filter(|op| op.status == Status::Known) {
             op.step.seen(&mut |kv| cone.reveal(writers, kv));
         }
-        for (position, op) in case.operations.iter().enumerate() {
+        for (position, op) in case.recorded_operations().iter().enumerate() {
             let is_open = op.status == Status::Unknown && op.step.can_write();
             if is_open && !cone.revealed.contains_key(&position) {
                 cone.dark.push(position);
@@ -57,10 +60,19 @@ impl<'a, 'h> Cone<'a, 'h> {
         cone
     }
 
-    /// Whether parts of the history can be judged without versions.
+    /// Whether a part of the history can be judged as one: without versions, if they are left out, and without the
+    /// revisions that nobody asked for.
     pub(super) fn allows(&self, part: &[usize]) -> bool {
-        self.keeps_versions
-            || !part.iter().any(|op| counts_versions(&self.case.operations[*op].step))
+        part.iter().all(|op| {
+            let step = &self.case.operations[*op].step;
+            (self.keeps_versions || !counts_versions(step)) && !self.hangs_on_leases(step)
+        })
+    }
+
+    fn hangs_on_leases(&self, step: &Step) -> bool {
+        let mut hangs = false;
+        step.touches(&mut |keys| hangs |= self.leased.iter().any(|key| keys.contains(*key)));
+        hangs
     }
 
     /// The revision that an operation made.
@@ -147,7 +159,8 @@ impl<'a, 'h> Cone<'a, 'h> {
                 let taken = txn.answer.unwrap_or_else(|| txn.success.iter().any(Step::can_write));
                 txn.branch(taken).iter().for_each(|step| self.change(step, revision, position));
             }
-            Step::Range(_) | Step::Compact(_) | Step::Other => {}
+            // Parts with keys that hang on leases are not made: see `allows`.
+            Step::Range(_) | Step::Revoke(_) | Step::Compact(_) | Step::Other => {}
         }
     }
 
@@ -172,7 +185,7 @@ impl<'a, 'h> Cone<'a, 'h> {
                 let [success, failure] = txn.possible();
                 success.iter().chain(failure).for_each(|step| self.saw(step, at, needs));
             }
-            Step::Put(_) | Step::Compact(_) | Step::Other => {}
+            Step::Put(_) | Step::Revoke(_) | Step::Compact(_) | Step::Other => {}
         }
     }
 
@@ -213,6 +226,17 @@ impl<'a, 'h> Cone<'a, 'h> {
     }
 }
 
+/// Keys that may hang on leases.
+fn leased(case: &Case) -> BTreeSet<u32> {
+    let mut leased = BTreeSet::new();
+    for op in &case.operations {
+        if let Step::Revoke(revoke) = &op.step {
+            leased.extend(&revoke.keys);
+        }
+    }
+    leased
+}
+
 /// Whether a step asks for versions or creations, other than for whether there are any.
 fn counts_versions(step: &Step) -> bool {
     match step {
@@ -230,7 +254,7 @@ fn counts_versions(step: &Step) -> bool {
             txn.compares.iter().any(|condition| counts(condition.target))
                 || txn.success.iter().chain(&txn.failure).any(counts_versions)
         }
-        Step::Put(_) | Step::Delete(_) | Step::Compact(_) | Step::Other => false,
+        Step::Put(_) | Step::Delete(_) | Step::Revoke(_) | Step::Compact(_) | Step::Other => false,
     }
 }
 

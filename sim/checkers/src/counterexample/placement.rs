@@ -12,7 +12,8 @@ pub(super) fn all(projection: &Projection, place: usize) -> Vec<Placement> {
     let case = Case::new(&projection.history);
     let placing = Placing { projection, case: &case, place };
     let mut others: Vec<(u64, usize)> = Vec::new();
-    for (position, op) in case.operations.iter().enumerate().filter(|(other, _)| *other != place) {
+    let recorded = case.recorded_operations();
+    for (position, op) in recorded.iter().enumerate().filter(|(other, _)| *other != place) {
         if op.tells && op.has_effect {
             others.push((op.revision, position));
         }
@@ -25,7 +26,7 @@ pub(super) fn all(projection: &Projection, place: usize) -> Vec<Placement> {
         let is_own = own.has_effect && own.revision == *revision;
         !is_own && !told.contains(revision)
     });
-    for (position, op) in case.operations.iter().enumerate() {
+    for (position, op) in recorded.iter().enumerate() {
         if position != place && !op.tells && op.step.can_write() {
             others.extend(hidden.next().map(|revision| (revision, position)));
         }
@@ -59,7 +60,7 @@ impl Placing<'_> {
     fn forbidden(&self, others: &[(u64, usize)], before: usize, model: &mut Model) -> String {
         let op = &self.case.operations[self.place];
         let revision = before.checked_sub(1).map_or(1, |last| others[last].0);
-        for (position, other) in self.case.operations.iter().enumerate() {
+        for (position, other) in self.case.recorded_operations().iter().enumerate() {
             let is_told = tells_newest(self.case, position) && !op.is_serializable;
             if is_told && other.completed < op.invoked && other.revision > revision {
                 let told = Revision(self.projection.told[position]);
@@ -117,6 +118,9 @@ impl Placing<'_> {
             }
             Mismatch::Stranger { saw: shown } => Mismatch::Stranger { saw: saw(shown) },
             Mismatch::Future { wanted } => Mismatch::Future { wanted: original(wanted) },
+            Mismatch::Lease { lease, ended } => {
+                Mismatch::Lease { lease, ended: if ended == 0 { 0 } else { original(ended) } }
+            }
             other @ (Mismatch::Order { .. }
             | Mismatch::Count { .. }
             | Mismatch::Deleted { .. }

@@ -165,9 +165,9 @@ impl Compiler<'_, '_> {
             info.component = self.places[keys.low as usize].0;
         }
         step.puts(&mut |put| info.writes.push(self.local(single(put.key))));
-        step.deletes(&mut |delete| {
-            info.writes.push(self.local(delete.keys));
-            info.deletes.push(self.local(delete.keys));
+        step.deletes(&mut |keys| {
+            info.writes.push(self.local(keys));
+            info.deletes.push(self.local(keys));
         });
         // A plain put looks at nothing.
         let is_blind = matches!(step, Step::Put(put) if !put.prev_kv);
@@ -231,7 +231,7 @@ impl Compiler<'_, '_> {
             Step::Range(range) => self.range(operation, range),
             Step::Delete(delete) => self.delete(operation, delete),
             Step::Txn(txn) => self.txn(operation, txn),
-            Step::Compact(_) | Step::Other => Ok(Move::Nothing),
+            Step::Revoke(_) | Step::Compact(_) | Step::Other => Ok(Move::Nothing),
         }
     }
 
@@ -431,6 +431,7 @@ fn touched(step: &Step, all: &mut Vec<Keys>) {
             let [success, failure] = txn.possible();
             success.iter().chain(failure).for_each(|step| touched(step, all));
         }
+        Step::Revoke(revoke) => all.extend(revoke.intervals()),
         Step::Compact(_) | Step::Other => {}
     }
 }

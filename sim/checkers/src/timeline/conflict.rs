@@ -31,6 +31,11 @@ impl Conflict {
         }
     }
 
+    /// The keys alone.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Keys> + '_ {
+        self.keys.iter().map(|(keys, _)| *keys)
+    }
+
     pub(super) fn join(&mut self, other: &Self) {
         other.keys.iter().for_each(|(keys, since)| self.add(*keys, *since));
     }

@@ -6,11 +6,13 @@
 use super::{NOBODY, Timeline};
 use crate::{
     case::{Case, Keys, Op, Range, SeenKv, Status, Step, Txn},
+    ends::Grants,
     intern::Table,
 };
+use std::collections::BTreeSet;
 use whitewater_api::{
     request::{CompareTarget, Relation},
-    watch::WatchBody,
+    watch::{EventKind, WatchBody},
 };
 use whitewater_record::WatchMessage;
 
@@ -29,6 +31,10 @@ pub(super) struct Evidence {
     answers: u64,
     /// By revision that nobody is known to have made: a key that was put at it.
     musts: Table<u64, u32>,
+    /// By such a revision: a key that vanished at it, by a watch.
+    pub(super) vanished: Table<u64, u32>,
+    /// By lease, in order: revisions up to which it cannot have ended, unless it was granted again, because it was used.
+    uses: Table<i64, Vec<u64>>,
     /// By such a revision: the operation that a watch or the record names.
     pub(super) hints: Table<u64, u32>,
 }
@@ -99,9 +105,9 @@ impl Evidence {
         let step = |op: &u32| &case.operations[*op as usize].step;
         for op in unknown {
             step(op).puts(&mut |put| evidence.watched.push(put.key));
-            step(op).deletes(&mut |delete| {
-                if delete.keys.high - delete.keys.low <= WATCHED_MAX {
-                    evidence.watched.extend(delete.keys.iter());
+            step(op).deletes(&mut |keys| {
+                if keys.high - keys.low <= WATCHED_MAX {
+                    evidence.watched.extend(keys.iter());
                 } else {
                     evidence.has_wide_delete = true;
                 }
@@ -114,9 +120,7 @@ impl Evidence {
         }
         evidence.keys.resize_with(evidence.watched.len(), KeyEvidence::default);
         for op in unknown {
-            step(op).deletes(&mut |delete| {
-                evidence.each(delete.keys, |key| key.may_vanish = true);
-            });
+            step(op).deletes(&mut |keys| evidence.each(keys, |key| key.may_vanish = true));
         }
         for (_, key, cell) in &case.origin.versions {
             if let Some(key) = evidence.key(*key) {
@@ -152,6 +156,7 @@ impl Evidence {
                 }
             }
         }
+        evidence.uses(case);
         evidence.keys.iter_mut().for_each(KeyEvidence::finish);
         evidence.watches(case, timeline, unknown);
         for op in unknown {
@@ -209,6 +214,33 @@ impl Evidence {
         until.map_or(Room::Yes { deadline: u64::MAX }, Room::NotUntil)
     }
 
+    /// Whether the end of a lease, with these keys, fits at `revision`; and until when the keys must be gone.
+    pub(super) fn room_to_end(
+        &self,
+        lease: i64,
+        grants: &Grants,
+        keys: &BTreeSet<u32>,
+        revision: u64,
+    ) -> Option<u64> {
+        if self.musts.contains_key(&revision) {
+            return None;
+        }
+        let uses = self.uses.get(&lease).map(Vec::as_slice).unwrap_or_default();
+        let next = uses[uses.partition_point(|used| *used < revision)..].first();
+        if next.is_some_and(|used| !grants.has_between(revision, used + 1)) {
+            return None;
+        }
+        let mut deadline = u64::MAX;
+        for key in keys {
+            let Some(key) = self.keys.get(self.places[*key as usize] as usize) else { continue };
+            if key.stays_until(revision).is_some() {
+                return None;
+            }
+            deadline = deadline.min(key.gone_by(revision));
+        }
+        Some(deadline)
+    }
+
     /// Whether puts of some of `keys` are missing somewhere.
     pub(super) fn wants(&self, keys: Keys) -> bool {
         let from = self.watched.partition_point(|key| *key < keys.low);
@@ -247,7 +279,7 @@ impl Evidence {
                 key.is_vague |= is_vague;
             }
         });
-        op.step.deletes(&mut |delete| self.each(delete.keys, |key| key.deletes.push(revision)));
+        op.step.deletes(&mut |keys| self.each(keys, |key| key.deletes.push(revision)));
     }
 
     /// Notes what an answer shows.
@@ -284,7 +316,7 @@ impl Evidence {
                     }
                 }
             }
-            Step::Compact(_) | Step::Other => {}
+            Step::Revoke(_) | Step::Compact(_) | Step::Other => {}
         }
     }
 
@@ -349,6 +381,29 @@ impl Evidence {
         }
     }
 
+    /// A lease that a put names was there until then, and one that was revoked was there before.
+    fn uses(&mut self, case: &Case) {
+        if case.leases.is_empty() {
+            return;
+        }
+        for op in case.operations.iter().filter(|op| op.status == Status::Known) {
+            if let Step::Revoke(revoke) = &op.step {
+                self.uses.entry(revoke.lease).or_default().push(op.revision);
+            } else if op.has_effect {
+                op.step.puts(&mut |put| {
+                    if let Some(lease) = put.lease.filter(|lease| *lease != 0) {
+                        self.uses.entry(lease).or_default().push(op.revision - 1);
+                    }
+                });
+            }
+        }
+        for lease in case.leases.keys() {
+            if let Some(uses) = self.uses.get_mut(lease) {
+                uses.sort_unstable();
+            }
+        }
+    }
+
     /// What was watched names its operation by key and value. Only a hint: watches have a judge of their own.
     fn watches(&mut self, case: &Case, timeline: &Timeline, unknown: &[u32]) {
         let mut by_content: Table<(u32, &[u8]), u32> = Table::default();
@@ -366,6 +421,11 @@ impl Evidence {
                     && revision <= timeline.newest()
                     && timeline.writer(revision) == NOBODY;
                 let key = case.keys.binary_search(&event.kv.key).ok();
+                if event.kind == EventKind::Delete && is_dark {
+                    let key = key.and_then(|key| u32::try_from(key).ok());
+                    self.vanished.extend(key.map(|key| (revision, key)));
+                    continue;
+                }
                 if let Some(key) = key.filter(|_| is_dark).and_then(|key| u32::try_from(key).ok())
                     && let Some(op) = by_content.get(&(key, event.kv.value.as_slice()))
                 {
@@ -414,7 +474,9 @@ impl KeyEvidence {
     fn finish(&mut self) {
         self.facts.sort_unstable();
         self.facts.dedup();
+        // Of a transaction of unknown outcome, both branches may put it.
         self.puts.sort_unstable();
+        self.puts.dedup();
         self.deletes.sort_unstable();
         // By mod revision: of one life, the stretch from the creation or the fact before.
         let mut last: Option<Fact> = None;
@@ -453,6 +515,19 @@ impl KeyEvidence {
             Fact { create, modified, .. } if *create != 0 && *create <= revision => Some(*modified),
             Fact { .. } => None,
         }
+    }
+
+    /// If it is known to have been gone after `revision`: by when, unless a known delete comes first.
+    fn gone_by(&self, revision: u64) -> u64 {
+        let next = self.facts.partition_point(|fact| fact.at < revision);
+        let gone_by = match self.facts.get(next) {
+            Some(Fact { modified: 0, at, .. }) => *at,
+            Some(Fact { create, .. }) if *create > revision => create - 1,
+            Some(_) | None => return u64::MAX,
+        };
+        let place = self.deletes.partition_point(|delete| *delete < revision);
+        let is_deleted = self.deletes.get(place).is_some_and(|delete| *delete <= gone_by);
+        if is_deleted { u64::MAX } else { gone_by }
     }
 
     fn seen_before(&self, revision: u64) -> u64 {

@@ -70,6 +70,7 @@ pub(super) fn shown(step: &Step, revision: u64) -> u64 {
         | Step::Delete(_)
         | Step::Txn(_)
         | Step::Compact(_)
+        | Step::Revoke(_)
         | Step::Other => revision,
     }
 }

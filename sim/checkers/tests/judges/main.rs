@@ -19,7 +19,7 @@ mod mutate_watch;
 mod store;
 
 use generate::{Dice, SMALL, Shape, history};
-use whitewater_checkers::{Budget, Judgement, Ruling, judge};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge, judge_by_revisions};
 use whitewater_record::{History, Seed};
 
 const BEYOND: [&str; 4] = ["watch", "mirror", "lease", "lock"];
@@ -64,6 +64,26 @@ fn right_histories_are_accepted() {
         sum = [sum[0] + all, sum[1] + telling];
     }
     assert!(sum[0] > 100_000 && sum[1] > 50_000, "{sum:?}");
+}
+
+#[test]
+fn revisions_that_leases_make_are_explained() {
+    let mut undecided = 0;
+    for seed in 0..300 {
+        let mut dice = dice(seed);
+        let unknown = [0, 20, 100][seed as usize % 3];
+        let history = history(Shape { unknown, leases: 300, ..SMALL }, &mut dice);
+        for judgement in judge_by_revisions(&history, &Budget::default()) {
+            match &judgement.ruling {
+                Ruling::Holds | Ruling::NotApplicable(_) => {}
+                // Nobody tells what made the last revisions.
+                Ruling::Undecided(_) if judgement.judge == "serializable" => {}
+                Ruling::Undecided(_) => undecided += 1,
+                ruling => panic!("seed {seed}: {ruling:#?}\n{}", text(&history)),
+            }
+        }
+    }
+    assert_eq!(undecided, 0);
 }
 
 #[test]

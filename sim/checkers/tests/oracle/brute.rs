@@ -28,7 +28,7 @@ impl Tokens {
 }
 
 /// Whether some order of the operations explains all answers, up to the naming of revisions.
-fn explains(history: &History) -> bool {
+pub(crate) fn explains(history: &History) -> bool {
     let open: Vec<usize> = (0..history.operations.len())
         .filter(|i| {
             let op = &history.operations[*i];

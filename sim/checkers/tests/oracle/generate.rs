@@ -43,13 +43,13 @@ pub(crate) const SMALL: Shape = Shape {
     has_final_read: true,
 };
 
-struct Draft {
-    id: RequestId,
-    invoked: u64,
-    at: Option<u64>,
-    completed: u64,
-    refused: bool,
-    unknown: bool,
+pub(crate) struct Draft {
+    pub(crate) id: RequestId,
+    pub(crate) invoked: u64,
+    pub(crate) at: Option<u64>,
+    pub(crate) completed: u64,
+    pub(crate) refused: bool,
+    pub(crate) unknown: bool,
 }
 
 pub(crate) struct Dice(pub(crate) Stream);
@@ -142,7 +142,7 @@ pub(crate) fn shown(body: &Body) -> Vec<&KeyValue> {
     }
 }
 
-fn drafts(shape: Shape, dice: &mut Dice) -> Vec<Draft> {
+pub(crate) fn drafts(shape: Shape, dice: &mut Dice) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let mut next_process = 0;
     for client in 0..shape.clients {

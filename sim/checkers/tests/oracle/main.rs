@@ -11,6 +11,7 @@ mod brute;
 mod explain;
 mod generate;
 mod kinds;
+mod leases;
 mod mutate;
 mod rich;
 mod spec;

@@ -1,8 +1,9 @@
 //! A sequential store in the plainest words, to make histories that are right by construction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
-    Body, Header, Key, KeyValue, NodeId, Request, Response, Revision, Value,
+    Body, Error, Header, Key, KeyValue, LeaseRequest, LeaseResponse, NodeId, Request, Response,
+    Revision, Value,
     request::{Compare, CompareTarget, RangeRequest, Relation, SortTarget, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, PutResponse, RangeResponse, TxnOpResponse, TxnResponse},
 };
@@ -14,15 +15,85 @@ pub(crate) type State = BTreeMap<Key, KeyValue>;
 #[derive(Clone)]
 pub(crate) struct Spec {
     pub(crate) states: Vec<State>,
+    /// The leases that are there now.
+    pub(crate) leases: BTreeSet<i64>,
 }
 
 impl Spec {
     pub(crate) fn new() -> Self {
-        Self { states: vec![State::new()] }
+        Self { states: vec![State::new()], leases: BTreeSet::new() }
     }
 
     pub(crate) fn revision(&self) -> u64 {
         self.states.len() as u64
+    }
+
+    /// What etcd would answer, refusals included.
+    pub(crate) fn attempt(&mut self, request: &Request) -> Result<Response, Error> {
+        let Request::Lease(lease) = request else {
+            self.expect_leases(request)?;
+            return Ok(self.execute(request));
+        };
+        let answer = match lease {
+            LeaseRequest::Grant { lease, ttl } => {
+                if !self.leases.insert(lease.0) {
+                    return Err(Error::LeaseExists);
+                }
+                LeaseResponse::Grant { lease: *lease, ttl: *ttl }
+            }
+            LeaseRequest::Revoke(lease) => {
+                if !self.end(lease.0) {
+                    return Err(Error::LeaseNotFound);
+                }
+                LeaseResponse::Revoke
+            }
+            _ => unreachable!("not generated"),
+        };
+        Ok(Response { header: header(self.revision()), body: Body::Lease(answer) })
+    }
+
+    /// A lease ends, and takes its keys with it. Whether it was there.
+    pub(crate) fn end(&mut self, lease: i64) -> bool {
+        let was_there = self.leases.remove(&lease);
+        let mut state = self.states.last().unwrap().clone();
+        let before = state.len();
+        state.retain(|_, kv| kv.lease.0 != lease);
+        if state.len() < before {
+            self.states.push(state);
+        }
+        was_there
+    }
+
+    /// A write that names a lease that is not there, or keeps what is not there, is refused as a whole.
+    fn expect_leases(&self, request: &Request) -> Result<(), Error> {
+        let mut state = self.states.last().unwrap().clone();
+        let op = match request {
+            Request::Put(put) => TxnOp::Put(put.clone()),
+            Request::Txn(txn) => TxnOp::Txn(txn.clone()),
+            _ => return Ok(()),
+        };
+        self.check(&mut state, &op)
+    }
+
+    fn check(&self, state: &mut State, op: &TxnOp) -> Result<(), Error> {
+        match op {
+            TxnOp::Put(put) => {
+                if put.lease.0 != 0 && !self.leases.contains(&put.lease.0) {
+                    return Err(Error::LeaseNotFound);
+                }
+                if (put.ignore_lease || put.ignore_value) && !state.contains_key(&put.key) {
+                    return Err(Error::KeyNotFound);
+                }
+            }
+            TxnOp::Txn(txn) => {
+                let holds = txn.compares.iter().all(|compare| holds(state, compare));
+                let branch = if holds { &txn.success } else { &txn.failure };
+                return branch.iter().try_for_each(|op| self.check(state, op));
+            }
+            TxnOp::Range(_) | TxnOp::DeleteRange(_) => {}
+        }
+        run(state, op, 0);
+        Ok(())
     }
 
     pub(crate) fn execute(&mut self, request: &Request) -> Response {
@@ -107,11 +178,17 @@ fn run(state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
             let old = state.get(&put.key).cloned();
             let kv = KeyValue {
                 key: put.key.clone(),
-                value: put.value.clone(),
+                value: match &old {
+                    Some(old) if put.ignore_value => old.value.clone(),
+                    _ => put.value.clone(),
+                },
+                lease: match &old {
+                    Some(old) if put.ignore_lease => old.lease,
+                    _ => put.lease,
+                },
                 create_revision: old.as_ref().map_or(Revision(next), |kv| kv.create_revision),
                 mod_revision: Revision(next),
                 version: old.as_ref().map_or(0, |kv| kv.version) + 1,
-                ..KeyValue::default()
             };
             state.insert(put.key.clone(), kv);
             (true, TxnOpResponse::Put(PutResponse { prev_kv: old.filter(|_| put.prev_kv) }))
@@ -155,7 +232,7 @@ fn holds(state: &State, compare: &Compare) -> bool {
             Some(kv) => kv.value.cmp(v),
             None => return false,
         },
-        CompareTarget::Lease(_) => unreachable!("not generated"),
+        CompareTarget::Lease(lease) => kv.map_or(0, |kv| kv.lease.0).cmp(&lease.0),
     };
     match compare.relation {
         Relation::Equal => ordering.is_eq(),

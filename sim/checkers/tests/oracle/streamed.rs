@@ -3,7 +3,7 @@
 use crate::{
     config, dice,
     generate::{SMALL, Shape, history},
-    mutate, rich, text,
+    leases, mutate, rich, text,
 };
 use proptest::prelude::*;
 use whitewater_checkers::{Budget, Judgement, Ruling, Stream, judge_by_revisions};
@@ -90,6 +90,24 @@ proptest! {
     #[test]
     fn every_option_is_streamed(seed: u64, window in 1_usize..40) {
         agree(&rich::history(150, &mut dice(seed)), window)?;
+    }
+
+    #[test]
+    fn leases_are_streamed(seed: u64, window in 1_usize..40, keys in 1_u64..7) {
+        let shape = Shape { operations: 150, keys, ..SMALL };
+        let history = leases::history(shape, &mut dice(seed));
+        agree(&history, window)?;
+        let streamed = streamed(&history, window);
+        prop_assert!(streamed[0].ruling.anomaly().is_none(), "{:#?}\n{}", streamed, text(&history));
+    }
+
+    #[test]
+    fn a_corruption_with_leases_is_found_in_any_windows(seed: u64, window in 1_usize..40) {
+        let mut dice = dice(seed);
+        let mut history = leases::history(SMALL, &mut dice);
+        if mutate::anything(&mut history, &mut dice).is_some() {
+            agree(&history, window)?;
+        }
     }
 
     #[test]

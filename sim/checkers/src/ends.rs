@@ -1,0 +1,146 @@
+//! Leases as makers of revisions: one that ends, revoked or expired, deletes what hangs on it at one revision.
+//!
+//! That a lease expires is no client's operation. Here it is one: each grant comes with a revocation of unknown outcome,
+//! by nobody, that may take effect at any time from then on, or never. Whether it came too early or too late is for the
+//! judge of leases to say.
+
+use crate::{
+    case::{Op, Origin, Revoke, Status, Step},
+    deed::{Fate, fate},
+};
+use std::collections::BTreeMap;
+use whitewater_api::{Body, LeaseRequest, LeaseResponse, Process, Request};
+use whitewater_record::{History, Operation, SimTime};
+
+/// The grants of one lease.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grants {
+    /// Those that were acknowledged: the revision in the header, and when it was asked for.
+    pub(crate) told: Vec<(u64, SimTime)>,
+    /// Those that may have happened at any revision: when they were asked for.
+    pub(crate) open: Vec<SimTime>,
+    /// The revision at which it ended last, before the history begins; 0 for none.
+    pub(crate) ended: u64,
+}
+
+/// The leases that keys may hang on, by id.
+pub(crate) type Leases = BTreeMap<i64, Grants>;
+
+impl Grants {
+    /// Takes note of a grant that happened or may have. Nobody knows the id of one that the cluster should have picked.
+    pub(crate) fn note(operation: &Operation) -> Option<(i64, Self)> {
+        let Request::Lease(LeaseRequest::Grant { lease: asked, .. }) = &operation.request else {
+            return None;
+        };
+        let mut grants = Self::default();
+        let lease = match fate(operation) {
+            Fate::Refused(_) => return None,
+            Fate::Open => {
+                grants.open.push(operation.invoked);
+                *asked
+            }
+            Fate::Done(response) => {
+                match response.header.revision.0 {
+                    0 => grants.open.push(operation.invoked),
+                    revision => grants.told.push((revision, operation.invoked)),
+                }
+                let Body::Lease(LeaseResponse::Grant { lease, .. }) = &response.body else {
+                    return None;
+                };
+                *lease
+            }
+        };
+        (lease.0 != 0).then_some((lease.0, grants))
+    }
+
+    /// Adds others of the same lease.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.told.extend(other.told);
+        self.told.sort_unstable();
+        self.open.extend(other.open);
+        self.ended = self.ended.max(other.ended);
+    }
+
+    /// Whether one of them lies at or after `low` and before `high`, as far as is known.
+    pub(crate) fn has_between(&self, low: u64, high: u64) -> bool {
+        let from = self.told.partition_point(|(revision, _)| *revision < low);
+        !self.open.is_empty() || self.told.get(from).is_some_and(|(revision, _)| *revision < high)
+    }
+
+    /// Whether nobody is known to have asked for the lease: it may come from before the record.
+    pub(crate) fn is_unasked(&self) -> bool {
+        self.told.is_empty() && self.open.is_empty()
+    }
+
+    /// Forgets what came before an end.
+    pub(crate) fn end(&mut self, revision: u64) {
+        self.ended = self.ended.max(revision);
+        self.told.retain(|(told, _)| *told >= revision);
+    }
+}
+
+/// Finds the leases that keys may hang on, tells revocations of those keys, and adds the ends of leases that nobody asks
+/// for to the operations.
+pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h>>) -> Leases {
+    let mut attachable: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    let mut attach = |lease: i64, key: u32| {
+        if lease != 0 {
+            attachable.entry(lease).or_default().push(key);
+        }
+    };
+    for (_, key, cell) in &origin.versions {
+        attach(cell.map_or(0, |cell| cell.lease), *key);
+    }
+    for op in ops.iter().filter(|op| op.status != Status::Refused) {
+        op.step.puts(&mut |put| attach(put.lease.unwrap_or_default(), put.key));
+    }
+    for op in ops.iter() {
+        if let Step::Revoke(revoke) = &op.step {
+            attachable.entry(revoke.lease).or_default();
+        }
+    }
+    if attachable.is_empty() {
+        return Leases::new();
+    }
+    for keys in attachable.values_mut() {
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    let mut leases: Leases = attachable
+        .keys()
+        .map(|lease| (*lease, origin.grants.get(lease).cloned().unwrap_or_default()))
+        .collect();
+    for (lease, grants) in history.operations.iter().filter_map(Grants::note) {
+        if let Some(known) = leases.get_mut(&lease) {
+            known.join(grants);
+        }
+    }
+    for op in ops.iter_mut() {
+        if let Step::Revoke(revoke) = &mut op.step {
+            revoke.keys = attachable.get(&revoke.lease).cloned().unwrap_or_default();
+        }
+    }
+    for (lease, keys) in attachable {
+        let Some(grants) = leases.get(&lease).filter(|_| !keys.is_empty()) else { continue };
+        let told = grants.told.iter().map(|(_, asked)| *asked);
+        let asked = told.chain(grants.open.iter().copied());
+        let before = grants.is_unasked().then_some(SimTime::ZERO);
+        ops.extend(asked.chain(before).map(|asked| expiry(lease, keys.clone(), asked)));
+    }
+    leases
+}
+
+/// The end of a lease, at some time from `asked` on.
+fn expiry<'h>(lease: i64, keys: Vec<u32>, asked: SimTime) -> Op<'h> {
+    Op {
+        process: Process(u32::MAX),
+        invoked: asked,
+        completed: SimTime::NEVER,
+        status: Status::Unknown,
+        revision: 0,
+        tells: false,
+        has_effect: false,
+        is_serializable: false,
+        step: Step::Revoke(Revoke { lease, keys }),
+    }
+}

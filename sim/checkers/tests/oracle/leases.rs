@@ -1,0 +1,267 @@
+//! Leases make revisions of their own: when they are revoked, and when they expire, which is no client's operation.
+
+use crate::{
+    brute::{Tokens, same, translate},
+    config, dice,
+    generate::{Dice, Draft, SMALL, Shape, drafts, shown},
+    spec::Spec,
+    text,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use whitewater_api::{
+    Body, Completion, Error, Key, KeyRange, LeaseId, LeaseRequest, NodeId, Process, Request,
+    RequestId, Revision,
+    request::{
+        Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, Relation, TxnOp,
+        TxnRequest,
+    },
+};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge};
+use whitewater_record::{History, Operation, SimTime};
+
+/// Of 1000 operations, how many find that a lease has expired meanwhile.
+const EXPIRIES: u64 = 120;
+
+/// A history with leases, right by construction.
+pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
+    let mut drafts = drafts(shape, dice);
+    drafts.sort_by_key(|draft| draft.at.unwrap_or(draft.invoked));
+    let mut client = Client { spec: Spec::new(), granted: Vec::new(), last: BTreeMap::new() };
+    let mut operations = Vec::new();
+    for (i, draft) in drafts.iter().enumerate() {
+        if dice.chance(EXPIRIES)
+            && let Some(lease) = dice.pick(&client.granted)
+        {
+            client.spec.end(lease);
+        }
+        operations.push(client.operation(shape, draft, i, dice));
+    }
+    if shape.has_final_read {
+        let end = operations.iter().map(|op| op.completed.0).max().unwrap_or(0) + 10;
+        let draft = Draft {
+            id: RequestId { process: Process(1_000_000), sequence: 0 },
+            invoked: end,
+            at: Some(end),
+            completed: end + 10,
+            refused: false,
+            unknown: false,
+        };
+        let request = Request::Range(RangeRequest::new(KeyRange::prefix("k")));
+        operations.push(client.perform(request, &draft, dice));
+    }
+    operations.sort_by_key(|operation| (operation.invoked, operation.id));
+    History { operations, ..History::default() }
+}
+
+struct Client {
+    spec: Spec,
+    granted: Vec<i64>,
+    last: BTreeMap<Key, u64>,
+}
+
+impl Client {
+    fn operation(&mut self, shape: Shape, draft: &Draft, i: usize, dice: &mut Dice) -> Operation {
+        let request = self.request(shape, i, dice);
+        self.perform(request, draft, dice)
+    }
+
+    fn perform(&mut self, request: Request, draft: &Draft, dice: &mut Dice) -> Operation {
+        let response = draft.at.map(|_| match &request {
+            Request::Range(range) if range.serializable => {
+                let back = dice.below(4).min(self.spec.revision() - 1);
+                Ok(self.spec.read_at(range, self.spec.revision() - back))
+            }
+            request => self.spec.attempt(request),
+        });
+        let completion = match response {
+            _ if draft.unknown => Completion::Info(Error::TimedOut),
+            _ if draft.refused => Completion::Fail(Error::NoLeader),
+            Some(Ok(response)) => {
+                for kv in shown(&response.body) {
+                    self.last.insert(kv.key.clone(), kv.mod_revision.0);
+                }
+                Completion::Ok(response)
+            }
+            Some(Err(error)) => Completion::Fail(error),
+            None => unreachable!("an answered operation was executed"),
+        };
+        Operation {
+            id: draft.id,
+            node: NodeId(1),
+            invoked: SimTime(draft.invoked),
+            completed: SimTime(draft.completed),
+            request,
+            completion,
+            witness: None,
+        }
+    }
+
+    fn request(&mut self, shape: Shape, i: usize, dice: &mut Dice) -> Request {
+        let key = Key::from(format!("k{}", dice.below(shape.keys)));
+        let value = format!("v{i}");
+        let lease = LeaseId(dice.pick(&self.granted).unwrap_or_default());
+        let get = RangeRequest::new(KeyRange::single(key.clone()));
+        let put = PutRequest::new(key.clone(), value.as_str());
+        let on_lease = PutRequest { lease, ..put.clone() };
+        let other = PutRequest { value: format!("w{i}").as_str().into(), ..on_lease.clone() };
+        let compare = |target| Compare {
+            range: KeyRange::single(key.clone()),
+            relation: Relation::Equal,
+            target,
+        };
+        match dice.below(100) {
+            0..12 => {
+                // Now and then an id that was used before.
+                let is_again = dice.chance(150) && lease != LeaseId::NONE;
+                let id = if is_again { lease } else { LeaseId(1 + i64::try_from(i).unwrap()) };
+                if !is_again {
+                    self.granted.push(id.0);
+                }
+                Request::Lease(LeaseRequest::Grant { lease: id, ttl: 10 })
+            }
+            12..20 if lease != LeaseId::NONE => Request::Lease(LeaseRequest::Revoke(lease)),
+            20..42 => Request::Put(PutRequest { prev_kv: dice.chance(200), ..on_lease }),
+            42..48 => Request::Put(put),
+            48..52 => Request::Put(PutRequest { ignore_lease: true, ..put }),
+            52..56 => Request::Range(RangeRequest { serializable: true, ..get }),
+            56..64 => Request::Range(RangeRequest::new(KeyRange::prefix("k"))),
+            64..68 => Request::DeleteRange(DeleteRangeRequest {
+                range: KeyRange::single(key),
+                prev_kv: dice.chance(300),
+            }),
+            68..74 => Request::Txn(TxnRequest {
+                compares: vec![compare(CompareTarget::Lease(lease))],
+                success: vec![TxnOp::Put(put)],
+                failure: vec![TxnOp::Put(other)],
+            }),
+            74..82 => Request::Txn(TxnRequest {
+                compares: vec![compare(CompareTarget::Mod(Revision(
+                    self.last.get(&key).copied().unwrap_or(0),
+                )))],
+                success: vec![TxnOp::Put(on_lease)],
+                failure: vec![TxnOp::Range(get)],
+            }),
+            _ => Request::Range(get),
+        }
+    }
+}
+
+/// Whether some order of the operations, with leases that end in between, explains all answers: up to the naming of
+/// revisions, or to the letter.
+fn explains(history: &History, is_exact: bool) -> bool {
+    let open: Vec<usize> = (0..history.operations.len())
+        .filter(|i| {
+            let op = &history.operations[*i];
+            let is_stale = matches!(&op.request, Request::Range(range) if range.serializable);
+            !is_stale && !matches!(op.completion, Completion::Fail(_))
+        })
+        .collect();
+    Orders { history, is_exact }.extend(&open, &Spec::new(), &Tokens::default())
+}
+
+struct Orders<'a> {
+    history: &'a History,
+    is_exact: bool,
+}
+
+impl Orders<'_> {
+    fn extend(&self, open: &[usize], spec: &Spec, tokens: &Tokens) -> bool {
+        let operations = &self.history.operations;
+        let is_unknown = |i: &usize| matches!(operations[*i].completion, Completion::Info(_));
+        let returns = open.iter().filter(|i| !is_unknown(i)).map(|i| operations[*i].completed);
+        let Some(first_return) = returns.min() else { return true };
+        let next = open.iter().any(|i| {
+            let op = &operations[*i];
+            if op.invoked > first_return {
+                return false;
+            }
+            let rest: Vec<usize> = open.iter().copied().filter(|other| other != i).collect();
+            let (mut spec, mut tokens) = (spec.clone(), tokens.clone());
+            let before = spec.revision();
+            let request =
+                if self.is_exact { op.request.clone() } else { translate(&op.request, &tokens) };
+            let Ok(answer) = spec.attempt(&request) else { return false };
+            let wrote = spec.revision() > before;
+            let fits = match &op.completion {
+                Completion::Ok(told) if self.is_exact => {
+                    let is_grant = matches!(op.request, Request::Lease(LeaseRequest::Grant { .. }));
+                    told.body == answer.body && (is_grant || told.header == answer.header)
+                }
+                Completion::Ok(told) => {
+                    let binds = wrote && !matches!(told.body, Body::Lease(_));
+                    same(told, &answer, binds, &mut tokens)
+                }
+                _ => true,
+            };
+            fits && self.extend(&rest, &spec, &tokens)
+        });
+        next || spec.leases.iter().any(|lease| {
+            let mut spec = spec.clone();
+            spec.end(*lease);
+            self.extend(open, &spec, tokens)
+        })
+    }
+}
+
+fn tiny(operations: usize) -> Shape {
+    Shape { operations, clients: 3, keys: 2, unknown: 200, refused: 20, ..SMALL }
+}
+
+fn ruling<'a>(judgements: &'a [Judgement], judge: &str) -> &'a Ruling {
+    &judgements.iter().find(|j| j.judge == judge).unwrap().ruling
+}
+
+fn assert_right(history: &History) {
+    let judgements = judge(history, &Budget::default());
+    for judgement in &judgements {
+        // The times of these histories are not those of leases.
+        let is_timed = ["lease", "lock"].contains(&judgement.judge);
+        let is_open = |ruling: &Ruling| match judgement.judge {
+            "serializable" => matches!(ruling, Ruling::Undecided(_)),
+            _ => false,
+        };
+        let is_fine = match &judgement.ruling {
+            Ruling::Holds | Ruling::NotApplicable(_) => true,
+            ruling => is_timed || is_open(ruling),
+        };
+        assert!(is_fine, "{judgement:#?}\n{}", text(history));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn a_right_history_with_leases_is_accepted(seed: u64, clients in 1_usize..7, keys in 1_u64..7) {
+        assert_right(&history(Shape { clients, keys, ..SMALL }, &mut dice(seed)));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1500))]
+
+    #[test]
+    fn revision_order_with_leases_agrees_with_all_orders(seed: u64, operations in 2_usize..8, corrupt: bool) {
+        let mut dice = dice(seed);
+        let mut history = history(tiny(operations), &mut dice);
+        if !corrupt {
+            prop_assert!(explains(&history, true), "{}", text(&history));
+            prop_assert!(explains(&history, false), "{}", text(&history));
+            assert_right(&history);
+            return Ok(());
+        }
+        let _applied = crate::mutate::anything(&mut history, &mut dice);
+        let judgements = judge(&history, &Budget::default());
+        if *ruling(&judgements, "assumptions") != Ruling::Holds {
+            return Ok(());
+        }
+        let truth = explains(&history, true);
+        let is_right = match ruling(&judgements, "revision-order") {
+            Ruling::Holds => truth,
+            Ruling::Broken(_) => !truth,
+            _ => false,
+        };
+        prop_assert!(is_right, "{truth} {:#?}\n{}", judgements, text(&history));
+    }
+}
