@@ -20,7 +20,11 @@
 //! A witness, an order that somebody else found, spares the search: it is replayed on the same state, and if it explains
 //! every answer it is a proof. If it does not, it says nothing.
 //!
-//! Not covered: reads of the past and of keys only, what a sort order or a filter did, and refusals.
+//! A lease that ends takes its keys with it, also if nobody asked for that; what the search makes of an operation of
+//! unknown outcome, it makes of that, too.
+//!
+//! Not covered: reads of the past and of keys only, what a sort order or a filter did, refusals, and whether a lease had
+//! been granted yet, or again. It cannot follow where a put of unknown outcome may have kept a value that somebody saw.
 //!
 //! Evaluations: operations of known outcome. Discriminating: those at whose return another operation was open that may
 //! write what they touch.
@@ -29,6 +33,7 @@ mod compile;
 mod contention;
 mod force;
 mod learn;
+mod lives;
 mod problem;
 mod search;
 mod state;
@@ -160,7 +165,7 @@ fn first_wrong(step: &Move, last: &Config) -> Option<(u32, u32)> {
             (*first..).zip(held.iter().copied()).find(|pair| differs(pair))
         }
         Move::Glimpse { held, .. } => held.iter().copied().find(|pair| differs(pair)),
-        Move::Put { key, before, .. } => before.map(|held| (*key, held)).filter(differs),
+        Move::Put(put) => put.before.map(|held| (put.key, held)).filter(differs),
         Move::Delete { keys, before, .. } => {
             let held = before.as_ref()?;
             (keys.low..).zip(held.iter().copied()).find(|pair| differs(pair))
@@ -170,6 +175,6 @@ fn first_wrong(step: &Move, last: &Config) -> Option<(u32, u32)> {
             let wrong = steps.iter().find_map(|step| first_wrong(step, last));
             wrong.filter(|(_, held)| *held == ABSENT || *held >= FIRST)
         }
-        Move::Nothing => None,
+        Move::End { .. } | Move::Nothing => None,
     }
 }

@@ -2,7 +2,7 @@
 //! puts kept the value.
 
 use crate::{
-    case::{Case, Status},
+    case::{Case, Put, Status},
     intern::Table,
 };
 
@@ -11,6 +11,16 @@ use crate::{
 pub(crate) struct Write {
     pub(crate) operation: u32,
     pub(crate) key: u32,
+    /// The lease that it names; none, if it keeps the one that is there.
+    pub(crate) lease: Option<i64>,
+    /// It keeps the value that is there.
+    pub(crate) keeps_value: bool,
+}
+
+impl Write {
+    fn new(operation: u32, put: &Put) -> Self {
+        Self { operation, key: put.key, lease: put.lease, keeps_value: put.ignore_value }
+    }
 }
 
 /// All writes of a history by key and value.
@@ -56,7 +66,7 @@ impl Writers {
         for (operation, op) in (0..).zip(&case.operations) {
             op.step.puts(&mut |put| match op.status {
                 Status::Known | Status::Unknown if put.ignore_value => {
-                    writers.writes.push(Write { operation, key: put.key });
+                    writers.writes.push(Write::new(operation, put));
                     let is_known = op.status == Status::Known;
                     let how = if is_known { Kept::Known } else { Kept::Perhaps };
                     let kept = &mut writers.kept[put.key as usize];
@@ -66,15 +76,18 @@ impl Writers {
                 Status::Refused => {
                     writers.refused.insert((put.key, put.value), operation);
                 }
-                Status::Known | Status::Unknown => writers.add(operation, put.key, put.value),
+                Status::Known | Status::Unknown => {
+                    writers.add(Write::new(operation, put), put.value)
+                }
             });
         }
         writers
     }
 
-    fn add(&mut self, operation: u32, key: u32, value: u32) {
+    fn add(&mut self, write: Write, value: u32) {
+        let Write { operation, key, .. } = write;
         let number = u32::try_from(self.writes.len()).expect("writes are numbered by u32");
-        self.writes.push(Write { operation, key });
+        self.writes.push(write);
         let only = &mut self.by_value[value as usize];
         match *only {
             NONE => {

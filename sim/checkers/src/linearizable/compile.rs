@@ -2,16 +2,18 @@
 
 use super::{
     learn::Lore,
+    lives::Lives,
     problem::{
-        ABSENT, Component, Event, FIRST, Move, NEVER, OpInfo, Problem, Test, Want, WriteInfo,
+        ABSENT, Component, Event, FIRST, Move, NEVER, OpInfo, Problem, PutMove, Test, Want,
+        WriteInfo,
     },
     state::hidden,
 };
 use crate::{
     bounds::tells,
-    case::{Case, Condition, Delete, Keys, Put, Range, Status, Step, Txn},
+    case::{Case, Condition, Delete, Keys, Put, Range, SeenKv, Status, Step, Txn},
     ruling::Ruling,
-    writers::Writers,
+    writers::{Kept, Writers},
 };
 use whitewater_api::request::{CompareTarget, Relation};
 
@@ -19,6 +21,7 @@ struct Compiler<'a, 'h> {
     case: &'a Case<'h>,
     writers: &'a Writers,
     lore: Lore,
+    lives: Lives,
     /// By operation: whether the search sees it.
     included: Vec<bool>,
     /// By key: its component, and its number there.
@@ -35,10 +38,16 @@ pub(super) fn compile(case: &Case, writers: &Writers) -> Result<Problem, Ruling>
     if lore.is_ambiguous {
         return Err(unsupported("an operation that may put one key in either branch"));
     }
+    if lore.is_kept_by_somebody {
+        return Err(unsupported(
+            "who put a value last that a put of unknown outcome may have kept",
+        ));
+    }
     let mut compiler = Compiler {
         case,
         writers,
         lore,
+        lives: Lives::default(),
         included: Vec::new(),
         places: Vec::new(),
         named: vec![false; writers.writes.len()],
@@ -59,6 +68,9 @@ impl Compiler<'_, '_> {
             self.included.push(is_included);
         }
         self.partition(&mut problem);
+        self.lives =
+            Lives::new(self.case, &self.places, &mut problem.components, &mut problem.names);
+        problem.leases = self.lives.ids();
         for (operation, op) in (0..).zip(&self.case.operations) {
             let mut moves = Move::Nothing;
             if self.included[operation as usize] {
@@ -71,9 +83,11 @@ impl Compiler<'_, '_> {
         for (info, op) in problem.ops.iter_mut().zip(&self.case.operations) {
             info.is_unseen =
                 op.status == Status::Unknown && is_hidden(&info.moves, &problem.writes);
-            let Move::Put { write, before: None, .. } = info.moves else { continue };
+            let Move::Put(PutMove { write, before: None, .. }) = info.moves else { continue };
             let key = self.writers.writes[write as usize].key as usize;
             info.is_simple = problem.writes[write as usize].shown < FIRST
+                && !self.lives.leased[key]
+                && self.writers.kept[key] == Kept::Never
                 && !self.lore.has_anonymous[key]
                 && !self.counted[key];
         }
@@ -144,7 +158,9 @@ impl Compiler<'_, '_> {
             returned: NEVER,
             moves,
             is_included: self.included[operation as usize],
-            is_write: op.status == Status::Unknown || op.step.has_effect(),
+            is_write: op.status == Status::Unknown
+                || op.step.has_effect()
+                || matches!(op.step, Step::Revoke(_)),
             is_simple: false,
             is_unseen: false,
             reads: Vec::new(),
@@ -170,9 +186,19 @@ impl Compiler<'_, '_> {
             info.deletes.push(self.local(keys));
         });
         // A plain put looks at nothing.
-        let is_blind = matches!(step, Step::Put(put) if !put.prev_kv);
+        let keeps = |put: &Put| put.prev_kv || put.ignore_value || put.lease.is_none();
+        let is_blind = matches!(step, Step::Put(put) if !keeps(put));
         if !is_blind {
             info.reads = all.iter().map(|keys| self.local(*keys)).collect();
+        }
+        step.puts(&mut |put| {
+            let life = put.lease.and_then(|lease| self.lives.life(lease));
+            info.reads.extend(life.map(single));
+        });
+        if let Step::Revoke(revoke) = step {
+            let life = self.lives.life(revoke.lease).map(single);
+            info.writes.extend(life);
+            info.reads.extend(life);
         }
     }
 
@@ -183,11 +209,14 @@ impl Compiler<'_, '_> {
                 == Status::Unknown
                 && self.lore.has_anonymous[write.key as usize];
             let hint = self.lore.hints[index];
-            let is_shown = self.lore.is_seen(id(index)) || self.named[index];
+            let is_kept = self.writers.kept[write.key as usize] != Kept::Never;
+            let is_shown = self.lore.is_seen(id(index)) || self.named[index] || is_kept;
             writes.push(WriteInfo {
                 operation: write.operation,
                 shown: if is_shown { FIRST + id(index) } else { hidden(is_unknown) },
                 hint,
+                told_lease: self.lore.told_lease[index].map(|lease| self.lives.number(lease)),
+                told_value: self.lore.told_value[index].map(|write| FIRST + write),
                 observers: std::mem::take(&mut self.lore.observers[index]),
             });
         }
@@ -227,26 +256,34 @@ impl Compiler<'_, '_> {
 
     fn step(&mut self, operation: u32, step: &Step) -> Result<Move, Ruling> {
         match step {
-            Step::Put(put) => self.put(put),
+            Step::Put(put) => Ok(self.put(operation, put)),
             Step::Range(range) => self.range(operation, range),
             Step::Delete(delete) => self.delete(operation, delete),
             Step::Txn(txn) => self.txn(operation, txn),
-            Step::Revoke(_) | Step::Compact(_) | Step::Other => Ok(Move::Nothing),
+            Step::Revoke(revoke) => Ok(Move::End {
+                lease: self.lives.number(revoke.lease),
+                keys: revoke.keys.iter().map(|key| self.place(*key)).collect(),
+                life: self.lives.life(revoke.lease),
+            }),
+            Step::Compact(_) | Step::Other => Ok(Move::Nothing),
         }
     }
 
-    fn put(&self, put: &Put) -> Result<Move, Ruling> {
-        if !put.is_plain {
-            return Err(unsupported("leases, ignore_value and ignore_lease"));
-        }
+    fn put(&self, operation: u32, put: &Put) -> Move {
         let before = put.answer.filter(|_| put.prev_kv);
-        let before = before.map(|a| a.prev_kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)));
-        let write = self.writers.of(put.key, put.value).unwrap_or(0);
-        Ok(Move::Put { key: self.place(put.key), write, before })
+        let before = before.map(|a| a.prev_kv.map_or(ABSENT, |kv| self.held(&kv)));
+        Move::Put(PutMove {
+            key: self.place(put.key),
+            write: self.lore.write_by(operation, put.key),
+            before,
+            lease: put.lease.map(|lease| self.lives.number(lease)),
+            life: put.lease.and_then(|lease| self.lives.life(lease)),
+            keeps_value: put.ignore_value,
+        })
     }
 
-    fn held(&self, key: u32, value: u32) -> u32 {
-        self.writers.of(key, value).map_or(NEVER, |write| FIRST + write)
+    fn held(&self, kv: &SeenKv) -> u32 {
+        self.lore.shown(self.writers, kv).map_or(NEVER, |write| FIRST + write)
     }
 
     fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
@@ -257,8 +294,7 @@ impl Compiler<'_, '_> {
         self.may_hold(operation, range.keys, answer.count)?;
         let keys = self.local(range.keys);
         if !range.is_plain {
-            let held =
-                answer.kvs.iter().map(|kv| (self.place(kv.key), self.held(kv.key, kv.value)));
+            let held = answer.kvs.iter().map(|kv| (self.place(kv.key), self.held(kv)));
             return Ok(Move::Glimpse { held: held.collect(), keys, count: answer.count });
         }
         if let Some((code, what)) = range_fault(range) {
@@ -270,7 +306,7 @@ impl Compiler<'_, '_> {
         let mut kvs = answer.kvs.iter().peekable();
         let held = (range.keys.low..shown)
             .map(|key| kvs.next_if(|kv| kv.key == key))
-            .map(|kv| kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)))
+            .map(|kv| kv.map_or(ABSENT, |kv| self.held(kv)))
             .collect::<Vec<u32>>();
         let rest = Keys { low: keys.low + id(held.len()), high: keys.high };
         let count = answer.count - answer.kvs.len() as u64;
@@ -287,7 +323,7 @@ impl Compiler<'_, '_> {
         if delete.prev_kv {
             let mut kvs = answer.prev_kvs.iter().peekable();
             let held = delete.keys.iter().map(|key| kvs.next_if(|kv| kv.key == key));
-            let held = held.map(|kv| kv.map_or(ABSENT, |kv| self.held(kv.key, kv.value)));
+            let held = held.map(|kv| kv.map_or(ABSENT, |kv| self.held(kv)));
             before = Some(held.collect());
             if kvs.next().is_some() || answer.prev_kvs.len() as u64 != answer.deleted {
                 let sentence =
@@ -334,11 +370,15 @@ impl Compiler<'_, '_> {
 
     fn is_revealed(&self, moves: &[Move]) -> bool {
         moves.iter().any(|step| match step {
-            Move::Put { write, .. } => self.lore.is_seen(*write),
+            Move::Put(put) => self.lore.is_seen(put.write),
             Move::Txn { success, failure, .. } => {
                 self.is_revealed(success) || self.is_revealed(failure)
             }
-            Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => false,
+            Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::Delete { .. }
+            | Move::End { .. }
+            | Move::Nothing => false,
         })
     }
 
@@ -359,7 +399,7 @@ impl Compiler<'_, '_> {
             }
             (CompareTarget::Mod(token), Some(is_equal)) => {
                 let write = self.token(token.0, key)?;
-                Want::Writer { write, is_equal, needs_presence: false }
+                Want::Writer { write, is_equal }
             }
             (CompareTarget::Create(token), Some(is_equal)) => {
                 let write = self.token(token.0, key)?;
@@ -368,11 +408,9 @@ impl Compiler<'_, '_> {
             (CompareTarget::Value(_), Some(is_equal)) => {
                 let write = self.writers.of(key, condition.value);
                 let write = write.map_or(NEVER, |write| self.name(write));
-                Want::Writer { write, is_equal, needs_presence: true }
+                Want::Value { write, is_equal }
             }
-            (CompareTarget::Lease(lease), _) => {
-                Want::Constant(crate::model::relates(condition.relation, 0.cmp(&lease.0)))
-            }
+            (CompareTarget::Lease(lease), _) => Want::Lease(condition.relation, lease.0),
             (CompareTarget::Mod(_) | CompareTarget::Create(_) | CompareTarget::Value(_), None) => {
                 return Err(unsupported("an order of revisions or values"));
             }
@@ -404,7 +442,8 @@ impl Compiler<'_, '_> {
 /// Whether nothing that the move may put is ever named.
 fn is_hidden(moves: &Move, writes: &[WriteInfo]) -> bool {
     match moves {
-        Move::Put { write, .. } => writes[*write as usize].shown < FIRST,
+        Move::Put(put) => writes[put.write as usize].shown < FIRST,
+        Move::End { .. } => false,
         Move::Txn { success, failure, .. } => {
             success.iter().chain(failure).all(|step| is_hidden(step, writes))
         }

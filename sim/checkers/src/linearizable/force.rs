@@ -1,7 +1,7 @@
 //! From a configuration to those in which one operation more is done.
 
 use super::{
-    problem::{ABSENT, ANONYMOUS, FIRST, Move, NEVER, OpInfo, Test, Want},
+    problem::{ABSENT, ANONYMOUS, FIRST, Move, NEVER, OpInfo, PutMove, Test, Want},
     search::Search,
     state::{Block, Config, Player},
 };
@@ -164,14 +164,18 @@ impl<'a> Search<'a> {
     fn fills(&self, info: &OpInfo, key: u32, above: u32, below: u32) -> bool {
         let hint = |write: u32| self.problem.writes[write as usize].hint;
         match info.moves {
-            Move::Put { key: put, write, .. } => {
+            Move::Put(PutMove { key: put, write, .. }) => {
                 put == key
                     && hint(write).is_none_or(|hint| above < hint.version && hint.version < below)
             }
             Move::Txn { .. } => {
                 info.is_write && info.writes_meet(&[Keys { low: key, high: key + 1 }])
             }
-            Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => false,
+            Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::Delete { .. }
+            | Move::End { .. }
+            | Move::Nothing => false,
         }
     }
 
@@ -181,21 +185,23 @@ impl<'a> Search<'a> {
         // Its version is told, or else nothing about it is. If a compare names it and no answer tells its version,
         // whatever is missing may be missing before it.
         let is_settled = match this.moves {
-            Move::Put { write, .. } => {
+            Move::Put(PutMove { write, .. }) => {
                 let write = &self.problem.writes[write as usize];
                 write.hint.is_some() || write.shown < FIRST
             }
             Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => false,
         };
         let wiped = match this.moves {
             Move::Delete { keys, .. } => Some(keys),
-            Move::Put { .. }
+            Move::Put(_)
             | Move::Read { .. }
             | Move::Glimpse { .. }
+            | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => None,
         };
@@ -213,6 +219,7 @@ impl<'a> Search<'a> {
                 || (info.returned == NEVER && this.is_simple && is_delete_of_one(info));
             let is_rival = operation != goal
                 && !can_wait
+                && !is_idle_end(config, info)
                 && (info.reads_meet(&this.writes)
                     || info.writes_meet(&this.reads)
                     || info.writes_meet(&this.writes));
@@ -227,7 +234,7 @@ impl<'a> Search<'a> {
     /// counts the versions from, never comes back.
     fn pinned(&self, step: &Move, keys: &mut Vec<u32>) {
         match step {
-            Move::Put { key, write, before } => {
+            Move::Put(PutMove { key, write, before, .. }) => {
                 let hint = self.problem.writes[*write as usize].hint;
                 let has_past = hint.is_some_and(|h| h.version > 1 && h.creator < ANONYMOUS);
                 if has_past || before.is_some_and(|held| held != ABSENT) {
@@ -241,7 +248,10 @@ impl<'a> Search<'a> {
             Move::Txn { tests, success, failure, taken } => {
                 let wanted = |test: &&Test| match test.want {
                     Want::Writer { write, is_equal, .. } => is_equal && write != ABSENT,
-                    Want::Creator { .. } | Want::Version(..) | Want::Constant(_) => false,
+                    Want::Creator { .. }
+                    | Want::Value { .. }
+                    | Want::Lease(..)
+                    | Want::Version(..) => false,
                 };
                 if *taken == Some(true) {
                     keys.extend(tests.iter().filter(wanted).map(|test| test.key));
@@ -257,7 +267,11 @@ impl<'a> Search<'a> {
                 let count = branch.iter().position(|step| is_delete(&step)).unwrap_or(branch.len());
                 branch[..count].iter().for_each(|step| self.pinned(step, keys));
             }
-            Move::Delete { .. } | Move::Read { .. } | Move::Glimpse { .. } | Move::Nothing => {}
+            Move::Delete { .. }
+            | Move::Read { .. }
+            | Move::Glimpse { .. }
+            | Move::End { .. }
+            | Move::Nothing => {}
         }
     }
 
@@ -278,12 +292,14 @@ impl<'a> Search<'a> {
     fn kind(&self, operation: u32) -> (u8, u32, u32) {
         let info = self.info(operation);
         match info.moves {
-            Move::Put { key, .. } if info.is_simple => (0, key, 0),
+            Move::Put(PutMove { key, .. }) if info.is_simple => (0, key, 0),
+            Move::End { lease, .. } if info.returned == NEVER => (3, lease, 0),
             Move::Delete { keys, .. } if info.returned == NEVER => (1, keys.low, keys.high),
-            Move::Put { .. }
+            Move::Put(_)
             | Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => (2, operation, 0),
         }
@@ -293,7 +309,7 @@ impl<'a> Search<'a> {
 /// Whether the operation, wherever it has an effect, writes the key, that is there.
 fn surely_writes(step: &Move, key: u32) -> bool {
     match step {
-        Move::Put { key: put, .. } => *put == key,
+        Move::Put(put) => put.key == key,
         Move::Delete { keys, .. } => keys.contains(key),
         Move::Txn { success, taken: Some(true), .. } => {
             success.iter().any(|step| surely_writes(step, key))
@@ -304,8 +320,16 @@ fn surely_writes(step: &Move, key: u32) -> bool {
         Move::Txn { taken: None, .. }
         | Move::Read { .. }
         | Move::Glimpse { .. }
+        | Move::End { .. }
         | Move::Nothing => false,
     }
+}
+
+/// The end of a lease that nothing hangs on, and that nobody waits for.
+fn is_idle_end(config: &Config, info: &OpInfo) -> bool {
+    let Move::End { lease, keys, .. } = &info.moves else { return false };
+    let hangs = |key: &u32| config.cells[*key as usize].lease == *lease;
+    info.returned == NEVER && !keys.iter().any(hangs)
 }
 
 fn is_delete_of_one(info: &OpInfo) -> bool {

@@ -8,9 +8,9 @@ use crate::{
     case::{Case, SeenKv, Status},
     intern::Table,
     ruling::Ruling,
-    writers::Writers,
+    writers::{Kept, Write, Writers},
 };
-use whitewater_api::Revision;
+use whitewater_api::{LeaseId, Revision};
 
 /// What is known about the writes.
 pub(super) struct Lore {
@@ -32,6 +32,11 @@ pub(super) struct Lore {
     pub(super) tells_creations: bool,
     /// One operation has two writes of one key, in two branches.
     pub(super) is_ambiguous: bool,
+    /// An answer shows a value that a put of unknown outcome may have kept.
+    pub(super) is_kept_by_somebody: bool,
+    /// By write that kept them: the lease that answers show, and the write that put the value first.
+    pub(super) told_lease: Vec<Option<i64>>,
+    pub(super) told_value: Vec<Option<u32>>,
 }
 
 impl Lore {
@@ -48,6 +53,9 @@ impl Lore {
             has_untold: vec![false; case.keys.len()],
             tells_creations: case.recorded.tells_creations(),
             is_ambiguous: false,
+            is_kept_by_somebody: false,
+            told_lease: vec![None; writers.writes.len()],
+            told_value: vec![None; writers.writes.len()],
         };
         for (number, write) in (0..).zip(&writers.writes) {
             let before = lore.write_of.insert((write.operation, write.key), number);
@@ -78,6 +86,22 @@ impl Lore {
     pub(super) fn write(&self, token: u64, key: u32) -> Option<u32> {
         let operation = self.operation_of.get(&token)?;
         self.write_of.get(&(*operation, key)).copied()
+    }
+
+    /// The number of the write of `key` by an operation.
+    pub(super) fn write_by(&self, operation: u32, key: u32) -> u32 {
+        self.write_of.get(&(operation, key)).copied().unwrap_or_default()
+    }
+
+    /// The write that an answer shows. Where puts keep the value, only the token tells.
+    pub(super) fn shown(&self, writers: &Writers, kv: &SeenKv) -> Option<u32> {
+        match writers.kept[kv.key as usize] {
+            Kept::Never => writers.of(kv.key, kv.value),
+            Kept::Known | Kept::Perhaps => match self.operation_of.get(&kv.modified) {
+                Some(operation) => self.write_of.get(&(*operation, kv.key)).copied(),
+                None => writers.of(kv.key, kv.value),
+            },
+        }
     }
 
     /// Whether some operation is known to have made the token.
@@ -115,7 +139,18 @@ impl Lore {
                 std::iter::once(reader).chain(others.iter().copied()).collect();
             Err(case.broken(code, sentence, &evidence))
         };
-        let Some(write) = writers.of(kv.key, kv.value) else {
+        let is_kept = writers.kept[kv.key as usize];
+        self.is_kept_by_somebody |=
+            is_kept == Kept::Perhaps && !self.operation_of.contains_key(&kv.modified);
+        let origin = writers.of(kv.key, kv.value);
+        let Some(write) = origin.and_then(|_| self.shown(writers, kv)) else {
+            if origin.is_some() {
+                return object(
+                    "wrong-revision",
+                    "but that revision did not put it".to_owned(),
+                    &[],
+                );
+            }
             return match writers.refused(kv.key, kv.value) {
                 Some(refused) => {
                     let what = format!("but {} did not happen", case.operation(refused));
@@ -126,6 +161,9 @@ impl Lore {
         };
         let index = write as usize;
         let writer = writers.writes[index].operation;
+        if let Some((code, what)) = self.terms(case, writers.writes[index], write, kv, origin) {
+            return object(code, what, &[writer]);
+        }
         if self.observers[index].last() != Some(&reader) {
             self.observers[index].push(reader);
         }
@@ -161,6 +199,35 @@ impl Lore {
         }
     }
 
+    /// What is wrong with the value or the lease that an answer shows, beside the write.
+    fn terms(
+        &mut self,
+        case: &Case,
+        put: Write,
+        write: u32,
+        kv: &SeenKv,
+        origin: Option<u32>,
+    ) -> Option<(&'static str, String)> {
+        let index = write as usize;
+        if put.keeps_value {
+            let told = *self.told_value[index].get_or_insert(origin?);
+            if Some(told) != origin {
+                return Some(("wrong-value", "but others saw another value".to_owned()));
+            }
+        } else if origin != Some(write) {
+            return Some(("wrong-value", "but that revision put another value".to_owned()));
+        }
+        if !case.recorded.lease {
+            return None;
+        }
+        let is = match put.lease {
+            Some(lease) => lease,
+            None => *self.told_lease[index].get_or_insert(kv.lease),
+        };
+        let (saw, is_right) = (LeaseId(kv.lease), is == kv.lease);
+        (!is_right).then(|| ("wrong-lease", format!("on {saw}, but it hung on {}", LeaseId(is))))
+    }
+
     /// Serializable reads and reads of the past may tell a token that nobody else did. What else they say is for other
     /// judges.
     fn stale(&mut self, case: &Case, writers: &Writers) {
@@ -168,6 +235,9 @@ impl Lore {
             op.step.seen(&mut |kv| {
                 // It may have been left out.
                 if case.values[kv.value as usize].is_empty() {
+                    return;
+                }
+                if writers.kept[kv.key as usize] != Kept::Never {
                     return;
                 }
                 let Some(write) = writers.of(kv.key, kv.value) else { return };

@@ -32,6 +32,8 @@ pub(super) struct Problem {
     pub(super) names: Vec<Vec<u32>>,
     /// By key of the case: whether versions matter even if the creation of the key is hidden.
     pub(super) is_counted: Vec<bool>,
+    /// By number: the lease.
+    pub(super) leases: Vec<i64>,
 }
 
 /// Keys that are tied together by operations over several of them.
@@ -78,6 +80,9 @@ pub(super) struct WriteInfo {
     /// What a cell shows after it: its own number, or that it is hidden.
     pub(super) shown: u32,
     pub(super) hint: Option<Hint>,
+    /// Of one that kept them: the lease that the answers show, by number, and the write that first put the value.
+    pub(super) told_lease: Option<u32>,
+    pub(super) told_value: Option<u32>,
     /// Who saw it, the last to return first.
     pub(super) observers: Vec<u32>,
 }
@@ -93,11 +98,7 @@ pub(super) struct Hint {
 /// A request with its answer.
 #[derive(Debug)]
 pub(super) enum Move {
-    Put {
-        key: u32,
-        write: u32,
-        before: Option<u32>,
-    },
+    Put(PutMove),
     /// What each key from the first on held, then how many there were in the rest.
     Read {
         first: u32,
@@ -116,6 +117,13 @@ pub(super) enum Move {
         deleted: Option<u64>,
         before: Option<Vec<u32>>,
     },
+    /// A lease ends, and takes with it what hangs on it of these keys.
+    End {
+        lease: u32,
+        keys: Vec<u32>,
+        /// The cell of its life.
+        life: Option<u32>,
+    },
     Txn {
         tests: Vec<Test>,
         success: Vec<Move>,
@@ -123,6 +131,20 @@ pub(super) enum Move {
         taken: Option<bool>,
     },
     Nothing,
+}
+
+/// A put, as the search sees it.
+#[derive(Debug)]
+pub(super) struct PutMove {
+    pub(super) key: u32,
+    pub(super) write: u32,
+    /// What was there before, if it tells.
+    pub(super) before: Option<u32>,
+    /// The number of the lease that the key hangs on afterwards; none, to keep the old one.
+    pub(super) lease: Option<u32>,
+    /// The cell of its life.
+    pub(super) life: Option<u32>,
+    pub(super) keeps_value: bool,
 }
 
 /// A compare of one key.
@@ -135,14 +157,16 @@ pub(super) struct Test {
 /// What a compare wants.
 #[derive(Debug)]
 pub(super) enum Want {
-    /// The cell is (or is not) this write; if `needs_presence` the key must be there.
-    Writer { write: u32, is_equal: bool, needs_presence: bool },
+    /// The cell is (or is not) this write.
+    Writer { write: u32, is_equal: bool },
     /// The key was (or was not) created by this write.
     Creator { write: u32, is_equal: bool },
+    /// The value is (or is not) that of this write; the key must be there.
+    Value { write: u32, is_equal: bool },
+    /// The lease stands in this relation to the id.
+    Lease(Relation, i64),
     /// The version stands in this relation to the number.
     Version(Relation, u64),
-    /// It holds always, or never.
-    Constant(bool),
 }
 
 impl Problem {

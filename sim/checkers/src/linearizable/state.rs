@@ -1,7 +1,7 @@
 //! A configuration of the search, and what an operation does to it.
 
 use super::problem::{
-    ABSENT, ANONYMOUS, FIRST, HIDDEN, HIDDEN_UNKNOWN, Move, NEVER, Problem, Test, Want,
+    ABSENT, ANONYMOUS, FIRST, HIDDEN, HIDDEN_UNKNOWN, Move, NEVER, Problem, PutMove, Test, Want,
 };
 use crate::{case::Keys, model::relates};
 
@@ -22,7 +22,14 @@ pub(super) struct Cell {
     pub(super) creator: u32,
     /// Writes since, as far as they are decided.
     pub(super) version: u32,
+    /// The number of the lease that it hangs on.
+    pub(super) lease: u32,
+    /// The write that first put the value.
+    pub(super) value: u32,
 }
+
+/// What the cell of the life of a lease holds after its end.
+const ENDED: u32 = HIDDEN;
 
 /// Why an operation cannot be next, and so what must come before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,9 +97,7 @@ impl Player<'_> {
 
     fn step(&self, step: &Move, cells: &mut [Cell]) -> Result<bool, Block> {
         match step {
-            Move::Put { key, write, before } => {
-                self.put(*key, *write, *before, cells).map(|()| true)
-            }
+            Move::Put(put) => self.put(put, cells).map(|()| true),
             Move::Read { first, held, rest, count } => {
                 self.held(*first, held, cells)?;
                 Self::count(*rest, *count, cells)?;
@@ -108,6 +113,7 @@ impl Player<'_> {
             Move::Delete { keys, deleted, before } => {
                 self.delete(*keys, *deleted, before.as_deref(), cells)
             }
+            Move::End { lease, keys, life } => self.end(*lease, keys, *life, cells),
             Move::Txn { tests, success, failure, taken } => {
                 let taken = self.branch(tests, *taken, cells)?;
                 let mut changed = false;
@@ -166,17 +172,16 @@ impl Player<'_> {
         Ok(())
     }
 
-    fn put(
-        &self,
-        key: u32,
-        write: u32,
-        before: Option<u32>,
-        cells: &mut [Cell],
-    ) -> Result<(), Block> {
-        if let Some(before) = before {
+    fn put(&self, put: &PutMove, cells: &mut [Cell]) -> Result<(), Block> {
+        let PutMove { key, write, .. } = *put;
+        if put.life.is_some_and(|life| cells[life as usize].writer == ENDED) {
+            return Err(Block::Dead);
+        }
+        if let Some(before) = put.before {
             self.expect(key, before, cells)?;
         }
         let cell = cells[key as usize];
+        let (lease, kept_value) = self.kept(put, cell)?;
         self.may_go(cell)?;
         let info = &self.problem.writes[write as usize];
         let is_new = cell.writer == ABSENT;
@@ -219,8 +224,54 @@ impl Player<'_> {
             version = 1;
         }
         let writer = if info.shown == HIDDEN_UNKNOWN { HIDDEN } else { info.shown };
-        cells[key as usize] = Cell { writer, creator, version };
+        let value = kept_value.unwrap_or(writer);
+        cells[key as usize] = Cell { writer, creator, version, lease, value };
         Ok(())
+    }
+
+    /// The lease afterwards, and the value, if that is kept. What answers tell of them must be so.
+    fn kept(&self, put: &PutMove, cell: Cell) -> Result<(u32, Option<u32>), Block> {
+        let info = &self.problem.writes[put.write as usize];
+        let is_keeping = put.lease.is_none() || put.keeps_value;
+        if is_keeping && cell.writer == ABSENT {
+            return Err(Block::Creators(one(put.key), 1));
+        }
+        let lease = put.lease.unwrap_or(cell.lease);
+        let value = put.keeps_value.then_some(cell.value);
+        let is_other_lease = info.told_lease.is_some_and(|told| told != lease);
+        if is_other_lease || (info.told_value.is_some() && info.told_value != value) {
+            return Err(Block::Writers(vec![one(put.key)]));
+        }
+        Ok((lease, value))
+    }
+
+    fn end(
+        &self,
+        lease: u32,
+        keys: &[u32],
+        life: Option<u32>,
+        cells: &mut [Cell],
+    ) -> Result<bool, Block> {
+        if life.is_some_and(|life| cells[life as usize].writer == ENDED) {
+            return Err(Block::Dead);
+        }
+        let hangs = |cell: Cell| cell.writer != ABSENT && cell.lease == lease;
+        let mut changed = false;
+        for key in keys {
+            let cell = cells[*key as usize];
+            if hangs(cell) {
+                self.may_go(cell)?;
+                cells[*key as usize] = Cell::default();
+                changed = true;
+            }
+        }
+        if !changed && self.is_unknown() {
+            return Err(Block::Writers(keys.iter().copied().map(one).collect()));
+        }
+        if let Some(life) = life {
+            cells[life as usize].writer = ENDED;
+        }
+        Ok(changed)
     }
 
     /// What must come before a put that found the key there, while it is not.
@@ -260,7 +311,8 @@ impl Player<'_> {
     }
 
     fn branch(&self, tests: &[Test], taken: Option<bool>, cells: &[Cell]) -> Result<bool, Block> {
-        let failing = tests.iter().find(|test| !holds(test, cells[test.key as usize]));
+        let leases = &self.problem.leases;
+        let failing = tests.iter().find(|test| !holds(test, cells[test.key as usize], leases));
         match (taken, failing) {
             (None | Some(false), Some(_)) => Ok(false),
             (None | Some(true), None) => Ok(true),
@@ -275,24 +327,27 @@ impl Player<'_> {
     /// What must come before for the test to hold.
     fn wanted(&self, test: &Test) -> Block {
         match test.want {
-            Want::Writer { write: ABSENT, is_equal: true, .. }
+            Want::Writer { write: ABSENT, is_equal: true }
             | Want::Creator { write: ABSENT, is_equal: true } => Block::Deleters(one(test.key)),
-            Want::Writer { write, is_equal: true, .. } => {
+            Want::Writer { write, is_equal: true } => {
                 self.problem.write(write).map_or(Block::Dead, |write| Block::Op(write.operation))
             }
-            Want::Constant(_) => Block::Dead,
-            Want::Writer { .. } | Want::Creator { .. } | Want::Version(..) => {
-                Block::Writers(vec![one(test.key)])
-            }
+            Want::Writer { .. }
+            | Want::Creator { .. }
+            | Want::Value { .. }
+            | Want::Lease(..)
+            | Want::Version(..) => Block::Writers(vec![one(test.key)]),
         }
     }
 }
 
-fn holds(test: &Test, cell: Cell) -> bool {
+fn holds(test: &Test, cell: Cell, leases: &[i64]) -> bool {
     match test.want {
-        Want::Writer { write, is_equal, needs_presence } => {
-            (cell.writer == write) == is_equal && !(needs_presence && cell.writer == ABSENT)
+        Want::Writer { write, is_equal } => (cell.writer == write) == is_equal,
+        Want::Value { write, is_equal } => {
+            (cell.value == write) == is_equal && cell.writer != ABSENT
         }
+        Want::Lease(relation, lease) => relates(relation, leases[cell.lease as usize].cmp(&lease)),
         Want::Creator { write, is_equal } => {
             let creator = if cell.writer == ABSENT { ABSENT } else { cell.creator };
             (creator == write) == is_equal
@@ -301,7 +356,6 @@ fn holds(test: &Test, cell: Cell) -> bool {
             let version = if cell.writer == ABSENT { 0 } else { u64::from(cell.version) };
             relates(relation, version.cmp(&number))
         }
-        Want::Constant(holds) => holds,
     }
 }
 

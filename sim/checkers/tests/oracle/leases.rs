@@ -17,7 +17,7 @@ use whitewater_api::{
         TxnRequest,
     },
 };
-use whitewater_checkers::{Budget, Judgement, Ruling, judge};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
 use whitewater_record::{History, Operation, SimTime};
 
 /// Of 1000 operations, how many find that a lease has expired meanwhile.
@@ -208,6 +208,22 @@ fn tiny(operations: usize) -> Shape {
     Shape { operations, clients: 3, keys: 2, unknown: 200, refused: 20, ..SMALL }
 }
 
+/// Whether some lease may have been granted twice.
+fn has_twins(history: &History) -> bool {
+    let mut granted = Vec::new();
+    for op in &history.operations {
+        if let Request::Lease(LeaseRequest::Grant { lease, .. }) = op.request
+            && !matches!(op.completion, Completion::Fail(_))
+        {
+            granted.push(lease);
+        }
+    }
+    let all = granted.len();
+    granted.sort_unstable();
+    granted.dedup();
+    granted.len() < all
+}
+
 fn ruling<'a>(judgements: &'a [Judgement], judge: &str) -> &'a Ruling {
     &judgements.iter().find(|j| j.judge == judge).unwrap().ruling
 }
@@ -227,6 +243,8 @@ fn assert_right(history: &History) {
         };
         assert!(is_fine, "{judgement:#?}\n{}", text(history));
     }
+    let searched = search(history, &Budget::default());
+    assert!(searched.ruling.anomaly().is_none(), "{searched:#?}\n{}", text(history));
 }
 
 proptest! {
@@ -263,5 +281,19 @@ proptest! {
             _ => false,
         };
         prop_assert!(is_right, "{truth} {:#?}\n{}", judgements, text(&history));
+        // When leases were granted, the black box does not ask.
+        let truth = explains(&history, false);
+        let searched = search(&history, &Budget::default());
+        for black in [ruling(&judgements, "linearizable"), &searched.ruling] {
+            let is_right = match black {
+                Ruling::Broken(_) => !truth,
+                Ruling::Holds => truth || has_twins(&history),
+                Ruling::NotApplicable(_) => true,
+                _ => false,
+            };
+            prop_assert!(is_right, "{truth} {:#?}\n{:#?}\n{}", judgements, searched, text(&history));
+        }
+        let is_contradiction = ruling(&judgements, "agreement").anomaly().is_some();
+        prop_assert!(!is_contradiction, "{:#?}\n{}", judgements, text(&history));
     }
 }
