@@ -77,7 +77,7 @@ impl Writers {
                     writers.refused.insert((put.key, put.value), operation);
                 }
                 Status::Known | Status::Unknown => {
-                    writers.add(Write::new(operation, put), put.value)
+                    writers.add(Write::new(operation, put), put.value);
                 }
             });
         }

@@ -55,7 +55,7 @@ fn assert_clean(history: &History, seed: u64) -> [u64; 2] {
 #[test]
 fn right_histories_are_accepted() {
     let mut sum = [0; 2];
-    for seed in 0..1500 {
+    for seed in 0..450 {
         let mut dice = dice(seed);
         let unknown = [0, 20, 100][seed as usize % 3];
         let leases = [0, 250, 500][seed as usize / 3 % 3];
@@ -63,13 +63,13 @@ fn right_histories_are_accepted() {
             assert_clean(&history(Shape { unknown, leases, ..SMALL }, &mut dice), seed);
         sum = [sum[0] + all, sum[1] + telling];
     }
-    assert!(sum[0] > 100_000 && sum[1] > 50_000, "{sum:?}");
+    assert!(sum[0] > 30_000 && sum[1] > 15_000, "{sum:?}");
 }
 
 #[test]
 fn revisions_that_leases_make_are_explained() {
     let mut undecided = 0;
-    for seed in 0..300 {
+    for seed in 0..120 {
         let mut dice = dice(seed);
         let unknown = [0, 20, 100][seed as usize % 3];
         let history = history(Shape { unknown, leases: 300, ..SMALL }, &mut dice);
@@ -89,11 +89,11 @@ fn revisions_that_leases_make_are_explained() {
 #[test]
 fn right_locks_are_accepted() {
     let mut sum = [0; 2];
-    for seed in 0..1000 {
+    for seed in 0..300 {
         let [all, telling] = assert_clean(&locks::history(250, &mut dice(seed)), seed);
         sum = [sum[0] + all, sum[1] + telling];
     }
-    assert!(sum[0] > 100_000 && sum[1] > 50_000, "{sum:?}");
+    assert!(sum[0] > 30_000 && sum[1] > 15_000, "{sum:?}");
 }
 
 /// Corrupts many histories in one way, and expects one of the codes of one judge each time.

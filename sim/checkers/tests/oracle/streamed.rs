@@ -76,7 +76,7 @@ fn agree(history: &History, window: usize) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn a_right_history_is_accepted_in_any_windows(seed: u64, window in 1_usize..40, keys in 1_u64..7) {
