@@ -7,7 +7,7 @@ PLAN ?= reports/out/plan.toml
 WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm
+.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm web web-check web-test web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,18 @@ lint: ## Part of check: clippy, where warnings are errors. Never by RUSTFLAGS, w
 
 docs: ## Part of check: the docs build, and their links lead somewhere.
 	cargo doc --workspace --no-deps --document-private-items
+
+web: web-install ## Builds the script of the reports anew: reports/web/dist/viewer.js. Needs Node.
+	npm --prefix reports/web run build
+
+web-check: web-install ## The committed script of the reports is what its sources give. Needs Node.
+	npm --prefix reports/web run check
+
+web-test: web-install ## Reports of real failures, opened in a browser from disk. Needs Node and chromium.
+	cargo build --release -p whitewater && npm --prefix reports/web run test
+
+web-install:
+	npm --prefix reports/web ci --ignore-scripts --no-audit --no-fund
 
 wasm: ## Part of check: what is pure builds for a browser.
 	cargo build $(WASM) --target wasm32-unknown-unknown

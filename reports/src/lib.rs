@@ -29,6 +29,7 @@ pub mod kills;
 pub mod lanes;
 pub mod lines;
 pub mod number;
+pub mod page;
 pub mod picture;
 pub mod query;
 pub mod sentence;
@@ -41,6 +42,7 @@ pub use crate::{
     effort::Effort,
     failure::{Failure, ShrunkPlan},
     gate::Gate,
+    page::{Evidence, Page, Placement, Plays},
     picture::Picture,
     query::{Query, QueryError},
     totals::Totals,

@@ -92,7 +92,7 @@ fn clock(node: u64, [forward, back, fast, slow]: [u64; 4]) -> String {
 }
 
 /// A message by its kind and its three numbers.
-fn message(kind: &str, term: u64, index: u64, more: u64) -> String {
+pub(crate) fn message(kind: &str, term: u64, index: u64, more: u64) -> String {
     match kind {
         "append" if more == 0 => format!("{kind} after {index}, term {term}"),
         "append" => format!("{kind} {}..{}, term {term}", index + 1, index + more),
@@ -155,7 +155,8 @@ fn on(victim: u64) -> String {
     if victim == 0 { String::new() } else { format!(" on n{victim}") }
 }
 
-fn sides(picture: &Picture) -> String {
+/// The sides of a partition: `{n1}|{n2,n3}`.
+pub(crate) fn sides(picture: &Picture) -> String {
     let sides = picture.sides();
     let side = |side: &Vec<u64>| {
         let nodes: Vec<String> = side.iter().map(|id| format!("n{id}")).collect();

@@ -160,6 +160,9 @@ pub(crate) struct RunArgs {
     /// Do not shrink failures.
     #[arg(long)]
     pub(crate) no_shrink: bool,
+    /// Show hashes instead of values in reports.
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `whitewater replay`
@@ -193,6 +196,12 @@ pub(crate) struct ReplayArgs {
     /// Write the events as JSON lines; `-` is stdout, and the outcome then goes to stderr.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Write what happened as a page to be opened in a browser.
+    #[arg(long, value_name = "FILE.html", conflicts_with = "until")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show hashes instead of values in the report.
+    #[arg(long, requires = "report")]
+    pub(crate) redact: bool,
 }
 
 /// `whitewater shrink`
@@ -226,6 +235,9 @@ pub(crate) struct ShrinkArgs {
     /// Time on the wall after which a run counts as stuck.
     #[arg(long, value_name = "TIME", default_value = limits::SHRINK_PATIENCE)]
     pub(crate) patience: Span,
+    /// Show hashes instead of values in the report.
+    #[arg(long)]
+    pub(crate) redact: bool,
 }
 
 /// `whitewater doctor`

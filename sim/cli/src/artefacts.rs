@@ -1,11 +1,12 @@
 //! What a failure leaves behind: a folder with everything that it takes to see it again.
 //!
-//! `plan.toml`, `history.jsonl`, `trace.wwt`, `outcome.json`, and `verdict.txt` to start with. No wall clock: the same
+//! `plan.toml`, `history.jsonl`, `trace.wwt`, `outcome.json`, and `report.html` or `verdict.txt` to start with. No wall clock: the same
 //! failure leaves the same bytes.
 
 use crate::{
     engine::{self, Finished},
     exit::CliError,
+    report::Means,
 };
 use std::{
     fs::{self, File},
@@ -13,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use whitewater_record::{Outcome, Plan, Trace};
-use whitewater_reports::{Failure, text};
+use whitewater_reports::{Failure, Plays, text};
 
 /// File of the history.
 pub(crate) const HISTORY: &str = "history.jsonl";
@@ -25,6 +26,8 @@ const TRACE_PACKED: &str = "trace.wwt";
 pub(crate) const OUTCOME: &str = "outcome.json";
 const PLAN: &str = "plan.toml";
 const VERDICT: &str = "verdict.txt";
+/// File of the report, for people.
+pub(crate) const REPORT: &str = "report.html";
 
 /// A failure that was kept.
 pub(crate) struct Kept {
@@ -34,13 +37,21 @@ pub(crate) struct Kept {
     pub(crate) difference: Option<String>,
 }
 
-/// Plays a failed plan again, now keeping its trace, and writes the folder. `survivable` is false if the run ended its
-/// process: it is not played again in this one.
+/// How a failure is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    /// The run did not end its process: it can be played again in this one.
+    pub(crate) survivable: bool,
+    /// The report shows hashes instead of values.
+    pub(crate) redact: bool,
+}
+
+/// Plays a failed plan again, now keeping its trace, and writes the folder.
 pub(crate) fn keep_failure(
     out: &Path,
     plan: &Plan,
     outcome: &Outcome,
-    survivable: bool,
+    Keeping { survivable, redact }: Keeping,
 ) -> Result<Kept, CliError> {
     let folder = out.join(folder_name(plan));
     fs::create_dir_all(&folder).map_err(CliError::io(folder.display().to_string()))?;
@@ -51,15 +62,22 @@ pub(crate) fn keep_failure(
     let failure = Failure::of(outcome, Some(shown), repro.clone());
     let verdict = format!("{}\nreplay: {repro}\n", text::outcome(outcome, false));
     write(&folder.join(VERDICT), |out| out.write_all(verdict.as_bytes()))?;
+    let report = folder.join(REPORT);
+    let plays = Plays { of: 1, same: 1 };
+    let mut means = Means { plan, repro: &repro, plays, shrunk: None, redact };
     if !survivable {
         write_outcome(&folder, outcome)?;
+        means.write_outcome(&report, outcome)?;
         return Ok(Kept { failure, difference: None });
     }
     let again = engine::run(plan, true, None);
+    let difference = difference(outcome, &again.outcome);
+    means.plays = Plays { of: 2, same: if difference.is_none() { 2 } else { 1 } };
+    means.write(&report, &again)?;
     write(&folder.join(HISTORY), |out| again.history.write(out))?;
     write_trace(&folder.join(TRACE_PACKED), &again.trace)?;
     write_outcome(&folder, &again.outcome)?;
-    Ok(Kept { failure, difference: difference(outcome, &again.outcome) })
+    Ok(Kept { failure, difference })
 }
 
 /// Writes a trace: as JSON lines if the file is named so, else packed.

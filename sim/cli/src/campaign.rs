@@ -1,7 +1,7 @@
 //! Many seeds in worker processes. What comes out depends on the seeds, not on the number of workers.
 
 use crate::{
-    artefacts,
+    artefacts::{self, Keeping},
     console::Console,
     dispenser::Dispenser,
     engine,
@@ -197,7 +197,8 @@ impl<'a> Collector<'a> {
         let plan = self.job.plan(self.scenario, outcome.seed)?;
         let code = outcome.violations.first().map_or("", |violation| &violation.code);
         let survivable = ![WORKER_DIED, WORKER_STUCK].contains(&code);
-        let kept = artefacts::keep_failure(&self.out, &plan, outcome, survivable)?;
+        let how = Keeping { survivable, redact: self.job.redact };
+        let kept = artefacts::keep_failure(&self.out, &plan, outcome, how)?;
         self.result.failures.extend(kept.failure);
         self.result.nondeterminism.extend(kept.difference);
         Ok(())

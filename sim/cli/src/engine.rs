@@ -2,7 +2,7 @@
 
 use crate::judge;
 use std::collections::BTreeMap;
-use whitewater_checkers::Budget;
+use whitewater_checkers::{Budget, Judgement};
 use whitewater_record::{
     FaultCount, History, Outcome, Plan, SimTime, Span, Trace, Verdict, Violation,
 };
@@ -18,6 +18,8 @@ pub(crate) struct Finished {
     pub(crate) trace: Trace,
     /// When each operation of each client was invoked.
     pub(crate) began: Vec<Vec<SimTime>>,
+    /// What the judges of the history said.
+    pub(crate) judgements: Vec<Judgement>,
 }
 
 /// Plays a plan in this process and judges it.
@@ -25,7 +27,7 @@ pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Fini
     let run = play(plan, &Options { keep_trace, until });
     let judgements = whitewater_checkers::judge(&run.history, &Budget::default());
     let outcome = judge::verdict(run.outcome, &judgements);
-    Finished { outcome, history: run.history, trace: run.trace, began: run.began }
+    Finished { outcome, history: run.history, trace: run.trace, began: run.began, judgements }
 }
 
 /// The outcome of a run of which nothing else is known: its process died, or had to be stopped.

@@ -79,6 +79,9 @@ pub(crate) struct Job {
     calm: bool,
     /// Write trace, history and outcome of each seed into this folder.
     pub(crate) keep: Option<PathBuf>,
+    /// Reports show hashes instead of values. Workers write none.
+    #[serde(skip)]
+    pub(crate) redact: bool,
 }
 
 /// The answer of a worker: one line a seed.
@@ -127,9 +130,15 @@ impl Job {
             duration,
             calm,
             keep: None,
+            redact: false,
         };
         job.plan(&job.scenario()?, seed)?;
         Ok(job)
+    }
+
+    /// The same job, whose reports show hashes instead of values if that was asked for.
+    pub(crate) fn redacting(self, redact: bool) -> Self {
+        Self { redact, ..self }
     }
 
     /// The same job, which writes what comes out of each seed into a folder.

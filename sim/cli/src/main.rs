@@ -34,6 +34,7 @@ mod progress;
 mod readers;
 mod regressions;
 mod replay;
+mod report;
 mod resources;
 mod results;
 mod run;

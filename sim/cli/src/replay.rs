@@ -7,11 +7,12 @@ use crate::{
     engine,
     exit::{CliError, Exit},
     job::Job,
+    report::Means,
     view::{self, Until},
 };
 use std::{fs, io, path::Path};
 use whitewater_record::{Plan, Seed};
-use whitewater_reports::{lines, text};
+use whitewater_reports::{Plays, lines, text};
 
 /// The verb.
 pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliError> {
@@ -22,6 +23,12 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
     };
     let finished = engine::run(&plan, true, until);
     let outcome = &finished.outcome;
+    if let Some(file) = &args.report {
+        let repro = repro(args);
+        let plays = Plays { of: 1, same: 1 };
+        let means = Means { plan: &plan, repro: &repro, plays, shrunk: None, redact: args.redact };
+        means.write(file, &finished)?;
+    }
     let shown = if console.json {
         format!("{}\n", lines::seed(outcome))
     } else {
@@ -44,6 +51,17 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
         None => console.result(&shown)?,
     }
     Ok(outcome.verdict.into())
+}
+
+/// The line that plays it again.
+fn repro(args: &ReplayArgs) -> String {
+    if let Some(path) = &args.plan {
+        return artefacts::replay_line(path);
+    }
+    let scenario = args.scenario.as_deref().unwrap_or_default();
+    let seed = args.seed.unwrap_or(Seed(0));
+    let words = args.overrides.words();
+    format!("{} replay --scenario {scenario} --seed {seed}{words}", artefacts::called())
 }
 
 fn plan(args: &ReplayArgs) -> Result<Plan, CliError> {

@@ -2,7 +2,7 @@
 
 use crate::{
     args::RunArgs,
-    artefacts,
+    artefacts::{self, Keeping},
     campaign::{Collector, WORKER_DIED, WORKER_STUCK},
     console::Console,
     dispenser::Dispenser,
@@ -28,7 +28,8 @@ const FIRST: Seed = Seed(1);
 
 /// The verb.
 pub(crate) fn run(args: &RunArgs, console: Console) -> Result<Exit, CliError> {
-    let job = Job::new(&args.scenario, &args.overrides, args.seed.unwrap_or(FIRST))?;
+    let job = Job::new(&args.scenario, &args.overrides, args.seed.unwrap_or(FIRST))?
+        .redacting(args.redact);
     match (args.seed, args.seeds, args.time) {
         (Some(seed), None, None) => one(args, &job, seed, console),
         _ => many(args, &job, console),
@@ -51,10 +52,20 @@ fn one(args: &RunArgs, job: &Job, seed: Seed, console: Console) -> Result<Exit, 
     if outcome.verdict != Verdict::Failed {
         return Ok(outcome.verdict.into());
     }
-    let kept = artefacts::keep_failure(&args.out, &plan, &outcome, true)?;
+    let kept = artefacts::keep_failure(
+        &args.out,
+        &plan,
+        &outcome,
+        Keeping { survivable: true, redact: args.redact },
+    )?;
     if let (Some(failure), false) = (&kept.failure, console.json) {
         let folder = failure.folder.as_deref().unwrap_or_default();
-        console.result(&format!("\nfolder: {folder}\nreplay: {}\n", failure.repro))?;
+        let report = PathBuf::from(folder).join(artefacts::REPORT);
+        let report = report.display();
+        console.result(&format!(
+            "\nfolder: {folder}\nreport: {report}\nreplay: {}\n",
+            failure.repro
+        ))?;
     }
     if let Some(difference) = kept.difference {
         console.complain(&format!("nondeterminism: {difference}"));
@@ -156,7 +167,7 @@ fn shrink_failures(
         let means = Means { workers, patience: Duration::from_nanos(args.patience.0), budget };
         let name = format!("seed {}", failure.seed);
         let Some(minimum) = shrink::minimise(&plan, &name, &means, console)? else { continue };
-        failure.shrunk = Some(minimum.keep(&folder.join("plan.min.toml"))?);
+        failure.shrunk = Some(minimum.keep(&folder.join("plan.min.toml"), args.redact)?);
     }
     Ok(())
 }

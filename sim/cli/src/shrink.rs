@@ -4,13 +4,14 @@ use crate::{
     args::ShrinkArgs,
     artefacts,
     console::Console,
+    engine,
     exit::{CliError, Exit},
     interrupt::Interrupt,
     job::{self, Job, Trial, Work},
     lab::{self, Budget, Lab},
     limits, pool,
     progress::Ticker,
-    replay,
+    replay, report,
 };
 use serde::Serialize;
 use std::{
@@ -21,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_record::{FailureClass, Plan, Seed, Signature, Verdict, Violation};
-use whitewater_reports::{ShrunkPlan, number};
+use whitewater_reports::{Plays, ShrunkPlan, number, page::Minimised};
 use whitewater_shrink::{Failing, Items, Proof, Shrunk, pinned, shrink};
 
 /// How to go about it.
@@ -87,7 +88,7 @@ pub(crate) fn verb(args: &ShrinkArgs, console: Console) -> Result<Exit, CliError
     let Some(minimum) = minimise(&plan, &name, &means, console)? else {
         return Err(CliError::Usage(format!("{name} does not fail: there is nothing to shrink")));
     };
-    let repro = minimum.write(&file)?;
+    let repro = minimum.write(&file, args.redact)?;
     minimum.show(&file, &repro, console)?;
     Ok(if minimum.proof.is_some() {
         Exit::Ok
@@ -194,24 +195,40 @@ fn search(
 }
 
 impl Minimum {
-    /// Writes the plan with what there is to say about it. Returns the line that plays it again.
-    pub(crate) fn write(&self, file: &Path) -> Result<String, CliError> {
+    /// Writes the plan with what there is to say about it, and the report beside it. Returns the line that plays it again.
+    pub(crate) fn write(&self, file: &Path, redact: bool) -> Result<String, CliError> {
         let repro = artefacts::replay_line(file);
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).map_err(CliError::io(folder.display().to_string()))?;
         }
         let text = self.text(&repro);
         artefacts::write(file, |out| out.write_all(text.as_bytes()))?;
+        self.report(&file.with_extension("html"), &repro, redact)?;
         Ok(repro)
     }
 
+    /// Plays it once more, now keeping the trace. What ends its process leaves no report beside it.
+    fn report(&self, file: &Path, repro: &str, redact: bool) -> Result<(), CliError> {
+        if self.signature.class == FailureClass::Process {
+            return Ok(());
+        }
+        let finished = engine::run(&self.plan, true, None);
+        let sizes = (self.before.to_string(), self.after.to_string());
+        let proof = self.proof_line();
+        let shrunk = Minimised { before: &sizes.0, after: &sizes.1, proof: &proof };
+        let is_same = finished.outcome.violations.first() == Some(&self.violation);
+        let plays = Plays { of: 2, same: 1 + u64::from(is_same) };
+        let means = report::Means { plan: &self.plan, repro, plays, shrunk: Some(shrunk), redact };
+        means.write(file, &finished)
+    }
+
     /// Writes the plan beside the failure that it is from, and says what there is to show.
-    pub(crate) fn keep(&self, file: &Path) -> Result<ShrunkPlan, CliError> {
+    pub(crate) fn keep(&self, file: &Path, redact: bool) -> Result<ShrunkPlan, CliError> {
         Ok(ShrunkPlan {
             before: self.before.to_string(),
             after: self.after.to_string(),
             proof: self.proof_line(),
-            repro: self.write(file)?,
+            repro: self.write(file, redact)?,
         })
     }
 

@@ -216,7 +216,7 @@ impl<'a> Zoo<'a> {
             return Ok(None);
         };
         let folder = self.args.out.join("zoo");
-        minimum.write(&folder.join(format!("{}.toml", plan.mutations.join("-"))))?;
+        minimum.write(&folder.join(format!("{}.toml", plan.mutations.join("-"))), false)?;
         Ok(Some(minimum))
     }
 

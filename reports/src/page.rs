@@ -1,0 +1,312 @@
+//! The report of one failure: a single HTML file that opens from disk, offline.
+//!
+//! ```text
+//!  outcome, trace, history --Scene--+--> blame: the first bad moment --+
+//!                                   +--> story: at most seven lines ---+--> page.html: readable without scripts
+//!                                   `--> data: gzip, base64 -----------+--> viewer.js draws it
+//! ```
+//!
+//! Open [`blame`] first, then [`story`]. Keys and values are hostile input: what the template writes is escaped, what the
+//! script reads is base64, and the script writes text only. A content policy forbids every request.
+
+mod answer;
+pub(crate) mod blame;
+mod classes;
+mod clean;
+mod data;
+mod scene;
+mod story;
+
+#[cfg(test)]
+mod tests;
+
+pub use classes::{Class, Promise, promise};
+
+use crate::number::{count, grouped};
+use blame::Moment;
+use clean::Cleaner;
+use minijinja::{AutoEscape, Environment, context};
+use scene::Scene;
+use serde::Serialize;
+use story::Line;
+use whitewater_record::{History, Outcome, Plan, SimTime, Trace, Verdict};
+
+/// The style of all pages.
+pub const STYLE: &str = include_str!("../web/style.css");
+/// The viewer: `make web` builds it from `reports/web`.
+pub const SCRIPT: &str = include_str!("../web/dist/viewer.js");
+const TEMPLATE: &str = include_str!("page/page.html");
+
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// What came out.
+    pub outcome: &'a Outcome,
+    /// What was played; nothing for a history from elsewhere.
+    pub plan: Option<&'a Plan>,
+    /// What clients saw.
+    pub history: &'a History,
+    /// The events, kept. Empty if there are none.
+    pub trace: &'a Trace,
+    /// Why the history is wrong, if a judge of histories objected.
+    pub evidence: &'a Evidence,
+    /// The line that plays it again.
+    pub repro: &'a str,
+    /// How often it was played, and how often that gave the same trace.
+    pub plays: Plays,
+    /// What the plan is left of, if it was shrunk.
+    pub shrunk: Option<Minimised<'a>>,
+    /// Show hashes instead of values.
+    pub redact: bool,
+}
+
+/// How small a plan was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minimised<'a> {
+    /// What the first plan held.
+    pub before: &'a str,
+    /// What is left.
+    pub after: &'a str,
+    /// Whether removing any one item ends the failure, in a sentence.
+    pub proof: &'a str,
+}
+
+/// How often a run was played.
+#[derive(Clone, Debug, Copy, Default, PartialEq, Eq)]
+pub struct Plays {
+    /// In all.
+    pub of: u64,
+    /// With the same trace and outcome.
+    pub same: u64,
+}
+
+/// Why a history is wrong, as far as its judge says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Positions of operations in the history, the one that cannot be explained first.
+    pub operations: Vec<usize>,
+    /// A part of the history that cannot be, by positions, and from which nothing can be left out.
+    pub core: Vec<usize>,
+    /// The one of the part that has no place.
+    pub unplaced: Option<usize>,
+    /// For each place of it, why not.
+    pub placements: Vec<Placement>,
+}
+
+/// A place between two revisions, and what forbids it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Placement {
+    /// Behind this revision; 0 for the beginning.
+    pub after: u64,
+    /// Before this revision; 0 for the end.
+    pub before: u64,
+    /// Why not.
+    pub forbidden: String,
+}
+
+/// The whole file.
+#[must_use]
+pub fn html(page: &Page<'_>) -> String {
+    let cleaner = Cleaner::new(page);
+    let scene = Scene::new(page);
+    let bad = scene.as_ref().and_then(blame::first_bad);
+    let story = scene.as_ref().map(|scene| story::story(scene, bad.as_ref())).unwrap_or_default();
+    let head = Head::new(page, &cleaner, scene.as_ref(), bad.as_ref());
+    let story: Vec<ShownLine> = story.iter().map(|line| ShownLine::new(line, &cleaner)).collect();
+    let data = data::pack(page, &cleaner, &head, &story);
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("page.html", TEMPLATE).expect("the template is tested");
+    let template = environment.get_template("page.html").expect("it was just added");
+    let plan = page.plan.map(|plan| cleaner.whole(&plan.to_toml())).unwrap_or_default();
+    template
+        .render(context! {
+            head, story, plan,
+            style => STYLE,
+            script => SCRIPT,
+            data => data.json,
+            trace => data.trace,
+        })
+        .expect("the template is tested, and names only what it is given")
+}
+
+/// What stands above the story.
+#[derive(Debug, Serialize)]
+struct Head {
+    word: &'static str,
+    tone: &'static str,
+    class: &'static str,
+    code: String,
+    broken: &'static str,
+    promise: &'static str,
+    source: &'static str,
+    subject: String,
+    sentence: String,
+    detail: String,
+    trust: Vec<(&'static str, String)>,
+    bad: Option<ShownMoment>,
+    detected: Option<ShownMoment>,
+    others: Vec<(String, String, String)>,
+    repro: String,
+    title: String,
+}
+
+/// A moment as it is shown.
+#[derive(Clone, Debug, Serialize)]
+struct ShownMoment {
+    event: u64,
+    at: String,
+    condition: String,
+    text: String,
+    lead: String,
+}
+
+/// A line of the story as it is shown.
+#[derive(Clone, Debug, Serialize)]
+struct ShownLine {
+    event: u64,
+    at: String,
+    text: String,
+    mark: &'static str,
+}
+
+impl ShownLine {
+    fn new(line: &Line, cleaner: &Cleaner) -> Self {
+        Self {
+            event: line.event,
+            at: moment(line.at),
+            text: cleaner.text(&line.text),
+            mark: line.mark.name(),
+        }
+    }
+}
+
+impl Head {
+    fn new(
+        page: &Page<'_>,
+        cleaner: &Cleaner,
+        scene: Option<&Scene<'_>>,
+        bad: Option<&Moment>,
+    ) -> Self {
+        let outcome = page.outcome;
+        let first = outcome.violations.first();
+        let code = first.map_or("undecided", |violation| violation.code.as_str());
+        let Promise { class, broken, statement: promise, source } =
+            first.map_or(classes::UNDECIDED, classes::of_violation);
+        let (word, tone) = match outcome.verdict {
+            Verdict::Failed => ("FAIL", "fail"),
+            Verdict::Inconclusive => ("INCONCLUSIVE", "doubt"),
+            Verdict::Passed => ("PASS", "pass"),
+        };
+        let sentence = first.map_or_else(
+            || outcome.doubts.join("; "),
+            |violation| classes::plain_words(&violation.sentence),
+        );
+        let (sentence, detail) = classes::halves(&sentence);
+        let subject = scene.map_or_else(String::new, Scene::subject);
+        let detected = scene.map(|scene| scene.detection(code));
+        Self {
+            word,
+            tone,
+            class: class.name(),
+            code: code.to_owned(),
+            broken,
+            promise,
+            source,
+            subject: cleaner.text(&subject),
+            sentence: cleaner.text(sentence),
+            detail: cleaner.text(detail),
+            trust: trust(page),
+            bad: bad.map(|bad| ShownMoment::of_bad(bad, detected.as_ref(), cleaner)),
+            detected: detected.map(|it| ShownMoment {
+                event: it.event,
+                at: moment(it.at),
+                condition: it.condition,
+                text: cleaner.text(&it.text),
+                lead: String::new(),
+            }),
+            others: others(outcome, cleaner),
+            repro: page.repro.to_owned(),
+            title: format!("{word} {code} · {} seed {}", outcome.scenario, outcome.seed),
+        }
+    }
+}
+
+impl ShownMoment {
+    fn of_bad(bad: &Moment, detected: Option<&Moment>, cleaner: &Cleaner) -> Self {
+        let lead = detected.map_or_else(String::new, |it| {
+            let span = it.at.since(bad.at);
+            let events = count(it.event.saturating_sub(bad.event), "event");
+            if span.0 == 0 {
+                format!("{events} before the check objected, at the same moment")
+            } else {
+                format!("{} ({events}) before the check objected", short(span.0))
+            }
+        });
+        Self {
+            event: bad.event,
+            at: moment(bad.at),
+            condition: bad.condition.clone(),
+            text: cleaner.text(&bad.text),
+            lead,
+        }
+    }
+}
+
+/// What else was objected to, and what was left open.
+fn others(outcome: &Outcome, cleaner: &Cleaner) -> Vec<(String, String, String)> {
+    let violations = outcome.violations.iter().skip(1);
+    let violations = violations.map(|it| {
+        let sentence = cleaner.text(&classes::plain_words(&it.sentence));
+        (it.code.clone(), moment(it.at), sentence)
+    });
+    let doubts = outcome.doubts.iter();
+    let doubts = doubts.map(|doubt| ("undecided".to_owned(), String::new(), cleaner.text(doubt)));
+    violations.chain(doubts).collect()
+}
+
+/// Why to believe it: how often it was played, what exactly, how small it is.
+fn trust(page: &Page<'_>) -> Vec<(&'static str, String)> {
+    let outcome = page.outcome;
+    let mut trust = Vec::new();
+    let Plays { of, same } = page.plays;
+    if of > 0 {
+        trust.push(("same", format!("on {same} of {}", count(of, "play"))));
+        trust.push(("trace", format!("{:016x}", outcome.trace_hash)));
+    }
+    let what = if page.plan.is_some() {
+        format!("{}, seed {}", outcome.scenario, outcome.seed)
+    } else {
+        outcome.scenario.clone()
+    };
+    trust.push(("run", what));
+    trust.push(("build", format!("whitewater {}", env!("CARGO_PKG_VERSION"))));
+    if let Some(plan) = page.plan.filter(|plan| !plan.mutations.is_empty()) {
+        trust.push(("planted bug", plan.mutations.join(", ")));
+    }
+    if let Some(Minimised { before, after, proof }) = page.shrunk {
+        trust.push(("shrunk", format!("{before} \u{2192} {after}; {proof}")));
+    }
+    let operations: u64 = outcome.operations.iter().sum();
+    let events = grouped(outcome.events);
+    trust.push(("size", format!("{events} events, {}", count(operations, "operation"))));
+    trust
+}
+
+/// A moment for people, to the microsecond.
+pub(crate) fn moment(at: SimTime) -> String {
+    let micros = at.0 / 1_000;
+    format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// A length of time for people, to three digits.
+pub(crate) fn short(nanos: u64) -> String {
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{} \u{b5}s", nanos / 1_000),
+        1_000_000..1_000_000_000 => {
+            format!("{}.{:02} ms", nanos / 1_000_000, nanos / 10_000 % 100)
+        }
+        _ => format!("{}.{:02} s", nanos / 1_000_000_000, nanos / 10_000_000 % 100),
+    }
+}

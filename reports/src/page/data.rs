@@ -1,0 +1,200 @@
+//! What the script reads: compressed, in base64, so that nothing in it can be taken for markup.
+
+use super::{
+    Head, Page, Placement, ShownLine,
+    answer::{self, answer},
+    clean::Cleaner,
+    scene,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use serde::Serialize;
+use std::io::Write;
+use whitewater_api::Completion;
+use whitewater_record::{Operation, RowKind, WatchMessage, WatchRow};
+
+/// The version of what the script reads.
+const VERSION: u32 = 1;
+
+/// The two blocks.
+pub(super) struct Packed {
+    /// [`Data`].
+    pub(super) json: String,
+    /// The packed trace; empty if there is none.
+    pub(super) trace: String,
+}
+
+/// All but the events.
+#[derive(Serialize)]
+struct Data<'a> {
+    version: u32,
+    head: &'a Head,
+    story: &'a [ShownLine],
+    kinds: Vec<Kind>,
+    operations: Vec<Told>,
+    watches: Vec<Message>,
+    faults: Vec<PlannedFault>,
+    core: &'a [usize],
+    evidence: &'a [usize],
+    unplaced: Option<usize>,
+    placements: Vec<Placement>,
+    clocks: Vec<Clock>,
+    /// When the safety phase ends, in nanoseconds; 0 if nobody knows.
+    heals: u64,
+    checks: Vec<(String, u64, u64)>,
+}
+
+/// A kind of event.
+#[derive(Serialize)]
+struct Kind {
+    name: &'static str,
+    meaning: &'static str,
+    columns: Vec<(&'static str, &'static [&'static str])>,
+}
+
+/// An operation.
+#[derive(Serialize)]
+struct Told {
+    process: u64,
+    sequence: u64,
+    node: u64,
+    invoked: u64,
+    completed: u64,
+    /// ok, fail, info.
+    outcome: u8,
+    revision: u64,
+    is_read: bool,
+    request: String,
+    answer: String,
+    keys: Vec<String>,
+}
+
+/// A message on a stream of watches.
+#[derive(Serialize)]
+struct Message {
+    process: u64,
+    stream: u64,
+    node: u64,
+    at: u64,
+    kind: &'static str,
+    watch: String,
+    text: String,
+    revisions: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct PlannedFault {
+    kind: &'static str,
+    at: u64,
+    until: u64,
+}
+
+#[derive(Serialize)]
+struct Clock {
+    drift_ppm: i64,
+}
+
+pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, head: &Head, story: &[ShownLine]) -> Packed {
+    let history = page.history;
+    let placements = page.evidence.placements.iter().map(|it| Placement {
+        after: it.after,
+        before: it.before,
+        forbidden: cleaner.text(&it.forbidden),
+    });
+    let faults = page.plan.map(|plan| plan.faults.as_slice()).unwrap_or_default();
+    let clocks = page.plan.map(|plan| plan.cluster.clocks.as_slice()).unwrap_or_default();
+    let data = Data {
+        version: VERSION,
+        head,
+        story,
+        kinds: kinds(),
+        operations: history.operations.iter().map(|it| told(it, cleaner)).collect(),
+        watches: history.watches.iter().map(|row| message(row, cleaner)).collect(),
+        faults: faults
+            .iter()
+            .map(|planned| PlannedFault {
+                kind: planned.fault.name(),
+                at: planned.at.0,
+                until: planned.end().0,
+            })
+            .collect(),
+        core: &page.evidence.core,
+        evidence: &page.evidence.operations,
+        unplaced: page.evidence.unplaced,
+        placements: placements.collect(),
+        clocks: clocks.iter().map(|clock| Clock { drift_ppm: clock.drift_ppm.into() }).collect(),
+        heals: page.plan.map_or(0, |plan| plan.duration.0),
+        checks: page
+            .outcome
+            .checks
+            .iter()
+            .map(|(check, n)| (check.clone(), n.evaluations, n.discriminating))
+            .collect(),
+    };
+    let json = serde_json::to_vec(&data).expect("plain data with text keys has a JSON form");
+    let mut out = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = out.write_all(&json).and_then(|()| out.finish());
+    let mut trace = Vec::new();
+    if !page.trace.rows().is_empty() {
+        page.trace.pack(&mut trace).expect("memory takes everything");
+    }
+    Packed {
+        json: STANDARD.encode(packed.expect("memory takes everything")),
+        trace: STANDARD.encode(trace),
+    }
+}
+
+fn kinds() -> Vec<Kind> {
+    let kind = |kind: &RowKind| Kind {
+        name: kind.name(),
+        meaning: kind.meaning(),
+        columns: kind.columns().iter().map(|column| (column.name, column.words)).collect(),
+    };
+    RowKind::ALL.iter().map(kind).collect()
+}
+
+fn told(operation: &Operation, cleaner: &Cleaner) -> Told {
+    let (process, sequence) = scene::id(operation);
+    Told {
+        process,
+        sequence,
+        node: operation.node.0,
+        invoked: operation.invoked.0,
+        completed: operation.completed.0,
+        outcome: match operation.completion {
+            Completion::Ok(_) => 0,
+            Completion::Fail(_) => 1,
+            Completion::Info(_) => 2,
+        },
+        revision: scene::Scene::revision(operation).unwrap_or(0),
+        is_read: operation.request.is_read(),
+        request: cleaner.text(&operation.request.to_string()),
+        answer: cleaner.text(&answer(&operation.completion)),
+        keys: answer::keys(&operation.request).iter().map(|key| cleaner.text(key)).collect(),
+    }
+}
+
+fn message(row: &WatchRow, cleaner: &Cleaner) -> Message {
+    let (kind, watch, text, revisions) = match &row.message {
+        WatchMessage::Sent(request) => ("sent", String::new(), request.to_string(), Vec::new()),
+        WatchMessage::Received(response) => (
+            "received",
+            response.watch.to_string(),
+            answer::told(response),
+            answer::revisions(response),
+        ),
+        WatchMessage::Broken => {
+            ("broken", String::new(), "the stream breaks".to_owned(), Vec::new())
+        }
+    };
+    Message {
+        process: row.process.0.into(),
+        stream: row.stream.into(),
+        node: row.node.0,
+        at: row.at.0,
+        kind,
+        watch,
+        text: cleaner.text(&text),
+        revisions,
+    }
+}
