@@ -1,0 +1,347 @@
+// What is derived from a trace once: lives and roles of nodes, messages with their ends, faults, what belongs to the story.
+import type { Trace } from "./trace";
+import type { Data, Operation } from "./unpack";
+
+export interface Segment {
+  from: number;
+  to: number;
+  /** 0 follower, 1 pre-candidate, 2 candidate, 3 leader, -1 down. */
+  role: number;
+  term: number;
+  paused: boolean;
+}
+
+export interface Span {
+  from: number;
+  to: number;
+  text: string;
+  event: number;
+  is_cut: boolean;
+}
+
+export interface Batch {
+  from: number;
+  to: number;
+  failed: boolean;
+}
+
+/** One node at one moment. */
+export interface NodeState {
+  life: "up" | "paused" | "down";
+  role: number;
+  term: number;
+  leader: number;
+  vote: string;
+  last: number;
+  durable: number;
+  commit: number;
+  applied: number;
+  snapshot: number;
+  writing: number[];
+  /** By batch under way: the last index that it makes durable. */
+  covers: number[];
+}
+
+const EVERY = 8192;
+
+export class Model {
+  readonly nodes: number[];
+  readonly end: number;
+  readonly segments = new Map<number, Segment[]>();
+  readonly batches = new Map<number, Batch[]>();
+  readonly faults: Span[] = [];
+  /** By message: the event that sent it; -1 if unknown. */
+  readonly sent: Int32Array;
+  /** Arrivals and losses in order: event of the end. */
+  readonly arrivals: Int32Array;
+  /** The longest time that any message was under way. */
+  readonly slowest: number;
+  /** 1 for events of the story. */
+  readonly story: Uint8Array;
+  readonly operations = new Map<string, Operation>();
+  /** What an index holds, by whoever applied it first: process#sequence. */
+  readonly entries = new Map<number, string>();
+  private readonly checkpoints: Map<number, NodeState>[] = [];
+
+  constructor(
+    readonly trace: Trace,
+    readonly data: Data,
+  ) {
+    for (const it of data.operations) this.operations.set(`${it.process}#${it.sequence}`, it);
+    const seen = new Set<number>();
+    const boot = trace.kinds.get("boot");
+    let messages = 0;
+    const send = trace.kinds.get("send");
+    for (let e = 0; e < trace.length; e++) {
+      if (trace.kind[e] === boot) seen.add(trace.node[e]!);
+      else if (trace.kind[e] === send) messages = Math.max(messages, trace.field(e, 0));
+    }
+    this.nodes = [...seen].sort((a, b) => a - b);
+    this.end = Math.max(trace.length ? trace.at[trace.length - 1]! : 0, ...data.operations.map((it) => it.completed), 1);
+    this.sent = new Int32Array(messages + 1).fill(-1);
+    this.story = new Uint8Array(trace.length);
+    const arrivals: number[] = [];
+    let slowest = 0;
+    const role = new Map<number, Segment>();
+    const open = new Map<string, Batch>();
+    const close = (node: number, at: number) => {
+      const segment = role.get(node);
+      if (segment) segment.to = at;
+    };
+    const change = (node: number, at: number, next: Partial<Segment>) => {
+      const before = role.get(node);
+      close(node, at);
+      const segment: Segment = {
+        role: 0,
+        term: 0,
+        paused: false,
+        ...(before ? { role: before.role, term: before.term, paused: before.paused } : {}),
+        ...next,
+        from: at,
+        to: this.end,
+      };
+      role.set(node, segment);
+      let all = this.segments.get(node);
+      if (!all) this.segments.set(node, (all = []));
+      all.push(segment);
+    };
+    const faults = new Map<number, Span>();
+    const live = new Map<number, NodeState>();
+    for (let e = 0; e < trace.length; e++) {
+      if (e % EVERY === 0) this.checkpoints.push(copy(live));
+      const node = trace.node[e]!;
+      const at = trace.at[e]!;
+      const a = trace.field(e, 0);
+      const b = trace.field(e, 1);
+      let told = false;
+      switch (trace.name(e)) {
+        case "send":
+          this.sent[a] = e;
+          break;
+        case "deliver":
+        case "drop":
+          arrivals.push(e);
+          if (this.sent[a]! >= 0) slowest = Math.max(slowest, at - trace.at[this.sent[a]!]!);
+          break;
+        case "role": {
+          const before = role.get(node);
+          told = a >= 2 || before?.role === 3;
+          change(node, at, { role: a, term: b });
+          break;
+        }
+        case "boot":
+          told = true;
+          change(node, at, { role: 0, term: b, paused: false });
+          break;
+        case "crash":
+        case "stop":
+        case "refuse":
+          told = true;
+          change(node, at, { role: -1, paused: false });
+          break;
+        case "pause":
+          told = true;
+          change(node, at, { paused: true });
+          break;
+        case "resume":
+          told = true;
+          change(node, at, { paused: false });
+          break;
+        case "submit": {
+          const batch = { from: at, to: this.end, failed: false };
+          let all = this.batches.get(node);
+          if (!all) this.batches.set(node, (all = []));
+          all.push(batch);
+          open.set(`${node}/${a}`, batch);
+          break;
+        }
+        case "disk-done": {
+          const batch = open.get(`${node}/${a}`);
+          if (batch) [batch.to, batch.failed] = [at, b === 0];
+          told = b === 0;
+          break;
+        }
+        case "apply":
+          if (trace.field(e, 3) > 0 && !this.entries.has(a)) {
+            this.entries.set(a, `${trace.field(e, 3)}#${trace.field(e, 4)}`);
+          }
+          break;
+        case "fault-on": {
+          told = true;
+          const kind = data.faults[a]?.kind.replaceAll("_", " ") ?? "fault";
+          const span = { from: at, to: this.end, text: b ? `${kind} n${b}` : kind, event: e, is_cut: false };
+          this.faults.push(span);
+          faults.set(a, span);
+          break;
+        }
+        case "cut": {
+          const span = faults.get(a);
+          if (span) span.is_cut = true;
+          told = e + 1 >= trace.length || !trace.is(e + 1, "cut");
+          break;
+        }
+        case "fault-off": {
+          told = true;
+          const span = faults.get(a);
+          if (span) span.to = at;
+          break;
+        }
+        case "heal":
+          told = true;
+          for (const span of this.faults) span.to = Math.min(span.to, at);
+          break;
+        case "snapshot":
+          told = trace.field(e, 2) === 1;
+          break;
+        case "append":
+          told = trace.field(e, 3) > 0;
+          break;
+        case "members":
+        case "violation":
+        case "end":
+          told = true;
+          break;
+      }
+      if (told) this.story[e] = 1;
+      take(live, trace, e);
+    }
+    this.arrivals = Int32Array.from(arrivals);
+    this.slowest = slowest;
+    this.markOperations();
+    for (const line of data.story) this.story[line.event] = 1;
+  }
+
+  /** What clients asked that is part of the evidence belongs to the story. */
+  private markOperations(): void {
+    const { trace, data } = this;
+    const wanted = new Set<string>();
+    for (const place of [...data.core, ...data.evidence]) {
+      const it = data.operations[place];
+      if (it) wanted.add(`${it.process}#${it.sequence}`);
+    }
+    if (wanted.size === 0) return;
+    for (let e = 0; e < trace.length; e++) {
+      if (!["invoke", "receive", "reply", "complete"].includes(trace.name(e))) continue;
+      if (wanted.has(`${trace.field(e, 0)}#${trace.field(e, 1)}`)) this.story[e] = 1;
+    }
+  }
+
+  operation(process: number, sequence: number): Operation | undefined {
+    return this.operations.get(`${process}#${sequence}`);
+  }
+
+  /** The cluster after an event. */
+  state(event: number): Map<number, NodeState> {
+    const place = Math.min(Math.floor(event / EVERY), this.checkpoints.length - 1);
+    const live = copy(this.checkpoints[place] ?? new Map());
+    for (let e = place * EVERY; e <= event && e < this.trace.length; e++) take(live, this.trace, e);
+    return live;
+  }
+
+  /** The log of a node after an event: index and term of its entries. */
+  log(node: number, event: number): Map<number, number> {
+    const log = new Map<number, number>();
+    const append = this.trace.kinds.get("append");
+    for (let e = 0; e <= event && e < this.trace.length; e++) {
+      if (this.trace.kind[e] !== append || this.trace.node[e] !== node) continue;
+      const first = this.trace.field(e, 0);
+      const last = this.trace.field(e, 1);
+      const replaced = this.trace.field(e, 3);
+      for (let index = first; index < first + replaced; index++) log.delete(index);
+      for (let index = first; index <= last; index++) log.set(index, this.trace.field(e, 2));
+    }
+    return log;
+  }
+}
+
+function copy(live: Map<number, NodeState>): Map<number, NodeState> {
+  const out = new Map<number, NodeState>();
+  for (const [node, it] of live) out.set(node, { ...it, writing: [...it.writing], covers: [...it.covers] });
+  return out;
+}
+
+function take(live: Map<number, NodeState>, trace: Trace, e: number): void {
+  const node = trace.node[e]!;
+  if (node === 0) return;
+  const name = trace.name(e);
+  if (name === "invoke" || name === "complete" || name === "watch" || name === "send" || name === "deliver") return;
+  let it = live.get(node);
+  if (!it || name === "boot") {
+    it = {
+      life: "up",
+      role: 0,
+      term: 0,
+      leader: 0,
+      vote: "",
+      last: it?.durable ?? 0,
+      durable: it?.durable ?? 0,
+      commit: 0,
+      applied: 0,
+      snapshot: it?.snapshot ?? 0,
+      writing: [],
+      covers: [],
+    };
+    live.set(node, it);
+  }
+  const a = trace.field(e, 0);
+  const b = trace.field(e, 1);
+  const c = trace.field(e, 2);
+  switch (name) {
+    case "boot":
+      [it.term, it.applied, it.commit] = [b, c, c];
+      it.last = Math.max(it.last, c);
+      it.durable = it.last;
+      break;
+    case "role":
+      [it.role, it.term, it.leader] = [a, b, c];
+      break;
+    case "vote":
+      it.vote = `n${b}@${a}`;
+      break;
+    case "append":
+      it.last = b;
+      it.durable = Math.min(it.durable, a - 1);
+      break;
+    case "submit":
+      it.writing.push(a);
+      it.covers.push(it.last);
+      break;
+    case "disk-done": {
+      const place = it.writing.indexOf(a);
+      if (place < 0) break;
+      if (b === 1) it.durable = Math.max(it.durable, Math.min(it.covers[place]!, it.last));
+      it.writing.splice(place, 1);
+      it.covers.splice(place, 1);
+      break;
+    }
+    case "commit":
+      it.commit = a;
+      break;
+    case "apply":
+      it.applied = a;
+      break;
+    case "snapshot":
+      it.snapshot = a;
+      if (c === 1) {
+        it.applied = a;
+        it.commit = Math.max(it.commit, a);
+        it.last = Math.max(it.last, a);
+        it.durable = Math.max(it.durable, a);
+      }
+      break;
+    case "crash":
+    case "stop":
+    case "refuse":
+      it.life = "down";
+      [it.role, it.leader] = [0, 0];
+      it.writing = [];
+      it.covers = [];
+      break;
+    case "pause":
+      it.life = "paused";
+      break;
+    case "resume":
+      it.life = "up";
+      break;
+  }
+}

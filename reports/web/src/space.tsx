@@ -1,0 +1,498 @@
+// Space and time: one lane a node, messages between them, and below them the clients.
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { Canvas, type Brush } from "./canvas";
+import type { Model } from "./model";
+import type { View } from "./state";
+import { seconds, span, tell } from "./tell";
+import { stroke, term, theme, type Theme } from "./theme";
+import type { Operation } from "./unpack";
+
+const LANE = 52;
+const TOP = 34;
+const CLIENT = 20;
+const LEFT = 44;
+const CLIENTS_MAX = 14;
+/** Beyond so many arrows in view nobody can read them, and only those of the story are drawn. */
+const ARROWS_MAX = 430;
+const TALL = [6, 12, 12, 20];
+const LETTERS = ["f", "p", "C", "L"];
+
+interface Scale {
+  x: (at: number) => number;
+  at: (x: number) => number;
+  lanes: Map<number, number>;
+  clients: Map<number, number>;
+  height: number;
+  width: number;
+}
+
+/** The clients that have a lane: those of the evidence, of what is followed, then the others as they come. */
+function clients(view: View): number[] {
+  const { model } = view;
+  const { data } = model;
+  const first = [...data.core, ...data.evidence].map((place) => data.operations[place]?.process);
+  const followed = view.follow.value;
+  const inside: number[] = [];
+  for (const it of data.operations) {
+    if (followed && it.keys.includes(followed)) first.push(it.process);
+    if (!view.story.value && it.invoked <= view.to.value && it.completed >= view.from.value) inside.push(it.process);
+  }
+  const named = /p(\d+)#/.exec(`${followed} ${data.head.sentence}`);
+  if (named) first.unshift(Number(named[1]));
+  const all = [...new Set([...first, ...inside].filter((it) => it !== undefined))];
+  return all.slice(0, CLIENTS_MAX).sort((a, b) => a - b);
+}
+
+/** Sides of a cut are kept together: nodes in the order of their side, then of their number. */
+function scale(view: View, width: number): Scale {
+  const { model } = view;
+  const [from, to] = [view.from.value, view.to.value];
+  const usable = Math.max(width - LEFT - 8, 1);
+  const lanes = new Map(model.nodes.map((node, place) => [node, TOP + place * LANE + LANE / 2]));
+  const bottom = TOP + model.nodes.length * LANE + 6;
+  const rows = new Map(clients(view).map((process, place) => [process, bottom + place * CLIENT + CLIENT / 2]));
+  return {
+    x: (at) => LEFT + ((at - from) / (to - from)) * usable,
+    at: (x) => from + ((x - LEFT) / usable) * (to - from),
+    lanes,
+    clients: rows,
+    height: bottom + rows.size * CLIENT + 6,
+    width,
+  };
+}
+
+export function Space({ view }: { view: View }) {
+  const tip = useSignal<{ x: number; y: number; text: string } | null>(null);
+  const drag = useRef<{ x: number; moved: boolean } | null>(null);
+  const { model } = view;
+  const height = scale(view, 800).height;
+  const place = (event: PointerEvent | WheelEvent) => {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top, width: box.width };
+  };
+  const hit = (event: PointerEvent): number => {
+    const { x, y, width } = place(event);
+    return nearest(view, scale(view, width), x, y);
+  };
+  return (
+    <div class="stage">
+      <Canvas
+        id="space"
+        height={height}
+        tabIndex={0}
+        role="img"
+        aria-label="Nodes and clients over time. Left and right step through events, plus and minus zoom."
+        draw={(brush) => draw(view, brush)}
+        onWheel={(event) => {
+          if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaY) > Math.abs(event.deltaX) && !event.altKey) return;
+          event.preventDefault();
+          const { x, width } = place(event);
+          const it = scale(view, width);
+          if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+            const by = ((event.deltaX || event.deltaY) / width) * (view.to.value - view.from.value);
+            view.window(view.from.value + by, view.to.value + by);
+          } else view.zoom(event.deltaY > 0 ? 1.25 : 0.8, it.at(x));
+        }}
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          drag.current = { x: event.clientX, moved: false };
+        }}
+        onPointerMove={(event) => {
+          const grip = drag.current;
+          if (!grip) {
+            const e = hit(event);
+            const { x, y } = place(event);
+            tip.value = e < 0 ? null : { x, y, text: `${seconds(model.trace.at[e]!)} s, event ${e}: ${tell(model, e)}` };
+            return;
+          }
+          const by = event.clientX - grip.x;
+          if (Math.abs(by) > 2) grip.moved = true;
+          grip.x = event.clientX;
+          const { width } = place(event);
+          const time = (by / (width - LEFT)) * (view.to.value - view.from.value);
+          view.window(view.from.value - time, view.to.value - time);
+        }}
+        onPointerUp={(event) => {
+          const grip = drag.current;
+          drag.current = null;
+          if (grip?.moved) return;
+          const e = hit(event);
+          if (e >= 0) view.go(e);
+        }}
+        onPointerLeave={() => (tip.value = null)}
+        onDblClick={(event) => {
+          const box = event.currentTarget.getBoundingClientRect();
+          view.zoom(0.4, scale(view, box.width).at(event.clientX - box.left));
+        }}
+      />
+      {tip.value && (
+        <div class="tip" style={{ left: `${Math.min(tip.value.x + 12, 700)}px`, top: `${tip.value.y + 14}px` }}>
+          {tip.value.text}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Where an event is drawn. */
+function spot(model: Model, it: Scale, e: number): [number, number] | undefined {
+  const { trace } = model;
+  const x = it.x(trace.at[e]!);
+  const name = trace.name(e);
+  if (name === "invoke" || name === "complete" || name === "watch") {
+    const y = it.clients.get(trace.field(e, 0)) ?? it.lanes.get(trace.node[e]!);
+    return y === undefined ? undefined : [x, y];
+  }
+  const y = trace.node[e] === 0 ? 10 : it.lanes.get(trace.node[e]!);
+  return y === undefined ? undefined : [x, y];
+}
+
+/** The event that is meant by a place in the picture; -1 for none. */
+function nearest(view: View, it: Scale, x: number, y: number): number {
+  const { model } = view;
+  const { trace } = model;
+  const shown = view.shown.value;
+  const reach = (6 / it.width) * (view.to.value - view.from.value);
+  const from = trace.first(it.at(x) - reach);
+  const to = Math.min(trace.first(it.at(x) + reach), from + 5000);
+  let [best, least] = [-1, 22 * 22];
+  for (let e = from; e < to; e++) {
+    if (shown && !shown[e]) continue;
+    const place = spot(model, it, e);
+    if (!place) continue;
+    const far = (place[0] - x) ** 2 * 4 + (place[1] - y) ** 2;
+    if (far < least) [best, least] = [e, far];
+  }
+  return best;
+}
+
+function draw(view: View, brush: Brush): void {
+  const { context, width, height } = brush;
+  const colors = theme.value;
+  const it = scale(view, width);
+  context.fillStyle = colors.ground;
+  context.fillRect(0, 0, width, height);
+  context.save();
+  context.beginPath();
+  context.rect(LEFT, 0, width - LEFT, height);
+  context.clip();
+  grid(view, it, brush, colors);
+  faults(view, it, brush, colors);
+  for (const node of view.model.nodes) lane(view, it, brush, colors, node);
+  const hidden = arrows(view, it, brush, colors);
+  ticks(view, it, brush, colors);
+  for (const operation of view.model.data.operations) bar(view, it, brush, colors, operation);
+  moments(view, it, brush, colors);
+  context.restore();
+  labels(view, it, brush, colors);
+  if (hidden > 0) {
+    const text = `${hidden.toLocaleString("en")} messages in view are not drawn: zoom in`;
+    context.font = "11px system-ui, sans-serif";
+    const long = context.measureText(text).width;
+    context.fillStyle = colors.raised;
+    context.fillRect(width - long - 16, TOP - 2, long + 12, 15);
+    context.fillStyle = colors.quiet;
+    context.fillText(text, width - long - 10, TOP + 9);
+  }
+}
+
+function grid(view: View, it: Scale, { context, height }: Brush, colors: Theme): void {
+  const wide = view.to.value - view.from.value;
+  const rough = wide / 8;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough) ?? rough;
+  context.font = "10px ui-monospace, monospace";
+  context.lineWidth = 1;
+  for (let at = Math.ceil(view.from.value / step) * step; at <= view.to.value; at += step) {
+    const x = Math.round(it.x(at)) + 0.5;
+    context.strokeStyle = colors.line;
+    context.globalAlpha = 0.6;
+    context.beginPath();
+    context.moveTo(x, 18);
+    context.lineTo(x, height);
+    context.stroke();
+    context.globalAlpha = 1;
+    context.fillStyle = colors.quiet;
+    const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step))));
+    context.fillText(`${(at / 1e9).toFixed(digits)} s`, x + 3, 28);
+  }
+}
+
+function faults(view: View, it: Scale, { context }: Brush, colors: Theme): void {
+  context.font = "10px system-ui, sans-serif";
+  const bottom = TOP + view.model.nodes.length * LANE;
+  for (const fault of view.model.faults) {
+    if (fault.to < view.from.value || fault.from > view.to.value) continue;
+    const [from, to] = [Math.max(it.x(fault.from), LEFT), it.x(fault.to)];
+    context.fillStyle = colors.bad;
+    context.globalAlpha = fault.is_cut ? 0.14 : 0.06;
+    context.fillRect(from, 0, Math.max(1, to - from), bottom);
+    context.globalAlpha = 1;
+    context.fillRect(from, 0, Math.max(1, to - from), 2);
+    if (to - from > 30) fit(context, fault.text, from + 3, 12, to - from - 4);
+  }
+}
+
+/** Text that is cut where there is no room for it. */
+function fit(context: CanvasRenderingContext2D, text: string, x: number, y: number, room: number): void {
+  if (room < 8) return;
+  let shown = text.slice(0, 120);
+  while (shown.length > 1 && context.measureText(shown).width > room) {
+    shown = `${shown.slice(0, Math.max(1, Math.floor(shown.length * 0.8) - 1))}\u2026`;
+    if (shown.length <= 2) return;
+  }
+  context.fillText(shown, x, y);
+}
+
+function lane(view: View, it: Scale, { context, width }: Brush, colors: Theme, node: number): void {
+  const y = it.lanes.get(node)!;
+  const base = y + 10;
+  context.strokeStyle = colors.line;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(LEFT, base + 0.5);
+  context.lineTo(width, base + 0.5);
+  context.stroke();
+  context.font = "bold 11px ui-monospace, monospace";
+  for (const segment of view.model.segments.get(node) ?? []) {
+    if (segment.to < view.from.value || segment.from > view.to.value) continue;
+    const [from, to] = [Math.max(it.x(segment.from), LEFT), Math.min(it.x(segment.to), width)];
+    const wide = Math.max(1, to - from);
+    if (segment.role < 0) {
+      context.strokeStyle = colors.fail;
+      context.setLineDash([3, 3]);
+      context.strokeRect(from + 0.5, base - 8.5, wide - 1, 8);
+      context.setLineDash([]);
+      context.fillStyle = colors.fail;
+      fit(context, "down", from + 4, base - 1, wide - 6);
+      continue;
+    }
+    const tall = TALL[segment.role]!;
+    context.fillStyle = term(segment.term);
+    context.globalAlpha = segment.paused ? 0.35 : segment.role === 3 ? 1 : 0.75;
+    context.fillRect(from, base - tall, wide, tall);
+    context.globalAlpha = 1;
+    if (segment.role > 0) {
+      context.fillStyle = "#fff";
+      if (wide > 26) fit(context, `${LETTERS[segment.role]}${segment.term}`, from + 4, base - (segment.role === 3 ? 6 : 2), wide - 6);
+    } else if (wide > 34) {
+      context.fillStyle = colors.ink;
+      fit(context, `${segment.paused ? "z" : ""}f${segment.term}`, from + 4, base - 8, wide - 6);
+    }
+  }
+  disks(view, it, context, colors, node, base + 5);
+}
+
+/** Batches on their way to the disk; a tick where they are on it, a cross where they failed. */
+function disks(view: View, it: Scale, context: CanvasRenderingContext2D, colors: Theme, node: number, y: number): void {
+  const all = view.model.batches.get(node) ?? [];
+  let low = 0;
+  let high = all.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (all[middle]!.to < view.from.value) low = middle + 1;
+    else high = middle;
+  }
+  const batches = all.slice(low, low + 4000);
+  const many = batches.filter((batch) => batch.from <= view.to.value);
+  if (many.length >= 1500) return;
+  for (const batch of many) {
+    const [from, to] = [it.x(batch.from), it.x(batch.to)];
+    context.strokeStyle = batch.failed ? colors.fail : colors.quiet;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(from, y);
+    context.lineTo(to, y);
+    context.moveTo(to, y - 3);
+    context.lineTo(to, y + 3);
+    context.stroke();
+  }
+}
+
+/** Returns how many messages there were no room for. */
+function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
+  const { model } = view;
+  const { trace, arrivals } = model;
+  const shown = view.shown.value;
+  let low = 0;
+  let high = arrivals.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (trace.at[arrivals[middle]!]! < view.from.value) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  const until = view.to.value + model.slowest;
+  while (end < arrivals.length && end - low < 200_000 && trace.at[arrivals[end]!]! <= until) end++;
+  const crowded = end - low > ARROWS_MAX;
+  let hidden = 0;
+  let drawn = 0;
+  for (let i = low; i < end; i++) {
+    const e = arrivals[i]!;
+    const sent = model.sent[trace.field(e, 0)] ?? -1;
+    if (sent < 0 || trace.at[sent]! > view.to.value) continue;
+    const told = !shown || shown[e] === 1 || shown[sent] === 1;
+    const lost = trace.is(e, "drop");
+    if ((crowded && !told) || drawn > 2 * ARROWS_MAX) {
+      hidden++;
+      continue;
+    }
+    drawn++;
+    arrow(view, it, context, colors, sent, e, lost, told);
+  }
+  return hidden;
+}
+
+function arrow(
+  view: View,
+  it: Scale,
+  context: CanvasRenderingContext2D,
+  colors: Theme,
+  sent: number,
+  e: number,
+  lost: boolean,
+  strong: boolean,
+): void {
+  const { trace } = view.model;
+  const style = stroke(trace.word(sent, 2), colors);
+  const from = it.lanes.get(trace.node[sent]!);
+  const to = it.lanes.get(trace.field(sent, 1));
+  if (from === undefined || to === undefined) return;
+  const down = to > from ? 1 : -1;
+  const [x0, y0] = [it.x(trace.at[sent]!), from + (down > 0 ? 10 : -10)];
+  let [x1, y1] = [it.x(trace.at[e]!), to - (down > 0 ? 10 : -10)];
+  if (lost) [x1, y1] = [x0 + Math.max((x1 - x0) * 0.5, 6), y0 + (y1 - y0) * 0.5];
+  context.globalAlpha = strong ? 1 : 0.45;
+  context.strokeStyle = context.fillStyle = style.color;
+  context.lineWidth = strong ? style.width + 0.4 : style.width;
+  context.setLineDash(style.dash);
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  context.stroke();
+  context.setLineDash([]);
+  if (lost) {
+    context.strokeStyle = colors.fail;
+    context.beginPath();
+    context.moveTo(x1 - 3, y1 - 3);
+    context.lineTo(x1 + 3, y1 + 3);
+    context.moveTo(x1 + 3, y1 - 3);
+    context.lineTo(x1 - 3, y1 + 3);
+    context.stroke();
+  } else {
+    const angle = Math.atan2(y1 - y0, x1 - x0);
+    context.beginPath();
+    context.moveTo(x1, y1);
+    context.lineTo(x1 - 7 * Math.cos(angle - 0.4), y1 - 7 * Math.sin(angle - 0.4));
+    context.lineTo(x1 - 7 * Math.cos(angle + 0.4), y1 - 7 * Math.sin(angle + 0.4));
+    context.fill();
+    if (trace.field(e, 2) > 0 && trace.is(e, "deliver")) {
+      context.beginPath();
+      context.arc(x1, y1, 5, 0, 7);
+      context.stroke();
+    }
+  }
+  context.globalAlpha = 1;
+}
+
+/** A dot for each event that is shown, unless they are too many. */
+function ticks(view: View, it: Scale, { context }: Brush, colors: Theme): void {
+  const { model } = view;
+  const { trace } = model;
+  const [from, to] = [trace.first(view.from.value), trace.first(view.to.value + 1)];
+  const shown = view.shown.value;
+  let drawn = 0;
+  for (let e = from; e < to && drawn < 3000; e++) {
+    if (shown ? !shown[e] : to - from > 3000) continue;
+    const place = spot(model, it, e);
+    if (!place) continue;
+    drawn++;
+    context.fillStyle = colors.ink;
+    context.beginPath();
+    context.arc(place[0], place[1], 2, 0, 7);
+    context.fill();
+  }
+}
+
+function bar(view: View, it: Scale, { context }: Brush, colors: Theme, operation: Operation): void {
+  if (operation.completed < view.from.value || operation.invoked > view.to.value) return;
+  const y = it.clients.get(operation.process);
+  if (y === undefined) return;
+  const { data } = view.model;
+  const wanted = [...data.core, ...data.evidence].some((place) => data.operations[place] === operation);
+  const [from, to] = [it.x(operation.invoked), it.x(operation.completed)];
+  const wide = Math.max(2, to - from);
+  context.fillStyle = wanted ? colors.mark : colors.raised;
+  context.strokeStyle = wanted ? colors.bad : colors.line;
+  context.lineWidth = wanted ? 2 : 1;
+  context.setLineDash(operation.outcome === 2 ? [3, 3] : []);
+  context.fillRect(from, y - 8, wide, 15);
+  context.strokeRect(from, y - 8, wide, 15);
+  context.setLineDash([]);
+  context.fillStyle = operation.outcome === 0 ? colors.ink : colors.quiet;
+  context.font = "10px ui-monospace, monospace";
+  const room = Math.max(wide - 4, wanted ? 160 : 0);
+  fit(context, `${operation.request} \u2192 ${operation.answer}`, Math.max(from, LEFT) + 3, y + 3, room);
+}
+
+function moments(view: View, it: Scale, { context, height }: Brush, colors: Theme): void {
+  const { trace, data } = view.model;
+  const line = (event: number, color: string, text: string, dash: number[], y: number) => {
+    if (event >= trace.length) return;
+    const x = it.x(trace.at[event]!);
+    context.strokeStyle = context.fillStyle = color;
+    context.lineWidth = 1.5;
+    context.setLineDash(dash);
+    context.beginPath();
+    context.moveTo(x, 0);
+    context.lineTo(x, height);
+    context.stroke();
+    context.setLineDash([]);
+    if (!text) return;
+    context.font = "bold 11px system-ui, sans-serif";
+    const long = context.measureText(text).width;
+    const left = Math.min(x + 4, it.width - long - 4);
+    context.fillStyle = colors.ground;
+    context.globalAlpha = 0.85;
+    context.fillRect(left - 2, y - 10, long + 4, 13);
+    context.globalAlpha = 1;
+    context.fillStyle = color;
+    context.fillText(text, left, y);
+  };
+  const { bad, detected } = data.head;
+  if (detected) line(detected.event, colors.fail, "detected", [], height - 18);
+  if (bad) line(bad.event, colors.bad, "first bad moment", [], height - 4);
+  line(view.cursor.value, colors.link, "", [2, 2], 0);
+  const cursor = trace.length ? spot(view.model, it, view.cursor.value) : undefined;
+  if (cursor) {
+    context.strokeStyle = colors.link;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.arc(cursor[0], cursor[1], 6, 0, 7);
+    context.stroke();
+  }
+}
+
+/** Names of lanes, which stay where they are. */
+function labels(view: View, it: Scale, { context, height }: Brush, colors: Theme): void {
+  context.fillStyle = colors.ground;
+  context.fillRect(0, 0, LEFT, height);
+  context.fillStyle = colors.ink;
+  context.font = "bold 12px ui-monospace, monospace";
+  for (const [node, y] of it.lanes) {
+    context.fillStyle = colors.ink;
+    context.fillText(`n${node}`, 6, y + 6);
+    const drift = view.model.data.clocks[node - 1]?.drift_ppm ?? 0;
+    if (drift !== 0) {
+      context.font = "9px ui-monospace, monospace";
+      context.fillStyle = colors.quiet;
+      context.fillText(`${drift > 0 ? "+" : ""}${drift}`, 6, y + 18);
+      context.font = "bold 12px ui-monospace, monospace";
+    }
+  }
+  context.font = "11px ui-monospace, monospace";
+  context.fillStyle = colors.quiet;
+  for (const [process, y] of it.clients) context.fillText(`p${process}`, 6, y + 4);
+  context.fillText(span(view.to.value - view.from.value), 2, 12);
+}

@@ -1,0 +1,103 @@
+// The packed trace, `sim/record/src/trace/columns.rs`, as columns in memory.
+import type { Data } from "./unpack";
+
+const MAGIC = "whitewater-trace 1\n";
+
+/** Events as columns. Numbers of 64 bits are signed here: a hash loses its last digits, everything else is exact. */
+export class Trace {
+  readonly length: number;
+  readonly kind: Uint8Array;
+  readonly at: Float64Array;
+  readonly node: Uint8Array;
+  /** The event that brought it about; -1 for none. */
+  readonly cause: Int32Array;
+  /** The place of an event among those of its kind. */
+  private readonly place: Int32Array;
+  /** By kind: by column: by place. */
+  private readonly columns: Float64Array[][] = [];
+  /** The number of a kind, by its name. */
+  readonly kinds = new Map<string, number>();
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    readonly schema: Data["kinds"],
+  ) {
+    const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
+    if (magic !== MAGIC) throw new Error(`the trace begins with ${JSON.stringify(magic)}`);
+    schema.forEach((kind, number) => this.kinds.set(kind.name, number));
+    this.cursor = MAGIC.length;
+    const n = (this.length = this.varint());
+    this.kind = bytes.subarray(this.cursor, (this.cursor += n));
+    this.at = new Float64Array(n);
+    for (let i = 0, at = 0; i < n; i++) this.at[i] = at += this.varint();
+    this.node = bytes.subarray(this.cursor, (this.cursor += n));
+    this.cause = new Int32Array(n);
+    for (let i = 0; i < n; i++) {
+      const back = this.varint();
+      this.cause[i] = back === 0 ? -1 : i - back;
+    }
+    this.place = new Int32Array(n);
+    const counts = new Int32Array(schema.length);
+    for (let i = 0; i < n; i++) this.place[i] = counts[this.kind[i]!]!++;
+    for (let kind = 0; kind < schema.length; kind++) {
+      const columns = schema[kind]!.columns.map(() => {
+        const column = new Float64Array(counts[kind]!);
+        for (let i = 0, value = 0; i < column.length; i++) column[i] = value += this.signed();
+        return column;
+      });
+      this.columns.push(columns);
+    }
+  }
+
+  private cursor: number;
+
+  private varint(): number {
+    let byte = this.bytes[this.cursor++]!;
+    if (byte < 0x80) return byte;
+    let value = byte & 0x7f;
+    let scale = 128;
+    do {
+      byte = this.bytes[this.cursor++]!;
+      value += (byte & 0x7f) * scale;
+      scale *= 128;
+    } while (byte >= 0x80);
+    return value;
+  }
+
+  private signed(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** A number of an event, by its place in the columns of the kind. */
+  field(event: number, column: number): number {
+    return this.columns[this.kind[event]!]![column]?.[this.place[event]!] ?? 0;
+  }
+
+  name(event: number): string {
+    return this.schema[this.kind[event]!]!.name;
+  }
+
+  is(event: number, kind: string): boolean {
+    return this.kind[event] === this.kinds.get(kind);
+  }
+
+  /** The word that a number stands for, or the number. */
+  word(event: number, column: number): string {
+    const words = this.schema[this.kind[event]!]!.columns[column]?.[1];
+    const value = this.field(event, column);
+    return words?.[value] ?? String(value);
+  }
+
+  /** The first event at or after a time. */
+  first(at: number): number {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.at[middle]! < at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

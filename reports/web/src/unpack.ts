@@ -1,0 +1,89 @@
+// The two blocks of the page: base64, gzip.
+import { gunzipSync } from "fflate";
+
+/** A moment as the page shows it. */
+export interface Moment {
+  event: number;
+  at: string;
+  condition: string;
+  text: string;
+}
+
+export interface Line {
+  event: number;
+  at: string;
+  text: string;
+  mark: "step" | "bad" | "detected";
+}
+
+export interface Operation {
+  process: number;
+  sequence: number;
+  node: number;
+  invoked: number;
+  completed: number;
+  /** 0 ok, 1 fail, 2 info. */
+  outcome: number;
+  revision: number;
+  is_read: boolean;
+  request: string;
+  answer: string;
+  keys: string[];
+}
+
+export interface Message {
+  process: number;
+  stream: number;
+  node: number;
+  at: number;
+  kind: "sent" | "received" | "broken";
+  watch: string;
+  text: string;
+  revisions: number[];
+}
+
+/** All but the events. `reports/src/page/data.rs` writes it. */
+export interface Data {
+  version: number;
+  head: {
+    code: string;
+    class: string;
+    sentence: string;
+    bad: Moment | null;
+    detected: Moment | null;
+    trust: [string, string][];
+  };
+  story: Line[];
+  kinds: { name: string; meaning: string; columns: [string, string[]][] }[];
+  operations: Operation[];
+  watches: Message[];
+  faults: { kind: string; at: number; until: number }[];
+  core: number[];
+  evidence: number[];
+  unplaced: number | null;
+  placements: { after: number; before: number; forbidden: string }[];
+  clocks: { drift_ppm: number }[];
+  heals: number;
+  checks: [string, number, number][];
+}
+
+/** The bytes of a block; nothing if it is empty. */
+export async function block(id: string): Promise<Uint8Array | undefined> {
+  const text = document.getElementById(id)?.textContent?.trim();
+  return text ? gunzip(bytes(text)) : undefined;
+}
+
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  const native = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+  if (native.fromBase64) return native.fromBase64(text);
+  const binary = atob(text);
+  const out = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) out[i] = binary.charCodeAt(i);
+  return out;
+}
+
+async function gunzip(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  if (typeof DecompressionStream === "undefined") return gunzipSync(packed);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
