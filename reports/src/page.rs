@@ -35,6 +35,8 @@ use whitewater_record::{History, Outcome, Plan, SimTime, Trace, Verdict};
 pub const STYLE: &str = include_str!("../web/style.css");
 /// The viewer: `make web` builds it from `reports/web`.
 pub const SCRIPT: &str = include_str!("../web/dist/viewer.js");
+/// Plans up to so many bytes are readable without scripts; longer ones are compressed.
+const PLAN_MAX: usize = 32 << 10;
 const TEMPLATE: &str = include_str!("page/page.html");
 
 /// What a report is made of.
@@ -113,12 +115,17 @@ pub fn html(page: &Page<'_>) -> String {
     let story = scene.as_ref().map(|scene| story::story(scene, bad.as_ref())).unwrap_or_default();
     let head = Head::new(page, &cleaner, scene.as_ref(), bad.as_ref());
     let story: Vec<ShownLine> = story.iter().map(|line| ShownLine::new(line, &cleaner)).collect();
-    let data = data::pack(page, &cleaner, &head, &story);
+    let named = scene.as_ref().map(|scene| scene.positions(bad.as_ref())).unwrap_or_default();
+    // A plan holds values in steps of many kinds.
+    let plan = page.plan.filter(|_| !page.redact);
+    let plan = plan.map(|plan| cleaner.whole(&plan.to_toml())).unwrap_or_default();
+    let shown = data::Shown { head: &head, story: &story, named, plan: &plan };
+    let data = data::pack(page, &cleaner, shown);
+    let plan = if plan.len() > PLAN_MAX { "" } else { &plan };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("page.html", TEMPLATE).expect("the template is tested");
     let template = environment.get_template("page.html").expect("it was just added");
-    let plan = page.plan.map(|plan| cleaner.whole(&plan.to_toml())).unwrap_or_default();
     template
         .render(context! {
             head, story, plan,
@@ -270,8 +277,10 @@ fn trust(page: &Page<'_>) -> Vec<(&'static str, String)> {
     let outcome = page.outcome;
     let mut trust = Vec::new();
     let Plays { of, same } = page.plays;
-    if of > 0 {
+    if of > 1 {
         trust.push(("same", format!("on {same} of {}", count(of, "play"))));
+    }
+    if of > 0 {
         trust.push(("trace", format!("{:016x}", outcome.trace_hash)));
     }
     let what = if page.plan.is_some() {

@@ -17,6 +17,8 @@ pub(crate) struct Moment {
     pub(crate) condition: String,
     /// What happened.
     pub(crate) text: String,
+    /// The node that it is about, if that is not where it happened.
+    pub(crate) about: Option<u64>,
 }
 
 /// The first bad moment, which comes before the objection. [`None`] if the trace does not tell.
@@ -36,7 +38,7 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
 }
 
 fn moment(scene: &Scene<'_>, event: u64, condition: String, text: String) -> Moment {
-    Moment { event, at: scene.at(event), condition, text }
+    Moment { event, at: scene.at(event), condition, text, about: None }
 }
 
 /// What a node promises is not on its disk: since it came to be in its memory.
@@ -89,7 +91,8 @@ fn answered(scene: &Scene<'_>) -> Option<Moment> {
         && event < scene.detected
     {
         let text = format!("{}; n{node} has applied no more than r{own}", scene.tell(event));
-        return Some(moment(scene, event, format!("FreshReads(n{node})"), text));
+        let condition = format!("FreshReads(n{node})");
+        return Some(Moment { about: Some(node), ..moment(scene, event, condition, text) });
     }
     let event = reply?;
     let text = format!("{}: the answer leaves", scene.tell(event));
@@ -166,7 +169,10 @@ fn untold(scene: &Scene<'_>) -> Option<Moment> {
             |watch| format!("p{process}/{stream} w{watch}"),
         )
     });
-    Some(moment(scene, event, format!("Told({name}, r{revision})"), scene.tell(event)))
+    let told = scene.watch().is_some_and(|watch| scene.is_told(watch, revision));
+    let never = if told { "" } else { "; no message tells of it" };
+    let text = format!("{}{never}", scene.tell(event));
+    Some(moment(scene, event, format!("Told({name}, r{revision})"), text))
 }
 
 fn made(operation: &Operation) -> Option<u64> {
@@ -185,7 +191,8 @@ fn waiting(scene: &Scene<'_>) -> Option<Moment> {
             row.kind == RowKind::Commit && row.node != node && row.fields[0] > has
         })? as u64;
         let text = format!("{}; n{node} has applied {has} at the end", scene.tell(event));
-        return Some(moment(scene, event, format!("CaughtUp(n{node})"), text));
+        let condition = format!("CaughtUp(n{node})");
+        return Some(Moment { about: Some(node), ..moment(scene, event, condition, text) });
     }
     if !picture.nodes.values().any(|node| node.role == 3) {
         let event = scene

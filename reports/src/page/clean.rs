@@ -9,7 +9,7 @@ use whitewater_api::{
     response::TxnOpResponse,
     watch::WatchBody,
 };
-use whitewater_record::{LeaseStep, Mixer, Step, WatchMessage};
+use whitewater_record::{Mixer, WatchMessage};
 
 /// Characters of a text that are shown.
 const SHOWN_MAX: usize = 400;
@@ -41,24 +41,6 @@ impl Cleaner {
             {
                 let kvs = events.iter().flat_map(|event| [Some(&event.kv), event.prev_kv.as_ref()]);
                 kvs.flatten().for_each(|kv| values.kv(kv));
-            }
-        }
-        let clients = page.plan.map(|plan| plan.clients.as_slice()).unwrap_or_default();
-        for planned in clients.iter().flat_map(|client| &client.operations) {
-            match &planned.step {
-                Step::Put(_, value)
-                | Step::Swap(_, value)
-                | Step::Create(_, value)
-                | Step::Both(_, _, value)
-                | Step::PutPast(_, value, _)
-                | Step::Lease(LeaseStep::Put(_, _, value)) => values.add(value),
-                Step::Get(_)
-                | Step::StaleGet(_)
-                | Step::List(..)
-                | Step::Delete(_)
-                | Step::DeleteAll(_)
-                | Step::Compact(_)
-                | Step::Lease(_) => {}
             }
         }
         let mut hidden: Vec<(String, String)> = values.known.into_iter().collect();

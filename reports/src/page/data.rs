@@ -34,8 +34,9 @@ struct Data<'a> {
     operations: Vec<Told>,
     watches: Vec<Message>,
     faults: Vec<PlannedFault>,
+    plan: &'a str,
     core: &'a [usize],
-    evidence: &'a [usize],
+    evidence: Vec<usize>,
     unplaced: Option<usize>,
     placements: Vec<Placement>,
     clocks: Vec<Clock>,
@@ -44,12 +45,11 @@ struct Data<'a> {
     checks: Vec<(String, u64, u64)>,
 }
 
-/// A kind of event.
+/// A kind of event; its columns stand in the trace.
 #[derive(Serialize)]
 struct Kind {
     name: &'static str,
     meaning: &'static str,
-    columns: Vec<(&'static str, &'static [&'static str])>,
 }
 
 /// An operation.
@@ -94,7 +94,17 @@ struct Clock {
     drift_ppm: i64,
 }
 
-pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, head: &Head, story: &[ShownLine]) -> Packed {
+/// What was made for the page that the script reads too.
+pub(super) struct Shown<'a> {
+    pub(super) head: &'a Head,
+    pub(super) story: &'a [ShownLine],
+    /// Positions of the operations that the objection is about.
+    pub(super) named: Vec<usize>,
+    pub(super) plan: &'a str,
+}
+
+pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Packed {
+    let Shown { head, story, named, plan } = shown;
     let history = page.history;
     let placements = page.evidence.placements.iter().map(|it| Placement {
         after: it.after,
@@ -118,8 +128,9 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, head: &Head, story: &[Sho
                 until: planned.end().0,
             })
             .collect(),
+        plan,
         core: &page.evidence.core,
-        evidence: &page.evidence.operations,
+        evidence: named,
         unplaced: page.evidence.unplaced,
         placements: placements.collect(),
         clocks: clocks.iter().map(|clock| Clock { drift_ppm: clock.drift_ppm.into() }).collect(),
@@ -145,11 +156,7 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, head: &Head, story: &[Sho
 }
 
 fn kinds() -> Vec<Kind> {
-    let kind = |kind: &RowKind| Kind {
-        name: kind.name(),
-        meaning: kind.meaning(),
-        columns: kind.columns().iter().map(|column| (column.name, column.words)).collect(),
-    };
+    let kind = |kind: &RowKind| Kind { name: kind.name(), meaning: kind.meaning() };
     RowKind::ALL.iter().map(kind).collect()
 }
 

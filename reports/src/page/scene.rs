@@ -4,7 +4,9 @@ use super::{Page, answer, blame::Moment, classes};
 use crate::{lanes, picture::Picture, sentence};
 use std::collections::BTreeMap;
 use whitewater_api::Completion;
-use whitewater_record::{Operation, Plan, Row, RowKind, SimTime, Violation};
+use whitewater_record::{
+    Operation, Plan, Row, RowKind, SimTime, Violation, WatchMessage, WatchRow, trace::MESSAGES,
+};
 
 /// Characters of a word in a line.
 const WORD_MAX: usize = 32;
@@ -18,6 +20,8 @@ pub(super) struct Scene<'a> {
     /// Operations that the objection is about, the one that cannot be explained first.
     pub(super) operations: Vec<&'a Operation>,
     plan: &'a Plan,
+    all: &'a [Operation],
+    watches: &'a [WatchRow],
     by_id: BTreeMap<(u64, u64), &'a Operation>,
 }
 
@@ -47,7 +51,9 @@ impl<'a> Scene<'a> {
         // An invariant has no evidence beside its sentence.
         let named = named_operations(&violation.sentence);
         operations.extend(named.iter().filter_map(|id| by_id.get(id).copied()));
-        let mut scene = Self { rows, violation, detected: 0, operations, plan, by_id };
+        let watches = page.history.watches.as_slice();
+        let mut scene =
+            Self { rows, violation, detected: 0, operations, plan, all, watches, by_id };
         scene.distinct();
         scene.detected = scene.find_detection();
         Some(scene)
@@ -111,6 +117,16 @@ impl<'a> Scene<'a> {
         self.last_before(end, |row| row.kind == kind && (row.fields[0], row.fields[1]) == operation)
     }
 
+    /// Positions in the history of the operations that it is about, and of the one of the first bad moment.
+    pub(super) fn positions(&self, bad: Option<&Moment>) -> Vec<usize> {
+        let of_bad = bad
+            .and_then(|bad| self.row(bad.event))
+            .filter(|row| matches!(row.kind, RowKind::Invoke | RowKind::Reply | RowKind::Complete));
+        let ids = self.operations.iter().map(|it| id(it));
+        let ids = ids.chain(of_bad.map(|row| (row.fields[0], row.fields[1])));
+        ids.filter_map(|wanted| self.all.iter().position(|it| id(it) == wanted)).collect()
+    }
+
     /// The watch that the sentence names.
     pub(super) fn watch(&self) -> Option<WatchName> {
         named_watch(&self.violation.sentence)
@@ -135,6 +151,7 @@ impl<'a> Scene<'a> {
             at: self.violation.at,
             condition: code.to_owned(),
             text: classes::halves(&sentence).0.to_owned(),
+            about: None,
         }
     }
 
@@ -168,6 +185,14 @@ impl<'a> Scene<'a> {
                 Some(message) => format!("n{node} takes from n{b}: {message}"),
                 None => self.plain(event, row),
             },
+            RowKind::Drop => match self.sent(a, event) {
+                Some(message) => {
+                    let why = row.kind.columns()[2].word(c).unwrap_or("?").replace('-', " ");
+                    format!("{message}, from n{node} to n{b} is lost: {why}")
+                }
+                None => self.plain(event, row),
+            },
+            RowKind::Watch => self.watched(row).unwrap_or_else(|| self.plain(event, row)),
             RowKind::FaultOn => self.fault(event, row),
             _ => self.plain(event, row),
         }
@@ -184,6 +209,39 @@ impl<'a> Scene<'a> {
             (1, _) => format!("{operation} is refused"),
             _ => format!("{operation} ends without an answer"),
         }
+    }
+
+    /// What a member said on a stream of watches.
+    fn watched(&self, row: &Row) -> Option<String> {
+        let [process, stream, ..] = row.fields;
+        let message = self.watches.iter().find(|it| {
+            it.at == row.at && u64::from(it.process.0) == process && u64::from(it.stream) == stream
+        })?;
+        let who = format!("p{process}/{stream} at {}", message.node);
+        Some(match &message.message {
+            WatchMessage::Sent(request) => format!("{who} asks: {request}"),
+            WatchMessage::Received(response) => {
+                format!("{who} is told: {}", answer::told(response))
+            }
+            WatchMessage::Broken => format!("{who}: the stream breaks"),
+        })
+    }
+
+    /// Whether any message of a watch tells of a revision.
+    pub(super) fn is_told(&self, name: WatchName, revision: u64) -> bool {
+        self.watches.iter().any(|it| {
+            let WatchMessage::Received(response) = &it.message else { return false };
+            u64::from(it.process.0) == name.process
+                && u64::from(it.stream) == name.stream
+                && name.watch.is_none_or(|watch| response.watch.to_string() == format!("w{watch}"))
+                && answer::revisions(response).contains(&revision)
+        })
+    }
+
+    /// Whether a row is about a part of a snapshot for a node.
+    pub(super) fn is_part_for(row: &Row, node: u64) -> bool {
+        let word = MESSAGES.iter().position(|it| *it == "snapshot-part").map(|it| it as u64);
+        row.kind == RowKind::Send && row.fields[1] == node && Some(row.fields[2]) == word
     }
 
     /// What a message says that arrives at an event.

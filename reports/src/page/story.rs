@@ -9,6 +9,8 @@ use whitewater_record::{Row, RowKind, SimTime};
 
 /// Lines of a story.
 pub(super) const LINES_MAX: usize = 7;
+/// With fewer lines, also a timer is told of.
+const LINES_MIN: usize = 3;
 /// Faults, leaders and causes that are told of, each.
 const EACH_MAX: usize = 2;
 /// Causes that are told of.
@@ -55,15 +57,19 @@ pub(super) fn story(scene: &Scene<'_>, bad: Option<&Moment>) -> Vec<Line> {
         lines.insert(*event, line(*event, *at, text.clone(), Mark::Bad));
     }
     let start = bad.map_or(scene.detected, |bad| bad.event);
+    let about = bad.and_then(|bad| bad.about);
     let candidates = operations(scene)
         .into_iter()
+        .chain(watched(scene))
+        .chain(about.map(|node| parts(scene, node)).unwrap_or_default())
         .chain(faults(scene, start))
         .chain(leaders(scene, start))
-        .chain(lives(scene))
+        .chain(lives(scene, about))
         .chain(causes(scene));
     for event in candidates {
-        if lines.len() >= LINES_MAX {
-            break;
+        let is_timer = scene.row(event).is_some_and(|row| row.kind == RowKind::Timer);
+        if lines.len() >= if is_timer { LINES_MIN } else { LINES_MAX } {
+            continue;
         }
         if event < scene.detected {
             let step = || line(event, scene.at(event), scene.tell(event), Mark::Step);
@@ -90,6 +96,29 @@ fn operations(scene: &Scene<'_>) -> Vec<u64> {
     events
 }
 
+/// What the watch was told last that the objection names.
+fn watched(scene: &Scene<'_>) -> Option<u64> {
+    let name = scene.watch()?;
+    scene.last_before(scene.detected, |row| {
+        row.kind == RowKind::Watch
+            && (row.fields[0], row.fields[1]) == (name.process, name.stream)
+            && row.kind.columns()[2].word(row.fields[2]) == Some("events")
+    })
+}
+
+/// The last part of a snapshot that was sent to a node that is behind, and what became of it.
+fn parts(scene: &Scene<'_>, node: u64) -> Vec<u64> {
+    let sent = scene.last_before(scene.detected, |row| Scene::is_part_for(row, node));
+    let Some(sent) = sent else { return Vec::new() };
+    let message = scene.row(sent).map_or(0, |row| row.fields[0]);
+    let end = (sent..scene.detected).find(|event| {
+        scene.row(*event).is_some_and(|row| {
+            matches!(row.kind, RowKind::Deliver | RowKind::Drop) && row.fields[0] == message
+        })
+    });
+    end.into_iter().collect()
+}
+
 /// Faults that held at the first bad moment or at the objection, the last ones first.
 fn faults(scene: &Scene<'_>, start: u64) -> Vec<u64> {
     let on = |(event, row): (u64, &Row)| (row.kind == RowKind::FaultOn).then_some(event);
@@ -109,8 +138,9 @@ fn leaders(scene: &Scene<'_>, start: u64) -> Vec<u64> {
 }
 
 /// Deaths, starts and snapshots of the nodes that it is about, the last ones first.
-fn lives(scene: &Scene<'_>) -> Vec<u64> {
-    let nodes = scene.nodes();
+fn lives(scene: &Scene<'_>, about: Option<u64>) -> Vec<u64> {
+    let mut nodes = scene.nodes();
+    nodes.extend(about);
     let is = |row: &Row| {
         nodes.contains(&row.node)
             && row.at > SimTime::ZERO

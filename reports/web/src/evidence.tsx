@@ -4,10 +4,11 @@ import type { View } from "./state";
 import { seconds } from "./tell";
 import type { Operation } from "./unpack";
 
-const ROW = 24;
+const ROW = 46;
 
 export function Proof({ view }: { view: View }) {
   const { data } = view.model;
+  if (data.head.class !== "linearizability") return null;
   const places = data.core.length ? data.core : data.evidence;
   const operations = places.flatMap((place) => {
     const operation = data.operations[place];
@@ -22,33 +23,29 @@ export function Proof({ view }: { view: View }) {
   return (
     <section aria-label="Why clients can tell">
       <h2>Why clients can tell</h2>
-      <div style={{ position: "relative", height: `${processes.length * ROW * 2}px` }}>
+      <div class="proof" style={{ height: `${processes.length * ROW + 8}px` }}>
         {processes.map((process, row) => (
-          <div key={process} class="mono quiet" style={{ position: "absolute", top: `${row * ROW * 2 + 12}px` }}>
+          <div key={process} class="mono quiet" style={{ top: `${row * ROW + 8}px`, left: ".3rem" }}>
             p{process}
           </div>
         ))}
-        {operations.map(({ place, operation: it }) => (
-          <div
-            key={place}
-            class="mono"
-            title={`${text(it)}, ${seconds(it.invoked)} s to ${seconds(it.completed)} s`}
-            style={{
-              position: "absolute",
-              top: `${processes.indexOf(it.process) * ROW * 2 + 4}px`,
-              left: `${x(it.invoked)}%`,
-              width: `${Math.max(x(it.completed) - x(it.invoked), 1)}%`,
-              borderLeft: "2px solid",
-              borderRight: it.outcome === 2 ? "2px dashed" : "2px solid",
-              borderTop: `3px ${it.outcome === 2 ? "dashed" : "solid"} ${it === unplaced ? "var(--fail)" : "var(--link)"}`,
-              whiteSpace: "nowrap",
-              paddingLeft: ".3rem",
-            }}
-          >
-            {text(it).slice(0, 60)}
-          </div>
-        ))}
+        {operations.map(({ place, operation: it }) => {
+          const [from, to] = [x(it.invoked), x(it.completed)];
+          return (
+            <div
+              key={place}
+              class={`mono operation ${it.outcome === 2 ? "unknown" : ""} ${it === unplaced || (!unplaced && place === data.evidence[0]) ? "unplaced" : ""}`}
+              title={`${text(it)}, ${seconds(it.invoked)} s to ${seconds(it.completed)} s`}
+              style={{ top: `${processes.indexOf(it.process) * ROW + 8}px`, left: `${from}%`, width: `${Math.max(to - from, 1)}%`, height: `${ROW - 14}px` }}
+            >
+              <div style={{ transform: from > 60 ? `translateX(-${(from - 60) * 1.2}%)` : "" }}>
+                p{it.process}#{it.sequence} {text(it).slice(0, 70)}
+              </div>
+            </div>
+          );
+        })}
       </div>
+      <p class="quiet" style={{ fontSize: ".8rem" }}>Time from left to right, not to scale; dashed: nobody knows whether it happened.</p>
       {unplaced && data.placements.length > 0 && (
         <div>
           <p>

@@ -1,4 +1,5 @@
 // A short run from top to bottom: one column a node, one row an event. For runs that were made small.
+import { useEffect, useRef } from "preact/hooks";
 import type { View } from "./state";
 import { seconds, tell } from "./tell";
 import { stroke, term, theme } from "./theme";
@@ -11,6 +12,13 @@ const LEFT = 92;
 export function Ladder({ view }: { view: View }) {
   const { model } = view;
   const { trace } = model;
+  const box = useRef<HTMLDivElement>(null);
+  const cursor = view.cursor.value;
+  useEffect(() => {
+    const it = box.current;
+    const y = 30 + view.list.value.indexOf(cursor) * ROW;
+    if (it && (y < it.scrollTop + ROW || y > it.scrollTop + it.clientHeight - 3 * ROW)) it.scrollTop = y - it.clientHeight * 0.6;
+  }, [cursor]);
   const events = Array.from(view.list.value);
   if (events.length > LADDER_MAX || !model.nodes.length) return null;
   const colors = theme.value;
@@ -20,7 +28,7 @@ export function Ladder({ view }: { view: View }) {
   const height = 40 + events.length * ROW;
   const { bad, detected } = model.data.head;
   return (
-    <div class="scroll" style={{ maxHeight: "40rem" }}>
+    <div ref={box} class="scroll" style={{ maxHeight: "32rem" }}>
       <svg width="100%" height={height} style={{ minWidth: `${right + 420}px`, display: "block" }} role="img" aria-label="The events from top to bottom">
         {model.nodes.map((node) => (
           <g key={node}>
@@ -57,7 +65,7 @@ export function Ladder({ view }: { view: View }) {
           const x = column.get(node);
           const state = x === undefined ? undefined : model.state(e).get(node);
           const mark = e === detected?.event ? colors.fail : e === bad?.event ? colors.bad : undefined;
-          const here = e === view.cursor.value;
+          const here = e === cursor;
           return (
             <g key={e} onClick={() => view.go(e)} style={{ cursor: "pointer" }}>
               <rect x={0} y={y - ROW / 2} width="100%" height={ROW} fill={here ? colors.mark : "transparent"} opacity={here ? 0.7 : 1} />

@@ -154,7 +154,7 @@ async function open(): Promise<void> {
   const [packed, events] = await Promise.all([block("data"), block("trace")]);
   if (!packed) return;
   const data = JSON.parse(new TextDecoder().decode(packed)) as Data;
-  const trace = new Trace(events ?? new TextEncoder().encode("whitewater-trace 1\n\0"), data.kinds);
+  const trace = new Trace(events ?? new TextEncoder().encode("whitewater-trace 2\n[]\n\0"), data.kinds);
   const model = new Model(trace, data);
   const view = new View(model);
   asLadder.value = trace.length <= LADDER_MAX;

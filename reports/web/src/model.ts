@@ -61,12 +61,15 @@ export class Model {
   readonly operations = new Map<string, Operation>();
   /** What an index holds, by whoever applied it first: process#sequence. */
   readonly entries = new Map<number, string>();
+  /** The operations that the objection is about. */
+  readonly wanted: Set<Operation>;
   private readonly checkpoints: Map<number, NodeState>[] = [];
 
   constructor(
     readonly trace: Trace,
     readonly data: Data,
   ) {
+    this.wanted = new Set([...data.core, ...data.evidence].flatMap((place) => data.operations[place] ?? []));
     for (const it of data.operations) this.operations.set(`${it.process}#${it.sequence}`, it);
     const seen = new Set<number>();
     const boot = trace.kinds.get("boot");
@@ -197,6 +200,7 @@ export class Model {
           told = trace.field(e, 3) > 0;
           break;
         case "members":
+        case "clock":
         case "violation":
         case "end":
           told = true;
@@ -213,12 +217,8 @@ export class Model {
 
   /** What clients asked that is part of the evidence belongs to the story. */
   private markOperations(): void {
-    const { trace, data } = this;
-    const wanted = new Set<string>();
-    for (const place of [...data.core, ...data.evidence]) {
-      const it = data.operations[place];
-      if (it) wanted.add(`${it.process}#${it.sequence}`);
-    }
+    const { trace } = this;
+    const wanted = new Set([...this.wanted].map((it) => `${it.process}#${it.sequence}`));
     if (wanted.size === 0) return;
     for (let e = 0; e < trace.length; e++) {
       if (!["invoke", "receive", "reply", "complete"].includes(trace.name(e))) continue;

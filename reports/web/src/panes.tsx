@@ -67,11 +67,11 @@ function Logs({ view, around }: { view: View; around: number }) {
   const logs = new Map(model.nodes.map((node) => [node, model.log(node, e)]));
   const last = Math.max(0, ...[...states.values()].map((it) => it.last));
   const least = Math.min(...[...states.values()].filter((it) => it.life !== "down").map((it) => it.applied), last);
-  const first = Math.max(1, Math.min(least, last - around + 1), last - 4 * around);
+  const first = Math.max(1, Math.min(least, last - around + 1), last - 2 * around);
   const indexes = Array.from({ length: Math.max(last - first + 1, 0) }, (_, place) => first + place);
   if (!indexes.length) return null;
   return (
-    <div style={{ overflow: "auto", marginTop: ".5rem" }}>
+    <div style={{ overflow: "auto", marginTop: ".8rem" }}>
       <table class="mono">
         <thead>
           <tr>
@@ -140,7 +140,7 @@ function Events({ view }: { view: View }) {
       <p class="quiet">
         {list.length.toLocaleString("en")} of {model.trace.length.toLocaleString("en")} events
       </p>
-      <div ref={box} class="scroll" style={{ height: "24rem" }} onScroll={(event) => (top.value = event.currentTarget.scrollTop)}>
+      <div ref={box} class="scroll" tabIndex={0} aria-label="Events" style={{ maxHeight: "24rem", minHeight: "8rem" }} onScroll={(event) => (top.value = event.currentTarget.scrollTop)}>
         <div style={{ height: `${(list.length * LINE) / scale}px`, position: "relative" }}>
           <div class="rows" style={{ position: "absolute", top: `${(first * LINE) / scale}px`, left: 0, right: 0 }}>
             {Array.from(list.subarray(first, first + count)).map((e) => (
@@ -171,7 +171,7 @@ function Configuration({ view }: { view: View }) {
             <tr key={name}>
               <th>{name}</th>
               <td>
-                <bdi>{value}</bdi>
+                <bdi class="wrap">{value}</bdi>
               </td>
             </tr>
           ))}
@@ -251,7 +251,10 @@ function Schedule({ view }: { view: View }) {
         </tbody>
       </table>
       {!data.faults.length && <p class="quiet">No faults were planned.</p>}
-      <p class="quiet">The whole plan stands at the end of the page.</p>
+      <details open={data.plan.length < 4000}>
+        <summary>The plan</summary>
+        <pre class="wrap">{data.plan}</pre>
+      </details>
     </div>
   );
 }

@@ -92,6 +92,7 @@ export function follow(model: Model, what: string): Uint8Array | undefined {
       case "invoke":
       case "receive":
       case "reply":
+      case "read":
       case "complete":
         if (operations.has(`${a}#${b}`)) out[e] = 1;
         break;

@@ -5,7 +5,7 @@ import { Canvas, type Brush } from "./canvas";
 import type { Model } from "./model";
 import type { View } from "./state";
 import { seconds, span, tell } from "./tell";
-import { stroke, term, theme, type Theme } from "./theme";
+import { onTerm, stroke, term, theme, type Theme } from "./theme";
 import type { Operation } from "./unpack";
 
 const LANE = 52;
@@ -274,7 +274,7 @@ function lane(view: View, it: Scale, { context, width }: Brush, colors: Theme, n
     context.fillRect(from, base - tall, wide, tall);
     context.globalAlpha = 1;
     if (segment.role > 0) {
-      context.fillStyle = "#fff";
+      context.fillStyle = onTerm(segment.term);
       if (wide > 26) fit(context, `${LETTERS[segment.role]}${segment.term}`, from + 4, base - (segment.role === 3 ? 6 : 2), wide - 6);
     } else if (wide > 34) {
       context.fillStyle = colors.ink;
@@ -419,8 +419,7 @@ function bar(view: View, it: Scale, { context }: Brush, colors: Theme, operation
   if (operation.completed < view.from.value || operation.invoked > view.to.value) return;
   const y = it.clients.get(operation.process);
   if (y === undefined) return;
-  const { data } = view.model;
-  const wanted = [...data.core, ...data.evidence].some((place) => data.operations[place] === operation);
+  const wanted = view.model.wanted.has(operation);
   const [from, to] = [it.x(operation.invoked), it.x(operation.completed)];
   const wide = Math.max(2, to - from);
   context.fillStyle = wanted ? colors.mark : colors.raised;

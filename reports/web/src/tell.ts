@@ -20,13 +20,20 @@ export function nodes(mask: number): string {
   return `{${names.join(",")}}`;
 }
 
+const WORD_MAX = 32;
+
+/** Long words cut short, so that a line stays one. */
+export function elided(text: string): string {
+  return text.replace(/\S{40,}/g, (word) => `${word.slice(0, WORD_MAX)}\u2026 (${word.length} B)`);
+}
+
 export function tell(model: Model, e: number): string {
   const { trace } = model;
   const n = `n${trace.node[e]}`;
   const [a, b, c, d, f, g] = [0, 1, 2, 3, 4, 5].map((column) => trace.field(e, column)) as [number, number, number, number, number, number];
   const operation = (process: number, sequence: number) => {
     const it = model.operation(process, sequence);
-    return it ? `p${process}#${sequence} ${it.request}` : `p${process}#${sequence}`;
+    return it ? `p${process}#${sequence} ${elided(it.request)}` : `p${process}#${sequence}`;
   };
   switch (trace.name(e)) {
     case "send":
@@ -81,7 +88,7 @@ export function tell(model: Model, e: number): string {
     case "reply":
       return `${n} ${c === 1 ? "answers" : "refuses"} ${operation(a, b)}`;
     case "complete": {
-      const answer = model.operation(a, b)?.answer ?? "";
+      const answer = elided(model.operation(a, b)?.answer ?? "");
       if (c === 2) return `${operation(a, b)} ends without an answer`;
       return c === 1 ? `${operation(a, b)} is refused` : `${operation(a, b)} \u2192 ${answer} at r${d}`;
     }
@@ -96,7 +103,14 @@ export function tell(model: Model, e: number): string {
     case "heal":
       return "all faults have ended";
     case "violation":
-      return "a promise is broken";
+      return `${trace.word(e, 0)} was false for the first time at event ${b}`;
+    case "read":
+      return `${n} reads for ${operation(a, b)}: applied ${c}, r${d}${f ? ", by its lease alone" : ""}`;
+    case "lease":
+      return `${n} lets lease ${a} end${b ? ` at r${b}` : ""}`;
+    case "clock":
+      if (a || b) return `the clock of ${n} jumps ${a ? `${span(a)} forward` : `${span(b)} back`}`;
+      return c || d ? `the clock of ${n} runs ${c ? `${c} ppm too fast` : `${d} ppm too slow`}` : `the clock of ${n} runs true again`;
     case "end":
       return "the end";
     case "watch": {

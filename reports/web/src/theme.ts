@@ -20,6 +20,11 @@ export function term(number: number): string {
   return TERMS[number % TERMS.length]!;
 }
 
+/** What is readable on the colour of a term. */
+export function onTerm(number: number): string {
+  return ["#0072b2", "#009e73", "#d55e00"].includes(term(number)) ? "#fff" : "#111";
+}
+
 function read(): Theme {
   const style = getComputedStyle(document.documentElement);
   const value = (name: string) => style.getPropertyValue(`--${name}`).trim();

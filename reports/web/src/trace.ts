@@ -1,7 +1,16 @@
 // The packed trace, `sim/record/src/trace/columns.rs`, as columns in memory.
-import type { Data } from "./unpack";
+const MAGIC = "whitewater-trace 2\n";
 
-const MAGIC = "whitewater-trace 1\n";
+interface OwnKind {
+  kind: string;
+  columns: { name: string; words?: string[] }[];
+}
+
+interface Kind {
+  name: string;
+  meaning: string;
+  columns: [string, string[]][];
+}
 
 /** Events as columns. Numbers of 64 bits are signed here: a hash loses its last digits, everything else is exact. */
 export class Trace {
@@ -15,17 +24,27 @@ export class Trace {
   private readonly place: Int32Array;
   /** By kind: by column: by place. */
   private readonly columns: Float64Array[][] = [];
+  readonly schema: Kind[];
   /** The number of a kind, by its name. */
   readonly kinds = new Map<string, number>();
 
   constructor(
     private readonly bytes: Uint8Array,
-    readonly schema: Data["kinds"],
+    kinds: { name: string; meaning: string }[],
   ) {
     const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
     if (magic !== MAGIC) throw new Error(`the trace begins with ${JSON.stringify(magic)}`);
+    // The trace says itself what its numbers mean.
+    const end = bytes.indexOf(10, MAGIC.length);
+    const own = JSON.parse(new TextDecoder().decode(bytes.subarray(MAGIC.length, end))) as OwnKind[];
+    const meanings = new Map(kinds.map((kind) => [kind.name, kind.meaning]));
+    const schema = (this.schema = own.map((it) => ({
+      name: it.kind,
+      meaning: meanings.get(it.kind) ?? "",
+      columns: it.columns.map((column): [string, string[]] => [column.name, column.words ?? []]),
+    })));
     schema.forEach((kind, number) => this.kinds.set(kind.name, number));
-    this.cursor = MAGIC.length;
+    this.cursor = end + 1;
     const n = (this.length = this.varint());
     this.kind = bytes.subarray(this.cursor, (this.cursor += n));
     this.at = new Float64Array(n);

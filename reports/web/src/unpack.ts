@@ -54,10 +54,11 @@ export interface Data {
     trust: [string, string][];
   };
   story: Line[];
-  kinds: { name: string; meaning: string; columns: [string, string[]][] }[];
+  kinds: { name: string; meaning: string }[];
   operations: Operation[];
   watches: Message[];
   faults: { kind: string; at: number; until: number }[];
+  plan: string;
   core: number[];
   evidence: number[];
   unplaced: number | null;
