@@ -50,6 +50,8 @@ mutations! {
     // The driver around raft-rs.
     ReplyBeforePersist, "reply-before-persist", "tikv #994, NodeDB #161",
         "Votes and acknowledgements leave before the write that they promise is on the disk.";
+    DamagedMemberForgets, "damaged-member-forgets", "Alagappan et al., FAST 2018; NATS #7549",
+        "A member whose disk is damaged starts over and takes part, without asking the others first.";
     VoteNotPersisted, "vote-not-persisted", "NodeDB #161, seaweedfs/raft #9",
         "The vote is left out of the hard state on the disk.";
     SnapshotStateSplit, "snapshot-state-split", "nexi-lab/nexus #4215, CRDB #3728",

@@ -87,7 +87,8 @@ impl Replica {
 
     fn start_own_snapshot(&mut self) {
         let log = self.raft.store();
-        let mut meta = SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed);
+        let mut meta =
+            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved);
         if self.config.mutations.has(Mutation::JointForgotten) {
             meta.outgoing.clear();
         }

@@ -180,6 +180,14 @@ pub enum Event {
         /// The revision at which its keys went, if it had any.
         made: Option<Revision>,
     },
+    /// The disk is damaged where it promised something; the words say where. The members are asked to make up for it.
+    Damaged(String),
+    /// The members have taken back what this one had promised, by the entry at `barrier`. It forgets all of it and begins
+    /// again from nothing. None if it did not ask them, which only a deliberate bug does.
+    StartedOver {
+        /// The entry.
+        barrier: Option<Index>,
+    },
     /// A rare state was reached; the name says which.
     Sometimes(&'static str),
 }
@@ -237,6 +245,8 @@ pub enum Phase {
     Starting,
     /// Its disk is new, and it asks the others whether that is right.
     Proving,
+    /// Its disk is damaged, and it asks the others to make up for it.
+    Damaged,
     /// It takes part.
     Active,
     /// It has stopped.

@@ -25,7 +25,7 @@ pub(crate) struct Introduction {
     /// The peers that introduced themselves; this member too, once it has proved itself.
     pub(crate) known: BTreeMap<NodeId, Incarnation>,
     welcomed_by: BTreeSet<NodeId>,
-    ticks: u64,
+    pub(crate) ticks: u64,
 }
 
 impl Introduction {
@@ -40,6 +40,9 @@ impl Introduction {
 impl Replica {
     /// The disk is as a start needs it.
     pub(crate) fn on_started(&mut self) {
+        if self.repair.is_some() {
+            return self.on_damage_marked();
+        }
         if self.introduction.known.contains_key(&self.config.node) {
             return self.activate();
         }
@@ -53,11 +56,12 @@ impl Replica {
     }
 
     pub(crate) fn on_introduction_tick(&mut self) {
-        if self.phase == Phase::Proving {
-            self.introduction.ticks += 1;
-            if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
-                self.say_hello();
-            }
+        if !matches!(self.phase, Phase::Proving | Phase::Damaged) {
+            return;
+        }
+        self.introduction.ticks += 1;
+        if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
+            if self.phase == Phase::Damaged { self.say_damaged() } else { self.say_hello() }
         }
     }
 
@@ -69,11 +73,18 @@ impl Replica {
 
     /// A peer introduces itself.
     pub(crate) fn on_hello(&mut self, from: NodeId, incarnation: Incarnation) {
-        if self.phase == Phase::Starting {
+        let known = self.introduction.known.get(&from).copied();
+        let can_vouch = match self.phase {
+            Phase::Starting | Phase::Stopped => false,
+            Phase::Damaged => known == Some(incarnation),
+            Phase::Proving | Phase::Active => true,
+        };
+        if !can_vouch {
             return; // It asks again.
         }
-        let known = self.introduction.known.get(&from).copied();
         match known {
+            // It may have known it by another disk, and has forgotten.
+            None if self.renewal.is_some() => self.sometimes("new member not vouched for"),
             None => {
                 self.introduction.known.insert(from, incarnation);
                 self.wal.append(&Record::Peer { node: from, incarnation });

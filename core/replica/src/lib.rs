@@ -13,6 +13,7 @@
 //! 6. A watch is told what is applied here: each event once, in order, whichever member serves it.
 //! 7. A member whose disk is new takes part only after a majority of the others has said that it never knew it by
 //!    another one.
+//! 8. A member that finds damage in what it promised says nothing until the others have taken its promises back.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
@@ -32,6 +33,7 @@ mod persistence;
 mod reads;
 mod ready;
 mod recovery;
+mod repair;
 pub mod replica;
 pub mod snapshot;
 mod timeouts;

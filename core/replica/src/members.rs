@@ -49,9 +49,7 @@ impl Replica {
 
     fn check_member_change(&self, change: MemberChange) -> Result<(), Error> {
         let conf = self.raft.store().conf_state();
-        let is_joint = !conf.voters_outgoing.is_empty();
-        if self.raft.raft.has_pending_conf() || is_joint || self.raft.raft.lead_transferee.is_some()
-        {
+        if self.is_changing_members() {
             return Err(Error::ChangeInProgress);
         }
         let is_voter = |node: NodeId| conf.voters.contains(&node.0);
@@ -77,7 +75,14 @@ impl Replica {
         }
     }
 
-    fn has_caught_up(&self, node: NodeId) -> bool {
+    /// Whether another change must be waited for.
+    pub(crate) fn is_changing_members(&self) -> bool {
+        let raft = &self.raft.raft;
+        let is_joint = !self.raft.store().conf_state().voters_outgoing.is_empty();
+        raft.has_pending_conf() || is_joint || raft.lead_transferee.is_some()
+    }
+
+    pub(crate) fn has_caught_up(&self, node: NodeId) -> bool {
         let last = self.raft.raft.raft_log.last_index();
         let matched = self.raft.raft.prs().get(node.0).map_or(0, |progress| progress.matched);
         matched * 100 >= last * limits::LEARNER_READY_PERCENT
@@ -105,6 +110,7 @@ impl Replica {
         {
             self.removed.insert(*node);
         }
+        self.note_reliefs(&conf);
         if !conf.voters_outgoing.is_empty() {
             self.sometimes("joint configuration entered");
         }
@@ -112,6 +118,7 @@ impl Replica {
         self.raft.mut_store().on_members(conf);
         self.drop_transfers_to_strangers();
         self.forbid_lease();
+        self.on_barrier(index);
         let votes = self.raft.raft.prs().conf().voters().contains(self.config.node.0);
         if self.is_leader()
             && !votes
@@ -120,6 +127,14 @@ impl Replica {
             self.sometimes("removed leader stepped down");
             self.step_down();
         }
+    }
+
+    /// Nobody asks that a voter become a learner, but for the sake of one whose disk is damaged.
+    fn note_reliefs(&mut self, conf: &ConfState) {
+        let before = &self.raft.store().conf_state().voters;
+        let fallen = conf.learners.iter().filter(|node| before.contains(node));
+        self.relieved.extend(fallen.copied().map(NodeId));
+        self.relieved.retain(|node| conf.learners.contains(&node.0));
     }
 
     /// Tells whoever watches about a configuration.
@@ -153,13 +168,15 @@ impl Replica {
     }
 }
 
+/// One step of a change.
+pub(crate) fn single(kind: ConfChangeType, node: NodeId) -> ConfChangeSingle {
+    let mut single = ConfChangeSingle::default();
+    single.set_change_type(kind);
+    single.node_id = node.0;
+    single
+}
+
 fn singles(change: MemberChange) -> Vec<ConfChangeSingle> {
-    let single = |kind, node: NodeId| {
-        let mut single = ConfChangeSingle::default();
-        single.set_change_type(kind);
-        single.node_id = node.0;
-        single
-    };
     match change {
         MemberChange::Add(node) | MemberChange::Promote(node) => {
             vec![single(ConfChangeType::AddNode, node)]

@@ -27,6 +27,22 @@ pub enum PeerMessage {
     Welcome(Incarnation),
     /// "I know you by another disk: you have lost your promises."
     Ghost(Incarnation),
+    /// "My disk is damaged where it promised something. Take my vote away."
+    Damaged {
+        /// Which life of the sender's log comes next.
+        life: u64,
+    },
+    /// The leader's answer: "You have no vote any more. Start over."
+    StartOver {
+        /// Of the question.
+        life: u64,
+        /// The leader's term.
+        term: Term,
+        /// The entry that took the vote away.
+        barrier: Index,
+    },
+    /// "I hold the entry that took my vote away. Give it back."
+    Renewed,
     /// A follower asks its leader for a read index.
     ReadIndex {
         /// The term in which the sender follows the receiver.
@@ -120,6 +136,12 @@ pub enum MessageKind {
     SnapshotPart,
     /// Parts are held.
     SnapshotAck,
+    /// A member asks to be relieved of its vote: its disk is damaged.
+    Damaged,
+    /// It is relieved.
+    StartOver,
+    /// It asks to have its vote back.
+    Renewed,
 }
 
 impl MessageKind {
@@ -145,6 +167,9 @@ impl MessageKind {
         Self::ReadIndexOk,
         Self::SnapshotPart,
         Self::SnapshotAck,
+        Self::Damaged,
+        Self::StartOver,
+        Self::Renewed,
     ];
 
     /// The word.
@@ -167,6 +192,9 @@ impl MessageKind {
             Self::Hello => "hello",
             Self::Welcome => "welcome",
             Self::Ghost => "ghost",
+            Self::Damaged => "damaged",
+            Self::StartOver => "start-over",
+            Self::Renewed => "renewed",
             Self::ReadIndex => "read-index",
             Self::ReadIndexOk => "read-index-ok",
             Self::SnapshotPart => "snapshot-part",
@@ -231,6 +259,9 @@ impl Envelope {
             PeerMessage::Hello(_)
             | PeerMessage::Welcome(_)
             | PeerMessage::Ghost(_)
+            | PeerMessage::Damaged { .. }
+            | PeerMessage::StartOver { .. }
+            | PeerMessage::Renewed
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
             | PeerMessage::SnapshotAck { .. } => false,
@@ -250,6 +281,9 @@ impl Envelope {
             PeerMessage::Hello(_)
             | PeerMessage::Welcome(_)
             | PeerMessage::Ghost(_)
+            | PeerMessage::Damaged { .. }
+            | PeerMessage::StartOver { .. }
+            | PeerMessage::Renewed
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
             | PeerMessage::SnapshotAck { .. } => OVERHEAD,
@@ -299,6 +333,11 @@ impl Envelope {
             PeerMessage::Hello(i) => (MessageKind::Hello, [i.0, 0, 0]),
             PeerMessage::Welcome(i) => (MessageKind::Welcome, [i.0, 0, 0]),
             PeerMessage::Ghost(i) => (MessageKind::Ghost, [i.0, 0, 0]),
+            PeerMessage::Damaged { life } => (MessageKind::Damaged, [0, *life, 0]),
+            PeerMessage::StartOver { term, barrier, life } => {
+                (MessageKind::StartOver, [term.0, barrier.0, *life])
+            }
+            PeerMessage::Renewed => (MessageKind::Renewed, [0, 0, 0]),
             PeerMessage::ReadIndex { term, context } => {
                 (MessageKind::ReadIndex, [term.0, *context, 0])
             }

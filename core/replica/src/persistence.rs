@@ -186,7 +186,7 @@ impl Replica {
         self.advance_file_lane();
     }
 
-    fn append_hard_state(&mut self) {
+    pub(crate) fn append_hard_state(&mut self) {
         let hard_state = self.raft.raft.hard_state();
         if hard_state == self.persistence.written
             || mem::take(&mut self.persistence.skips_hard_state)
@@ -200,7 +200,7 @@ impl Replica {
         self.persistence.written = hard_state;
     }
 
-    fn launch(&mut self, wal_batch: Option<wal::Batch>, ops: Vec<DiskOp>) {
+    pub(crate) fn launch(&mut self, wal_batch: Option<wal::Batch>, ops: Vec<DiskOp>) {
         let persistence = &mut self.persistence;
         let write = persistence.take_write();
         let batch = persistence.gathering;

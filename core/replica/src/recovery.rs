@@ -6,11 +6,12 @@
 use crate::{
     compaction::Compaction,
     config::{Boot, Config},
-    door::Output,
+    door::{Output, Phase},
     identity::{Identity, IdentityError},
     introduction::Introduction,
     log::Log,
     persistence::Persistence,
+    repair::{self, Repair},
     replica::{Parts, Replica},
     snapshot::{self, Framer, SnapshotMeta},
     wal::{self, Record, Recovered, SnapshotMark, Wal, WalError},
@@ -75,14 +76,23 @@ impl Replica {
         let (owner, base, wal, recovered, fresh) = match Identity::read(&image)? {
             Some(identity) => {
                 identity.check(config.cluster, config.node)?;
-                let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-                let (wal, recovered) =
-                    Wal::recover(identity.incarnation, bytes, mutations, &image, &mut ops)?;
-                let base = match &recovered.snapshot {
-                    Some(mark) => Base::from_disk(mark, &image, &config)?,
-                    None => Base::nothing(&config),
+                let owner = identity.incarnation;
+                let read = match repair::earlier_damage(&image) {
+                    Some(reason) => Err(reason),
+                    None => match Base::recover(owner, &config, &image, &mut ops) {
+                        Err(error) if repair::is_repairable(&error, &config, &image) => {
+                            Err(error.to_string())
+                        }
+                        read => Ok(read?),
+                    },
                 };
-                (identity.incarnation, base, wal, recovered, None)
+                match read {
+                    Ok((base, wal, recovered)) => (owner, base, wal, recovered, None),
+                    Err(reason) => {
+                        let damaged = Self::damaged(config, owner, now, reason, &image)?;
+                        return Ok(damaged.started(Vec::new(), None, outputs));
+                    }
+                }
             }
             // The identity is written last, and a member neither proves itself nor vouches for others before that.
             None if wal::knows_peers(&image)? => return Err(OpenError::MissingIdentity),
@@ -101,11 +111,43 @@ impl Replica {
             }
         };
         drop(image);
-        let mut replica = Self::from_base(config, owner, now, base, wal, recovered);
-        mem::swap(&mut replica.outputs, outputs);
-        replica.write_start(ops, fresh.as_ref());
-        mem::swap(&mut replica.outputs, outputs);
+        let replica = Self::from_base(config, owner, now, base, wal, recovered);
+        Ok(replica.started(ops, fresh.as_ref(), outputs))
+    }
+
+    /// A replica that says nothing before others have made up for what its disk has lost.
+    fn damaged(
+        config: Config,
+        owner: Incarnation,
+        now: Monotonic,
+        reason: String,
+        image: &DiskImage,
+    ) -> Result<Self, OpenError> {
+        let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
+        let mut later = Vec::new();
+        let (wal, life) = Wal::start_over(owner, bytes, mutations, image, &mut later)?;
+        let mut base = Base::nothing(&config);
+        base.stale =
+            image.keys().filter(|name| snapshot::is_snapshot_file(name)).cloned().collect();
+        let known = Recovered { peers: wal::readable_peers(image), ..Recovered::default() };
+        let mut replica = Self::from_base(config, owner, now, base, wal, known);
+        replica.phase = Phase::Damaged;
+        replica.repair = Some(Repair::new(reason, life, later));
         Ok(replica)
+    }
+
+    /// The replica, having asked for what makes the disk as a start needs it.
+    fn started(
+        mut self,
+        mut ops: Vec<DiskOp>,
+        fresh: Option<&Identity>,
+        outputs: &mut Vec<Output>,
+    ) -> Self {
+        ops.extend(self.repair.iter().flat_map(Repair::mark));
+        mem::swap(&mut self.outputs, outputs);
+        self.write_start(ops, fresh);
+        mem::swap(&mut self.outputs, outputs);
+        self
     }
 
     fn from_base(
@@ -121,6 +163,7 @@ impl Replica {
         hard_state.vote = recovered.vote.map_or(0, |node| node.0);
         hard_state.commit = recovered.commit.0.max(base.hard_state.1);
         let place = (base.meta.index.0, base.meta.term.0);
+        let renewal = recovered.renewal;
         let log = Log::new(place, hard_state.clone(), base.meta.conf_state(), recovered.entries);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let raft = RawNode::new(&raft_config(&config, place.0), log, &logger);
@@ -131,6 +174,8 @@ impl Replica {
             persistence: Persistence::new(hard_state),
             introduction: Introduction::new(owner, recovered.peers),
             removed: base.meta.removed,
+            relieved: base.meta.relieved,
+            renewal,
             compaction: Compaction::new(base.file, base.stale),
             now,
             config,
@@ -150,6 +195,22 @@ struct Base {
 }
 
 impl Base {
+    /// What a disk holds that belongs to `owner`.
+    fn recover(
+        owner: Incarnation,
+        config: &Config,
+        image: &DiskImage,
+        ops: &mut Vec<DiskOp>,
+    ) -> Result<(Self, Wal, Recovered), OpenError> {
+        let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
+        let (wal, recovered) = Wal::recover(owner, bytes, mutations, image, ops)?;
+        let base = match &recovered.snapshot {
+            Some(mark) => Self::from_disk(mark, image, config)?,
+            None => Self::nothing(config),
+        };
+        Ok((base, wal, recovered))
+    }
+
     fn from_disk(
         mark: &SnapshotMark,
         image: &DiskImage,
@@ -174,7 +235,8 @@ impl Base {
             return Err(damaged("the index and term that the log remembers"));
         }
         // The same as in the file, unless a mutation made them differ.
-        meta = SnapshotMeta::new((meta.index.0, meta.term.0), &mark.conf_state, &meta.removed);
+        let place = (meta.index.0, meta.term.0);
+        meta = SnapshotMeta::new(place, &mark.conf_state, &meta.removed, &meta.relieved);
         let stale = image
             .keys()
             .filter(|name| snapshot::is_snapshot_file(name) && **name != file)

@@ -24,9 +24,10 @@ use crate::{
     message::{Envelope, PeerMessage},
     persistence::Persistence,
     reads::Reads,
+    repair::{Reliefs, Repair},
     timeouts,
     transfer::{Incoming, Transfers},
-    wal::Wal,
+    wal::{Renewal, Wal},
     watches::Watching,
     writes::Writes,
 };
@@ -56,6 +57,13 @@ pub struct Replica {
     pub(crate) watching: Watching,
     /// Members that were removed, as of the applied index. Their ids are never used again.
     pub(crate) removed: BTreeSet<NodeId>,
+    /// Members that lost their vote with their disk and shall have it back, as of the applied index.
+    pub(crate) relieved: BTreeSet<NodeId>,
+    /// What this member waits for, if its disk is damaged.
+    pub(crate) repair: Option<Repair>,
+    /// How its log started over, if it did.
+    pub(crate) renewal: Option<Renewal>,
+    pub(crate) reliefs: Reliefs,
     pub(crate) transfers: Transfers,
     pub(crate) incoming: Option<Incoming>,
     pub(crate) compaction: Compaction,
@@ -86,6 +94,8 @@ pub(crate) struct Parts {
     pub(crate) persistence: Persistence,
     pub(crate) introduction: Introduction,
     pub(crate) removed: BTreeSet<NodeId>,
+    pub(crate) relieved: BTreeSet<NodeId>,
+    pub(crate) renewal: Option<Renewal>,
     pub(crate) compaction: Compaction,
     pub(crate) now: Monotonic,
 }
@@ -110,6 +120,10 @@ impl Replica {
             lease_grants: Grants::default(),
             watching,
             removed: parts.removed,
+            relieved: parts.relieved,
+            repair: None,
+            renewal: parts.renewal,
+            reliefs: Reliefs::default(),
             transfers: Transfers::default(),
             incoming: None,
             compaction: parts.compaction,
@@ -225,6 +239,7 @@ impl Replica {
         self.on_transfer_tick();
         self.on_incoming_tick();
         self.on_compaction_tick();
+        self.on_repair_tick();
         self.on_watch_tick();
     }
 
@@ -235,7 +250,8 @@ impl Replica {
         let raft = &self.raft.raft;
         let alone = raft.prs().is_singleton();
         let installs = raft.raft_log.applied + 1 < self.raft.store().first();
-        !(self.is_disk_stalled() || installs || alone && self.persistence.is_writing())
+        let waits = self.is_disk_stalled() || installs || self.has_forgotten_votes();
+        !(waits || alone && self.persistence.is_writing())
     }
 
     /// How many ticks may pass without anything to do.
@@ -281,9 +297,14 @@ impl Replica {
             PeerMessage::Hello(incarnation) => self.on_hello(from, incarnation),
             PeerMessage::Welcome(incarnation) => self.on_welcome(from, incarnation),
             PeerMessage::Ghost(incarnation) => self.on_ghost(incarnation),
+            PeerMessage::StartOver { life, term, barrier } => {
+                self.on_start_over(from, life, term, Renewal { barrier });
+            }
             _ if self.phase != Phase::Active => {}
             _ if self.is_gone(from) => self.sometimes("removed member ignored"),
             PeerMessage::Raft(message) => self.on_raft_message(*message),
+            PeerMessage::Damaged { life } => self.on_damaged(from, life),
+            PeerMessage::Renewed => self.on_renewed(from),
             PeerMessage::ReadIndex { term, context } => self.on_read_request(from, term, context),
             PeerMessage::ReadIndexAnswer { context, index } => self.on_read_answer(context, index),
             PeerMessage::SnapshotPart(part) => self.on_snapshot_part(from, &part),
@@ -303,7 +324,8 @@ impl Replica {
 
     fn on_raft_message(&mut self, mut message: Message) {
         let kind = message.get_msg_type();
-        if !self.may_arrive(kind) || (is_vote_request(&message) && self.owes_a_lease(&message)) {
+        let may_vote = !self.owes_a_lease(&message) && !self.has_forgotten_votes();
+        if !self.may_arrive(kind) || (is_vote_request(&message) && !may_vote) {
             return;
         }
         if kind == MessageType::MsgTimeoutNow && !self.may_campaign() {
@@ -315,6 +337,9 @@ impl Replica {
         }
         if kind == MessageType::MsgRequestVoteResponse && message.reject {
             self.sometimes("vote refused");
+        }
+        if message.reject && self.has_forgotten(message.from, message.index) {
+            return;
         }
         if self.is_stale_rejection(&message) {
             return self.sometimes("stale rejection ignored");
@@ -436,6 +461,7 @@ impl Replica {
             self.fail_writes();
             self.refuse_lease_reads();
             self.end_tenure();
+            self.reliefs = Reliefs::default();
             self.drop_transfers();
         }
         self.notice_moved_leader();

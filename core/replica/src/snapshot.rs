@@ -1,7 +1,7 @@
 //! Snapshot files: the store at one index, in checksummed chunks.
 //!
 //! ```text
-//!  magic "WWSNAP01" | meta chunk | part chunk ... | end chunk
+//!  magic "WWSNAP02" | meta chunk | part chunk ... | end chunk
 //!  chunk: length u32 | kind u8 | crc32c u32 of kind and payload | payload          (little endian)
 //! ```
 //!
@@ -17,7 +17,7 @@ use whitewater_api::{FileName, Index, NodeId, Term};
 use whitewater_mutation::Mutations;
 use whitewater_store::{Restore, Store};
 
-const MAGIC: &[u8; 8] = b"WWSNAP01";
+const MAGIC: &[u8; 8] = b"WWSNAP02";
 const META: u8 = 1;
 const PART: u8 = 2;
 const END: u8 = 3;
@@ -42,6 +42,8 @@ pub struct SnapshotMeta {
     pub auto_leave: bool,
     /// Members that were removed. Their ids are never used again.
     pub removed: BTreeSet<NodeId>,
+    /// Members that lost their vote with their disk, and get it back.
+    pub relieved: BTreeSet<NodeId>,
 }
 
 impl SnapshotMeta {
@@ -50,6 +52,7 @@ impl SnapshotMeta {
         (index, term): (u64, u64),
         conf: &ConfState,
         removed: &BTreeSet<NodeId>,
+        relieved: &BTreeSet<NodeId>,
     ) -> Self {
         Self {
             index: Index(index),
@@ -60,6 +63,7 @@ impl SnapshotMeta {
             learners_next: sorted(&conf.learners_next),
             auto_leave: conf.auto_leave,
             removed: removed.clone(),
+            relieved: relieved.clone(),
         }
     }
 
@@ -153,7 +157,7 @@ pub(crate) fn read(
         expected: expected.to_owned(),
     };
     if !bytes.starts_with(MAGIC) {
-        return Err(damage(0, "the magic WWSNAP01"));
+        return Err(damage(0, "the magic WWSNAP02"));
     }
     let mut offset = MAGIC.len();
     let mut meta = None;

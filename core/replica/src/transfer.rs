@@ -89,7 +89,8 @@ impl Replica {
     pub(crate) fn start_transfer(&mut self, to: NodeId) {
         self.drop_transfer(to);
         let log = self.raft.store();
-        let mut meta = SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed);
+        let mut meta =
+            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved);
         if self.config.mutations.has(Mutation::SnapshotIndexAhead) {
             let ahead = self.raft.raft.raft_log.committed.min(log.last());
             meta.index.0 = meta.index.0.max(ahead);
@@ -193,7 +194,7 @@ impl Replica {
         }
     }
 
-    fn drop_transfer(&mut self, to: NodeId) {
+    pub(crate) fn drop_transfer(&mut self, to: NodeId) {
         if let Some(outgoing) = self.transfers.sending.remove(&to) {
             self.store.close_view(&outgoing.view);
         }
@@ -395,6 +396,7 @@ impl Replica {
         assert_eq!(meta.index.0, metadata.index, "raft takes another snapshot than it was handed");
         self.store = incoming.store.take().expect("all parts were here before raft had it");
         self.removed.clone_from(&meta.removed);
+        self.relieved.clone_from(&meta.relieved);
         let conf_state = if self.config.mutations.has(Mutation::StaleMembersAfterSnapshot) {
             self.raft.store().conf_state().clone()
         } else {

@@ -24,6 +24,7 @@
 //!         3 snapshot    index u64, term u64, voters, outgoing voters, learners, next learners (count u32, then u64s),
 //!                       auto leave u8, file name, file length u64, file checksum u32, installed u8
 //!         4 peer        node u64, incarnation u64
+//!         5 renewal     barrier u64
 //! ```
 //!
 //! *number* counts frames through the whole log. *previous* is the header checksum of the frame before, also across
@@ -57,7 +58,8 @@
 //! durable counts. What stays open is the very last promise: with no frame behind it, its damage looks like a torn write.
 //! [`Wal::seal`] closes the gap when a replica comes to rest.
 //!
-//! Damage is refused, never repaired by cutting: the member promised those bytes (Alagappan et al., FAST 2018).
+//! Damage is refused, never repaired by cutting: the member promised those bytes (Alagappan et al., FAST 2018). When the
+//! members have taken back what it promised, [`Wal::start_over`] begins a log in a segment behind all the damaged ones.
 //! A segment of the run that is missing, or shorter than it was preallocated, is damage too. Temporary files are removed;
 //! segments older than needed are left for [`Wal::retire`], whatever they hold, since a removal may be undone by a crash.
 //! What recovery has read may still sit in a cache only, so it syncs the last segment and the directory before anything
@@ -75,8 +77,8 @@ mod segment;
 pub use self::{
     error::WalError,
     follower::Follower,
-    record::{Record, SnapshotMark},
-    recover::{Recovered, TornTail, is_fresh, knows_peers},
+    record::{Record, Renewal, SnapshotMark},
+    recover::{Recovered, TornTail, is_fresh, knows_peers, readable_peers},
 };
 
 use self::{
@@ -99,6 +101,13 @@ struct Segment {
     sequence: u64,
     /// The last index of the log when the segment was cut.
     last_index: Index,
+}
+
+impl Segment {
+    /// One that holds nothing that is needed: the next retirement takes it.
+    const fn unneeded(sequence: u64) -> Self {
+        Self { sequence, last_index: Index(0) }
+    }
 }
 
 /// The writing end of the log.
@@ -139,7 +148,31 @@ impl Wal {
         mutations: Mutations,
         ops: &mut Vec<DiskOp>,
     ) -> Self {
-        let mut wal = Self {
+        let mut wal = Self::empty(owner, segment_bytes, mutations);
+        wal.start_segment(1, ops);
+        wal
+    }
+
+    /// Starts a log over on a disk whose log counts no more: in a segment behind all others, whose head says that nothing
+    /// before it is needed. Also the number of that segment. When `ops` are done, what the old log said is forgotten; its
+    /// files are left for [`Wal::retire`].
+    pub fn start_over(
+        owner: Incarnation,
+        segment_bytes: u64,
+        mutations: Mutations,
+        image: &DiskImage,
+        ops: &mut Vec<DiskOp>,
+    ) -> Result<(Self, u64), WalError> {
+        let old = recover::survey(image)?;
+        let sequence = old.last().map_or(1, |last| last + 1);
+        let mut wal = Self::empty(owner, segment_bytes, mutations);
+        wal.segments = old.into_iter().map(Segment::unneeded).collect();
+        wal.start_segment(sequence, ops);
+        Ok((wal, sequence))
+    }
+
+    fn empty(owner: Incarnation, segment_bytes: u64, mutations: Mutations) -> Self {
+        Self {
             owner,
             segment_bytes,
             mutations,
@@ -154,9 +187,7 @@ impl Wal {
             durable: 0,
             proven: 0,
             bytes_since_snapshot: 0,
-        };
-        wal.start_segment(1, ops);
-        wal
+        }
     }
 
     /// Reads what is there and goes on behind it. `ops` must be carried out before anything else is written; when they
@@ -200,7 +231,7 @@ impl Wal {
                 let before = self.state.mark_index();
                 assert!(mark.index >= before, "the mark went back: {before} to {}", mark.index);
             }
-            Record::Peer { .. } => {}
+            Record::Peer { .. } | Record::Renewal(_) => {}
         }
         self.open_batch();
         record.encode(&mut self.buffer);

@@ -133,6 +133,10 @@ const SURVIVORS: &[(Mutation, &str)] = &[
         "Needs a targeted plan: a mark at the very last index, a longer overwritten tail, and a restart before the next write.",
     ),
     (
+        Mutation::DamagedMemberForgets,
+        "Needs bit rot in synced sectors, which no fault of the plan does; the replica's storm kills it.",
+    ),
+    (
         Mutation::CorruptionAsTail,
         "Needs bit rot in synced sectors, which no fault of the plan does; the WAL's own tests kill it.",
     ),

@@ -71,6 +71,9 @@ pub const MESSAGES: &[&str] = &[
     "read-index-ok",
     "snapshot-part",
     "snapshot-ack",
+    "damaged",
+    "start-over",
+    "renewed",
 ];
 /// Roles in Raft.
 pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];

@@ -446,7 +446,7 @@ impl World {
                 let lease = lease.0.cast_unsigned();
                 self.row(RowKind::Lease, node.0, &[lease, made.map_or(0, |made| made.0)]);
             }
-            Event::Sometimes(_) => {}
+            Event::Damaged(_) | Event::StartedOver { .. } | Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);

@@ -156,7 +156,22 @@ impl Observer {
         self.former[place(node)] = Some(std::mem::take(&mut self.ledgers[place(node)]));
     }
 
-    /// A replica refuses to start.
+    /// A member forgets what it promised, which it may when the members have taken its vote away. Nothing of that binds
+    /// it, or counts, from now on.
+    fn on_start_over(&mut self, node: NodeId) {
+        let members = self.configurations.newest();
+        let votes = members.voters.contains(&node) || members.outgoing.contains(&node);
+        let wrong = votes.then(|| format!("{node} starts over while it has a vote"));
+        let is_free = wrong.is_none();
+        self.tally.check(Code::BootPromise, Some(node), true, wrong);
+        if is_free {
+            self.boot_promise.release(node);
+            self.vote_once.release(node);
+            self.ledgers[place(node)] = Ledger::default();
+        }
+    }
+
+    /// A replica refuses to start, or to take part.
     pub(crate) fn on_refusal(&mut self, node: NodeId, error: &str) {
         self.tally.check(Code::Recovery, Some(node), true, Some(recovery::refused(error)));
     }
@@ -165,8 +180,10 @@ impl Observer {
     pub(crate) fn on_boot(&mut self, node: NodeId, status: &Status) {
         self.tally.check(Code::Panic, Some(node), false, None);
         let ledger = &self.ledgers[place(node)];
-        let wrong = recovery::recovered(ledger, status);
-        self.tally.check(Code::Recovery, Some(node), ledger.is_used(), wrong);
+        if status.phase != Phase::Damaged {
+            let wrong = recovery::recovered(ledger, status);
+            self.tally.check(Code::Recovery, Some(node), ledger.is_used(), wrong);
+        }
         self.applied[place(node)] = status.applied;
         self.check_joint(node, status);
     }
@@ -310,6 +327,8 @@ impl Observer {
                     self.tally.check(Code::SnapshotContent, who, is_known, wrong);
                 }
             }
+            Event::Damaged(reason) => self.on_refusal(node, reason),
+            Event::StartedOver { .. } => self.on_start_over(node),
             Event::Sometimes(name) => self.tally.sometimes(name),
             Event::Appended { .. }
             | Event::SnapshotPart { .. }

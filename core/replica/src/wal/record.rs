@@ -9,6 +9,7 @@ const ENTRY: u8 = 1;
 const HARD_STATE: u8 = 2;
 const SNAPSHOT: u8 = 3;
 const PEER: u8 = 4;
+const RENEWAL: u8 = 5;
 
 /// One thing that the log remembers. In a batch: snapshot first, then entries, then hard state.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,15 @@ pub enum Record {
         /// Which life of its disk.
         incarnation: Incarnation,
     },
+    /// The log has started over.
+    Renewal(Renewal),
+}
+
+/// What a log remembers that has started over behind one that was damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The entry by which the members took this one's vote away. It votes for nobody before it holds it.
+    pub barrier: Index,
 }
 
 /// Points from the log to a snapshot file that is already durable under its name.
@@ -74,6 +84,10 @@ impl Record {
                 out.extend_from_slice(&node.0.to_le_bytes());
                 out.extend_from_slice(&incarnation.0.to_le_bytes());
             }
+            Self::Renewal(Renewal { barrier }) => {
+                out.push(RENEWAL);
+                out.extend_from_slice(&barrier.0.to_le_bytes());
+            }
         }
     }
 
@@ -92,6 +106,7 @@ impl Record {
                 node: NodeId(reader.u64()?),
                 incarnation: Incarnation(reader.u64()?),
             }),
+            RENEWAL => Some(Self::Renewal(Renewal { barrier: Index(reader.u64()?) })),
             _ => None,
         }
     }
@@ -216,6 +231,7 @@ mod tests {
             Record::HardState { term: Term(5), vote: None, commit: Index(8) },
             Record::Snapshot(mark()),
             Record::Peer { node: NodeId(3), incarnation: Incarnation(99) },
+            Record::Renewal(Renewal { barrier: Index(7) }),
         ];
         for record in records {
             let mut bytes = Vec::new();

@@ -3,7 +3,7 @@
 use crate::wal::{
     Segment, WalError,
     frame::{self, Cursor, Header},
-    record::{Record, SnapshotMark, encode_entry},
+    record::{Record, Renewal, SnapshotMark, encode_entry},
     replay::Replay,
     segment::{self, Head, Name, State},
 };
@@ -28,6 +28,8 @@ pub struct Recovered {
     pub entries: Vec<Entry>,
     /// The peers that were known.
     pub peers: BTreeMap<NodeId, Incarnation>,
+    /// How the log started over, if it did.
+    pub renewal: Option<Renewal>,
     /// What was cut off.
     pub torn: Option<TornTail>,
 }
@@ -58,6 +60,23 @@ pub fn knows_peers(image: &DiskImage) -> Result<bool, WalError> {
         knows |= scan.records.iter().any(|record| matches!(record, Record::Peer { .. }));
     }
     Ok(knows)
+}
+
+/// The peers that a damaged log still says it knew. There may have been more.
+pub fn readable_peers(image: &DiskImage) -> BTreeMap<NodeId, Incarnation> {
+    let mut state = State::default();
+    for (file, bytes) in image {
+        let Name::Segment(sequence) = Name::of(file) else { continue };
+        let Some((mut tip, _, payload)) = Cursor::open(bytes, sequence) else { continue };
+        state.peers.extend(Head::decode(payload).map(|head| head.state.peers).unwrap_or_default());
+        let mut records = Vec::new();
+        while let Some((_, payload)) = tip.read(bytes)
+            && Record::decode_all(payload, &mut records).is_some()
+        {
+            records.drain(..).for_each(|record| state.absorb(&record));
+        }
+    }
+    state.peers
 }
 
 /// Where writing goes on.
@@ -139,7 +158,10 @@ impl Scan {
     fn mark_index(&self) -> Index {
         let marks = self.records.iter().filter_map(|record| match record {
             Record::Snapshot(mark) => Some(mark.index),
-            Record::Entry(_) | Record::HardState { .. } | Record::Peer { .. } => None,
+            Record::Entry(_)
+            | Record::HardState { .. }
+            | Record::Peer { .. }
+            | Record::Renewal(_) => None,
         });
         marks.last().unwrap_or_else(|| self.head.state.mark_index())
     }
@@ -203,11 +225,11 @@ pub(super) fn recover(
     let tip = last.tip;
     let file = last.file.clone();
     let proven = run.iter().map(|scan| scan.proven).max().unwrap_or_default();
-    // The ones before the run hold nothing that is needed: with index 0 the next retirement takes them.
-    let older = sequences.range(..run[0].sequence).map(|sequence| (*sequence, Index(0)));
-    let kept = run.iter().map(|scan| (scan.sequence, scan.head.state.last_index));
-    let segments =
-        older.chain(kept).map(|(sequence, last_index)| Segment { sequence, last_index }).collect();
+    let older = sequences.range(..run[0].sequence).copied().map(Segment::unneeded);
+    let kept = run
+        .iter()
+        .map(|scan| Segment { sequence: scan.sequence, last_index: scan.head.state.last_index });
+    let segments = older.chain(kept).collect();
     let (state, mut recovered) = replay(run, mutations)?;
     recovered.torn = torn;
     ops.append(&mut batch);
@@ -215,7 +237,7 @@ pub(super) fn recover(
 }
 
 /// The segments by name.
-fn survey(image: &DiskImage) -> Result<BTreeSet<u64>, WalError> {
+pub(super) fn survey(image: &DiskImage) -> Result<BTreeSet<u64>, WalError> {
     let mut sequences = BTreeSet::new();
     for file in image.keys() {
         match Name::of(file) {
@@ -317,6 +339,7 @@ fn replay(run: Vec<Scan>, mutations: Mutations) -> Result<(State, Recovered), Wa
         snapshot: state.mark.clone(),
         entries,
         peers: state.peers.clone(),
+        renewal: state.renewal,
         torn: None,
     };
     Ok((state, recovered))

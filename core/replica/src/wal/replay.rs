@@ -42,7 +42,9 @@ impl Replay {
                 }
                 self.state.absorb(&Record::Snapshot(mark));
             }
-            Record::HardState { .. } | Record::Peer { .. } => self.state.absorb(&record),
+            Record::HardState { .. } | Record::Peer { .. } | Record::Renewal(_) => {
+                self.state.absorb(&record);
+            }
         }
         Ok(())
     }

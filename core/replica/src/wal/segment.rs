@@ -2,7 +2,7 @@
 
 use crate::wal::{
     codec::Reader,
-    record::{Record, SnapshotMark},
+    record::{Record, Renewal, SnapshotMark},
 };
 use std::collections::BTreeMap;
 use whitewater_api::{FileName, Incarnation, Index, NodeId, Term};
@@ -65,6 +65,7 @@ pub(super) struct State {
     /// The newest mark.
     pub(super) mark: Option<SnapshotMark>,
     pub(super) peers: BTreeMap<NodeId, Incarnation>,
+    pub(super) renewal: Option<Renewal>,
     /// The last entry, or the mark's index if there is none after it.
     pub(super) last_index: Index,
 }
@@ -91,6 +92,7 @@ impl State {
             Record::Peer { node, incarnation } => {
                 self.peers.insert(*node, *incarnation);
             }
+            Record::Renewal(renewal) => self.renewal = Some(*renewal),
         }
     }
 }
@@ -109,7 +111,7 @@ pub(super) struct Head {
 impl Head {
     /// Writes the payload behind what `out` holds.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let State { term, vote, commit, mark, peers, last_index } = &self.state;
+        let State { term, vote, commit, mark, peers, renewal, last_index } = &self.state;
         out.extend_from_slice(&self.owner.0.to_le_bytes());
         out.extend_from_slice(&self.file_bytes.to_le_bytes());
         out.extend_from_slice(&last_index.0.to_le_bytes());
@@ -119,6 +121,9 @@ impl Head {
         }
         for (node, incarnation) in peers {
             Record::Peer { node: *node, incarnation: *incarnation }.encode(out);
+        }
+        if let Some(renewal) = renewal {
+            Record::Renewal(*renewal).encode(out);
         }
     }
 

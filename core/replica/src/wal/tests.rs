@@ -10,6 +10,7 @@ use self::{
 };
 use super::*;
 use raft::eraftpb::ConfState;
+use std::collections::BTreeMap;
 use whitewater_api::{NodeId, Term};
 
 const CLEAN: Mutations = Mutations::none();
@@ -277,6 +278,39 @@ fn damage_in_what_was_promised_is_refused_at_its_place() {
     }
     let cut = recover(&image, CLEAN.with(Mutation::CorruptionAsTail)).unwrap();
     assert_eq!(indexes(&cut), [(1, 1)], "what was promised is gone without a word");
+}
+
+#[test]
+fn a_log_starts_over_behind_a_damaged_one_and_survives_on_its_own() {
+    let mut rig = Rig::new(CLEAN);
+    let peer = Record::Peer { node: NodeId(2), incarnation: Incarnation(5) };
+    rig.promise(&[peer, entry(7, 1), hard_state(7, 1)]);
+    let offset = rig.wal.tip.end;
+    for index in 2..=4 {
+        rig.promise(&[entry_of(7, index, 700)]);
+    }
+    let mut image = rig.disk.image();
+    flip(&mut image, &segment::file_name(1), offset + 50);
+    assert!(rig.recover(&image).is_err());
+    assert_eq!(readable_peers(&image), BTreeMap::from([(NodeId(2), Incarnation(5))]));
+
+    let mut ops = Vec::new();
+    let (mut wal, life) = Wal::start_over(OWNER, SEGMENT_BYTES, CLEAN, &image, &mut ops).unwrap();
+    let old = rig.wal.segments();
+    assert_eq!(life, old as u64 + 1, "behind all that is there");
+    let renewal = Renewal { barrier: Index(9) };
+    wal.append(&Record::Renewal(renewal));
+    wal.append(&hard_state(3, 0));
+    wal.flush(&mut ops).unwrap();
+    let mut disk = Disk::of(&image);
+    disk.perform_all(&ops);
+    let recovered = rig.recover(&disk.image()).unwrap();
+    assert_eq!((indexes(&recovered), recovered.term), (Vec::new(), Term(3)), "the term goes back");
+    assert_eq!(recovered.renewal, Some(renewal));
+
+    let mut ops = Vec::new();
+    wal.retire(Index(0), &mut ops);
+    assert_eq!(ops.len(), old, "the old segments hold nothing that is needed: {ops:?}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_snapshot_takes_its_commit_index_along() {
             let mut see = |record: &Record| match record {
                 Record::HardState { commit: at, .. } => commit = *at,
                 Record::Snapshot(at) => mark = at.index,
-                Record::Entry(_) | Record::Peer { .. } => {}
+                Record::Entry(_) | Record::Peer { .. } | Record::Renewal(_) => {}
             };
             Follower::new().advance(&file, &bytes, &mut |record| see(&record)).unwrap();
         }

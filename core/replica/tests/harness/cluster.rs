@@ -10,8 +10,8 @@ use std::{
     fmt::Write as _,
 };
 use whitewater_api::{
-    ClusterId, DiskError, DiskOp, Error, Incarnation, Index, Monotonic, NodeId, Process, Request,
-    RequestId, Response, StreamId, Tuning, WatchRequest, WriteId,
+    ClusterId, DiskError, DiskOp, Error, FileName, Incarnation, Index, Monotonic, NodeId, Process,
+    Request, RequestId, Response, StreamId, Tuning, WatchRequest, WriteId,
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
@@ -45,6 +45,8 @@ pub(crate) struct Cluster {
     pub(crate) checks_promises: bool,
     /// The newest configuration that anybody applied.
     pub(crate) members: (Index, Vec<NodeId>),
+    /// Those of them that vote.
+    pub(crate) voters: Vec<NodeId>,
     /// Whether heartbeats that carry nothing are left out of the drawing.
     hides_heartbeats: bool,
     out: String,
@@ -77,6 +79,7 @@ impl Cluster {
             seed,
             checks_promises: true,
             members: (Index(0), Vec::new()),
+            voters: Vec::new(),
             hides_heartbeats: false,
             out: String::new(),
         }
@@ -224,6 +227,7 @@ impl Cluster {
                         && *index > self.members.0
                     {
                         self.members = (*index, [&voters[..], &learners[..]].concat());
+                        self.voters.clone_from(voters);
                     }
                     if !matches!(event, Event::Read { lease: false, .. } | Event::Appended { .. }) {
                         self.say(&format!("{id} {}", draw::event(&event)));
@@ -283,6 +287,28 @@ impl Cluster {
         }
         self.say(&line);
         self.step(id, Input::DiskDone { write, result });
+    }
+
+    /// Damages a file of a node that is down, where recovery notices. A torn tail looks just like damage to the very last
+    /// promise, and what is not needed is not read: such a byte is put back. Whether the disk is damaged now.
+    pub(crate) fn damage(&mut self, id: NodeId, file: &FileName, at: usize) -> bool {
+        let node = self.nodes.get_mut(&id).expect("a node of the script");
+        node.disk.corrupt(file, at);
+        let config = Config {
+            node: id,
+            cluster: ClusterId(1),
+            boot: Boot::Bootstrap { members: vec![id] },
+            seed: self.seed,
+            tuning: self.tuning.clone(),
+            mutations: self.mutations,
+        };
+        let owner = Incarnation(id.0 * 10 + node.wiped);
+        let opened = Replica::open(config, owner, node.now, node.disk.image(), &mut Vec::new());
+        let is_damaged = opened.map_or(true, |replica| replica.status().phase == Phase::Damaged);
+        if !is_damaged {
+            node.disk.corrupt(file, at);
+        }
+        is_damaged
     }
 
     /// What a message promises must be on the disk when it leaves.

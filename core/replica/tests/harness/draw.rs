@@ -56,6 +56,11 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
         PeerMessage::Hello(i) | PeerMessage::Welcome(i) | PeerMessage::Ghost(i) => {
             format!("{from} {arrow} {to} {kind} {i}")
         }
+        PeerMessage::Damaged { life } => format!("{from} {arrow} {to} {kind}, life {life} is next"),
+        PeerMessage::StartOver { term, barrier, life } => {
+            format!("{from}@{term} {arrow} {to} {kind} behind {barrier}, life {life}")
+        }
+        PeerMessage::Renewed => format!("{from} {arrow} {to} {kind}"),
         PeerMessage::ReadIndex { term, context } => {
             format!("{from}@{term} {arrow} {to} {kind} {}", aliases.of(*context))
         }
@@ -127,6 +132,9 @@ pub(crate) fn event(event: &Event) -> String {
             let made = made.map_or_else(String::new, |made| format!(", its keys at {made}"));
             format!("sees {} end{made}", self::lease(*lease))
         }
+        Event::Damaged(reason) => format!("is damaged: {reason}"),
+        Event::StartedOver { barrier: Some(barrier) } => format!("starts over behind {barrier}"),
+        Event::StartedOver { barrier: None } => "starts over".to_owned(),
         Event::Sometimes(what) => format!("notes: {what}"),
     }
 }

@@ -10,7 +10,7 @@ use whitewater_api::{
     request::{PutRequest, RangeRequest},
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_replica::{Boot, Role};
+use whitewater_replica::{Boot, Phase, Role};
 
 const STEPS: usize = 600;
 
@@ -35,10 +35,23 @@ struct Storm {
     dice: Dice,
     puts: Vec<(RequestId, String)>,
     joined: u64,
+    weather: Weather,
+    /// Whose disk is damaged and not repaired.
+    damaged: Option<NodeId>,
+    repaired: u64,
+}
+
+/// What goes wrong beside processes, disks and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weather {
+    /// Members come and go.
+    Churn,
+    /// One disk at a time rots, in a cluster that can bear it.
+    Rot,
 }
 
 impl Storm {
-    fn new(seed: u64, mutations: Mutations) -> Self {
+    fn new(seed: u64, mutations: Mutations, weather: Weather) -> Self {
         let mut dice = Dice(seed);
         let tuning = Tuning {
             segment_bytes: 1024,
@@ -54,11 +67,16 @@ impl Storm {
             ..Tuning::default()
         };
         let mut cluster = Cluster::new(tuning, mutations, seed);
-        let members: Vec<NodeId> = (1..=1 + 2 * dice.below(3)).map(NodeId).collect();
+        let spare = match weather {
+            Weather::Churn => dice.below(3),
+            Weather::Rot => 1 + dice.below(2),
+        };
+        let members: Vec<NodeId> = (1..=1 + 2 * spare).map(NodeId).collect();
         for node in &members {
             cluster.add(*node, Boot::Bootstrap { members: members.clone() });
         }
-        Self { cluster, dice, puts: Vec::new(), joined: 0 }
+        let puts = Vec::new();
+        Self { cluster, dice, puts, joined: 0, weather, damaged: None, repaired: 0 }
     }
 
     fn node(&mut self) -> NodeId {
@@ -97,7 +115,8 @@ impl Storm {
                 self.cluster.cuts.insert((node, other));
             }
             93..96 => self.cluster.cuts.clear(),
-            96 => self.change_members(node),
+            96 if self.weather == Weather::Churn => self.change_members(node),
+            96 => self.damage(node),
             97 => {
                 let to = self.node();
                 self.ask(node, Request::MoveLeader(to));
@@ -105,6 +124,41 @@ impl Storm {
             _ => self.cluster.stabilize(),
         }
         self.cluster.forget_lines();
+        if let Some(node) = self.damaged
+            && self.has_its_vote_back(node)
+        {
+            self.damaged = None;
+            self.repaired += 1;
+        }
+    }
+
+    fn has_its_vote_back(&self, node: NodeId) -> bool {
+        let is_active =
+            self.cluster.status(node).is_some_and(|status| status.phase == Phase::Active);
+        is_active && self.cluster.voters.contains(&node)
+    }
+
+    /// A byte of a file changes while the machine is off.
+    fn damage(&mut self, node: NodeId) {
+        let others = self.cluster.nodes.keys().filter(|other| **other != node);
+        let is_known = |other: &NodeId| {
+            self.cluster.status(*other).is_some_and(|status| status.phase == Phase::Active)
+        };
+        // Who is not known yet needs the word of those who are damaged: that would be two losses.
+        if self.damaged.is_some() || !others.into_iter().all(is_known) {
+            return;
+        }
+        self.cluster.crash(node, true);
+        let image = self.cluster.nodes[&node].disk.image();
+        let files: Vec<_> = image.iter().filter(|(name, _)| name.0.contains('-')).collect();
+        if files.is_empty() {
+            return;
+        }
+        let (file, bytes) = files[usize::try_from(self.dice.below(files.len() as u64)).unwrap()];
+        let at = usize::try_from(self.dice.below(bytes.len().max(1) as u64)).unwrap();
+        if !bytes.is_empty() && self.cluster.damage(node, file, at) {
+            self.damaged = Some(node);
+        }
     }
 
     fn handle_message(&mut self) {
@@ -221,6 +275,10 @@ impl Storm {
             self.cluster.forget_lines();
         }
         let leader = self.leader();
+        if let Some(node) = self.damaged.filter(|node| !self.has_its_vote_back(*node)) {
+            panic!("{node} is not repaired: {:?}", self.cluster.status(node));
+        }
+        self.repaired += u64::from(self.damaged.is_some());
         self.check_followers(leader);
         self.check_leases(leader);
         for (id, key) in std::mem::take(&mut self.puts) {
@@ -289,12 +347,32 @@ impl Storm {
 }
 
 fn play(seed: u64, mutations: Mutations) {
+    play_in(Weather::Churn, seed, mutations);
+}
+
+/// How often a damaged disk was repaired.
+fn play_in(weather: Weather, seed: u64, mutations: Mutations) -> u64 {
     println!("seed {seed}");
-    let mut storm = Storm::new(seed, mutations);
+    let mut storm = Storm::new(seed, mutations, weather);
     for _ in 0..STEPS {
         storm.step();
     }
     storm.calm();
+    storm.repaired
+}
+
+#[test]
+fn a_disk_that_rots_is_repaired_and_nothing_is_lost() {
+    let repaired: u64 = (0..150).map(|seed| play_in(Weather::Rot, seed, Mutations::none())).sum();
+    assert!(repaired > 50, "only {repaired} disks were repaired");
+}
+
+#[test]
+fn a_storm_finds_damaged_members_that_forget() {
+    let mutations = Mutations::none().with(Mutation::DamagedMemberForgets);
+    let is_found =
+        (0..150).any(|seed| catch_unwind(|| play_in(Weather::Rot, seed, mutations)).is_err());
+    assert!(is_found);
 }
 
 #[test]

@@ -82,6 +82,11 @@ impl BootPromise {
         (wrong, term > Term(0))
     }
 
+    /// What a node promised binds it no more.
+    pub(crate) fn release(&mut self, node: NodeId) {
+        *self.at(node) = Promised::default();
+    }
+
     fn at(&mut self, node: NodeId) -> &mut Promised {
         &mut self.promised[place(node)]
     }

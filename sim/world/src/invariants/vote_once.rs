@@ -1,4 +1,5 @@
-//! A node votes at most once in a term, over all lives of its process and disk. Raft 5.2, figure 2 (`votedFor`).
+//! A node votes at most once in a term, over all lives of its process and disk, unless the members took its vote away.
+//! Raft 5.2, figure 2 (`votedFor`).
 
 use crate::limits;
 use std::collections::BTreeMap;
@@ -16,9 +17,14 @@ impl VoteOnce {
         Self { votes: vec![BTreeMap::new(); nodes] }
     }
 
+    /// What a node voted counts no more.
+    pub(crate) fn release(&mut self, node: NodeId) {
+        self.votes[place(node)].clear();
+    }
+
     /// A vote leaves a node. What is wrong with it, and whether it is the first in its term.
     pub(crate) fn check(&mut self, node: NodeId, term: Term, to: NodeId) -> (Option<String>, bool) {
-        let votes = &mut self.votes[usize::try_from(node.0 - 1).expect("ids are below 64")];
+        let votes = &mut self.votes[place(node)];
         let is_new = !votes.contains_key(&term);
         let known = *votes.entry(term).or_insert(to);
         if votes.len() > limits::VOTES_MAX {
@@ -29,4 +35,8 @@ impl VoteOnce {
         });
         (wrong, is_new)
     }
+}
+
+fn place(node: NodeId) -> usize {
+    usize::try_from(node.0 - 1).expect("ids are below 64")
 }

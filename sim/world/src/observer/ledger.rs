@@ -94,7 +94,7 @@ impl Ledger {
                 }
                 changes.push(Change::Snapshot);
             }
-            Record::Peer { .. } => {}
+            Record::Peer { .. } | Record::Renewal(_) => {}
         }
     }
 

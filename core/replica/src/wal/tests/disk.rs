@@ -39,6 +39,20 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// A disk that holds just this.
+    pub(super) fn of(image: &DiskImage) -> Self {
+        let mut disk = Self::default();
+        for (file, bytes) in image {
+            disk.perform_all(&[
+                DiskOp::Create { file: file.clone() },
+                DiskOp::Write { file: file.clone(), offset: 0, bytes: bytes.clone() },
+                DiskOp::Sync { file: file.clone() },
+                DiskOp::SyncDirectory,
+            ]);
+        }
+        disk
+    }
+
     /// Carries out one operation.
     pub(super) fn perform(&mut self, op: &DiskOp) {
         match op {

@@ -1,7 +1,7 @@
 //! A log, a disk and a plain model of both, driven by random actions.
 
 use super::disk::{Disk, Luck};
-use crate::wal::{Batch, Follower, Record, Recovered, SnapshotMark, Wal, is_fresh};
+use crate::wal::{Batch, Follower, Record, Recovered, Renewal, SnapshotMark, Wal, is_fresh};
 use bytes::Bytes;
 use raft::eraftpb::{ConfState, Entry};
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +34,7 @@ pub(super) fn amount_to<'a>(records: impl IntoIterator<Item = &'a Record>) -> Re
             Record::Peer { node, incarnation } => {
                 recovered.peers.insert(*node, *incarnation);
             }
+            Record::Renewal(renewal) => recovered.renewal = Some(*renewal),
         }
     }
     let mark = recovered.snapshot.as_ref().map_or(Index(0), |mark| mark.index);
@@ -108,11 +109,12 @@ impl Bench {
     pub(super) fn act(&mut self, (what, size): (u8, u16)) {
         match what % 32 {
             0..=9 => self.append_entries(usize::from(size)),
-            10..=11 => self.append_hard_state(),
+            10 => self.append_hard_state(),
             12 => self.append(Record::Peer {
                 node: NodeId(u64::from(size % 5)),
                 incarnation: Incarnation(u64::from(size)),
             }),
+            11 => self.append(Record::Renewal(Renewal { barrier: Index(u64::from(size)) })),
             13 => {
                 self.append_hard_state();
                 self.append_mark(false);

@@ -1,0 +1,269 @@
+//! A damaged disk is repaired from the others, once they hold its member to nothing.
+//!
+//! A member that finds damage in what it promised does not know what that was: a vote, an acknowledgement, a term. To cut
+//! the log would be to take part as if it had never been promised (Alagappan et al., FAST 2018); to copy the log of
+//! another one brings back entries and no votes (Michael et al., DISC 2017). So it says nothing at all until its promises
+//! cannot count any more:
+//!
+//! ```text
+//!  damaged member                             leader
+//!    writes down that it is damaged
+//!    damaged ──────────────────────────▶      makes it a learner: an entry, the barrier, that the others commit without it
+//!    ◀──────────────────── start-over         the barrier is applied
+//!    starts a new log in the leader's term, its vote the leader's
+//!    follows as a learner, from a snapshot on
+//!    renewed ──────────────────────────▶      gives it its vote back
+//! ```
+//!
+//! # Why this is safe
+//!
+//! 1. The barrier is committed by a majority of the old configuration without the damaged member: it acknowledges nothing.
+//!    So everything committed before is held by that majority alone, and every term that a leader was elected in is known
+//!    to some member of it.
+//! 2. A candidate that counts a forgotten vote asked before the barrier, and so does not hold it. Any majority that it may
+//!    reach by the old configuration shares another member with the one that holds the barrier, which refuses it in every
+//!    later term. In the leader's own term the new log says that its vote is the leader's.
+//! 3. A forgotten acknowledgement that arrives late is of an index below the barrier, since no index beyond was ever sent.
+//!    The member asks for its vote only when it holds the barrier, and with it everything below.
+//! 4. What it knew of the disks of others may be lost too, so it vouches for no disk that it does not know.
+//!
+//! Where the others have no majority without it, it waits, and serves nobody. A member that knows of no others refuses to
+//! start.
+
+use crate::{
+    config::Config,
+    door::{Event, Phase},
+    limits,
+    message::PeerMessage,
+    persistence::Effect,
+    recovery::OpenError,
+    replica::Replica,
+    wal::{self, Record, Renewal, WalError},
+};
+use bytes::Bytes;
+use raft::eraftpb::{ConfChangeType, ConfChangeV2};
+use std::collections::{BTreeMap, BTreeSet};
+use whitewater_api::{DiskImage, DiskOp, FileName, Index, NodeId, Term};
+use whitewater_mutation::Mutation;
+
+/// Says that the disk was found damaged, and holds the reason. From the first start that finds damage on, so that a disk
+/// that reads well at the next one does not make a member forget that others may be relieving it of its promises.
+const FILE: &str = "damaged";
+
+/// What a damaged member waits for, and how it will go on.
+pub(crate) struct Repair {
+    reason: String,
+    /// Which life of the log comes next. Tells this question from those of earlier damage.
+    life: u64,
+    /// What starts the new log. Nothing of it is done before the leader says so.
+    ops: Vec<DiskOp>,
+}
+
+/// What a leader does for damaged members, in its term.
+#[derive(Default)]
+pub(crate) struct Reliefs {
+    /// The one whose barrier is not yet applied.
+    pending: Option<Relief>,
+    /// Those that were relieved, each with its barrier.
+    done: BTreeMap<u64, u64>,
+}
+
+struct Relief {
+    node: NodeId,
+    life: u64,
+    barrier: u64,
+}
+
+impl Repair {
+    pub(crate) const fn new(reason: String, life: u64, ops: Vec<DiskOp>) -> Self {
+        Self { reason, life, ops }
+    }
+
+    /// Writes down that the disk is damaged.
+    pub(crate) fn mark(&self) -> Vec<DiskOp> {
+        let file = FileName::from(FILE);
+        let bytes = Bytes::copy_from_slice(self.reason.as_bytes());
+        vec![
+            DiskOp::Create { file: file.clone() },
+            DiskOp::Write { file: file.clone(), offset: 0, bytes },
+            DiskOp::Sync { file },
+            DiskOp::SyncDirectory,
+        ]
+    }
+}
+
+/// What an earlier start wrote down about damage.
+pub(crate) fn earlier_damage(image: &DiskImage) -> Option<String> {
+    let bytes = image.get(&FileName::from(FILE))?;
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Whether others can repair what this error tells of. Whose disk it is must be beyond doubt, and that it is a disk of
+/// ours and of this release.
+pub(crate) fn is_repairable(error: &OpenError, config: &Config, image: &DiskImage) -> bool {
+    let is_damage = match error {
+        OpenError::Wal(error) => {
+            matches!(error, WalError::Damaged { .. } | WalError::MissingSegment { .. })
+        }
+        OpenError::MissingSnapshot { .. } | OpenError::DamagedSnapshot { .. } => true,
+        OpenError::Identity(_) | OpenError::MissingIdentity => false,
+    };
+    let knows_others = || wal::readable_peers(image).keys().any(|node| *node != config.node);
+    is_damage && (!config.boot.others(config.node).is_empty() || knows_others())
+}
+
+impl Replica {
+    // The damaged member's side.
+
+    /// That the disk is damaged is written down.
+    pub(crate) fn on_damage_marked(&mut self) {
+        let Some(repair) = &self.repair else { return };
+        let reason = repair.reason.clone();
+        self.event(Event::Damaged(reason));
+        if self.config.mutations.has(Mutation::DamagedMemberForgets) {
+            return self.start_over(Term(0), None, None);
+        }
+        self.say_damaged();
+    }
+
+    /// Asks everybody: the leader may be one that was not there when this member first started.
+    pub(crate) fn say_damaged(&mut self) {
+        let Some(repair) = self.repair.as_ref().filter(|_| !self.persistence.is_writing()) else {
+            return;
+        };
+        let life = repair.life;
+        let mut peers: BTreeSet<NodeId> =
+            self.config.boot.others(self.config.node).into_iter().collect();
+        peers.extend(self.introduction.known.keys());
+        peers.remove(&self.config.node);
+        for peer in peers {
+            self.send(peer, PeerMessage::Damaged { life });
+        }
+    }
+
+    /// The leader says that this member's promises do not count any more.
+    pub(crate) fn on_start_over(&mut self, from: NodeId, life: u64, term: Term, renewal: Renewal) {
+        let is_answer = self.repair.as_ref().is_some_and(|repair| repair.life == life);
+        if self.phase == Phase::Damaged && is_answer && !self.persistence.is_writing() {
+            self.start_over(term, Some(from), Some(renewal));
+        }
+    }
+
+    /// Writes the new log, all in one batch: when it is done, what was promised before is forgotten.
+    fn start_over(&mut self, term: Term, leader: Option<NodeId>, renewal: Option<Renewal>) {
+        let Some(repair) = self.repair.take() else { return };
+        self.phase = Phase::Starting;
+        self.event(Event::StartedOver { barrier: renewal.map(|renewal| renewal.barrier) });
+        self.introduction.known.insert(self.config.node, self.introduction.incarnation);
+        for (node, incarnation) in &self.introduction.known {
+            self.wal.append(&Record::Peer { node: *node, incarnation: *incarnation });
+        }
+        if let Some(renewal) = renewal {
+            self.wal.append(&Record::Renewal(renewal));
+        }
+        self.renewal = renewal;
+        let leader = leader.map_or(raft::INVALID_ID, |node| node.0);
+        self.raft.raft.become_follower(term.0, leader);
+        self.raft.raft.vote = leader;
+        self.pin_timeout();
+        self.append_hard_state();
+        let mut ops = repair.ops;
+        let batch = self.wal.flush(&mut ops);
+        ops.extend([DiskOp::Remove { file: FILE.into() }, DiskOp::SyncDirectory]);
+        self.persistence.require();
+        self.persistence.after_writes(Effect::Proven);
+        self.launch(batch, ops);
+    }
+
+    /// Whether this member has forgotten votes that may still matter: the barrier is not here yet.
+    pub(crate) fn has_forgotten_votes(&self) -> bool {
+        let applied = self.raft.store().applied().0;
+        self.renewal.is_some_and(|renewal| applied < renewal.barrier.0)
+    }
+
+    /// A member that holds the barrier asks for its vote.
+    pub(crate) fn on_repair_tick(&mut self) {
+        let lacks_vote = self.relieved.contains(&self.config.node);
+        let is_due = self.renewal.is_some() && lacks_vote && !self.has_forgotten_votes();
+        if let Some(leader) = self.leader().filter(|_| is_due) {
+            self.introduction.ticks += 1;
+            if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
+                self.send(leader, PeerMessage::Renewed);
+            }
+        }
+    }
+
+    // The leader's side.
+
+    /// A member asks to be relieved of its vote. It asks again, so all that hinders now is passed over.
+    pub(crate) fn on_damaged(&mut self, from: NodeId, life: u64) {
+        let conf = self.raft.store().conf_state();
+        let others = conf.voters.iter().filter(|node| **node != from.0).count();
+        let is_spared = others > conf.voters.len() / 2;
+        let is_member = conf.voters.contains(&from.0) || conf.learners.contains(&from.0);
+        if !self.is_leader() || !is_member || self.is_changing_members() {
+            return;
+        }
+        if !is_spared {
+            return self.sometimes("damaged member cannot be spared");
+        }
+        if self.propose_single(ConfChangeType::AddLearnerNode, from) {
+            let barrier = self.raft.raft.raft_log.last_index();
+            self.reliefs.pending = Some(Relief { node: from, life, barrier });
+        }
+    }
+
+    /// A configuration was applied: perhaps the barrier.
+    pub(crate) fn on_barrier(&mut self, index: u64) {
+        let pending = &mut self.reliefs.pending;
+        let Some(relief) = pending.take_if(|relief| relief.barrier == index) else { return };
+        let Relief { node, life, barrier } = relief;
+        self.sometimes("damaged member relieved of its vote");
+        self.drop_transfer(node);
+        self.reliefs.done.insert(node.0, barrier);
+        self.forget_progress(node.0);
+        let (term, barrier) = (Term(self.raft.raft.term), Index(barrier));
+        self.send(node, PeerMessage::StartOver { life, term, barrier });
+    }
+
+    /// A member rejects what it seems to have acknowledged: in the life that it has forgotten, if that is below the
+    /// barrier. Whether it was so.
+    pub(crate) fn has_forgotten(&mut self, node: u64, index: u64) -> bool {
+        let Some(barrier) = self.reliefs.done.get(&node).copied() else { return false };
+        let matched = self.raft.raft.prs().get(node).map_or(0, |progress| progress.matched);
+        let is_forgotten = index <= matched && matched < barrier;
+        if is_forgotten {
+            self.sometimes("acknowledgement of a forgotten life");
+            self.forget_progress(node);
+        }
+        is_forgotten
+    }
+
+    /// What the member held it will not hold.
+    fn forget_progress(&mut self, node: u64) {
+        let next = self.raft.raft.raft_log.last_index() + 1;
+        if let Some(progress) = self.raft.raft.mut_prs().get_mut(node) {
+            progress.become_probe();
+            (progress.matched, progress.next_idx) = (0, next);
+        }
+    }
+
+    /// A member that was repaired asks for its vote.
+    pub(crate) fn on_renewed(&mut self, from: NodeId) {
+        if self.is_leader()
+            && self.relieved.contains(&from)
+            && !self.is_changing_members()
+            && self.has_caught_up(from)
+            && self.propose_single(ConfChangeType::AddNode, from)
+        {
+            self.sometimes("repaired member gets its vote back");
+        }
+    }
+
+    /// Proposes a change that no client asked for. Whether raft took it.
+    fn propose_single(&mut self, kind: ConfChangeType, node: NodeId) -> bool {
+        let mut message = ConfChangeV2::default();
+        message.set_changes(vec![crate::members::single(kind, node)].into());
+        self.raft.propose_conf_change(Vec::new(), message).is_ok()
+    }
+}
