@@ -7,7 +7,7 @@ PLAN ?= reports/out/plan.toml
 WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm web web-check web-test web-install
+.PHONY: help run test check ci canary formats fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm web web-check web-test web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,11 +20,14 @@ test: ## Every test, and the examples in the docs.
 
 check: fmt-check lint docs wasm test ## Everything that a change must pass. Writes nothing. Arrows and tidy are tests.
 
-ci: check doctor canary run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
+ci: check doctor canary formats run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
 
 canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
 	cargo run --release -p whitewater -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1
 	cargo run --release -p whitewater -- run quiet --seeds 5
+
+formats: ## What machines read, held against those who read it: promtool, xmllint, Python's jsonschema.
+	cargo test -p whitewater --test formats -- --ignored
 
 fix: ## The twin of check: repairs what a machine can.
 	cargo fmt --all && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged

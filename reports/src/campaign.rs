@@ -1,12 +1,12 @@
 //! A campaign: one scenario, many seeds.
 
 use crate::{Effort, Failure, Gate, Totals, gate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use whitewater_record::{Outcome, Seed};
 
 /// What was asked for. It is known before the first seed runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
     /// The scenario.
     pub scenario: String,
@@ -21,7 +21,7 @@ pub struct Campaign {
 }
 
 /// Why a campaign ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Every seed was run.
@@ -56,7 +56,7 @@ pub enum Ruling {
 }
 
 /// A campaign and what came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CampaignResult {
     /// What was asked for.
     pub campaign: Campaign,
@@ -72,6 +72,21 @@ pub struct CampaignResult {
     pub nondeterminism: Vec<String>,
     /// What it cost. The only part that is not a function of the seeds.
     pub effort: Effort,
+}
+
+impl Ruling {
+    /// The word for it in capitals, as reports begin with it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "PASS",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::GateFailed => "GATE FAILED",
+            Self::Violated => "FAIL",
+            Self::NothingRan => "NOTHING RAN",
+            Self::Nondeterministic => "NONDETERMINISM",
+        }
+    }
 }
 
 impl CampaignResult {

@@ -1,9 +1,9 @@
 //! What a campaign cost.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Time and memory. Differs from run to run, so it is only printed in footers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effort {
     /// CPU time of all workers together, in microseconds.
     pub cpu_us: u64,

@@ -3,7 +3,9 @@
 //! ```text
 //!  Outcome --Totals::add--> CampaignResult --+--> text::summary   for people
 //!                                            +--> lines           one JSON object a seed, header, totals, footer
-//!                                            +--> junit           for CI
+//!                                            +--> junit, github, prometheus   for CI
+//!                                            '--> html            a page, and a front page of many campaigns
+//!  two CampaignResults --> Comparison: new, known, gone, and what is no longer seen
 //!  Trace --Picture::take--> the cluster at an event --> lanes, sentence   for people
 //!                                   `--> Query: the first event at which something holds
 //! ```
@@ -21,17 +23,25 @@
 #![forbid(unsafe_code)]
 
 pub mod campaign;
+pub mod comparison;
 pub mod effort;
+pub mod explain;
 pub mod failure;
 pub mod gate;
+pub mod github;
+pub mod html;
 pub mod junit;
 pub mod kills;
 pub mod lanes;
+pub mod ledger;
 pub mod lines;
 pub mod number;
 pub mod page;
 pub mod picture;
+pub mod prometheus;
 pub mod query;
+#[cfg(test)]
+mod sample;
 pub mod sentence;
 mod table;
 pub mod text;
@@ -39,9 +49,11 @@ pub mod totals;
 
 pub use crate::{
     campaign::{Campaign, CampaignResult, Ending, Ruling},
+    comparison::Comparison,
     effort::Effort,
     failure::{Failure, ShrunkPlan},
     gate::Gate,
+    ledger::Entry,
     page::{Evidence, Page, Placement, Plays},
     picture::Picture,
     query::{Query, QueryError},

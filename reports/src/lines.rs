@@ -1,10 +1,11 @@
-//! The machine's form of a campaign: JSON lines, `whitewater-campaign/1`.
+//! The machine's form of a campaign: JSON lines, `whitewater-campaign/1`. `docs/campaign.schema.json` describes each line.
 //!
 //! A header, one object a seed in the order of seeds, the totals, a footer. All but the footer is a function of the
 //! seeds. `kind` tells the lines apart: `header`, `seed`, `totals`, `footer`.
 
 use crate::{Campaign, CampaignResult, Effort, Ending, Failure, Gate, Ruling, Totals};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use whitewater_record::Outcome;
 
 /// The name and version of the format.
@@ -36,6 +37,93 @@ enum Line<'a> {
         #[serde(flatten)]
         effort: Effort,
     },
+}
+
+/// The same, to be read. What can be counted again is counted again.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Read {
+    Header {
+        format: String,
+        #[serde(flatten)]
+        campaign: Campaign,
+    },
+    Seed {},
+    Totals {
+        ending: Ending,
+        #[serde(default)]
+        regressions: u64,
+        #[serde(flatten)]
+        totals: Box<Totals>,
+        failures: Vec<Failure>,
+        nondeterminism: Vec<String>,
+    },
+    Footer {
+        #[serde(flatten)]
+        effort: Effort,
+    },
+}
+
+/// A file of results that cannot be read.
+#[derive(Debug, Error)]
+pub enum LinesError {
+    /// A line is none of this format.
+    #[error("{name}:{line}: {reason}")]
+    Line {
+        /// The file.
+        name: String,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It ends too early.
+    #[error("{name}: no totals: the campaign did not come to its end")]
+    CutOff {
+        /// The file.
+        name: String,
+    },
+}
+
+/// Reads the results of a campaign: everything but the seeds. `name` is for error messages.
+pub fn read(name: &str, text: &str) -> Result<CampaignResult, LinesError> {
+    let mut result: Option<CampaignResult> = None;
+    let mut is_complete = false;
+    for (line, json) in (1..).zip(text.lines()) {
+        let fail = |reason: String| LinesError::Line { name: name.to_owned(), line, reason };
+        let read = serde_json::from_str(json).map_err(|error| fail(error.to_string()))?;
+        match (read, &mut result) {
+            (Read::Header { format, campaign }, None) if format == FORMAT => {
+                result = Some(CampaignResult::new(campaign));
+            }
+            (Read::Header { format, .. }, None) => {
+                return Err(fail(format!("the format is `{format}`, expected `{FORMAT}`")));
+            }
+            (Read::Header { .. }, Some(_)) => return Err(fail("a second header".to_owned())),
+            (_, None) => return Err(fail("the header is missing".to_owned())),
+            (Read::Seed {}, Some(_)) => {}
+            (
+                Read::Totals { ending, regressions, totals, failures, nondeterminism },
+                Some(result),
+            ) => {
+                is_complete = true;
+                let campaign = result.campaign.clone();
+                let effort = result.effort;
+                *result = CampaignResult {
+                    campaign,
+                    regressions,
+                    totals: *totals,
+                    failures,
+                    ending,
+                    nondeterminism,
+                    effort,
+                };
+            }
+            (Read::Footer { effort }, Some(result)) => result.effort = effort,
+        }
+    }
+    let cut_off = || LinesError::CutOff { name: name.to_owned() };
+    result.filter(|_| is_complete).ok_or_else(cut_off)
 }
 
 /// The first line.
@@ -73,6 +161,26 @@ fn write(line: &Line<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
+
+    #[test]
+    fn what_was_written_is_read_and_what_is_not_whole_is_refused() {
+        let result = sample::failed();
+        let lines = [header(&result.campaign), totals(&result), footer(result.effort)];
+        let again = read("c.jsonl", &lines.join("\n")).unwrap();
+        assert_eq!((&again.campaign, &again.failures), (&result.campaign, &result.failures));
+        assert_eq!((again.effort, again.ruling()), (result.effort, result.ruling()));
+        assert_eq!(totals(&again), lines[1]);
+        for (text, part) in [
+            (lines[0].clone(), "c.jsonl: no totals"),
+            (lines[1].clone(), "c.jsonl:1: the header is missing"),
+            (lines[0].replace("campaign/1", "campaign/9"), "c.jsonl:1: the format is"),
+            (format!("{}\n{{", lines[0]), "c.jsonl:2: "),
+        ] {
+            let error = read("c.jsonl", &text).unwrap_err().to_string();
+            assert!(error.starts_with(part), "{error}");
+        }
+    }
 
     #[test]
     fn every_line_is_one_object_with_its_kind() {

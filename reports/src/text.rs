@@ -15,7 +15,7 @@ pub fn summary(result: &CampaignResult, color: bool) -> String {
     text.push(tried(result));
     text.push(seen(&totals.faults, &totals.checks, &totals.sometimes));
     for failure in &result.failures {
-        let seeds = totals.signatures.get(&failure.violation.code).copied().unwrap_or(0);
+        let seeds = totals.signatures.get(&failure.signature.to_string()).copied().unwrap_or(0);
         text.push(format!("\n{}", failure_block(failure, seeds, color)));
     }
     for (seed, doubt) in &totals.doubts {
@@ -80,6 +80,7 @@ pub fn failure_block(failure: &Failure, seeds: u64, color: bool) -> String {
     }
     text.push(format!("  replay: {}\n", failure.repro));
     text.extend(failure.shrunk.iter().map(shrunk_lines));
+    text.push(format!("  explain: whitewater explain {}\n", failure.violation.code));
     text.concat()
 }
 
@@ -105,22 +106,27 @@ fn painted(word: &str, paint: &str, color: bool) -> String {
 }
 
 fn verdict_line(result: &CampaignResult, color: bool) -> String {
-    let totals = &result.totals;
-    let (word, paint) = match result.ruling() {
-        Ruling::Passed => ("PASS", GREEN),
-        Ruling::Inconclusive => ("INCONCLUSIVE", YELLOW),
-        Ruling::GateFailed => ("GATE FAILED", RED),
-        Ruling::Violated => ("FAIL", RED),
-        Ruling::NothingRan => ("NOTHING RAN", RED),
-        Ruling::Nondeterministic => ("NONDETERMINISM", RED),
+    let ruling = result.ruling();
+    let paint = match ruling {
+        Ruling::Passed => GREEN,
+        Ruling::Inconclusive => YELLOW,
+        Ruling::GateFailed | Ruling::Violated | Ruling::NothingRan | Ruling::Nondeterministic => {
+            RED
+        }
     };
+    format!("{} {}", painted(ruling.word(), paint, color), headline(result))
+}
+
+/// What was run and what came of it, in a line: what stands behind the word of the verdict.
+#[must_use]
+pub fn headline(result: &CampaignResult) -> String {
+    let totals = &result.totals;
     let mutations = match &result.campaign.mutations[..] {
         [] => String::new(),
         names => format!(" with {}", names.join(", ")),
     };
     format!(
-        "{} {}{mutations}: {} · {} simulated · {} · {} failed in {} · {} undecided",
-        painted(word, paint, color),
+        "{}{mutations}: {} · {} simulated · {} · {} failed in {} · {} undecided",
         result.campaign.scenario,
         count(totals.seeds, "seed"),
         duration(totals.simulated_ns),
@@ -221,7 +227,8 @@ fn seen(
 }
 
 /// The rule of three, or the observed rate.
-fn statistics(totals: &Totals) -> String {
+#[must_use]
+pub fn statistics(totals: &Totals) -> String {
     let seeds = u128::from(totals.seeds);
     match (totals.seeds, totals.failed) {
         (0, _) => "statistics: nothing ran, so nothing is known".to_owned(),

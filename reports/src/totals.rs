@@ -1,14 +1,14 @@
 //! The sums over the seeds of a campaign.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use whitewater_record::{Checked, FaultCount, Mixer, Outcome, Seed, Verdict};
+use whitewater_record::{Checked, FaultCount, Mixer, Outcome, Seed, Signature, Verdict};
 
 /// So many doubts are kept in words; all are counted.
 pub const DOUBTS_MAX: usize = 5;
 
 /// Sums over seeds. Of a seed itself nothing is kept but its first doubt, so that memory does not grow with them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Seeds that were run.
     pub seeds: u64,
@@ -32,7 +32,11 @@ pub struct Totals {
     pub checks: BTreeMap<String, Checked>,
     /// Rare states that were reached, and how often.
     pub sometimes: BTreeMap<String, u64>,
-    /// Failed seeds by signature: the code of the promise that was broken first.
+    /// In how many seeds each of these states was reached.
+    pub reached: BTreeMap<String, u64>,
+    /// Failed seeds by the code of the promise that was broken first.
+    pub codes: BTreeMap<String, u64>,
+    /// Failed seeds by signature: what they have in common, whatever the nodes and the numbers.
     pub signatures: BTreeMap<String, u64>,
     /// The first doubts, with their seeds.
     pub doubts: Vec<(Seed, String)>,
@@ -67,6 +71,7 @@ impl Totals {
         }
         for (state, n) in &outcome.sometimes {
             *self.sometimes.entry(state.clone()).or_default() += n;
+            *self.reached.entry(state.clone()).or_default() += u64::from(*n > 0);
         }
         if let (Verdict::Inconclusive, Some(doubt)) = (outcome.verdict, outcome.doubts.first())
             && self.doubts.len() < DOUBTS_MAX
@@ -83,7 +88,10 @@ impl Totals {
             return false;
         }
         let code = outcome.violations.first().map_or("unnamed", |violation| &violation.code);
-        let seen = self.signatures.entry(code.to_owned()).or_default();
+        *self.codes.entry(code.to_owned()).or_default() += 1;
+        let signature = Signature::of(outcome);
+        let signature = signature.map_or_else(|| "unnamed".to_owned(), |it| it.to_string());
+        let seen = self.signatures.entry(signature).or_default();
         *seen += 1;
         *seen == 1
     }

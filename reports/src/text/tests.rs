@@ -74,6 +74,7 @@ FAIL election-safety: 2 seeds, first seed 18
     at 3.318s, event 15204, on n2
   folder: reports/out/swarm-18
   replay: whitewater replay reports/out/swarm-18/plan.toml
+  explain: whitewater explain election-safety
 
 statistics: 2 of 3 seeds failed: a rate of 66.66 %
 speed: 1.5 seeds and 90 simulated seconds a CPU-second, 919 operations a CPU-second; 2.0 s of CPU in 1.0 s by 2 \

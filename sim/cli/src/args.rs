@@ -65,6 +65,10 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Look for each deliberate bug, and print who found which, how soon.
     Zoo(ZooArgs),
+    /// Say what a code of a violation means, where it is from, and what to look at.
+    Explain(ExplainArgs),
+    /// Show the results of a campaign again, or compare them with an earlier one.
+    Report(ReportArgs),
     /// List the scenarios of the catalogue.
     Scenarios,
     /// Run seeds or plans from stdin for another process.
@@ -331,6 +335,31 @@ pub(crate) struct FindArgs {
     /// What the command line says instead of the scenario.
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// `whitewater explain`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The code, such as `promise` or `linearizable`; all of them if not given.
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
+/// `whitewater report`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// The results of a campaign, as JSON lines.
+    #[arg(value_name = "RESULTS.jsonl", default_value = "reports/out/campaign.jsonl")]
+    pub(crate) results: PathBuf,
+    /// Compare with these results, and exit with 6 if this campaign has a new failure, sees less or costs more.
+    #[arg(long, value_name = "RESULTS.jsonl")]
+    pub(crate) against: Option<PathBuf>,
+    /// CPU time that a simulated second may cost more than in the earlier campaign.
+    #[arg(long, value_name = "PERCENT", default_value_t = limits::SLOWER_PERCENT, requires = "against")]
+    pub(crate) slower: u64,
+    /// Write the page here; `campaign.html` beside the results if not given.
+    #[arg(short, long, value_name = "FILE.html")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// `whitewater plan`

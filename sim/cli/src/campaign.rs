@@ -10,6 +10,7 @@ use crate::{
     limits,
     pool::{Recruiter, Reply},
     progress::Progress,
+    publish,
     results::{RESULTS, Results},
 };
 use std::{
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 use whitewater_record::{Outcome, Seed, Verdict};
-use whitewater_reports::{CampaignResult, junit, lines, number, text};
+use whitewater_reports::{CampaignResult, lines, number, text};
 use whitewater_scenarios::Scenario;
 
 /// The violation of a seed whose worker died.
@@ -153,8 +154,7 @@ impl<'a> Collector<'a> {
         }
         let plain = text::summary(&self.result, false);
         artefacts::write(&self.out.join("summary.txt"), |out| out.write_all(plain.as_bytes()))?;
-        let xml = junit::junit(&self.result);
-        artefacts::write(&self.out.join("junit.xml"), |out| out.write_all(xml.as_bytes()))?;
+        publish::write_all(&self.out, &self.result, self.console)?;
         if !self.console.json {
             self.console.result(&text::summary(&self.result, self.console.color))?;
         }

@@ -21,6 +21,7 @@ mod dispenser;
 mod doctor;
 mod engine;
 mod exit;
+mod explain;
 mod find;
 mod interrupt;
 mod job;
@@ -30,8 +31,11 @@ mod limits;
 mod listing;
 mod pool;
 mod progress;
+mod publish;
 #[cfg(test)]
 mod readers;
+#[cfg(test)]
+mod recipes;
 mod regressions;
 mod replay;
 mod report;
@@ -88,6 +92,8 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Check(args) => check::check(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(args) => zoo::zoo(&args, console),
+        Verb::Explain(args) => explain::explain(&args, console),
+        Verb::Report(args) => publish::report(&args, console),
         Verb::Scenarios => listing::scenarios(console),
         Verb::Worker => worker::work(),
     }

@@ -8,7 +8,7 @@ use crate::{
     pool::{Recruiter, Worker},
 };
 use std::{fs, io::Write as _, path::Path};
-use whitewater_record::Plan;
+use whitewater_record::{Plan, Signature};
 use whitewater_reports::Failure;
 use whitewater_scenarios::{Pinned, regressions};
 
@@ -40,6 +40,7 @@ fn play(
     let Some(mut violation) = lab::ask(recruiter, worker, &trial)?.violation else {
         return Ok(None);
     };
+    let signature = Signature::of_violation(&violation);
     violation.sentence =
         format!("the pinned plan {name} of a fixed bug fails again: {}", violation.sentence);
     let folder = out.join("regressions");
@@ -47,5 +48,5 @@ fn play(
     let file = folder.join(format!("{name}.toml"));
     artefacts::write(&file, |out| out.write_all(text.as_bytes()))?;
     let repro = artefacts::replay_line(&file);
-    Ok(Some(Failure { seed, violation, folder: None, repro, shrunk: None }))
+    Ok(Some(Failure { seed, signature, violation, folder: None, repro, shrunk: None }))
 }

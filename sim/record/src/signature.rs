@@ -46,6 +46,20 @@ const LINEARIZABILITY: &str = "linearizability";
 /// How the codes for the end of a worker process begin.
 const WORKER: &str = "worker-";
 
+impl FailureClass {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invariant => "invariant",
+            Self::Panic => "panic",
+            Self::Liveness => "liveness",
+            Self::History => "history",
+            Self::Process => "process",
+        }
+    }
+}
+
 impl Signature {
     /// The signature of a failed run: of its first violation.
     pub fn of(outcome: &Outcome) -> Option<Self> {
