@@ -5,12 +5,12 @@
 use crate::limits;
 use std::collections::VecDeque;
 use whitewater_api::{
-    ClusterId, DiskImage, Error, Incarnation, Monotonic, NodeId, Process, Request, RequestId,
-    Response, Tuning,
+    Caller, ClusterId, DiskImage, Error, Incarnation, Monotonic, NodeId, Process, Request,
+    RequestId, Response, Tuning,
     request::{CompactRequest, PutRequest},
 };
 use whitewater_mutation::Mutations;
-use whitewater_replica::{Boot, Config, Input, Output, Replica, Role};
+use whitewater_replica::{Boot, Config, Input, Output, Replica, Role, Security};
 
 const SECOND_NANOS: u64 = 1_000_000_000;
 
@@ -47,6 +47,7 @@ impl Cluster {
                 boot: Boot::Bootstrap { members: members.clone() },
                 seed: 1,
                 tuning: Tuning::default(),
+                security: Security::default(),
                 mutations: Mutations::none(),
             };
             let (id, image) = (Incarnation(node.0), DiskImage::new());
@@ -108,7 +109,7 @@ impl Cluster {
     fn ask(&mut self, node: NodeId, request: Request) {
         let id = RequestId { process: Process(1), sequence: self.asked };
         self.asked += 1;
-        self.inputs.push_back((node, Input::Request { id, request }));
+        self.inputs.push_back((node, Input::Request { id, caller: Caller::Nobody, request }));
     }
 
     /// Everything was answered with yes, and is everywhere.

@@ -349,7 +349,8 @@ impl Store {
             Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {
                 unreachable!("not asked for")
             }
         };

@@ -95,6 +95,60 @@ pub enum Error {
     /// The disk is full. The request did not happen.
     #[error("etcdserver: mvcc: database space exceeded")]
     NoSpace,
+    /// Auth cannot be enabled without the user root.
+    #[error("etcdserver: root user does not exist")]
+    RootUserMissing,
+    /// Auth cannot be enabled unless the user root has the role root.
+    #[error("etcdserver: root user does not have root role")]
+    RootRoleMissing,
+    /// A user of that name is there already.
+    #[error("etcdserver: user name already exists")]
+    UserExists,
+    /// A user without a name; or a request that shows nobody, where auth is enabled.
+    #[error("etcdserver: user name is empty")]
+    UserEmpty,
+    /// There is no such user.
+    #[error("etcdserver: user name not found")]
+    UserNotFound,
+    /// A role of that name is there already.
+    #[error("etcdserver: role name already exists")]
+    RoleExists,
+    /// There is no such role.
+    #[error("etcdserver: role name not found")]
+    RoleNotFound,
+    /// A role without a name.
+    #[error("etcdserver: role name is empty")]
+    RoleEmpty,
+    /// The user is unknown, or the password another one.
+    #[error("etcdserver: authentication failed, invalid user ID or password")]
+    AuthFailed,
+    /// A permission to grant was not given.
+    #[error("etcdserver: permission not given")]
+    PermissionMissing,
+    /// The user may not do that.
+    #[error("etcdserver: permission denied")]
+    PermissionDenied,
+    /// The user does not have that role.
+    #[error("etcdserver: role is not granted to the user")]
+    RoleNotGranted,
+    /// The role does not have a permission for just that range.
+    #[error("etcdserver: permission is not granted to the role")]
+    PermissionNotGranted,
+    /// There are no tokens while auth is not enabled.
+    #[error("etcdserver: authentication is not enabled")]
+    AuthNotEnabled,
+    /// The token is unknown here, or its time is over.
+    #[error("etcdserver: invalid auth token")]
+    InvalidToken,
+    /// The change would lock everybody out, or is about no range.
+    #[error("etcdserver: invalid auth management")]
+    InvalidAuthManagement,
+    /// Users, roles or permissions have changed since the token was given.
+    #[error("etcdserver: revision of auth store is old")]
+    AuthOldRevision,
+    /// The user has no password (etcd has no code for this one).
+    #[error("auth: authentication failed, password was given for no password user")]
+    NoPasswordUser,
 }
 
 /// What a refused request did.
@@ -134,7 +188,25 @@ impl Error {
             | Self::LearnerNotReady
             | Self::NotEnoughMembers
             | Self::BadTransferee
-            | Self::NoSpace => Effect::None,
+            | Self::NoSpace
+            | Self::RootUserMissing
+            | Self::RootRoleMissing
+            | Self::UserExists
+            | Self::UserEmpty
+            | Self::UserNotFound
+            | Self::RoleExists
+            | Self::RoleNotFound
+            | Self::RoleEmpty
+            | Self::AuthFailed
+            | Self::PermissionMissing
+            | Self::PermissionDenied
+            | Self::RoleNotGranted
+            | Self::PermissionNotGranted
+            | Self::AuthNotEnabled
+            | Self::InvalidToken
+            | Self::InvalidAuthManagement
+            | Self::AuthOldRevision
+            | Self::NoPasswordUser => Effect::None,
         }
     }
 

@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod bytes;
 pub mod cluster;
 pub mod completion;
@@ -43,6 +44,7 @@ pub mod tuning;
 pub mod watch;
 
 pub use crate::{
+    auth::{AuthRequest, AuthResponse, AuthRevision, Caller, Identity},
     bytes::{Key, Value},
     cluster::MemberChange,
     completion::Completion,

@@ -1,7 +1,8 @@
 //! What a client may ask, after etcd's `rpc.proto`.
 
 use crate::{
-    Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange, NodeId, Revision, Value,
+    AuthRequest, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange, NodeId,
+    Revision, Value,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +29,8 @@ pub enum Request {
     MoveLeader(NodeId),
     /// What an operator asks of one member.
     Maintenance(MaintenanceRequest),
+    /// Say who may do what.
+    Auth(AuthRequest),
 }
 
 /// `put`: write one key.
@@ -239,6 +242,7 @@ impl Request {
             Self::Txn(txn) => txn.is_read(),
             Self::Lease(lease) => lease.is_read(),
             Self::Maintenance(maintenance) => maintenance.is_read(),
+            Self::Auth(auth) => auth.is_read(),
             Self::Put(_)
             | Self::DeleteRange(_)
             | Self::Compact(_)
@@ -286,6 +290,7 @@ impl fmt::Display for Request {
             Self::Member(change) => change.fmt(f),
             Self::MoveLeader(to) => write!(f, "move-leader {to}"),
             Self::Maintenance(maintenance) => maintenance.fmt(f),
+            Self::Auth(auth) => auth.fmt(f),
         }
     }
 }

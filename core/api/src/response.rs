@@ -1,7 +1,8 @@
 //! What comes back.
 
 use crate::{
-    ClusterId, Key, LeaseId, LeaseResponse, MaintenanceResponse, NodeId, Revision, Term, Value,
+    AuthResponse, ClusterId, Key, LeaseId, LeaseResponse, MaintenanceResponse, NodeId, Revision,
+    Term, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,8 @@ pub enum Body {
     MoveLeader,
     /// To what an operator asked of the member.
     Maintenance(MaintenanceResponse),
+    /// To a request about who may do what.
+    Auth(AuthResponse),
 }
 
 /// The answer to a put.

@@ -187,6 +187,31 @@ mutations! {
         "Of what one transaction did, a watch is told the first event only.";
     WatchNotCanceledByCompaction, "watch-not-canceled-by-compaction", "etcd #17529",
         "A watch that compaction has overtaken goes on behind the gap.";
+    // Who may do what.
+    AuthOnlyAtAdmission, "auth-only-at-admission", "etcd #14571; guarded by apply_auth.go",
+        "Permissions are asked about when a request is admitted, and not when it is carried out.";
+    AuthRevisionUnchecked, "auth-revision-unchecked", "etcd's ErrAuthOldRevision guards against it",
+        "A request counts whatever has become of users and roles since its token was given.";
+    AuthMergeIgnoresGaps, "auth-merge-ignores-gaps", "etcd auth/range_perm_cache.go, adt #6953",
+        "Two permissions permit what lies between them, too.";
+    AuthAdminUnchecked, "auth-admin-unchecked", "CVE-2026-33413, etcd GHSA-q8m4-xhhv-38mg",
+        "What concerns everybody, anybody may do.";
+    AuthTxnPutUnchecked, "auth-txn-put-unchecked", "CVE-2026-44283, etcd #21681",
+        "A put in a transaction shows what was there before, and hangs keys on any lease.";
+    AuthCompareUnchecked, "auth-compare-unchecked", "etcd apply_auth.go guards against it",
+        "A transaction may compare what its user may not read.";
+    AuthNestedTxnUnchecked, "auth-nested-txn-unchecked", "CVE-2026-33343, etcd GHSA-rfx7-8w68-q57q",
+        "Nobody looks into a transaction inside a transaction.";
+    AuthLeaseKeysUnchecked, "auth-lease-keys-unchecked", "CVE-2023-32082, etcd #8031",
+        "Whoever knows a lease may end it and see what hangs on it.";
+    AuthWatchFromKeyUnchecked, "auth-watch-from-key-unchecked", "etcd GHSA-xg4h-6gfc-h4m8",
+        "A watch of all keys from one on needs a permission for that one only.";
+    AuthLostInSnapshot, "auth-lost-in-snapshot", "etcd #14571",
+        "A snapshot holds neither users nor roles, and who starts from it lets everybody do everything.";
+    TokenOutlivesPassword, "token-outlives-password", "etcd's invalidateUser guards against it",
+        "A user that was deleted, or whose password has changed, keeps its tokens.";
+    TokenNeverExpires, "token-never-expires", "etcd auth/simple_token.go, auth/jwt.go",
+        "A token is good for ever.";
     // Locks and elections.
     LockSkipsQueue, "lock-skips-queue", "etcd concurrency/key.go guards against it",
         "A contender waits for the owner instead of the one before it, and takes its end for its own turn.";

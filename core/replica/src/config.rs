@@ -1,5 +1,6 @@
 //! Who a replica is and how it shall behave.
 
+use std::fmt;
 use whitewater_api::{ClusterId, NodeId, Tuning};
 use whitewater_mutation::Mutations;
 
@@ -16,8 +17,28 @@ pub struct Config {
     pub seed: u64,
     /// What an operator may set.
     pub tuning: Tuning,
+    /// What only the host can know of passwords and tokens.
+    pub security: Security,
     /// Deliberate bugs.
     pub mutations: Mutations,
+}
+
+/// What only the host can know of passwords and tokens. Never shown.
+#[derive(Clone, Default)]
+pub struct Security {
+    /// What nobody can guess, new at each start: salts and tokens are drawn from it.
+    pub entropy: [u8; 32],
+    /// Seconds since 1970 at the start, for signed tokens.
+    pub unix_seconds: u64,
+    /// The key that signs tokens (HS256), the same at all members. Without one, tokens are simple: words that the members
+    /// remember.
+    pub token_key: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Security").finish_non_exhaustive()
+    }
 }
 
 /// What a replica with an empty disk does. One whose disk is not empty recovers, whatever is said here.

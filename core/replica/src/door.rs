@@ -14,8 +14,8 @@
 
 use crate::message::Envelope;
 use whitewater_api::{
-    DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response, Revision,
-    StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
+    Caller, DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response,
+    Revision, StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
 };
 
 /// What a host tells a replica.
@@ -29,6 +29,8 @@ pub enum Input {
     Request {
         /// Which request of which client; comes back with the reply.
         id: RequestId,
+        /// What the client shows of itself.
+        caller: Caller,
         /// What it asks.
         request: Request,
     },
@@ -38,6 +40,8 @@ pub enum Input {
         stream: StreamId,
         /// The client would rather lose the stream than stay at a member without a leader.
         require_leader: bool,
+        /// What the client shows of itself.
+        caller: Caller,
     },
     /// The host can take so many more messages of a stream. A new stream has no credit.
     StreamReady {

@@ -6,12 +6,13 @@
 //! every replica does it at the same place.
 
 use crate::{
+    auth::Login,
     door::Event,
     lessor::{Search, nanos},
     limits,
     replica::Replica,
     timeouts::mix,
-    writes::{OWN, encode},
+    writes::{Answer, OWN, encode},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub(crate) enum OwnCommand {
     Expire(LeaseId),
     /// What is left of leases.
     Checkpoint(Vec<LeaseCheckpoint>),
+    /// A client has shown its password.
+    Login(Login),
 }
 
 /// When each lease was granted by the clock of this member. For mutations that end leases by it.
@@ -261,7 +264,7 @@ impl Replica {
     }
 
     /// Puts a command of our own into the log. Answers with its index, unless there is no room.
-    fn propose_own(&mut self, command: &OwnCommand) -> Option<u64> {
+    pub(crate) fn propose_own(&mut self, command: &OwnCommand) -> Option<u64> {
         if self.persistence.is_full() {
             return None;
         }
@@ -271,8 +274,8 @@ impl Replica {
 
     // What was applied.
 
-    /// A leader's own command was applied, at `index`.
-    pub(crate) fn apply_own(&mut self, index: u64, command: &OwnCommand) {
+    /// A leader's own command was applied, at `index`. Answers whoever waits for it.
+    pub(crate) fn apply_own(&mut self, index: u64, command: &OwnCommand) -> Option<Answer> {
         match command {
             OwnCommand::Expire(lease) => {
                 let before = self.store.revision();
@@ -285,7 +288,9 @@ impl Replica {
                 self.lessor.forget(*lease, index);
             }
             OwnCommand::Checkpoint(checkpoints) => self.store.checkpoint(checkpoints),
+            OwnCommand::Login(login) => return self.apply_login(index, login),
         }
+        None
     }
 
     /// A client's request was applied, at `index`: the clocks follow.
@@ -311,7 +316,8 @@ impl Replica {
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {}
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {}
         }
     }
 

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod auth;
 mod compaction;
 pub mod config;
 pub mod door;
@@ -43,7 +44,7 @@ mod watches;
 mod writes;
 
 pub use crate::{
-    config::{Boot, Config},
+    config::{Boot, Config, Security},
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},
     recovery::OpenError,

@@ -11,7 +11,9 @@
 use crate::{door::Event, limits, message::PeerMessage, replica::Replica, writes::is_serializable};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
-use whitewater_api::{Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term};
+use whitewater_api::{
+    Caller, Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term,
+};
 use whitewater_mutation::Mutation;
 
 /// The reads that wait.
@@ -34,7 +36,7 @@ struct Read {
 
 enum Reader {
     /// A client of this node.
-    Client(RequestId, Request),
+    Client(RequestId, Caller, Request),
     /// A follower, for clients of its own.
     Follower { node: NodeId, context: u64 },
 }
@@ -67,24 +69,29 @@ impl Reads {
 
 impl Replica {
     /// A client asks for a read.
-    pub(crate) fn on_read(&mut self, id: RequestId, request: Request) {
+    pub(crate) fn on_read(&mut self, id: RequestId, caller: Caller, request: Request) {
         if self.raft.store().applied().0 == 0 {
             return self.reply(id, Err(Error::NoLeader)); // A member that was added and has nothing yet.
         }
-        if let Request::Lease(lease) = &request
-            && self.on_lease_read(id, *lease)
-        {
-            return;
+        if let Request::Lease(lease) = &request {
+            if let Err(error) = self.permit_for(&caller, &request) {
+                return self.reply(id, Err(error));
+            }
+            if self.on_lease_read(id, *lease) {
+                return;
+            }
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
         if is_serializable(&request) {
-            let result = self.store.read(&request);
+            let result = self.read_for(&caller, &request);
             return self.reply(id, result);
         }
         if local {
-            return self.answer(id, &request, false);
+            return self.answer(id, &caller, &request, false);
         }
-        self.reads.gathering.push(Read { asked: self.now, by: Reader::Client(id, request) });
+        self.reads
+            .gathering
+            .push(Read { asked: self.now, by: Reader::Client(id, caller, request) });
     }
 
     /// A follower asks for a read index.
@@ -154,16 +161,20 @@ impl Replica {
                 self.reads.confirmed.push_front((index, lease, read));
                 return;
             }
-            if let Reader::Client(id, request) = read.by {
-                self.answer(id, &request, lease);
+            if let Reader::Client(id, caller, request) = read.by {
+                self.answer(id, &caller, &request, lease);
             }
         }
     }
 
-    fn answer(&mut self, id: RequestId, request: &Request, lease: bool) {
+    fn answer(&mut self, id: RequestId, caller: &Caller, request: &Request, lease: bool) {
         let applied = Index(self.raft.store().applied().0);
         let event = Event::Read { id, applied, revision: self.store.revision(), lease };
         if let Request::Lease(request) = request {
+            // What hangs on a lease may have changed since it was asked.
+            if let Err(error) = self.permit_for(caller, &Request::Lease(*request)) {
+                return self.reply(id, Err(error));
+            }
             // A keep-alive reads nothing of the store, and may have to wait.
             if !matches!(request, LeaseRequest::KeepAlive(_)) {
                 self.event(event);
@@ -171,7 +182,7 @@ impl Replica {
             self.answer_lease(id, *request);
             return;
         }
-        let result = self.store.read(request);
+        let result = self.read_for(caller, request);
         self.event(event);
         self.reply(id, result);
     }
@@ -260,7 +271,7 @@ impl Replica {
 
     /// Refuses the reads that only a leader's clock can answer: this one's counts no more.
     pub(crate) fn refuse_lease_reads(&mut self) {
-        let asks = |read: &Read| matches!(read.by, Reader::Client(_, Request::Lease(_)));
+        let asks = |read: &Read| matches!(read.by, Reader::Client(.., Request::Lease(_)));
         self.abandon_read_round();
         let mut refused: Vec<Read> =
             self.reads.gathering.extract_if(.., |read| asks(read)).collect();
@@ -270,7 +281,7 @@ impl Replica {
         self.reads.confirmed = kept;
         refused.extend(out.into_iter().map(|(.., read)| read));
         for read in refused {
-            if let Reader::Client(id, _) = read.by {
+            if let Reader::Client(id, ..) = read.by {
                 let error = self.not_leader();
                 self.reply(id, Err(error));
             }
@@ -289,7 +300,7 @@ impl Replica {
         let expired: VecDeque<(Index, bool, Read)> = expired;
         old.extend(expired.into_iter().map(|(.., read)| read));
         for read in old {
-            if let Reader::Client(id, _) = read.by {
+            if let Reader::Client(id, ..) = read.by {
                 self.reply(id, Err(Error::TimedOut));
             }
         }

@@ -6,13 +6,14 @@
 //! |---|---|
 //! | time | this one |
 //! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs` for those that are ours |
-//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs` |
+//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs`; `auth.rs` for who asks |
 //! | streams and watches | `watches.rs` |
 //! | the disk | `persistence.rs` |
 //!
 //! After every input, `ready.rs` carries out what raft-rs wants done, and this file settles what follows from it.
 
 use crate::{
+    auth::Doorkeeper,
     compaction::Compaction,
     config::Config,
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
@@ -55,6 +56,7 @@ pub struct Replica {
     pub(crate) lessor: Lessor,
     pub(crate) lease_grants: Grants,
     pub(crate) watching: Watching,
+    pub(crate) doorkeeper: Doorkeeper,
     /// Members that were removed, as of the applied index. Their ids are never used again.
     pub(crate) removed: BTreeSet<NodeId>,
     /// Members that lost their vote with their disk and shall have it back, as of the applied index.
@@ -119,6 +121,7 @@ impl Replica {
             lessor: Lessor::default(),
             lease_grants: Grants::default(),
             watching,
+            doorkeeper: Doorkeeper::default(),
             removed: parts.removed,
             relieved: parts.relieved,
             repair: None,
@@ -150,8 +153,9 @@ impl Replica {
         match input {
             Input::Tick => {}
             Input::Message(envelope) => self.on_message(envelope),
-            Input::Request { id, request } => self.on_request(id, request),
-            Input::StreamOpened { stream, require_leader } => {
+            Input::Request { id, caller, request } => self.on_request(id, caller, request),
+            Input::StreamOpened { stream, require_leader, caller } => {
+                self.keep_stream_caller(stream, caller);
                 self.on_stream_opened(stream, require_leader);
             }
             Input::StreamReady { stream, credit } => self.on_stream_ready(stream, credit),
@@ -241,6 +245,7 @@ impl Replica {
         self.on_compaction_tick();
         self.on_repair_tick();
         self.on_watch_tick();
+        self.on_auth_tick();
     }
 
     /// A follower that cannot write must not stand for election, and one that is its own quorum would lead on entries

@@ -60,9 +60,16 @@ impl Replica {
 
     pub(crate) fn on_stream_closed(&mut self, stream: StreamId) {
         self.watching.watches.close(stream);
+        self.forget_stream_caller(stream);
     }
 
     pub(crate) fn on_watch(&mut self, stream: StreamId, request: WatchRequest) {
+        if let WatchRequest::Create(create) = &request
+            && let Err(error) = self.permit_watch(stream, &create.range)
+        {
+            let Watching { watches, outputs, .. } = &mut self.watching;
+            return watches.refuse(stream, &error, outputs);
+        }
         let Watching { watches, outputs, .. } = &mut self.watching;
         watches.request(self.now, stream, request, outputs);
     }
@@ -75,6 +82,7 @@ impl Replica {
 
     /// The store was replaced by that of a snapshot.
     pub(crate) fn move_watches(&mut self) {
+        self.forget_tokens();
         if self.watching.len() > 0 {
             self.sometimes("watches went on behind a snapshot");
         }
@@ -102,6 +110,11 @@ impl Replica {
         let (cluster, node, term) =
             (self.config.cluster, self.config.node, Term(self.raft.raft.term));
         let mut told = mem::take(outputs);
+        for output in &told {
+            if let WatchOutput::End { stream, .. } = output {
+                self.forget_stream_caller(*stream);
+            }
+        }
         self.outputs.extend(told.drain(..).map(|output| match output {
             WatchOutput::Message { stream, watch, revision, body } => {
                 let header = Header { cluster, node, term, revision };

@@ -5,7 +5,8 @@ use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
-    Body, Error, LeaseRequest, NodeId, Process, Request, RequestId, Revision, response::PutResponse,
+    AuthRequest, Body, Caller, Error, Identity, LeaseRequest, NodeId, Process, Request, RequestId,
+    Revision, response::PutResponse,
 };
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -21,6 +22,9 @@ pub(crate) struct Proposal {
 
 /// The id of what a leader puts into the log by itself. No client has it.
 pub(crate) const OWN: RequestId = RequestId { process: Process(u32::MAX), sequence: u32::MAX };
+
+/// The id before what somebody in particular asks: who it is follows, and then the proposal.
+const STAMPED: RequestId = RequestId { process: Process(u32::MAX), sequence: u32::MAX - 1 };
 
 /// Why decoding what is in the log cannot fail.
 const KNOWN: &str = "what was proposed can be read";
@@ -75,16 +79,38 @@ impl Writes {
 
 impl Replica {
     /// Admits a request, or refuses it before anything happened.
-    pub(crate) fn on_request(&mut self, id: RequestId, request: Request) {
-        assert!(id != OWN, "a client has the id of the replicas");
+    pub(crate) fn on_request(&mut self, id: RequestId, caller: Caller, request: Request) {
+        assert!(id != OWN && id != STAMPED, "a client has the id of the replicas");
         if let Err(error) = self.admit(&request) {
             return self.reply(id, Err(error));
         }
         if request.is_read() {
-            return self.on_read(id, request);
+            return self.on_read(id, caller, request);
         }
-        let outcome = match &request {
-            _ if !self.is_leader() && !self.forwards() => Err(self.not_leader()),
+        if let Err(error) = self.admit_write(id, &caller, request) {
+            self.reply(id, Err(error));
+        }
+    }
+
+    fn admit_write(
+        &mut self,
+        id: RequestId,
+        caller: &Caller,
+        request: Request,
+    ) -> Result<(), Error> {
+        if !self.is_leader() && !self.forwards() {
+            return Err(self.not_leader());
+        }
+        if let Request::Auth(AuthRequest::Authenticate { user, password }) = &request {
+            return self.log_in(id, user, password);
+        }
+        let who = self.identify(caller)?;
+        let only_here = matches!(request, Request::Member(_) | Request::MoveLeader(_));
+        if only_here || self.config.mutations.has(Mutation::AuthOnlyAtAdmission) {
+            // These two are asked about here alone: what carries them out is not the store (etcd, v3rpc/member.go).
+            self.store.permit(who.as_ref(), &request)?;
+        }
+        match &request {
             Request::MoveLeader(to) => self.move_leader(id, *to),
             Request::Member(change) => self.propose_member_change(id, *change),
             Request::Put(_)
@@ -93,10 +119,8 @@ impl Replica {
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Maintenance(_)
-            | Request::Range(_) => self.propose(id, request),
-        };
-        if let Err(error) = outcome {
-            self.reply(id, Err(error));
+            | Request::Auth(_)
+            | Request::Range(_) => self.propose(id, who, request),
         }
     }
 
@@ -133,17 +157,27 @@ impl Replica {
         }
     }
 
-    fn propose(&mut self, id: RequestId, request: Request) -> Result<(), Error> {
+    fn propose(
+        &mut self,
+        id: RequestId,
+        who: Option<Identity>,
+        request: Request,
+    ) -> Result<(), Error> {
         if self.persistence.is_full() {
             return Err(Error::NoSpace);
         }
         let put = matches!(request, Request::Put(_));
-        let request = self.settle_grant(request);
+        let mut request = self.settle_grant(request);
+        self.settle_credential(&mut request);
         let mut revoked = None;
         if let Request::Lease(LeaseRequest::Revoke(lease)) = &request {
             revoked = Some(*lease);
         }
-        let data = encode(&Proposal { id, request });
+        let proposal = Proposal { id, request };
+        let data = match who {
+            Some(who) => encode(&(STAMPED, who, proposal)),
+            None => encode(&proposal),
+        };
         if data.len() as u64 > self.config.tuning.request_bytes_max {
             return Err(Error::RequestTooLarge);
         }
@@ -183,14 +217,22 @@ impl Replica {
         }
         let (id, command) = postcard::take_from_bytes::<RequestId>(&entry.data).expect(KNOWN);
         if id == OWN {
-            self.apply_own(entry.index, &postcard::from_bytes(command).expect(KNOWN));
-            return (None, None);
+            let answer = self.apply_own(entry.index, &postcard::from_bytes(command).expect(KNOWN));
+            return (answer, None);
         }
-        let proposal: Proposal = postcard::from_bytes(&entry.data).expect(KNOWN);
+        let (who, proposal): (Option<Identity>, Proposal) = if id == STAMPED {
+            let (who, proposal) = postcard::from_bytes(command).expect(KNOWN);
+            (Some(who), proposal)
+        } else {
+            (None, postcard::from_bytes(&entry.data).expect(KNOWN))
+        };
         let before = self.store.revision();
-        let result = self.store.apply(&proposal.request);
+        let result = self.store.apply_for(who.as_ref(), &proposal.request);
         let after = self.store.revision();
         self.on_lease_applied(entry.index, &proposal.request, result.is_ok());
+        if result.is_ok() {
+            self.on_auth_applied(&proposal.request);
+        }
         let made = (after > before).then_some((proposal.id, after));
         let waiter = if self.config.mutations.has(Mutation::AckByIndex) {
             self.writes.take_by_index(entry.index)
@@ -252,6 +294,7 @@ pub(crate) fn is_serializable(request: &Request) -> bool {
         | Request::Compact(_)
         | Request::Lease(_)
         | Request::Member(_)
-        | Request::MoveLeader(_) => false,
+        | Request::MoveLeader(_)
+        | Request::Auth(_) => false,
     }
 }

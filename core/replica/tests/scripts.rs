@@ -30,6 +30,7 @@ scripts! {
     disk_full disk_stalled wiped_member not_leader full_queue damage_repaired damage_snapshot_repaired damage_not_spared
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
     watch_events watch_slow watch_compaction watch_progress watch_snapshot watch_streams
+    auth_basic auth_everything auth_revision auth_signed auth_snapshot
     lock_fairness lock_cancel lock_lease_loss lock_two_waiters lock_leader_change lock_election
 }
 

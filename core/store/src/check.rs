@@ -26,7 +26,8 @@ pub(crate) fn request(request: &Request, txn_ops_max: u64) -> Result<(), Error> 
         | Request::Lease(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_) => Ok(()),
+        | Request::Maintenance(_)
+        | Request::Auth(_) => Ok(()),
     }
 }
 

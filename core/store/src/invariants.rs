@@ -38,6 +38,7 @@ impl Store {
         assert_eq!(self.journal.bytes, bytes, "the sum of bytes is off");
         self.check_journal();
         self.check_leases();
+        assert!(self.auth.is_sound(), "users and roles do not fit: {:?}", self.auth);
     }
 
     /// A key hangs on the lease that it names, and on no other.

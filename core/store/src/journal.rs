@@ -73,6 +73,12 @@ impl Journal {
         self.chain = chain.word(id.0.cast_unsigned()).word(seconds.cast_unsigned());
     }
 
+    /// Takes note of a change of users and roles.
+    pub(crate) fn record_auth(&mut self, change: u64) {
+        // None of what a lease does has this number.
+        self.chain = self.chain.bytes(&[]).word(u64::MAX).word(u64::MAX).word(change);
+    }
+
     /// Takes note that a version is held no longer.
     pub(crate) fn forget(&mut self, key: &Key, version: &Version) {
         self.bytes -= Self::weight(key, version);

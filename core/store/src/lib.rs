@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when, and `lease`, on which keys
-//! may hang. [`watch`] tells of changes as they come; `check` refuses what no
+//! may hang. `auth` says who may do what. [`watch`] tells of changes as they come; `check` refuses what no
 //! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in.
 
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ mod history;
 mod journal;
 
 // What requests do.
+mod auth;
 mod check;
 mod lease;
 mod range;
@@ -52,6 +53,7 @@ mod invariants;
 mod limits;
 
 pub use crate::{
+    auth::Auth,
     lease::Lease,
     restore::{Restore, RestoreError},
     store::Store,

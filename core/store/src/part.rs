@@ -1,4 +1,4 @@
-//! The bytes of one part of a snapshot. Format 2; numbers are little endian.
+//! The bytes of one part of a snapshot. Format 3; numbers are little endian.
 //!
 //! ```text
 //! part     = "WWSTORE" format:u8 ordinal:u64 revision:u64 compacted:u64 chain:u64 record* end checksum:u64
@@ -6,19 +6,32 @@
 //!            modified:u64 sub:u32 created:u64      created = 0: a tombstone; else also
 //!            version:u64 lease:i64 length:u32 value
 //!          | 5:u8 lease:i64 granted:i64 left:i64   a lease; left = 0: all that was granted
+//!          | 6:u8 enabled:u8 revision:u64          who may do what, where that is not as in a new store, then
+//!          | 7:u8 name hash count:u32 role*        each user, and
+//!          | 8:u8 name count:u32 permission*       each role; names and hashes are length:u32 and bytes
+//! permission = kind:u8 start end:u8 key?         kind: 0 read, 1 write, 2 both; end: 0 single, 1 before key, 2 none
 //! end      = 3:u8                                  another part follows
 //!          | 4:u8 records:u64 digest:u64           this was the last: records in all parts, digest of the store
 //! ```
 //!
-//! Leases come first, by id, then versions in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
+//! Users and roles come first, by name, then leases, by id, then versions in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
 //! repeats whose it is, so that parts of two snapshots cannot be mixed up.
 
-use crate::{hash::Hash, history::Version, lease::Terms, restore::RestoreError};
+use crate::{
+    auth::{AuthRecord, Role, User},
+    hash::Hash,
+    history::Version,
+    lease::Terms,
+    restore::RestoreError,
+};
 use bytes::Bytes;
-use whitewater_api::{Key, LeaseId, Revision, Value};
+use std::collections::BTreeSet;
+use whitewater_api::{
+    AuthRevision, End, Key, KeyRange, LeaseId, Revision, Value, auth::PermissionKind,
+};
 
 const MAGIC: &[u8; 7] = b"WWSTORE";
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const CHECKSUM_BYTES: usize = 8;
 const LEASE_RECORD_BYTES: usize = 1 + 3 * 8;
 /// A record besides its key and value, at most.
@@ -29,6 +42,9 @@ const TAG_SAME_KEY: u8 = 2;
 const TAG_END: u8 = 3;
 const TAG_END_OF_ALL: u8 = 4;
 const TAG_LEASE: u8 = 5;
+const TAG_AUTH: u8 = 6;
+const TAG_USER: u8 = 7;
+const TAG_ROLE: u8 = 8;
 
 /// Whose part it is, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +70,8 @@ pub(crate) enum Record {
     Further(Version),
     /// A lease.
     Lease(LeaseId, Terms),
+    /// Who may do what.
+    Auth(AuthRecord),
     /// The end of the part, and perhaps of all.
     End(Option<Trailer>),
 }
@@ -88,6 +106,17 @@ impl PartWriter {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
         true
+    }
+
+    /// Adds a record of users and roles, unless the part is full.
+    pub(crate) fn push_auth(&mut self, record: &AuthRecord) -> bool {
+        let mut bytes = Vec::new();
+        write_auth(record, &mut bytes);
+        let has_room = self.has_room(bytes.len());
+        if has_room {
+            self.bytes.extend_from_slice(&bytes);
+        }
+        has_room
     }
 
     /// Whether so many bytes fit. Something always does.
@@ -136,10 +165,51 @@ impl PartWriter {
     }
 
     fn byte_string(&mut self, bytes: &[u8]) {
-        let length = u32::try_from(bytes.len()).expect("requests are limited far below 4 GiB");
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(bytes);
+        write_bytes(bytes, &mut self.bytes);
     }
+}
+
+fn write_auth(record: &AuthRecord, out: &mut Vec<u8>) {
+    match record {
+        AuthRecord::Status { enabled, revision } => {
+            out.extend_from_slice(&[TAG_AUTH, u8::from(*enabled)]);
+            out.extend_from_slice(&revision.0.to_le_bytes());
+        }
+        AuthRecord::User(name, user) => {
+            out.push(TAG_USER);
+            write_bytes(name.as_bytes(), out);
+            write_bytes(user.hash.as_bytes(), out);
+            write_count(user.roles.len(), out);
+            user.roles.iter().for_each(|role| write_bytes(role.as_bytes(), out));
+        }
+        AuthRecord::Role(name, role) => {
+            out.push(TAG_ROLE);
+            write_bytes(name.as_bytes(), out);
+            write_count(role.len(), out);
+            for (range, kind) in role {
+                out.push(*kind as u8);
+                write_bytes(range.start.as_slice(), out);
+                match &range.end {
+                    End::Single => out.push(0),
+                    End::Before(end) => {
+                        out.push(1);
+                        write_bytes(end.as_slice(), out);
+                    }
+                    End::Unbounded => out.push(2),
+                }
+            }
+        }
+    }
+}
+
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    write_count(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn write_count(count: usize, out: &mut Vec<u8>) {
+    let count = u32::try_from(count).expect("requests are limited far below 4 GiB");
+    out.extend_from_slice(&count.to_le_bytes());
 }
 
 /// Reads one part, and trusts nothing in it.
@@ -186,6 +256,27 @@ impl<'a> PartReader<'a> {
                 let remaining = i64::from_le_bytes(self.chunk()?);
                 Ok(Record::Lease(id, Terms { granted, remaining }))
             }
+            TAG_AUTH => {
+                let [enabled] = self.chunk()?;
+                let revision = AuthRevision(self.word()?);
+                Ok(Record::Auth(AuthRecord::Status { enabled: enabled != 0, revision }))
+            }
+            TAG_USER => {
+                let (name, hash) = (self.text()?, self.text()?);
+                let mut roles = BTreeSet::new();
+                for _ in 0..self.count()? {
+                    roles.insert(self.text()?);
+                }
+                Ok(Record::Auth(AuthRecord::User(name, User { hash, roles })))
+            }
+            TAG_ROLE => {
+                let (name, mut role) = (self.text()?, Role::new());
+                for _ in 0..self.count()? {
+                    let (range, kind) = self.permission()?;
+                    role.insert(range, kind);
+                }
+                Ok(Record::Auth(AuthRecord::Role(name, role)))
+            }
             TAG_END => self.end(None),
             TAG_END_OF_ALL => {
                 let trailer = Trailer { records: self.word()?, digest: self.word()? };
@@ -215,9 +306,34 @@ impl<'a> PartReader<'a> {
         Ok(Version { value, created, modified, sub, version, lease })
     }
 
+    fn permission(&mut self) -> Result<(KeyRange, PermissionKind), RestoreError> {
+        let kind = match self.chunk()? {
+            [0] => PermissionKind::Read,
+            [1] => PermissionKind::Write,
+            [2] => PermissionKind::ReadWrite,
+            _ => return Err(RestoreError::Malformed { what: "unknown kind of permission" }),
+        };
+        let start = Key(Bytes::copy_from_slice(self.byte_string()?));
+        let end = match self.chunk()? {
+            [0] => End::Single,
+            [1] => End::Before(Key(Bytes::copy_from_slice(self.byte_string()?))),
+            [2] => End::Unbounded,
+            _ => return Err(RestoreError::Malformed { what: "unknown end of a range" }),
+        };
+        Ok((KeyRange { start, end }, kind))
+    }
+
+    fn text(&mut self) -> Result<String, RestoreError> {
+        let text = std::str::from_utf8(self.byte_string()?);
+        text.map(str::to_owned).map_err(|_| RestoreError::Malformed { what: "name is no text" })
+    }
+
+    fn count(&mut self) -> Result<u32, RestoreError> {
+        Ok(u32::from_le_bytes(self.chunk()?))
+    }
+
     fn byte_string(&mut self) -> Result<&'a [u8], RestoreError> {
-        let length = u32::from_le_bytes(self.chunk()?);
-        let length = usize::try_from(length).map_err(|_| RestoreError::Truncated)?;
+        let length = usize::try_from(self.count()?).map_err(|_| RestoreError::Truncated)?;
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(RestoreError::Truncated)?;
         self.rest = rest;
         Ok(bytes)

@@ -5,6 +5,7 @@
 //! as the view did.
 
 use crate::{
+    auth::{Auth, AuthRecord},
     hash::Hash,
     history::{History, Version},
     journal::{Change, Journal},
@@ -13,6 +14,7 @@ use crate::{
     store::Store,
     view::Contents,
 };
+use std::sync::Arc;
 use thiserror::Error as ThisError;
 use whitewater_api::{Key, LeaseId, Revision};
 use whitewater_mutation::Mutations;
@@ -90,6 +92,7 @@ pub struct Restore {
     header: Option<Header>,
     parts: u64,
     contents: Contents,
+    auth: Auth,
     leases: Leases,
     /// What came so far.
     /// Invariant: keys and, in each history, places rise strictly.
@@ -108,6 +111,7 @@ impl Restore {
             header: None,
             parts: 0,
             contents: Contents::new(),
+            auth: Auth::default(),
             leases: Leases::default(),
             keys: Vec::new(),
             trailer: None,
@@ -141,7 +145,11 @@ impl Restore {
         if digest != trailer.digest {
             return Err(RestoreError::Digest { expected: trailer.digest, found: digest });
         }
+        if !self.auth.is_sound() {
+            return Err(RestoreError::Malformed { what: "users and roles that do not fit" });
+        }
         let mut store = Store::new(self.mutations);
+        store.auth = Arc::new(self.auth);
         store.leases = self.leases;
         for (key, history) in &self.keys {
             let live = history.live().filter(|version| version.lease != LeaseId::NONE);
@@ -174,6 +182,7 @@ impl Restore {
                     self.take_version(&header, key, version)?;
                 }
                 Record::Lease(id, terms) => self.take_lease(id, terms)?,
+                Record::Auth(record) => self.take_auth(record)?,
                 Record::End(trailer) => {
                     self.trailer = trailer;
                     self.parts += 1;
@@ -197,6 +206,25 @@ impl Restore {
         }
         if header.revision < Revision::FIRST || header.compacted > header.revision {
             return Err(RestoreError::Malformed { what: "impossible revisions" });
+        }
+        Ok(())
+    }
+
+    fn take_auth(&mut self, record: AuthRecord) -> Result<(), RestoreError> {
+        if !self.keys.is_empty() || self.leases.last().is_some() {
+            return Err(RestoreError::Malformed { what: "users or roles behind the rest" });
+        }
+        self.contents.add_auth(&record);
+        match record {
+            AuthRecord::Status { enabled, revision } => {
+                (self.auth.enabled, self.auth.revision) = (enabled, revision);
+            }
+            AuthRecord::User(name, user) => {
+                self.auth.users.insert(name, user);
+            }
+            AuthRecord::Role(name, role) => {
+                self.auth.roles.insert(name, role);
+            }
         }
         Ok(())
     }

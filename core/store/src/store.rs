@@ -8,14 +8,18 @@
 //! - Reads at or above the compaction revision find all that was there.
 
 use crate::{
+    auth::Auth,
     check,
     history::{History, Version},
     journal::Journal,
     lease::{FormerLeases, Leases},
 };
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 use whitewater_api::{
-    Body, Error, Key, LeaseId, LeaseRequest, LeaseResponse, MaintenanceRequest,
+    Body, Error, Identity, Key, LeaseId, LeaseRequest, LeaseResponse, MaintenanceRequest,
     MaintenanceResponse, Request, Revision,
     request::{DeleteRangeRequest, PutRequest},
     response::{DeleteRangeResponse, PutResponse},
@@ -31,6 +35,8 @@ pub struct Store {
     pub(crate) keys: BTreeMap<Key, History>,
     pub(crate) journal: Journal,
     pub(crate) leases: Leases,
+    /// Shared with the views that are open.
+    pub(crate) auth: Arc<Auth>,
     /// The newest revision. Never decreases.
     pub(crate) revision: Revision,
     /// Reads below this are refused; zero before the first compaction.
@@ -56,6 +62,7 @@ impl Store {
             keys: BTreeMap::new(),
             journal: Journal::new(),
             leases: Leases::default(),
+            auth: Arc::default(),
             revision: Revision::FIRST,
             compacted: Revision(0),
             scrubbed: Revision(0),
@@ -71,13 +78,30 @@ impl Store {
         check::request(request, txn_ops_max)
     }
 
-    /// Carries out a request. A refusal has no effect at all, and is the same on every replica.
+    /// Carries out a request for somebody, or for nobody, if it is permitted now, whatever was permitted when it was
+    /// admitted.
+    ///
+    /// # Panics
+    ///
+    /// As [`Store::apply`].
+    pub fn apply_for(&mut self, who: Option<&Identity>, request: &Request) -> Result<Body, Error> {
+        if !self.mutations.has(Mutation::AuthOnlyAtAdmission) {
+            self.permit(who, request)?;
+        }
+        self.carry_out(request)
+    }
+
+    /// Carries out a request for nobody. A refusal has no effect at all, and is the same on every replica.
     ///
     /// # Panics
     ///
     /// On requests that are not the store's: changes of the membership or leadership, and what only a leader's clock can
     /// say about leases. On a grant without an id, or with a time that no lease may have: both are settled before the log.
     pub fn apply(&mut self, request: &Request) -> Result<Body, Error> {
+        self.apply_for(None, request)
+    }
+
+    fn carry_out(&mut self, request: &Request) -> Result<Body, Error> {
         assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
         match request {
             Request::Put(put) => {
@@ -103,6 +127,7 @@ impl Store {
                 self.revoke(*lease)?;
                 Ok(Body::Lease(LeaseResponse::Revoke))
             }
+            Request::Auth(auth) => self.change_auth(auth).map(Body::Auth),
             Request::Lease(
                 LeaseRequest::KeepAlive(_) | LeaseRequest::TimeToLive { .. } | LeaseRequest::List,
             )
@@ -114,16 +139,28 @@ impl Store {
         }
     }
 
-    /// Answers a request that cannot write: a range, a transaction of nothing else, or a question for a hash.
+    /// Answers a request that cannot write for nobody: a range, a transaction of nothing else, or a question for a hash or
+    /// about users and roles.
     ///
     /// # Panics
     ///
     /// On requests that can write.
     pub fn read(&self, request: &Request) -> Result<Body, Error> {
+        self.read_for(None, request)
+    }
+
+    /// The same for somebody, if it is permitted now.
+    ///
+    /// # Panics
+    ///
+    /// On requests that can write.
+    pub fn read_for(&self, who: Option<&Identity>, request: &Request) -> Result<Body, Error> {
+        self.permit(who, request)?;
         match request {
             Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
             Request::Txn(txn) => self.read_txn(txn).map(Body::Txn),
             Request::Maintenance(request) => self.maintain(*request).map(Body::Maintenance),
+            Request::Auth(auth) => self.auth.read(auth).map(Body::Auth),
             Request::Put(_)
             | Request::DeleteRange(_)
             | Request::Compact(_)
@@ -165,7 +202,7 @@ impl Store {
     /// Roughly the bytes of everything held, history and what physical compaction has yet to take included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.journal.bytes + self.leases.bytes()
+        self.journal.bytes + self.leases.bytes() + self.auth.bytes()
     }
 
     /// Makes what was written a revision.

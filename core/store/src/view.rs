@@ -7,6 +7,7 @@
 //! the same, for a follower that lost it.
 
 use crate::{
+    auth::{Auth, AuthRecord},
     hash::Hash,
     history::{History, Version},
     lease::{FormerLeases, Terms},
@@ -15,7 +16,7 @@ use crate::{
     store::Store,
 };
 use bytes::Bytes;
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 use whitewater_api::{Key, LeaseId, Revision};
 use whitewater_mutation::Mutation;
 
@@ -29,6 +30,7 @@ pub struct View {
     pub compacted: Revision,
     /// [`Store::chain`] at that moment.
     pub chain: u64,
+    auth: Arc<Auth>,
 }
 
 /// Where a snapshot goes on.
@@ -41,9 +43,11 @@ pub struct Cursor {
     contents: Contents,
 }
 
-/// Leases go first.
+/// Users and roles go first, then leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Behind so many records of users and roles.
+    Auth(usize),
     /// Behind this lease.
     Leases(Option<LeaseId>),
     /// Behind this place of this key, the last that was looked at.
@@ -59,10 +63,10 @@ pub struct Part {
     pub next: Option<Cursor>,
 }
 
-/// The running digest of leases by id, and then of versions in key order.
+/// The running digest of users and roles, of leases by id, and then of versions in key order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// How many of both.
+    /// How many of all.
     pub(crate) records: u64,
     hash: Hash,
 }
@@ -71,7 +75,7 @@ impl Cursor {
     /// The start of a snapshot.
     #[must_use]
     pub fn start() -> Self {
-        Self { ordinal: 0, stage: Stage::Leases(None), contents: Contents::new() }
+        Self { ordinal: 0, stage: Stage::Auth(0), contents: Contents::new() }
     }
 }
 
@@ -83,6 +87,12 @@ impl Contents {
     pub(crate) fn add(&mut self, key: &Key, version: &Version) {
         self.records += 1;
         self.hash = version.hash(key, self.hash);
+    }
+
+    pub(crate) fn add_auth(&mut self, record: &AuthRecord) {
+        self.records += 1;
+        // No lease has the id 0.
+        self.hash = record.hash(self.hash.bytes(&[]).word(0));
     }
 
     pub(crate) fn add_lease(&mut self, id: LeaseId, terms: Terms) {
@@ -99,12 +109,15 @@ impl Contents {
 }
 
 impl Store {
-    /// A hash of the logical content: the revision, the compaction revision, the leases and every version that can still be told
+    /// A hash of the logical content: the revision, the compaction revision, users and roles, the leases and every version that can still be told
     /// apart by a read or a watch. Looks at everything. Two stores that went different ways to the same content have the
     /// same digest, however far each has scrubbed.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut contents = Contents::new();
+        for record in self.auth.records(0) {
+            contents.add_auth(&record);
+        }
         for (id, terms) in self.all_terms() {
             contents.add_lease(id, terms);
         }
@@ -122,7 +135,8 @@ impl Store {
         let id = self.views_opened;
         self.views_opened += 1;
         self.views.insert(id, FormerLeases::new());
-        View { id, revision: self.revision, compacted: self.compacted, chain: self.chain() }
+        let (revision, compacted, auth) = (self.revision, self.compacted, Arc::clone(&self.auth));
+        View { id, revision, compacted, chain: self.chain(), auth }
     }
 
     /// Closes a view.
@@ -157,7 +171,8 @@ impl Store {
         let mut writer = PartWriter::new(&header, bytes_max);
         let mut next = cursor.clone();
         next.ordinal += 1;
-        if self.fill_leases(view, &mut writer, &mut next)
+        if self.fill_auth(view, &mut writer, &mut next)
+            && self.fill_leases(view, &mut writer, &mut next)
             && self.fill_keys(view, &mut writer, &mut next)
         {
             let digest = next.contents.digest(view.revision, view.compacted);
@@ -165,6 +180,22 @@ impl Store {
             return Part { bytes: writer.finish(Some(&trailer)), next: None };
         }
         Part { bytes: writer.finish(None), next: Some(next) }
+    }
+
+    /// Writes the users and roles that come after `cursor` and moves it along. Says whether that was the rest of them.
+    fn fill_auth(&self, view: &View, writer: &mut PartWriter, cursor: &mut Cursor) -> bool {
+        let Stage::Auth(done) = cursor.stage else { return true };
+        if !self.mutations.has(Mutation::AuthLostInSnapshot) {
+            for (record, count) in view.auth.records(done).zip(done + 1..) {
+                if !writer.push_auth(&record) {
+                    return false;
+                }
+                cursor.contents.add_auth(&record);
+                cursor.stage = Stage::Auth(count);
+            }
+        }
+        cursor.stage = Stage::Leases(None);
+        true
     }
 
     /// Writes the leases that come after `cursor` and moves it along. Says whether that was the rest of them.

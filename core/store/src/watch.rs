@@ -31,7 +31,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use whitewater_api::{
-    Monotonic, Revision, StreamEnd, StreamId, Tuning, WatchId, WatchRequest,
+    Error, Monotonic, Revision, StreamEnd, StreamId, Tuning, WatchId, WatchRequest,
     watch::{CancelReason, WatchBody, WatchCreate},
 };
 use whitewater_mutation::{Mutation, Mutations};
@@ -172,6 +172,16 @@ impl Watches {
             WatchRequest::Cancel(watch) => self.cancel(id, watch, outputs),
             WatchRequest::Progress => self.ask_progress(id),
         }
+    }
+
+    /// Refuses a watch, if its stream is still there.
+    pub fn refuse(&mut self, id: StreamId, why: &Error, outputs: &mut Vec<WatchOutput>) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.answers_waiting() >= WATCH_ANSWERS_MAX {
+            return self.end(id, StreamEnd::Overrun, outputs);
+        }
+        let body = WatchBody::Canceled(CancelReason::Refused(why.to_string()));
+        stream.answer(WatchId::ALL, self.told, body, outputs);
     }
 
     /// Ends the streams whose clients do not want to stay at a member without a leader.

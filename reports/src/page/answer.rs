@@ -35,6 +35,7 @@ fn body(body: &Body) -> String {
         Body::Maintenance(answer) => format!("{answer:?}"),
         Body::Member(members) => format!("voters {:?}", members.voters),
         Body::MoveLeader => "moved".to_owned(),
+        Body::Auth(answer) => format!("{answer:?}"),
     }
 }
 

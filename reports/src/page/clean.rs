@@ -144,7 +144,8 @@ impl Values {
             | Request::Lease(_)
             | Request::Maintenance(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => {}
+            | Request::MoveLeader(_)
+            | Request::Auth(_) => {}
         }
     }
 
@@ -173,7 +174,8 @@ impl Values {
             | Body::Lease(_)
             | Body::Maintenance(_)
             | Body::Member(_)
-            | Body::MoveLeader => {}
+            | Body::MoveLeader
+            | Body::Auth(_) => {}
         }
     }
 

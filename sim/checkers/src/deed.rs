@@ -97,7 +97,8 @@ fn done<'h>(request: &'h Request, body: &'h Body, look: &mut impl FnMut(Deed<'h>
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_),
+            | Request::Maintenance(_)
+            | Request::Auth(_),
             _,
         ) => {}
     }
@@ -127,7 +128,8 @@ fn possible<'h>(request: &'h Request, look: &mut impl FnMut(Deed<'h>)) {
         | Request::Lease(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_) => {}
+        | Request::Maintenance(_)
+        | Request::Auth(_) => {}
     }
 }
 

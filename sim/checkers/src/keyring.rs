@@ -58,7 +58,8 @@ impl<'h> Keyring<'h> {
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {}
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {}
         }
     }
 
@@ -92,7 +93,8 @@ impl<'h> Keyring<'h> {
             | Body::Compact
             | Body::Member(_)
             | Body::MoveLeader
-            | Body::Maintenance(_) => {}
+            | Body::Maintenance(_)
+            | Body::Auth(_) => {}
         }
     }
 

@@ -430,7 +430,8 @@ fn names(request: &Request) -> Option<LeaseId> {
         | Request::Compact(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_) => None,
+        | Request::Maintenance(_)
+        | Request::Auth(_) => None,
     }
 }
 

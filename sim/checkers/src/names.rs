@@ -76,7 +76,8 @@ impl<'h> Names<'h> {
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {}
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {}
         }
     }
 
@@ -117,7 +118,8 @@ impl<'h> Names<'h> {
             | Body::Lease(_)
             | Body::Member(_)
             | Body::MoveLeader
-            | Body::Maintenance(_) => {}
+            | Body::Maintenance(_)
+            | Body::Auth(_) => {}
         }
     }
 
@@ -199,7 +201,8 @@ impl<'h> Names<'h> {
             (Request::Member(_), None | Some(Body::Member(_)))
             | (Request::Lease(_), None | Some(Body::Lease(_)))
             | (Request::MoveLeader(_), None | Some(Body::MoveLeader))
-            | (Request::Maintenance(_), None | Some(Body::Maintenance(_))) => Step::Other,
+            | (Request::Maintenance(_), None | Some(Body::Maintenance(_)))
+            | (Request::Auth(_), None | Some(Body::Auth(_))) => Step::Other,
             (_, Some(_)) => return Err("the answer is to another kind of request".to_owned()),
         })
     }

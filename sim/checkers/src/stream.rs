@@ -206,7 +206,8 @@ impl Stream {
                     Request::Lease(_)
                     | Request::Member(_)
                     | Request::MoveLeader(_)
-                    | Request::Maintenance(_) => true,
+                    | Request::Maintenance(_)
+                    | Request::Auth(_) => true,
                 };
                 if !is_read {
                     self.told = self.told.max(response.header.revision.0);
@@ -459,7 +460,8 @@ fn oldest_shown(history: &History, compacted: u64) -> u64 {
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => None,
+            | Request::Maintenance(_)
+            | Request::Auth(_) => None,
         }
     });
     shown.min().unwrap_or(u64::MAX)

@@ -193,6 +193,54 @@ const SURVIVORS: &[(Mutation, &str)] = &[
         "Needs leases, which no operation of the plan has; the replica's tests kill it.",
     ),
     (
+        Mutation::AuthOnlyAtAdmission,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthRevisionUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthMergeIgnoresGaps,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthAdminUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthTxnPutUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthCompareUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthNestedTxnUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthLeaseKeysUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthWatchFromKeyUnchecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::AuthLostInSnapshot,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::TokenOutlivesPassword,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::TokenNeverExpires,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
         Mutation::LockSkipsQueue,
         "Needs contenders, which no plan has yet; the replica's scripts kill it.",
     ),

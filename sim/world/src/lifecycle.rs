@@ -10,7 +10,7 @@ use crate::{
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
 use whitewater_physics::{DiskFault, FaultId, Loss};
 use whitewater_record::{RowKind, SimTime};
-use whitewater_replica::{Boot, Config, Phase, Role, StopReason};
+use whitewater_replica::{Boot, Config, Phase, Role, Security, StopReason};
 
 /// What keeps a process from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,7 @@ impl World {
                 boot,
                 seed: self.plan.seed.0,
                 tuning: cluster.tuning.clone(),
+                security: Security::default(),
                 mutations: self.mutations,
             },
             incarnation: Incarnation(draws.bits() | 1),

@@ -6,7 +6,7 @@
 
 use crate::{agenda::Due, asking::Asker, limits, machine::Life, world::World};
 use std::collections::BTreeMap;
-use whitewater_api::{NodeId, StreamId, WatchRequest, WatchResponse};
+use whitewater_api::{Caller, NodeId, StreamId, WatchRequest, WatchResponse};
 use whitewater_physics::{Fate, Port};
 use whitewater_record::SimTime;
 use whitewater_replica::Input;
@@ -124,7 +124,10 @@ impl World {
             let connection = self.connection(stream);
             connection.served_by = Some(epoch);
             self.later(self.now + limits::STREAM_PATIENCE, Due::StreamIdle { stream });
-            return self.input(node, Input::StreamOpened { stream, require_leader });
+            return self.input(
+                node,
+                Input::StreamOpened { stream, require_leader, caller: Caller::Nobody },
+            );
         }
         if connection.served_by != Some(epoch) {
             return self.send_down(stream, Down::Reset);

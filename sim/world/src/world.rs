@@ -19,7 +19,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use whitewater_api::{NodeId, Request, RequestId, Revision, WriteId};
+use whitewater_api::{Caller, NodeId, Request, RequestId, Revision, WriteId};
 use whitewater_mutation::Mutations;
 use whitewater_physics::Network;
 use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, SimTime, Trace};
@@ -252,7 +252,7 @@ impl World {
             Life::Up => {
                 self.machines.get_mut(node).serving.push(id);
                 self.begin(RowKind::Receive, node.0, &[id.process.0.into(), id.sequence.into()]);
-                self.input(node, Input::Request { id, request });
+                self.input(node, Input::Request { id, caller: Caller::Nobody, request });
             }
             Life::Down { powered: true } | Life::Retired => self.answer(node, id, Answer::Refused),
             Life::Down { powered: false } | Life::Absent => {}

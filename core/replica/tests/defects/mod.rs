@@ -1,6 +1,7 @@
 //! The defects of raft-rs 0.7.0 that the driver guards. Each test plays one exchange twice, with the guard and without it,
 //! or shows the defect on plain raft-rs where the guard is the structure of the driver.
 
+mod auth;
 mod leases;
 mod locks;
 mod plain;

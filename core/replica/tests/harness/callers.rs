@@ -125,7 +125,8 @@ impl Cluster {
                     let stream = StreamId((FIRST + self.callers.opened).into());
                     self.callers.streams.insert(stream, number);
                     self.caller(number).stream = Some(stream);
-                    self.step(node, Input::StreamOpened { stream, require_leader: false });
+                    let caller = whitewater_api::Caller::Nobody;
+                    self.step(node, Input::StreamOpened { stream, require_leader: false, caller });
                     self.step(node, Input::StreamReady { stream, credit: 100 });
                     self.watch(node, stream, WatchRequest::Create(create));
                 }

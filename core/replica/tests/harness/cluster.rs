@@ -10,13 +10,14 @@ use std::{
     fmt::Write as _,
 };
 use whitewater_api::{
-    ClusterId, DiskError, DiskOp, Error, FileName, Incarnation, Index, Monotonic, NodeId, Process,
-    Request, RequestId, Response, StreamId, Tuning, WatchRequest, WriteId,
+    AuthRequest, AuthResponse, Body, Caller, ClusterId, DiskError, DiskOp, Error, FileName,
+    Incarnation, Index, Monotonic, NodeId, Process, Request, RequestId, Response, StreamId, Tuning,
+    WatchRequest, WriteId, auth::Secret,
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
     Boot, Config, Envelope, Event, Input, MessageKind, Output, Phase, Promise, Replica, Role,
-    Status, wal::Wal,
+    Security, Status, wal::Wal,
 };
 
 /// Steps after which an exchange that does not come to rest is a bug.
@@ -33,6 +34,11 @@ pub(crate) struct Cluster {
     pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
     requests: BTreeMap<RequestId, Request>,
     sequences: BTreeMap<Process, u32>,
+    /// Who asks: a user shows the last token that it was given, or `!name` a certificate.
+    pub(crate) user: Option<String>,
+    tokens: BTreeMap<String, Secret>,
+    /// Whether tokens are signed.
+    pub(crate) signs_tokens: bool,
     /// Answers by request.
     pub(crate) replies: BTreeMap<RequestId, Result<Response, Error>>,
     /// Calls of locks and elections.
@@ -71,6 +77,9 @@ impl Cluster {
             cuts: BTreeSet::new(),
             requests: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            user: None,
+            tokens: BTreeMap::new(),
+            signs_tokens: false,
             replies: BTreeMap::new(),
             callers: Callers::default(),
             aliases: draw::Aliases::default(),
@@ -100,6 +109,7 @@ impl Cluster {
 
     /// Starts a process on what the node's disk holds.
     pub(crate) fn start(&mut self, id: NodeId) {
+        let security = self.security(id);
         let node = self.nodes.get_mut(&id).expect("a node of the script");
         assert!(node.replica.is_none(), "{id} runs already");
         let config = Config {
@@ -108,6 +118,7 @@ impl Cluster {
             boot: node.boot.clone(),
             seed: self.seed,
             tuning: self.tuning.clone(),
+            security,
             mutations: self.mutations,
         };
         let mut outputs = Vec::new();
@@ -151,9 +162,28 @@ impl Cluster {
         let id = RequestId { process, sequence: *sequence };
         *sequence += 1;
         self.requests.insert(id, request.clone());
-        self.say(&format!("{id} {request} -> {node}"));
-        self.step(node, Input::Request { id, request });
+        let by = self.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
+        self.say(&format!("{id} {request}{by} -> {node}"));
+        let caller = self.shown();
+        self.step(node, Input::Request { id, caller, request });
         id
+    }
+
+    /// What who asks shows.
+    pub(crate) fn shown(&self) -> Caller {
+        let Some(user) = &self.user else { return Caller::Nobody };
+        if let Some(name) = user.strip_prefix('!') {
+            return Caller::Certificate(name.to_owned());
+        }
+        let unknown = Secret::from("no token at all");
+        Caller::Token(self.tokens.get(user).cloned().unwrap_or(unknown))
+    }
+
+    fn security(&self, node: NodeId) -> Security {
+        let mut entropy = [7; 32];
+        entropy[0] = u8::try_from(node.0).expect("few nodes");
+        let token_key = self.signs_tokens.then(|| b"a key that all members know".to_vec());
+        Security { entropy, unix_seconds: 1_000_000, token_key }
     }
 
     /// A client says something on a stream of watches.
@@ -210,6 +240,7 @@ impl Cluster {
                 Output::Reply { id: request, result } => {
                     let asked = self.requests.get(&request);
                     let line = draw::reply(request, asked, &result);
+                    self.keep_token(request, &result);
                     self.callers.on_reply(request, &result);
                     let doubled = self.replies.insert(request, result).is_some();
                     assert!(!doubled, "answered twice: {line}");
@@ -243,6 +274,15 @@ impl Cluster {
         }
         self.work_disk(id);
         self.advance_callers();
+    }
+
+    fn keep_token(&mut self, id: RequestId, result: &Result<Response, Error>) {
+        if let (Some(Request::Auth(AuthRequest::Authenticate { user, .. })), Ok(response)) =
+            (self.requests.get(&id), result)
+            && let Body::Auth(AuthResponse::Token(token)) = &response.body
+        {
+            self.tokens.insert(user.clone(), token.clone());
+        }
     }
 
     // Disks.
@@ -300,6 +340,7 @@ impl Cluster {
             boot: Boot::Bootstrap { members: vec![id] },
             seed: self.seed,
             tuning: self.tuning.clone(),
+            security: Security::default(),
             mutations: self.mutations,
         };
         let owner = Incarnation(id.0 * 10 + node.wiped);
@@ -415,6 +456,12 @@ impl Cluster {
     pub(crate) fn say(&mut self, line: &str) {
         self.out.push_str(line);
         self.out.push('\n');
+    }
+
+    /// Drops what was said since the last command but for questions and answers of clients.
+    pub(crate) fn keep_answers(&mut self) {
+        let is_kept = |line: &&str| line.starts_with('p') && line.contains(" => ");
+        self.out = self.out.split_inclusive('\n').filter(is_kept).collect();
     }
 
     /// Keeps only the last lines, for who never asks.

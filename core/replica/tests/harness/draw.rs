@@ -4,8 +4,8 @@ use raft::eraftpb::MessageType;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use whitewater_api::{
-    Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId, LeaseResponse, MaintenanceResponse,
-    NodeId, Request, RequestId, Response,
+    AuthResponse, Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId, LeaseResponse,
+    MaintenanceResponse, NodeId, Request, RequestId, Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
 use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
@@ -194,6 +194,7 @@ fn body(body: &Body) -> String {
         Body::Lease(response) => lease_answer(response),
         Body::Member(members) => self::members(members),
         Body::Maintenance(response) => maintenance(response),
+        Body::Auth(response) => auth(response),
     }
 }
 
@@ -202,6 +203,22 @@ fn maintenance(response: &MaintenanceResponse) -> String {
         MaintenanceResponse::Hash(hash) => format!("hash {hash:08x}"),
         MaintenanceResponse::HashKv(KvHash { hash, revision, compacted }) => {
             format!("hash {hash:08x} at {revision}, compacted {compacted}")
+        }
+    }
+}
+
+fn auth(response: &AuthResponse) -> String {
+    match response {
+        AuthResponse::Done => "ok".to_owned(),
+        AuthResponse::Status { enabled, revision } => {
+            format!("{} at {revision}", if *enabled { "enabled" } else { "disabled" })
+        }
+        AuthResponse::Token(_) => "a token".to_owned(),
+        AuthResponse::Users(names) => format!("users: {}", names.join(" ")),
+        AuthResponse::Roles(names) => format!("roles: {}", names.join(" ")),
+        AuthResponse::Permissions(permissions) => {
+            let permissions: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+            format!("permissions: {}", permissions.join(", "))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything around the replicas is a double here: the disk (`disk.rs`), the network and the clocks (`cluster.rs`). The
 //! replicas are the real ones. `script.rs` knows the verbs, `draw.rs` what the lines look like.
 
+pub(crate) mod auth;
 pub(crate) mod callers;
 pub(crate) mod cluster;
 pub(crate) mod disk;

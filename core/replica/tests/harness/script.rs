@@ -8,7 +8,7 @@
 //! | `tick [n1 ..] [count=1]` | time passes at these nodes, or at all; nothing is delivered |
 //! | `timeout n1` | time passes at one node until it campaigns |
 //! | `run 10` | ticks everywhere, with everything delivered after each |
-//! | `stabilize` | delivers until nothing is on its way |
+//! | `stabilize`, `answers` | delivers until nothing is on its way; the same, and says only what clients are told |
 //! | `deliver`, `drop`, `duplicate`, `hold` | do that to the messages that are on their way now `[from=] [to=] [kind=] [count=]` |
 //! | `release` | puts held messages back on their way, with the same filters |
 //! | `network` | draws what is on its way |
@@ -19,8 +19,10 @@
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
 //! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
 //! | `hash n1`, `hash-kv n1 REVISION` | hashes of what a node holds; revision 0 for the newest |
+//! | `auth-enable n1`, `user-add n1 alice PASSWORD`, `role-grant n1 reader read k`, `authenticate n1 alice PASSWORD` .. | who may do what; `harness/auth.rs` has them all |
+//! | `[as=alice]` | a request, or a stream, shows the last token of a user; `[as=!alice]` a certificate |
 //! | `stream n1 s1 [credit=100] [require_leader=yes]`, `credit n1 s1 5`, `close n1 s1` | a stream of watches |
-//! | `watch n1 s1 PREFIX [id=] [start=] [with="prev progress fragment no-put no-delete"]` | opens a watch; `cancel n1 s1 ID`, `progress n1 s1` |
+//! | `watch n1 s1 PREFIX [id=] [start=] [with="prev progress fragment no-put no-delete"]` | opens a watch, of the keys from `K` on as `K+`; `cancel n1 s1 ID`, `progress n1 s1` |
 //! | `lock c1 n1 NAME l7`, `campaign c1 n1 NAME l7 VALUE`, `observe c1 n1 NAME`, `leader c1 n1 NAME` | a call of a service, by way of that node |
 //! | `unlock c2 n1 c1`, `proclaim c2 n1 c1 VALUE`, `resign c2 n1 c1` | the same, with what call `c1` has won |
 //! | `give-up c1`, `move c1 n2` | cancels a call; lets it go on at another node, without its watch |
@@ -29,7 +31,7 @@
 //! | `status`, `dump n1`, `files n1` | what is there |
 //! | `equal` | whether all running replicas have the same store |
 
-use crate::harness::{cluster::Cluster, disk::Mode, draw};
+use crate::harness::{auth, cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
@@ -79,7 +81,7 @@ impl Runner for Script {
         match command.name.as_str() {
             "cluster" => self.start_cluster(&mut args)?,
             "join" => self.join(&mut args)?,
-            "tick" | "timeout" | "elect" | "run" | "stabilize" => {
+            "tick" | "timeout" | "elect" | "run" | "stabilize" | "answers" => {
                 self.pass_time(&command.name, &mut args)?;
             }
             "deliver" | "drop" | "duplicate" | "hold" | "release" | "network" => {
@@ -117,18 +119,24 @@ impl Script {
         let seed = key(args, "seed")?.unwrap_or(PATIENT_SEED);
         let checks_promises = args.take_key("promises") != Some("off");
         let introduces = args.take_key("introduced") != Some("no");
+        let signs_tokens = args.take_key("tokens") == Some("signed");
         let mut mutations = self.mutations;
         if let Some(name) = args.take_key("mutation") {
             mutations = mutations.with(Mutation::from_name(name).ok_or("no such mutation")?);
         }
         // Small segments: a script reads the whole log after every promise.
-        let mut tuning = serde_json::to_value(Tuning { segment_bytes: 4096, ..Tuning::default() })?;
+        let mut tuning = serde_json::to_value(Tuning {
+            segment_bytes: 4096,
+            bcrypt_cost: 4,
+            ..Tuning::default()
+        })?;
         while let Some((name, value)) = args.next_key() {
             let old = tuning.get_mut(name).ok_or_else(|| format!("no setting {name}"))?;
             *old = serde_json::from_str(value)?;
         }
         self.cluster = Cluster::new(serde_json::from_value(tuning)?, mutations, seed);
         self.cluster.checks_promises = checks_promises;
+        self.cluster.signs_tokens = signs_tokens;
         let members: Vec<NodeId> = (1..=count).map(NodeId).collect();
         for node in &members {
             self.cluster.add(*node, Boot::Bootstrap { members: members.clone() });
@@ -164,6 +172,10 @@ impl Script {
             "timeout" => self.cluster.time_out(node(args)?),
             "elect" => self.cluster.elect(node(args)?),
             "run" => self.cluster.run(positional(args)?),
+            "answers" => {
+                self.cluster.stabilize();
+                self.cluster.keep_answers();
+            }
             _ => self.cluster.stabilize(),
         }
         Ok(())
@@ -269,7 +281,11 @@ impl Script {
             "stream" => {
                 let credit = key(args, "credit")?.unwrap_or(100);
                 let require_leader = args.take_key("require_leader") == Some("yes");
-                self.cluster.step(node, Input::StreamOpened { stream, require_leader });
+                self.cluster.user = args.take_key("as").map(str::to_owned);
+                let caller = self.cluster.shown();
+                self.cluster.user = None;
+                let opened = Input::StreamOpened { stream, require_leader, caller };
+                self.cluster.step(node, opened);
                 self.cluster.step(node, Input::StreamReady { stream, credit });
                 return Ok(());
             }
@@ -317,9 +333,14 @@ impl Script {
 
     fn ask(&mut self, verb: &str, args: &mut ArgumentConsumer) -> Outcome {
         let process = key(args, "p")?.unwrap_or(1);
+        self.cluster.user = args.take_key("as").map(str::to_owned);
         let id = node(args)?;
-        let request = request(verb, args)?;
+        let request = match auth::request(verb, args)? {
+            Some(request) => request,
+            None => request(verb, args)?,
+        };
         self.cluster.ask(id, process, request);
+        self.cluster.user = None;
         Ok(())
     }
 
@@ -572,7 +593,11 @@ fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request>
 }
 
 fn watch_create(args: &mut ArgumentConsumer) -> Outcome<WatchCreate> {
-    let range = KeyRange::prefix(args.next_pos().ok_or("of which keys?")?);
+    let prefix = args.next_pos().ok_or("of which keys?")?;
+    let range = match prefix.strip_suffix('+') {
+        Some(start) => KeyRange::from_key(start),
+        None => KeyRange::prefix(prefix),
+    };
     let mut create = WatchCreate::new(range);
     create.watch = WatchId(key(args, "id")?.unwrap_or(0));
     create.start = Revision(key(args, "start")?.unwrap_or(0));

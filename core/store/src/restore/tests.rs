@@ -29,7 +29,7 @@ fn restore<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Store, Resto
 
 /// A part with a correct frame and checksum around `body`.
 fn framed(header: [u64; 4], body: &[u8]) -> Vec<u8> {
-    let mut bytes = b"WWSTORE\x02".to_vec();
+    let mut bytes = b"WWSTORE\x03".to_vec();
     for word in header {
         bytes.extend_from_slice(&word.to_le_bytes());
     }

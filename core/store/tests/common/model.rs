@@ -94,7 +94,8 @@ impl Model {
             Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {
                 unreachable!("not generated")
             }
         };

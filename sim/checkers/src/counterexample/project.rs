@@ -99,7 +99,8 @@ impl Projection {
             | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {}
+            | Request::Maintenance(_)
+            | Request::Auth(_) => {}
         }
     }
 
@@ -140,7 +141,8 @@ impl Projection {
             | Body::Lease(_)
             | Body::Member(_)
             | Body::MoveLeader
-            | Body::Maintenance(_) => {}
+            | Body::Maintenance(_)
+            | Body::Auth(_) => {}
         }
     }
 

@@ -182,7 +182,8 @@ impl<'h> Review<'_, 'h> {
                 | Request::Lease(_)
                 | Request::Member(_)
                 | Request::MoveLeader(_)
-                | Request::Maintenance(_),
+                | Request::Maintenance(_)
+                | Request::Auth(_),
                 _,
             ) => &[],
         };

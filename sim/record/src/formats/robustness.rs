@@ -252,7 +252,8 @@ fn answer(request: Request, output: &Output) -> Result<(Request, Body), Wrong> {
         Request::Compact(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_) => Body::Compact,
+        | Request::Maintenance(_)
+        | Request::Auth(_) => Body::Compact,
     };
     Ok((request, body))
 }
@@ -280,7 +281,8 @@ fn txn_answer(request: Request, succeeded: bool, results: &[OpOutput]) -> (Reque
         | Request::Lease(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_)) => return (other, Body::Compact),
+        | Request::Maintenance(_)
+        | Request::Auth(_)) => return (other, Body::Compact),
     };
     let branch = if succeeded { &txn.success } else { &txn.failure };
     let responses = branch.iter().zip(results).map(|(op, result)| match op {

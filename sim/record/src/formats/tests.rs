@@ -224,7 +224,8 @@ fn saw(text: &mut String, body: &Body) {
         | Body::Lease(_)
         | Body::Member(_)
         | Body::MoveLeader
-        | Body::Maintenance(_) => {}
+        | Body::Maintenance(_)
+        | Body::Auth(_) => {}
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn digest(request: &Request) -> u64 {
         Request::Member(_) => add(7, &[]),
         Request::MoveLeader(to) => add(8, &to.0.to_le_bytes()),
         Request::Maintenance(maintenance) => add(10, maintenance.to_string().as_bytes()),
+        Request::Auth(auth) => add(11, auth.to_string().as_bytes()),
     }
     mixer.finish()
 }

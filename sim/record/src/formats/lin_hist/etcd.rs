@@ -198,7 +198,8 @@ fn completion(
         | Request::Lease(_)
         | Request::Member(_)
         | Request::MoveLeader(_)
-        | Request::Maintenance(_) => Body::Put(PutResponse::default()),
+        | Request::Maintenance(_)
+        | Request::Auth(_) => Body::Put(PutResponse::default()),
     };
     let header = ResponseHeader { revision, ..ResponseHeader::default() };
     Ok(Completion::Ok(Response { header, body }))
