@@ -82,12 +82,8 @@ mod tests {
     }
 
     fn broken() -> Ruling {
-        Ruling::Broken(Anomaly {
-            code: "stale-read".to_owned(),
-            sentence: "p3 read v1".to_owned(),
-            operations: Vec::new(),
-            at: SimTime(9),
-        })
+        let sentence = "p3 read v1".to_owned();
+        Ruling::Broken(Anomaly::new("stale-read", sentence, Vec::new(), SimTime(9)))
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Case<'_> {
         let operations: Vec<usize> = operations.filter(is_recorded).collect();
         let first = operations.first().map(|op| &self.history.operations[*op]);
         let at = first.map(|operation| operation.completed).unwrap_or_default();
-        Ruling::Broken(Anomaly { code: code.to_owned(), sentence, operations, at })
+        Ruling::Broken(Anomaly::new(code, sentence, operations, at))
     }
 
     /// The revision that an operation made by the record's own witness; 0 if there is none.

@@ -19,8 +19,19 @@ pub(crate) struct Grants {
     pub(crate) told: Vec<(u64, SimTime)>,
     /// Those that may have happened at any revision: when they were asked for.
     pub(crate) open: Vec<SimTime>,
-    /// The revision at which it ended last, before the history begins; 0 for none.
-    pub(crate) ended: u64,
+    /// When it ended before the history begins.
+    pub(crate) ended: Ended,
+    /// Grants that are not in `told` any more.
+    forgotten: usize,
+}
+
+/// When a lease ended last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// At which revision; 0 for none.
+    pub(crate) revision: u64,
+    /// How often it has ended.
+    pub(crate) times: usize,
 }
 
 /// The leases that keys may hang on, by id.
@@ -58,7 +69,6 @@ impl Grants {
         self.told.extend(other.told);
         self.told.sort_unstable();
         self.open.extend(other.open);
-        self.ended = self.ended.max(other.ended);
     }
 
     /// Whether one of them lies at or after `low` and before `high`, as far as is known.
@@ -67,15 +77,25 @@ impl Grants {
         !self.open.is_empty() || self.told.get(from).is_some_and(|(revision, _)| *revision < high)
     }
 
+    /// Whether the lease can be there after it has ended so: it was granted once more, by a grant whose header is below
+    /// `until`.
+    pub(crate) fn outnumber(&self, ended: Ended, until: u64) -> bool {
+        let told = self.told.partition_point(|(revision, _)| *revision < until);
+        let is_more = self.forgotten + told > ended.times;
+        !self.open.is_empty() || (is_more && self.has_between(ended.revision, until))
+    }
+
     /// Whether nobody is known to have asked for the lease: it may come from before the record.
     pub(crate) fn is_unasked(&self) -> bool {
-        self.told.is_empty() && self.open.is_empty()
+        self.told.is_empty() && self.open.is_empty() && self.forgotten == 0
     }
 
     /// Forgets what came before an end.
     pub(crate) fn end(&mut self, revision: u64) {
-        self.ended = self.ended.max(revision);
-        self.told.retain(|(told, _)| *told >= revision);
+        self.ended = Ended { revision, times: self.ended.times + 1 };
+        let before = self.told.partition_point(|(told, _)| *told < revision);
+        self.forgotten += before;
+        self.told.drain(..before);
     }
 }
 
@@ -124,7 +144,8 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         let Some(grants) = leases.get(&lease).filter(|_| !keys.is_empty()) else { continue };
         let told = grants.told.iter().map(|(_, asked)| *asked);
         let asked = told.chain(grants.open.iter().copied());
-        let before = grants.is_unasked().then_some(SimTime::ZERO);
+        let is_nobodys = grants.told.is_empty() && grants.open.is_empty();
+        let before = is_nobodys.then_some(SimTime::ZERO);
         ops.extend(asked.chain(before).map(|asked| expiry(lease, keys.clone(), asked)));
     }
     leases

@@ -1,7 +1,7 @@
 //! Every bound of the crate.
 
 use serde::{Deserialize, Serialize};
-use whitewater_record::Span;
+use whitewater_record::{Fault, Plan, Span};
 
 /// How much work a judge may do before it gives up, and what it may take for granted. Giving up is `Undecided`, never a
 /// pass.
@@ -39,6 +39,19 @@ impl LeaseBound {
     /// Clocks off by a fifth, as far as the catalogue of scenarios goes; a minute; five minutes.
     pub const USUAL: Self =
         Self { drift_ppm: 200_000, extension: Span::seconds(60), slack: Span::seconds(300) };
+}
+
+impl LeaseBound {
+    /// What a plan does to clocks: each runs as wrong as the worst of its profile, and all of its drifts at once.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let profiles = plan.cluster.clocks.iter().map(|clock| clock.drift_ppm.unsigned_abs());
+        let drifts = plan.faults.iter().map(|planned| {
+            if let Fault::DriftClock { ppm, .. } = &planned.fault { ppm.unsigned_abs() } else { 0 }
+        });
+        let drift_ppm = drifts.fold(profiles.max().unwrap_or(0), u32::saturating_add);
+        Self { drift_ppm, ..Self::USUAL }
+    }
 }
 
 impl Default for LeaseBound {
@@ -118,6 +131,14 @@ pub(crate) const STREAM_WIDTH: usize = 1 << 14;
 
 /// Values of one key among which a stream looks for those that are gone.
 pub(crate) const STREAM_VALUES_MIN: usize = 1 << 8;
+
+impl Budget {
+    /// The usual one, for the history of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self { lease: LeaseBound::of(plan), ..Self::default() }
+    }
+}
 
 impl Default for Budget {
     fn default() -> Self {

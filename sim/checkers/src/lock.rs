@@ -343,7 +343,7 @@ impl<'h> Review<'_, 'h> {
 
 fn object(code: &str, at: SimTime, sentence: String, operations: &[u32]) -> Anomaly {
     let operations = operations.iter().map(|operation| *operation as usize).collect();
-    Anomaly { code: code.to_owned(), sentence, operations, at }
+    Anomaly::new(code, sentence, operations, at)
 }
 
 /// The conditions of a transaction that look like fences: a key has this create revision.

@@ -231,7 +231,8 @@ impl<'a, 'h> Mirror<'a, 'h> {
         let row =
             self.watch.promise_of(read.revision).map_or(self.watch.asked, |promise| promise.row);
         let at = self.case.history.watches[row as usize].at.max(read.completed);
-        Anomaly { code: "mirror-differs".to_owned(), sentence, operations, at }
+        let anomaly = Anomaly::new("mirror-differs", sentence, operations, at);
+        Anomaly { rows: vec![row as usize], ..anomaly }
     }
 }
 

@@ -9,7 +9,7 @@
 
 use crate::{
     case::{Case, Condition, Delete, Keys, Put, Range, Revoke, SeenKv, Step, Txn},
-    ends::{Grants, Leases},
+    ends::{Ended, Grants, Leases},
     live::LiveSet,
     recorded::Recorded,
 };
@@ -59,9 +59,9 @@ pub(crate) struct Model<'a> {
     /// The keys that hang on each lease after the newest version.
     attached: BTreeMap<i64, BTreeSet<u32>>,
     /// When leases ended, in the order of revisions: the revision, the lease, when it had ended before.
-    ends: Vec<(u64, i64, u64)>,
-    /// By lease: the revision at which it ended last.
-    ended: BTreeMap<i64, u64>,
+    ends: Vec<(u64, i64, Ended)>,
+    /// By lease: when it ended last.
+    ended: BTreeMap<i64, Ended>,
 }
 
 /// No version.
@@ -236,17 +236,19 @@ impl<'a> Model<'a> {
     fn expect_lease(&self, lease: i64, until: u64) -> Result<(), Mismatch> {
         let Some(grants) = self.leases.get(&lease) else { return Ok(()) };
         let ended = self.ended.get(&lease).copied().unwrap_or(grants.ended);
-        let is_from_before = ended == 0 && grants.is_unasked();
-        if is_from_before || grants.has_between(ended, until) {
+        let is_from_before = ended.times == 0 && grants.is_unasked();
+        if is_from_before || grants.outnumber(ended, until) {
             return Ok(());
         }
-        Err(Mismatch::Lease { lease, ended })
+        Err(Mismatch::Lease { lease, ended: ended.revision })
     }
 
     fn revoke(&mut self, revoke: &Revoke, revision: u64, until: u64) -> Result<bool, Mismatch> {
         let Some(grants) = self.leases.get(&revoke.lease) else { return Ok(false) };
         self.expect_lease(revoke.lease, until)?;
-        let before = self.ended.insert(revoke.lease, revision).unwrap_or(grants.ended);
+        let before = self.ended.get(&revoke.lease).copied().unwrap_or(grants.ended);
+        let times = before.times + 1;
+        self.ended.insert(revoke.lease, Ended { revision, times });
         self.ends.push((revision, revoke.lease, before));
         let keys = self.attached.get(&revoke.lease).cloned().unwrap_or_default();
         for key in &keys {

@@ -39,8 +39,20 @@ pub struct Anomaly {
     pub sentence: String,
     /// Positions in the history of the operations that are the evidence; the one that cannot be explained first.
     pub operations: Vec<usize>,
-    /// When the broken promise could be seen: the completion of the first of `operations`.
+    /// Positions among the rows of watches of those that are the evidence, the one that cannot be explained first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<usize>,
+    /// When the broken promise could be seen: the completion of the first of `operations`, or the moment of the first of
+    /// `rows`.
     pub at: SimTime,
+}
+
+impl Anomaly {
+    /// With operations as evidence.
+    #[must_use]
+    pub fn new(code: &str, sentence: String, operations: Vec<usize>, at: SimTime) -> Self {
+        Self { code: code.to_owned(), sentence, operations, rows: Vec::new(), at }
+    }
 }
 
 impl Ruling {

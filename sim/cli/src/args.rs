@@ -290,6 +290,9 @@ pub(crate) struct CheckArgs {
     /// steps goes.
     #[arg(long, value_name = "TIME", value_parser = patience)]
     pub(crate) timeout: Option<Span>,
+    /// Judge by revisions alone, while the history is read: for histories of this project that do not fit into memory.
+    #[arg(long, conflicts_with_all = ["timeout", "memory", "jobs", "initial"])]
+    pub(crate) stream: bool,
     /// Bytes that the search may hold, all threads together, such as 512M or 4G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,

@@ -8,6 +8,7 @@ mod inflate;
 mod judging;
 mod progress;
 mod source;
+mod streaming;
 mod verdict;
 
 use self::{
@@ -23,7 +24,7 @@ use crate::{
     limits,
 };
 use std::time::{Duration, Instant};
-use whitewater_record::Recorded;
+use whitewater_record::{Format, Recorded};
 
 /// The verb. The exit code is that of the worst history.
 pub(crate) fn check(args: &CheckArgs, console: Console) -> Result<Exit, CliError> {
@@ -65,6 +66,9 @@ fn one(
     bar: &Bar,
     console: Console,
 ) -> Result<Option<Exit>, CliError> {
+    if args.stream {
+        return streamed(args, source, prefix, bar, console).map(Some);
+    }
     bar.say(format!("{prefix}: reading"));
     let refuse = |text: &str| {
         bar.aside(|| console.complain(text));
@@ -93,8 +97,39 @@ fn one(
     bar.say(format!("{prefix}: judging"));
     let say = |done, of| bar.say(format!("{prefix}: judging, {done} of {of} keys"));
     let (recorded, judgements) = judging::judge(recorded, &effort, &say);
-    let verdict = Verdict { name: &source.name, format, model, recorded: &recorded, judgements };
+    let (name, operations) = (source.name.as_str(), recorded.len());
+    let recorded = Some(&*recorded);
+    let verdict = Verdict { name, format, model, operations, recorded, judgements };
     bar.aside(|| verdict.print(console)).map(Some)
+}
+
+/// Judges one history while it is read.
+fn streamed(
+    args: &CheckArgs,
+    source: &Source,
+    prefix: &str,
+    bar: &Bar,
+    console: Console,
+) -> Result<Exit, CliError> {
+    bar.say(format!("{prefix}: reading and judging"));
+    let is_other = args.format.is_some_and(|format| format != Format::Whitewater)
+        || args.model.is_some_and(|model| model != Model::Etcd);
+    let judged = if is_other {
+        Err(format!("{}: only histories of whitewater are judged as a stream", source.name))
+    } else {
+        source.operations(bar).and_then(streaming::judge)
+    };
+    let (operations, judgements) = match judged {
+        Ok(judged) => judged,
+        Err(text) => {
+            bar.aside(|| console.complain(&text));
+            return Ok(Exit::Usage);
+        }
+    };
+    let (format, model, recorded) = (Format::Whitewater, Model::Etcd, None);
+    let name = source.name.as_str();
+    let verdict = Verdict { name, format, model, operations, recorded, judgements };
+    bar.aside(|| verdict.print(console))
 }
 
 /// The model of a history, which must be the one that was asked for.

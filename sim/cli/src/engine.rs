@@ -25,7 +25,7 @@ pub(crate) struct Finished {
 /// Plays a plan in this process and judges it.
 pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Finished {
     let run = play(plan, &Options { keep_trace, until });
-    let judgements = whitewater_checkers::judge(&run.history, &Budget::default());
+    let judgements = whitewater_checkers::judge(&run.history, &Budget::of(plan));
     let outcome = judge::verdict(run.outcome, &judgements);
     Finished { outcome, history: run.history, trace: run.trace, began: run.began, judgements }
 }

@@ -79,12 +79,9 @@ mod tests {
         let undecided = judged(Ruling::Undecided("the budget is spent".into()));
         assert_eq!(undecided.verdict, Verdict::Inconclusive);
         assert_eq!(undecided.doubts, ["linearizable: the budget is spent"]);
-        let broken = judged(Ruling::Broken(Anomaly {
-            code: "stale-read".into(),
-            sentence: "p3 read v1".into(),
-            operations: vec![4],
-            at: SimTime(9),
-        }));
+        let sentence = "p3 read v1".to_owned();
+        let anomaly = Anomaly::new("stale-read", sentence, vec![4], SimTime(9));
+        let broken = judged(Ruling::Broken(anomaly));
         assert_eq!(broken.verdict, Verdict::Failed);
         assert_eq!(broken.violations[0].code, "linearizable");
     }

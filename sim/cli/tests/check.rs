@@ -122,6 +122,20 @@ fn a_history_that_we_wrote_is_judged_as_the_one_that_was_read() {
     let (code, stdout, _) = pipe(&bytes, &[]);
     assert_eq!(code, Some(0));
     assert!(stdout.starts_with("PASS stdin: 4 operations (whitewater, etcd)\n"), "{stdout}");
+    let (code, stdout, _) = pipe(&bytes, &["--stream"]);
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.starts_with("PASS stdin: 4 operations (whitewater, etcd)\n"), "{stdout}");
+    let end = bytes.len() - 2;
+    let (code, _, stderr) = pipe(&bytes[..end], &["--stream"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("stdin:5:") && stderr.contains("EOF"), "{stderr}");
+    let last = bytes[..end].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let (code, _, stderr) = pipe(&bytes[..last], &["--stream"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("promises 4 rows, the file has 3"), "{stderr}");
+    let (code, _, stderr) = check(&histories(), &["etcd.jsonl", "--stream"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("etcd.jsonl:1:"), "{stderr}");
 }
 
 #[test]

@@ -131,14 +131,7 @@ impl History {
     }
 
     pub(crate) fn read_lines(lines: &mut Lines<impl BufRead>) -> Result<Self, Malformed> {
-        let Some((line, text)) = lines.next()? else {
-            return Err(Malformed::new(1, 1, "the file is empty: expected a header"));
-        };
-        let header: Header = parse_json(line, text)?;
-        if header.format != FORMAT {
-            let reason = format!("the format is `{}`, expected `{FORMAT}`", header.format);
-            return Err(Malformed::new(line, 1, reason));
-        }
+        let header = read_header(lines)?;
         let mut history = Self::default();
         while let Some((line, text)) = lines.next()? {
             if history.operations.len() < header.operations {
@@ -157,6 +150,64 @@ impl History {
         }
         Ok(history)
     }
+}
+
+/// The operations of a history, one at a time, for histories that do not fit into memory. What watches and locks told
+/// stands behind them, and is not read.
+#[derive(Debug)]
+pub struct Operations<R> {
+    name: String,
+    lines: Lines<R>,
+    promised: usize,
+    read: usize,
+    newest: SimTime,
+}
+
+impl<R: BufRead> Operations<R> {
+    /// Reads the header; `name` is for error messages.
+    pub fn new(name: &str, input: R) -> Result<Self, HistoryError> {
+        let mut lines = Lines::new(input);
+        let header = read_header(&mut lines).map_err(|malformed| malformed.in_file(name))?;
+        let (promised, newest) = (header.operations, SimTime::ZERO);
+        Ok(Self { name: name.to_owned(), lines, promised, read: 0, newest })
+    }
+
+    fn read(&mut self) -> Result<Option<Operation>, Malformed> {
+        if self.read == self.promised {
+            return Ok(None);
+        }
+        let Some((line, text)) = self.lines.next()? else {
+            return Err(Malformed::cut_off(self.promised, self.read));
+        };
+        let operation: Operation = parse_json(line, text)?;
+        if operation.invoked < self.newest {
+            let reason = "it was invoked before the line above: expected the order of invocation";
+            return Err(Malformed::at(line, text, "\"invoked\"", reason));
+        }
+        self.newest = operation.invoked;
+        self.read += 1;
+        Ok(Some(operation))
+    }
+}
+
+impl<R: BufRead> Iterator for Operations<R> {
+    type Item = Result<Operation, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().map_err(|malformed| malformed.in_file(&self.name)).transpose()
+    }
+}
+
+fn read_header(lines: &mut Lines<impl BufRead>) -> Result<Header, Malformed> {
+    let Some((line, text)) = lines.next()? else {
+        return Err(Malformed::new(1, 1, "the file is empty: expected a header"));
+    };
+    let header: Header = parse_json(line, text)?;
+    if header.format != FORMAT {
+        let reason = format!("the format is `{}`, expected `{FORMAT}`", header.format);
+        return Err(Malformed::new(line, 1, reason));
+    }
+    Ok(header)
 }
 
 fn write_line(out: &mut impl Write, item: &impl Serialize) -> io::Result<()> {

@@ -30,7 +30,7 @@ pub mod watcher;
 pub use crate::{
     fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
-    history::{History, HoldRow, Operation, WatchMessage, WatchRow},
+    history::{History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
     lines::HistoryError,
     operation::{PlannedOperation, When},
     outcome::{Checked, FaultCount, Outcome, Verdict, Violation},

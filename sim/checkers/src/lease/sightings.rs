@@ -135,7 +135,7 @@ impl<'h> Review<'_, 'h> {
                 ),
             )
         })
-        .map_err(|ruling| at_time(ruling, at))?;
+        .map_err(|ruling| in_row(self.case, ruling, told.row))?;
         let who = format!("{name}, as a watch was told");
         let (end, first) = self.ends.entry(lease).or_insert_with(|| (revision, who.clone()));
         if *end == revision {
@@ -146,7 +146,7 @@ impl<'h> Review<'_, 'h> {
             Revision(*end),
             Revision(revision)
         );
-        Err(at_time(self.case.broken("split-revocation", sentence, &[]), at))
+        Err(in_row(self.case, self.case.broken("split-revocation", sentence, &[]), told.row))
     }
 
     /// All keys in answers and events.
@@ -351,12 +351,12 @@ impl<'h> Review<'_, 'h> {
     }
 
     fn attached_to(&self, key: u32, lease: LeaseId, change: &Change) -> Result<(), Ruling> {
-        let (at, who, operation) = match change.source {
+        let (row, who, operation) = match change.source {
             Source::Operation(operation) => (None, self.case.operation(operation), Some(operation)),
             Source::Told(number) => {
                 let row = self.streams.told[number as usize].row;
                 let at = self.case.history.watches[row as usize].at;
-                (Some(at), format!("at {at} a watch was told of a put that"), None)
+                (Some(row), format!("at {at} a watch was told of a put that"), None)
             }
         };
         let object = |code: &str, why: String| {
@@ -364,7 +364,10 @@ impl<'h> Review<'_, 'h> {
             let sentence = format!("{who} attached {key} to {lease} at {revision}, but {why}");
             let operations: Vec<u32> = operation.into_iter().collect();
             let ruling = self.case.broken(code, sentence, &operations);
-            Err(at.map_or(ruling.clone(), |at| at_time(ruling, at)))
+            Err(match row {
+                Some(row) => in_row(self.case, ruling, row),
+                None => ruling,
+            })
         };
         let life = self.lives.by_id.get(&lease);
         let is_made = self.lives.has_open_grant || life.is_some_and(|life| !life.grants.is_empty());
@@ -460,10 +463,13 @@ pub(crate) fn is_complete(request: &RangeRequest, answer: &RangeResponse) -> boo
         && request.max_create_revision.0 == 0
 }
 
-/// The anomaly was seen at this moment.
-fn at_time(ruling: Ruling, at: SimTime) -> Ruling {
+/// The anomaly was seen in this row.
+fn in_row(case: &Case, ruling: Ruling, row: u32) -> Ruling {
+    let at = case.history.watches[row as usize].at;
     match ruling {
-        Ruling::Broken(anomaly) => Ruling::Broken(Anomaly { at, ..anomaly }),
+        Ruling::Broken(anomaly) => {
+            Ruling::Broken(Anomaly { at, rows: vec![row as usize], ..anomaly })
+        }
         Ruling::Holds | Ruling::Undecided(_) | Ruling::NotApplicable(_) | Ruling::Withheld(_) => {
             ruling
         }

@@ -225,10 +225,5 @@ fn anomaly(history: &PlainHistory, code: &str, sentence: String, operations: &[u
         .map(|position| *position as usize)
         .collect();
     let at = evidence.first().and_then(|first| history.operations[*first].completed);
-    Anomaly {
-        code: code.to_owned(),
-        sentence,
-        operations: evidence,
-        at: at.unwrap_or(SimTime::NEVER),
-    }
+    Anomaly::new(code, sentence, evidence, at.unwrap_or(SimTime::NEVER))
 }

@@ -325,12 +325,7 @@ impl Follower {
             "no order of the operations on key {} explains every answer up to operation {}: {action:?}",
             self.key, told.position
         );
-        Anomaly {
-            code: "not-linearizable".to_owned(),
-            sentence,
-            operations: vec![told.position],
-            at: *at,
-        }
+        Anomaly::new("not-linearizable", sentence, vec![told.position], *at)
     }
 
     fn window(&self, number: u64, spent: Option<Spent>) -> Window {

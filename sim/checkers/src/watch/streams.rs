@@ -122,7 +122,8 @@ impl Watch<'_> {
 /// An anomaly whose evidence is a row.
 pub(crate) fn objection(history: &History, row: u32, code: &str, sentence: String) -> Anomaly {
     let at = history.watches[row as usize].at;
-    Anomaly { code: code.to_owned(), sentence, operations: Vec::new(), at }
+    let anomaly = Anomaly::new(code, sentence, Vec::new(), at);
+    Anomaly { rows: vec![row as usize], ..anomaly }
 }
 
 /// Such as `p7/0 w3 ([a,b)@r5)`.

@@ -10,12 +10,13 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Completion, Error, Key, KeyRange, LeaseId, LeaseRequest, NodeId, Process, Request,
-    RequestId, Revision,
+    Body, Completion, Error, Header, Key, KeyRange, KeyValue, LeaseId, LeaseRequest, LeaseResponse,
+    NodeId, Process, Request, RequestId, Response, Revision,
     request::{
         Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, Relation, TxnOp,
         TxnRequest,
     },
+    response::RangeResponse,
 };
 use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
 use whitewater_record::{History, Operation, SimTime};
@@ -296,4 +297,265 @@ proptest! {
         let is_contradiction = ruling(&judgements, "agreement").anomaly().is_some();
         prop_assert!(!is_contradiction, "{:#?}\n{}", judgements, text(&history));
     }
+}
+
+type Kind = (&'static str, fn(&mut History, &mut Dice) -> Option<()>, &'static [&'static str]);
+
+/// What a wrong state of a key looks like, whichever answer is met first.
+const STATE: &[&str] = &[
+    "phantom-key",
+    "missing-key",
+    "wrong-read",
+    "wrong-count",
+    "wrong-create",
+    "wrong-version",
+    "wrong-mod",
+    "wrong-value",
+    "wrong-branch",
+    "unexplained-revision",
+];
+
+/// Ways to corrupt a history with leases, each with the codes of the judge by revisions.
+const KINDS: &[Kind] = &[
+    ("a key that outlives its lease", outlived, STATE),
+    ("a key that is gone for a moment", |h, d| gone(h, d, true), STATE),
+    ("a key without a lease that is gone for a moment", |h, d| gone(h, d, false), STATE),
+    ("a wrong lease", |h, d| lease(h, d, |kv| kv.lease.0 += 1000), &["wrong-lease"]),
+    ("no lease, though it hangs on one", |h, d| lease(h, d, |kv| kv.lease.0 = 0), &["wrong-lease"]),
+    ("a lease compare that took the wrong branch", wrong_branch, &["wrong-branch"]),
+    (
+        "a key attached to a lease that was revoked",
+        attached_after_end,
+        &["attached-after-end", "wrong-lease"],
+    ),
+    ("a key attached to a lease that was granted later", granted_late, &["attached-to-nothing"]),
+    ("a lease revoked twice", revoked_twice, &["attached-after-end"]),
+    ("a revocation that was told of the past", |h, d| revoked_at(h, d, |_| 1), &["stale-read"]),
+    (
+        "a revocation from nowhere",
+        |h, d| revoked_at(h, d, |told| told + 1000),
+        &["unexplained-revision"],
+    ),
+];
+
+fn some<'a>(
+    history: &'a mut History,
+    dice: &mut Dice,
+    accept: impl Fn(&Operation) -> bool,
+) -> Option<&'a mut Operation> {
+    let places: Vec<usize> =
+        (0..history.operations.len()).filter(|i| accept(&history.operations[*i])).collect();
+    dice.pick(&places).map(|i| &mut history.operations[i])
+}
+
+fn told(operation: &Operation) -> u64 {
+    match &operation.completion {
+        Completion::Ok(response) => response.header.revision.0,
+        _ => 0,
+    }
+}
+
+/// The answer to a read of the newest state.
+fn read(operation: &Operation) -> Option<&RangeResponse> {
+    match (&operation.request, &operation.completion) {
+        (Request::Range(range), Completion::Ok(response)) if !range.serializable => {
+            match &response.body {
+                Body::Range(answer) => Some(answer),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn read_mut(operation: &mut Operation) -> &mut RangeResponse {
+    match &mut operation.completion {
+        Completion::Ok(Response { body: Body::Range(answer), .. }) => answer,
+        _ => unreachable!("a read was picked"),
+    }
+}
+
+fn revoked(operation: &Operation) -> Option<LeaseId> {
+    match (&operation.request, &operation.completion) {
+        (Request::Lease(LeaseRequest::Revoke(lease)), Completion::Ok(_)) => Some(*lease),
+        _ => None,
+    }
+}
+
+/// A key is shown once more after a list without it.
+fn outlived(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let list = |op: &Operation| read(op).is_some_and(|answer| answer.kvs.is_empty());
+    let lists = history.operations.iter().filter(|op| list(op)).cloned().collect::<Vec<_>>();
+    let shown = history.operations.iter().filter_map(read).flat_map(|answer| answer.kvs.clone());
+    let leased: Vec<KeyValue> = shown.filter(|kv| kv.lease != LeaseId::NONE).collect();
+    let first = dice.pick(&(0..lists.len()).collect::<Vec<_>>()).map(|i| lists[i].clone())?;
+    let covers = |op: &Operation, kv: &KeyValue| matches!(&op.request, Request::Range(range) if range.range.contains(&kv.key));
+    let kv =
+        leased.into_iter().find(|kv| kv.mod_revision.0 <= told(&first) && covers(&first, kv))?;
+    let later =
+        some(history, dice, |op| list(op) && op.invoked > first.completed && covers(op, &kv))?;
+    *read_mut(later) = RangeResponse { kvs: vec![kv], more: false, count: 1 };
+    Some(())
+}
+
+/// A key is missing in one read, and there again, unchanged, in a later one.
+fn gone(history: &mut History, dice: &mut Dice, is_leased: bool) -> Option<()> {
+    let reads: Vec<(u64, Vec<KeyValue>)> = history
+        .operations
+        .iter()
+        .filter_map(|op| read(op).map(|answer| (op.invoked.0, answer.kvs.clone())))
+        .collect();
+    let last = |kv: &KeyValue| {
+        let same = |kvs: &[KeyValue]| kvs.iter().any(|other| other.mod_revision == kv.mod_revision);
+        reads.iter().filter(|(_, kvs)| same(kvs)).map(|(invoked, _)| *invoked).max().unwrap_or(0)
+    };
+    let is_it = |op: &Operation, kv: &KeyValue| {
+        (kv.lease != LeaseId::NONE) == is_leased && op.completed.0 < last(kv)
+    };
+    let target = some(history, dice, |op| {
+        read(op).is_some_and(|answer| answer.kvs.iter().any(|kv| is_it(op, kv)))
+    })?;
+    let place = read(target)?.kvs.iter().position(|kv| is_it(target, kv))?;
+    let answer = read_mut(target);
+    answer.kvs.remove(place);
+    answer.count -= 1;
+    Some(())
+}
+
+fn lease(history: &mut History, dice: &mut Dice, change: fn(&mut KeyValue)) -> Option<()> {
+    let hangs = |kv: &KeyValue| kv.lease != LeaseId::NONE;
+    let target =
+        some(history, dice, |op| read(op).is_some_and(|answer| answer.kvs.iter().any(hangs)))?;
+    read_mut(target).kvs.iter_mut().find(|kv| hangs(kv)).map(change)
+}
+
+fn wrong_branch(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let target = some(history, dice, |op| {
+        let Request::Txn(txn) = &op.request else { return false };
+        let is_lease = matches!(txn.compares[0].target, CompareTarget::Lease(_));
+        // Either branch puts the key, so that all else stays as it was.
+        is_lease && matches!(op.completion, Completion::Ok(_))
+    })?;
+    match &mut target.completion {
+        Completion::Ok(Response { body: Body::Txn(txn), .. }) => txn.succeeded = !txn.succeeded,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A put after the revocation of a lease names it.
+fn attached_after_end(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let used = |lease: LeaseId| {
+        let grants = history.operations.iter().filter(|op| {
+            matches!(&op.request, Request::Lease(LeaseRequest::Grant { lease: other, .. }) if *other == lease)
+        });
+        grants.count() == 1
+    };
+    let ends: Vec<(LeaseId, SimTime)> = history
+        .operations
+        .iter()
+        .filter_map(|op| revoked(op).map(|lease| (lease, op.completed)))
+        .filter(|(lease, _)| used(*lease))
+        .collect();
+    let (lease, end) = ends.first().copied()?;
+    let put = some(history, dice, |op| {
+        op.invoked > end
+            && matches!(&op.request, Request::Put(put) if !put.ignore_lease)
+            && matches!(op.completion, Completion::Ok(_))
+    })?;
+    let Request::Put(put) = &mut put.request else { return None };
+    put.lease = lease;
+    Some(())
+}
+
+/// The only grant of a lease is told a revision behind a put that names it.
+fn granted_late(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let puts: Vec<LeaseId> = history
+        .operations
+        .iter()
+        .filter_map(|op| match (&op.request, &op.completion) {
+            (Request::Put(put), Completion::Ok(_)) if put.lease != LeaseId::NONE => Some(put.lease),
+            _ => None,
+        })
+        .collect();
+    let named = |op: &Operation, lease: LeaseId| matches!(&op.request, Request::Lease(LeaseRequest::Grant { lease: other, .. }) if *other == lease);
+    let lease = puts
+        .into_iter()
+        .find(|lease| history.operations.iter().filter(|op| named(op, *lease)).count() == 1)?;
+    let grant = some(history, dice, |op| named(op, lease))?;
+    let Completion::Ok(response) = &mut grant.completion else { return None };
+    response.header.revision.0 += 1000;
+    Some(())
+}
+
+/// A revocation that was refused, because another came before, succeeded as well.
+fn revoked_twice(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let ends: Vec<(LeaseId, SimTime)> = history
+        .operations
+        .iter()
+        .filter_map(|op| revoked(op).map(|lease| (lease, op.completed)))
+        .collect();
+    let granted: Vec<LeaseId> = history
+        .operations
+        .iter()
+        .filter_map(|op| match op.request {
+            Request::Lease(LeaseRequest::Grant { lease, .. }) => Some(lease),
+            _ => None,
+        })
+        .collect();
+    let newest = history.operations.iter().map(told).max()?;
+    let is_again = |op: &Operation| {
+        let Request::Lease(LeaseRequest::Revoke(lease)) = &op.request else { return false };
+        let was_before = |(other, end): &(LeaseId, SimTime)| other == lease && *end < op.invoked;
+        op.completion == Completion::Fail(Error::LeaseNotFound)
+            && ends.iter().any(was_before)
+            && granted.iter().filter(|other| *other == lease).count() == 1
+    };
+    let target = some(history, dice, is_again)?;
+    // At the end, so that no order of revisions stands against it.
+    (target.invoked, target.completed) = (SimTime(1_000_000_000), SimTime(1_000_000_001));
+    target.id = RequestId { process: Process(2_000_000), sequence: 0 };
+    let header = Header { node: NodeId(1), revision: Revision(newest), ..Header::default() };
+    let body = Body::Lease(LeaseResponse::Revoke);
+    target.completion = Completion::Ok(Response { header, body });
+    Some(())
+}
+
+fn revoked_at(history: &mut History, dice: &mut Dice, change: fn(u64) -> u64) -> Option<()> {
+    let target =
+        some(history, dice, |op| revoked(op).is_some() && told(op) > 3 && op.invoked.0 > 900)?;
+    let Completion::Ok(response) = &mut target.completion else { return None };
+    response.header.revision.0 = change(response.header.revision.0);
+    Some(())
+}
+
+#[test]
+fn every_corruption_of_leases_is_rejected_by_its_code() {
+    let mut wrong = Vec::new();
+    for (name, corrupt, codes) in KINDS {
+        let mut applied = 0;
+        for seed in 0..600 {
+            let mut dice = dice(seed);
+            let shape = Shape { operations: 100, keys: 3, refused: 0, ..SMALL };
+            let mut history = history(shape, &mut dice);
+            let clean = history.clone();
+            if corrupt(&mut history, &mut dice).is_none() || history == clean {
+                continue;
+            }
+            applied += 1;
+            let judgements = judge(&history, &Budget::default());
+            let found = ruling(&judgements, "revision-order").anomaly();
+            if found.is_none_or(|anomaly| !codes.contains(&anomaly.code.as_str())) {
+                let other = found.map(|anomaly| (&anomaly.code, &anomaly.sentence));
+                wrong.push(format!("{name}, seed {seed}: {other:?}"));
+            }
+            if applied == 12 {
+                break;
+            }
+        }
+        if applied < 5 {
+            wrong.push(format!("{name} applied {applied} times only"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -3,16 +3,19 @@
 use super::{inflate::inflate, progress::Bar};
 use std::{
     fs::{self, File},
-    io::{self, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
 use whitewater_record::{
-    Format, HistoryError, Recorded,
+    Format, HistoryError, Operations, Recorded,
     formats::{self, merge},
 };
 
 /// What the file of a client of etcd's robustness tests is called, before it is compressed.
 const OPERATIONS: &str = "operations.json";
+
+/// How much of a stream is read at a time.
+const STREAM_BYTES: usize = 1 << 20;
 
 /// What the folder of one of them is called, before its number.
 const CLIENT: &str = "client-";
@@ -126,6 +129,26 @@ impl Source {
                 Ok((Format::EtcdRobustness, Recorded::Etcd(merge(histories))))
             }
         }
+    }
+
+    /// The operations of the one file that this is, without reading them.
+    pub(super) fn operations<'b>(
+        &self,
+        bar: &'b Bar,
+    ) -> Result<Operations<Box<dyn BufRead + 'b>>, String> {
+        let input: Box<dyn io::Read> = match &self.parts {
+            Parts::Stdin => Box::new(io::stdin().lock()),
+            Parts::File(file) => {
+                let open = File::open(file).map_err(|error| format!("{}: {error}", self.name))?;
+                Box::new(open)
+            }
+            Parts::Clients(_) => {
+                return Err(format!("{}: several clients are not judged as a stream", self.name));
+            }
+        };
+        let input = inflate(BufReader::with_capacity(STREAM_BYTES, bar.counting(input)));
+        let input = input.map_err(|error| format!("{}: {error}", self.name))?;
+        Operations::new(&self.name, input).map_err(|error| error.to_string())
     }
 
     fn file(

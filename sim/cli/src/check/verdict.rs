@@ -24,7 +24,9 @@ pub(super) struct Verdict<'a> {
     pub(super) name: &'a str,
     pub(super) format: Format,
     pub(super) model: Model,
-    pub(super) recorded: &'a Recorded,
+    pub(super) operations: usize,
+    /// None, if it was not kept.
+    pub(super) recorded: Option<&'a Recorded>,
     pub(super) judgements: Vec<Judgement>,
 }
 
@@ -80,7 +82,7 @@ impl Verdict<'_> {
             | Exit::Interrupted => "INCONCLUSIVE",
         };
         let Self { name, format, model, .. } = self;
-        let operations = count(self.recorded.len() as u64, "operation");
+        let operations = count(self.operations as u64, "operation");
         console.line(&format!("{word} {name}: {operations} ({format}, {})", model.name()))?;
         self.judgements.iter().try_for_each(|judgement| console.line(&self.text(judgement)))?;
         let explanation = match self.explanation() {
@@ -97,7 +99,7 @@ impl Verdict<'_> {
     /// Of what the judges of linearizability object to.
     fn explanation(&self) -> Option<Explanation> {
         let budget = Budget::default();
-        match self.recorded {
+        match self.recorded? {
             Recorded::Plain(history) => {
                 let anomaly = self.judgements.iter().find_map(|it| it.ruling.anomaly())?;
                 counterexample::find(history, anomaly, &budget).map(Explanation::Plain)
@@ -111,7 +113,7 @@ impl Verdict<'_> {
 
     fn exit(&self) -> Exit {
         let any = |is: fn(&Ruling) -> bool| self.judgements.iter().any(|judged| is(&judged.ruling));
-        if self.recorded.is_empty() {
+        if self.operations == 0 {
             Exit::NothingRan
         } else if any(|ruling| matches!(ruling, Ruling::Broken(_))) {
             Exit::Violated
@@ -133,7 +135,7 @@ impl Verdict<'_> {
             file: self.name,
             format: self.format.name(),
             model: self.model.name(),
-            operations: self.recorded.len(),
+            operations: self.operations,
             judge,
             ruling,
             checked: *checked,
@@ -157,6 +159,8 @@ impl Verdict<'_> {
                     vec![format!("  {judge}: broken, {}: {}", anomaly.code, anomaly.sentence)];
                 let shown = evidence.iter().take(EVIDENCE_MAX);
                 lines.extend(shown.map(|position| format!("    {}", self.evidence(*position))));
+                lines
+                    .extend(anomaly.rows.iter().map(|row| format!("    row {row} of the watches")));
                 if let Some(more @ 1..) = evidence.len().checked_sub(EVIDENCE_MAX) {
                     lines.push(format!("    and {}", count(more as u64, "operation")));
                 }
@@ -170,20 +174,21 @@ impl Verdict<'_> {
 
     /// An operation, with its place in the file if that is known.
     fn evidence(&self, position: usize) -> String {
-        match self.recorded {
-            Recorded::Plain(history) => history.operations.get(position).map_or_else(
-                || format!("operation {position}"),
-                |operation| format!("{}:{}: {operation}", self.name, operation.line),
-            ),
-            Recorded::Etcd(history) => history.operations.get(position).map_or_else(
-                || format!("operation {position}"),
-                |operation| format!("operation {position}: {} {}", operation.id, operation.request),
-            ),
-        }
+        let told = self.recorded.and_then(|recorded| match recorded {
+            Recorded::Plain(history) => {
+                let operation = history.operations.get(position)?;
+                Some(format!("{}:{}: {operation}", self.name, operation.line))
+            }
+            Recorded::Etcd(history) => {
+                let operation = history.operations.get(position)?;
+                Some(format!("operation {position}: {} {}", operation.id, operation.request))
+            }
+        });
+        told.unwrap_or_else(|| format!("operation {position}"))
     }
 
     fn line(&self, position: usize) -> Option<usize> {
-        match self.recorded {
+        match self.recorded? {
             Recorded::Plain(history) => history.operations.get(position).map(|told| told.line),
             Recorded::Etcd(_) => None,
         }
