@@ -72,7 +72,9 @@ impl Lore {
             let is_untold = lore.token_of[write.operation as usize] == 0;
             lore.has_untold[write.key as usize] |= is_untold;
         }
-        lore.resolve(case, writers)?;
+        if !lore.is_kept_by_somebody {
+            lore.resolve(case, writers)?;
+        }
         Ok(lore)
     }
 
@@ -140,8 +142,10 @@ impl Lore {
             Err(case.broken(code, sentence, &evidence))
         };
         let is_kept = writers.kept[kv.key as usize];
-        self.is_kept_by_somebody |=
-            is_kept == Kept::Perhaps && !self.operation_of.contains_key(&kv.modified);
+        if is_kept == Kept::Perhaps && !self.operation_of.contains_key(&kv.modified) {
+            self.is_kept_by_somebody = true;
+            return Ok(());
+        }
         let origin = writers.of(kv.key, kv.value);
         let Some(write) = origin.and_then(|_| self.shown(writers, kv)) else {
             if origin.is_some() {
