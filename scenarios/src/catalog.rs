@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 23] = [
+const CATALOG: [(&str, &str); 27] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -21,6 +21,10 @@ const CATALOG: [(&str, &str); 23] = [
     ("lease_holders", include_str!("../catalog/lease_holders.toml")),
     ("locks", include_str!("../catalog/locks.toml")),
     ("elections", include_str!("../catalog/elections.toml")),
+    ("mirrors", include_str!("../catalog/mirrors.toml")),
+    ("kubernetes", include_str!("../catalog/kubernetes.toml")),
+    ("scale", include_str!("../catalog/scale.toml")),
+    ("rolling_replacement", include_str!("../catalog/rolling_replacement.toml")),
     ("sleepers", include_str!("../catalog/sleepers.toml")),
     ("zone_loss", include_str!("../catalog/zone_loss.toml")),
     ("any_order", include_str!("../catalog/any_order.toml")),

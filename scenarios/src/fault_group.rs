@@ -125,6 +125,10 @@ pub enum Kind {
     Shuffle,
     /// A client dies.
     CrashClient,
+    /// Two members come, and later two go: any two. Each step is asked for during `length`.
+    Scale,
+    /// All members of the start are replaced one after the other, each during `length`.
+    RollingReplacement,
 }
 
 /// Who is aimed at.
@@ -309,6 +313,8 @@ impl Kind {
             Self::ZoneLoss => "zone_loss",
             Self::Shuffle => "shuffle",
             Self::CrashClient => "crash_client",
+            Self::Scale => "scale",
+            Self::RollingReplacement => "rolling_replacement",
         }
     }
 }

@@ -18,13 +18,20 @@ pub(crate) enum Draft {
     Wipe { at: SimTime, down: Span, inert: Span, replace: Span, pick: u64 },
     /// The membership changes in up to three steps.
     Churn { at: SimTime, steps: [Span; 3], change: Change, pick: u64 },
+    /// Two members come, all stay for a while, and two go.
+    Scale { at: SimTime, steps: [Span; 5], picks: [u64; 2] },
+    /// A member of the start is replaced by a new one.
+    Replace { at: SimTime, lasts: Span, old: u64 },
 }
 
 impl Draft {
     pub(crate) fn at(&self) -> SimTime {
         match self {
             Self::Fault(fault) => fault.at,
-            Self::Wipe { at, .. } | Self::Churn { at, .. } => *at,
+            Self::Wipe { at, .. }
+            | Self::Churn { at, .. }
+            | Self::Scale { at, .. }
+            | Self::Replace { at, .. } => *at,
         }
     }
 }
@@ -67,6 +74,8 @@ impl Dice<'_> {
                 Kind::RollingRestart => self.rolling_restart(drafts),
                 Kind::WipeDisk => drafts.push(self.wipe()),
                 Kind::Churn => drafts.push(self.churn()),
+                Kind::Scale => drafts.push(self.scale()),
+                Kind::RollingReplacement => self.rolling_replacement(drafts),
                 Kind::Weather
                 | Kind::Partition
                 | Kind::Clog
@@ -197,7 +206,12 @@ impl Dice<'_> {
             | Kind::Suspend
             | Kind::Shuffle
             | Kind::CrashClient => return Some(plain(group, victim, stream)),
-            Kind::MoveLeader | Kind::WipeDisk | Kind::Churn | Kind::RollingRestart => return None,
+            Kind::MoveLeader
+            | Kind::WipeDisk
+            | Kind::Churn
+            | Kind::RollingRestart
+            | Kind::Scale
+            | Kind::RollingReplacement => return None,
         };
         Some(fault)
     }
@@ -240,6 +254,23 @@ impl Dice<'_> {
         let change = self.group.change.as_ref().map(|changes| changes.draw(&mut self.stream));
         let change = change.unwrap_or(Change::Replace);
         Draft::Churn { at, steps, change, pick: self.stream.bits() }
+    }
+
+    fn scale(&mut self) -> Draft {
+        let steps: [Span; 5] = std::array::from_fn(|_| self.length(6));
+        let all = steps.into_iter().fold(Span(0), |all, step| all + step);
+        Draft::Scale { at: self.start(all), steps, picks: [self.stream.bits(), self.stream.bits()] }
+    }
+
+    /// One member after the other, each when the one before has had its time.
+    fn rolling_replacement(&mut self, drafts: &mut Vec<Draft>) {
+        let nodes = self.size.nodes;
+        let lasts = self.length(nodes);
+        let start = self.start(Span(lasts.0 * nodes));
+        for old in 1..=nodes {
+            let at = start + Span(lasts.0 * (old - 1));
+            drafts.push(Draft::Replace { at, lasts, old });
+        }
     }
 
     /// One node after the other, each with time to come back before the next one goes.
@@ -299,7 +330,9 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         | Kind::Churn
         | Kind::MoveLeader
         | Kind::RollingRestart
-        | Kind::ZoneLoss => unreachable!("a `{}` is drawn elsewhere", group.kind.name()),
+        | Kind::ZoneLoss
+        | Kind::Scale
+        | Kind::RollingReplacement => unreachable!("a `{}` is drawn elsewhere", group.kind.name()),
     }
 }
 

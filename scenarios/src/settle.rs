@@ -123,7 +123,46 @@ impl Members {
                     at = at + lasts;
                 }
             }
+            Draft::Scale { at, steps, picks } => {
+                let mut at = at;
+                for (change, lasts) in self.scale(steps, picks) {
+                    if let Some(change) = change {
+                        faults.push(PlannedFault { at, lasts, fault: Fault::Member { change } });
+                    }
+                    at = at + lasts;
+                }
+            }
+            Draft::Replace { at, lasts, old } => {
+                let Some(new) = self.voters.contains(&old).then(|| self.come()).flatten() else {
+                    return;
+                };
+                self.go(old);
+                self.voters.push(new.0);
+                let fault = Fault::ReplaceMember { victim: Victim::Node(NodeId(old)), new };
+                faults.push(PlannedFault { at, lasts, fault });
+            }
         }
+    }
+
+    /// Two come, nothing is done for a while, two go; nothing at all if the cluster cannot bear it.
+    fn scale(&mut self, steps: [Span; 5], picks: [u64; 2]) -> Vec<(Option<MemberChange>, Span)> {
+        if self.removals_left < 2 {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for lasts in &steps[..2] {
+            let Some(new) = self.come() else { return all };
+            self.voters.push(new.0);
+            all.push((Some(MemberChange::Add(new)), *lasts));
+        }
+        all.push((None, steps[2]));
+        for (lasts, pick) in steps[3..].iter().zip(picks) {
+            let Some(old) = self.pick(pick, NODE_ID_MAX) else { return all };
+            self.go(old);
+            self.removals_left -= 1;
+            all.push((Some(MemberChange::Remove(NodeId(old))), *lasts));
+        }
+        all
     }
 
     /// Whose disk goes and who comes instead, if the cluster can bear it: only a member of the start, once, and not while

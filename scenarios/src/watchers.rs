@@ -26,6 +26,8 @@ pub struct Watchers {
     pub asks: Spans,
     /// How often one leaves for another node; zero for never.
     pub moves: Spans,
+    /// How many keys a page of a list has that one watches from; 0 for all at once. Not said: none keeps a mirror.
+    pub lists: Option<Numbers>,
 }
 
 impl Watchers {
@@ -58,6 +60,7 @@ impl Watchers {
                 asks: self.asks.wide(&mut stream),
                 moves: self.moves.wide(&mut stream),
                 require_leader: stream.chance(250_000),
+                lists: self.lists.as_ref().map(|page| page.0.wide(&mut stream)),
             }
         };
         (1..=count).map(watcher).collect()

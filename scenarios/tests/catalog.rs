@@ -85,10 +85,12 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
     let dominant = |name: &str| match name {
         // Workloads of their own: which faults hurt them depends on the seed.
         "swarm" | "quiet" | "register" | "set" | "append" | "txn_compare" | "lease_holders"
-        | "locks" | "elections" => "",
-        "partition_leader" | "isolate_and_return" | "slow_follower_snapshot" | "watchers" => {
-            "partition"
-        }
+        | "locks" | "elections" | "kubernetes" => "",
+        "partition_leader"
+        | "isolate_and_return"
+        | "slow_follower_snapshot"
+        | "watchers"
+        | "mirrors" => "partition",
         "clock_skew" => "drift_clock",
         "sleepers" => "suspend",
         "zone_loss" => "zone_loss",
@@ -97,7 +99,7 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
         "flaky_clients" => "reset_connections",
         "rolling_restart" => "crash",
         // Most changes are a replacement, but some are single steps; either will do.
-        "membership_churn" => "member",
+        "membership_churn" | "scale" | "rolling_replacement" => "member",
         "power_loss" => "power_loss",
         "slow_disk" => "slow_disk",
         other => panic!("{other} has no dominant fault here"),

@@ -2,7 +2,8 @@
 //! the watch has come to, the list with the events folded over it is what is there.
 //!
 //! This is how Kubernetes reads etcd (`client-go`, reflector; etcd, `learning/api_guarantees`, Watch APIs, resumable).
-//! A mirror is recognised by its range and its start: a process listed the range, all of it, at the revision before.
+//! A mirror is recognised by its range and its start: a process listed the range, all of it, at the revision before, at
+//! once or page by page, each page from behind the last key of the one before, at the revision of the first.
 //! It is held against its own events (an event must change what the mirror shows) and against every complete read of
 //! keys in its range, by any process, at a revision that it has come to. What is found may be a wrong list, a wrong
 //! watch or a wrong read; the sentence names all of them.
@@ -23,7 +24,10 @@ use crate::{
     watch::streams::{Streams, Told, Watch, event, name, objection, telling},
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Body, KeyRange, KeyValue, Process, Request, Revision, watch::EventKind};
+use whitewater_api::{
+    Body, KeyRange, KeyValue, Process, Request, Revision, request::RangeRequest,
+    response::RangeResponse, watch::EventKind,
+};
 use whitewater_record::{Checked, SimTime};
 
 /// The name of the judge.
@@ -65,30 +69,68 @@ pub(crate) fn judge(case: &Case, keys: &Keyring, streams: &Streams) -> Judgement
 /// A complete read of a range: the state of its keys at one revision.
 struct Read<'h> {
     revision: u64,
+    /// The operation, or the one that read the last page.
     operation: u32,
+    range: &'h KeyRange,
     keys: Keys,
-    kvs: &'h [KeyValue],
+    kvs: Vec<&'h KeyValue>,
     completed: SimTime,
+}
+
+/// A list of which the last page is still to come.
+struct Pages<'h> {
+    range: &'h KeyRange,
+    revision: u64,
+    kvs: Vec<&'h KeyValue>,
+}
+
+impl<'h> Pages<'h> {
+    /// Whether a read goes on where the last page ended.
+    fn is_continued_by(&self, request: &RangeRequest) -> bool {
+        let last = self.kvs.last().map(|kv| kv.key.as_slice()).unwrap_or_default();
+        let start = request.range.start.as_slice();
+        request.revision.0 == self.revision
+            && request.range.end == self.range.end
+            && start.split_last() == Some((&0, last))
+    }
 }
 
 /// All of them, by revision.
 fn reads<'h>(case: &Case<'h>, keys: &Keyring) -> Vec<Read<'h>> {
     let mut reads = Vec::new();
+    let mut open: BTreeMap<Process, Pages<'h>> = BTreeMap::new();
     for (operation, told) in (0..).zip(&case.history.operations) {
+        let before = open.remove(&told.id.process);
         let (Fate::Done(response), Request::Range(request)) = (fate(told), &told.request) else {
             continue;
         };
         let Body::Range(answer) = &response.body else { continue };
-        if !is_complete(request, answer) || request.keys_only {
+        if !is_complete(request, &RangeResponse { more: false, ..RangeResponse::default() })
+            || request.keys_only
+        {
             continue;
         }
         let revision = match request.revision {
             Revision::LATEST => response.header.revision.0,
             Revision(past) => past,
         };
-        let (keys, kvs, completed) =
-            (keys.interval(&request.range), &answer.kvs[..], told.completed);
-        reads.push(Read { revision, operation, keys, kvs, completed });
+        let before = before.filter(|before| before.is_continued_by(request));
+        if answer.more {
+            let begin = || Pages { range: &request.range, revision, kvs: Vec::new() };
+            let mut pages = before.unwrap_or_else(begin);
+            pages.kvs.extend(&answer.kvs);
+            open.insert(told.id.process, pages);
+            continue;
+        }
+        let completed = told.completed;
+        let read = |range: &'h KeyRange, kvs| {
+            let keys = keys.interval(range);
+            Read { revision, operation, range, keys, kvs, completed }
+        };
+        if let Some(Pages { range, kvs, .. }) = before {
+            reads.push(read(range, kvs.into_iter().chain(&answer.kvs).collect()));
+        }
+        reads.push(read(&request.range, answer.kvs.iter().collect()));
     }
     reads.sort_by_key(|read| read.revision);
     reads
@@ -102,9 +144,7 @@ fn lists<'a, 'h>(
     let mut lists = BTreeMap::new();
     for read in reads {
         let told = &case.history.operations[read.operation as usize];
-        if let Request::Range(request) = &told.request {
-            lists.entry((told.id.process, &request.range, read.revision + 1)).or_insert(read);
-        }
+        lists.entry((told.id.process, read.range, read.revision + 1)).or_insert(read);
     }
     lists
 }
@@ -126,7 +166,7 @@ impl<'a, 'h> Mirror<'a, 'h> {
         watch: &'a Watch<'h>,
         list: &'a Read<'h>,
     ) -> Self {
-        let shown = list.kvs.iter().map(|kv| (keys.number(&kv.key), kv)).collect();
+        let shown = list.kvs.iter().map(|kv| (keys.number(&kv.key), *kv)).collect();
         Self { case, keys, watch, list, shown, is_changed: false, checked: Checked::default() }
     }
 
@@ -200,7 +240,7 @@ impl<'a, 'h> Mirror<'a, 'h> {
         }
         self.count();
         let mut shown = self.shown.range(read.keys.low..read.keys.high);
-        let mut seen = read.kvs.iter();
+        let mut seen = read.kvs.iter().copied();
         loop {
             let (mirrored, seen) = (shown.next(), seen.next());
             if mirrored.map(|(_, kv)| *kv) == seen {
@@ -216,7 +256,7 @@ impl<'a, 'h> Mirror<'a, 'h> {
     }
 
     fn differs(&self, read: &Read, key: u32) -> Anomaly {
-        let seen = read.kvs.iter().find(|kv| self.keys.number(&kv.key) == key);
+        let seen = read.kvs.iter().copied().find(|kv| self.keys.number(&kv.key) == key);
         let sentence = format!(
             "{} shows {} as {} at {}, but {} saw {}",
             self.name(),

@@ -33,6 +33,10 @@ pub struct WatcherPlan {
     /// It would rather lose its stream than stay at a node without a leader.
     #[serde(default)]
     pub require_leader: bool,
+    /// It keeps mirrors: it lists what it is going to watch, so many keys a page, 0 for all at once, and watches from the
+    /// next revision on; when a compaction has overtaken it, it lists anew. Not said: it lists nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<u64>,
 }
 
 const fn window() -> u64 {
@@ -51,6 +55,7 @@ impl Default for WatcherPlan {
             asks: Span(0),
             moves: Span(0),
             require_leader: false,
+            lists: None,
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Asker {
     Admin(usize),
     /// The probes of the liveness phase.
     Probe,
-    /// A watcher of the plan. It has streams, and asks for nothing else.
+    /// A watcher of the plan. It has streams, and asks for nothing but lists.
     Watcher(usize),
 }
 
@@ -103,7 +103,8 @@ impl World {
                 let pending = self.clients[client].pending.filter(|pending| pending.wire == id);
                 pending.map(|pending| pending.floor)
             }
-            Asker::Admin(_) | Asker::Watcher(_) => None,
+            Asker::Admin(_) => None,
+            Asker::Watcher(watcher) => self.watchers[watcher].lists.floor(id),
             Asker::Probe => self.recovery.floor(id),
         }
     }
@@ -114,7 +115,7 @@ impl World {
             Asker::Client(client) => self.on_client_answer(client, id, Some(answer)),
             Asker::Admin(fault) => self.on_admin_answer(fault, id, Some(&answer)),
             Asker::Probe => self.on_probe_answer(id, Some(answer)),
-            Asker::Watcher(_) => unreachable!("a watcher asks for nothing"),
+            Asker::Watcher(watcher) => self.on_watcher_answer(watcher, id, Some(answer)),
         }
     }
 
@@ -124,7 +125,7 @@ impl World {
             Asker::Client(client) => self.on_client_answer(client, id, None),
             Asker::Admin(fault) => self.on_admin_answer(fault, id, None),
             Asker::Probe => self.on_probe_answer(id, None),
-            Asker::Watcher(_) => unreachable!("a watcher asks for nothing"),
+            Asker::Watcher(watcher) => self.on_watcher_answer(watcher, id, None),
         }
     }
 }

@@ -81,12 +81,12 @@ impl Client {
         id
     }
 
-    /// Where and when to go on after a completion. `others` is how many nodes there are to choose from.
+    /// Where and when to go on after a completion. `members` are the nodes that there are to choose from, by id.
     pub(crate) fn go_on(
         &mut self,
         completion: &Completion<Response, Error>,
         follows_hints: bool,
-        nodes: u64,
+        members: &[NodeId],
     ) -> Then {
         let mut again = false;
         match completion {
@@ -98,12 +98,12 @@ impl Client {
                         self.target = *hint;
                     }
                 } else if again {
-                    self.turn(nodes);
+                    self.turn(members);
                 }
             }
             Completion::Info(_) => {
                 if follows_hints {
-                    self.turn(nodes);
+                    self.turn(members);
                 }
             }
         }
@@ -116,9 +116,10 @@ impl Client {
         Then::Advance
     }
 
-    /// Goes to the next node by id.
-    fn turn(&mut self, nodes: u64) {
-        self.target = NodeId(self.target.0 % nodes + 1);
+    /// Goes to the next member by id.
+    fn turn(&mut self, members: &[NodeId]) {
+        let next = members.iter().find(|member| **member > self.target).or_else(|| members.first());
+        self.target = next.copied().unwrap_or(self.target);
     }
 }
 

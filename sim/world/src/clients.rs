@@ -99,7 +99,8 @@ impl World {
         }
         self.clients[index].pending = None;
         let follows_hints = self.plan.clients[index].follows_hints;
-        let then = self.clients[index].go_on(&completion, follows_hints, self.plan.cluster.nodes);
+        let members = self.observer.members().everybody();
+        let then = self.clients[index].go_on(&completion, follows_hints, &members);
         if let Completion::Ok(response) = &completion {
             let request = &self.history.operations[pending.operation].request;
             self.clients[index].sight.learn(request, response);

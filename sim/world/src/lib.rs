@@ -35,6 +35,7 @@ mod lifecycle;
 mod limits;
 mod liveness;
 mod machine;
+mod mirrors;
 mod nemesis;
 mod observer;
 mod panics;

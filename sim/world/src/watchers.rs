@@ -4,6 +4,7 @@ use crate::{
     agenda::Due,
     asking::Asker,
     limits,
+    mirrors::Lists,
     streams::{Down, Up},
     world::{PhaseOfRun, World},
 };
@@ -17,11 +18,13 @@ use whitewater_record::{Mixer, RowKind, SimTime, Span, WatchMessage, WatchRow, W
 /// The state of one watcher.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    process: Process,
+    pub(crate) process: Process,
     /// The node that it is at, or goes to next.
-    node: NodeId,
+    pub(crate) node: NodeId,
     /// How many streams it has opened.
-    streams: u32,
+    pub(crate) streams: u32,
+    /// What it lists before it watches.
+    pub(crate) lists: Lists,
     /// The stream that is open.
     stream: Option<StreamId>,
     /// When it last heard anything from its node.
@@ -52,6 +55,7 @@ impl Watcher {
             process,
             node: plan.home,
             streams: 0,
+            lists: Lists::default(),
             stream: None,
             heard: SimTime::ZERO,
             inbox: VecDeque::new(),
@@ -99,7 +103,11 @@ impl World {
         self.send_up(stream, Up::Open { require_leader: plan.require_leader });
         self.send_up(stream, Up::Ready(plan.window));
         for place in 0..plan.watches.len() {
-            self.create_watch(index, stream, place);
+            if plan.lists.is_some() && self.watchers[index].watches[place].next.is_none() {
+                self.want_list(index, place);
+            } else {
+                self.create_watch(index, stream, place);
+            }
         }
         self.later(now + limits::PING_EVERY, Due::WatcherTick { watcher: index, stream });
     }
@@ -110,6 +118,15 @@ impl World {
         let start = self.watchers[index].watches[place].next.unwrap_or(planned.start);
         let create = WatchCreate { watch, start, ..planned };
         self.send_watch(index, stream, WatchRequest::Create(create));
+    }
+
+    /// A list has come, as of this revision: its watch goes on from there.
+    pub(crate) fn begin_mirror(&mut self, index: usize, place: usize, listed: Revision) {
+        let watcher = &mut self.watchers[index];
+        watcher.watches[place].next = Some(listed.next());
+        if let Some(stream) = watcher.stream {
+            self.create_watch(index, stream, place);
+        }
     }
 
     fn send_watch(&mut self, index: usize, stream: StreamId, request: WatchRequest) {
@@ -226,11 +243,15 @@ impl World {
             WatchBody::Canceled(reason) => {
                 let Some(watched) = watcher.watched(watch) else { return };
                 watched.is_open = false;
-                if let CancelReason::Compacted(compacted) = reason {
-                    // As a client does that reads the state anew: it goes on from the oldest that there is.
+                let CancelReason::Compacted(compacted) = reason else { return };
+                let place = usize::try_from(watch.0 - 1).expect("it has a place");
+                self.observer.tally.sometimes("watch canceled by compaction");
+                if self.plan.watchers[index].lists.is_some() {
+                    watched.next = None;
+                    self.want_list(index, place);
+                } else {
+                    // Without a list it goes on from the oldest that there is.
                     watched.next = watched.next.max(Some(*compacted));
-                    let place = usize::try_from(watch.0 - 1).expect("it has a place");
-                    self.observer.tally.sometimes("watch canceled by compaction");
                     self.create_watch(index, stream, place);
                 }
             }
@@ -238,8 +259,9 @@ impl World {
     }
 
     /// The stream is broken, or given up. The watcher goes to the next member.
-    fn break_stream(&mut self, index: usize) {
+    pub(crate) fn break_stream(&mut self, index: usize) {
         self.record_watch(index, WatchMessage::Broken);
+        self.forget_lists(index);
         let members = self.observer.members().everybody();
         let watcher = &mut self.watchers[index];
         let Some(stream) = watcher.stream.take() else { return };
