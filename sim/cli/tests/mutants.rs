@@ -116,6 +116,19 @@ pinned! {
     watch_not_canceled_by_compaction
     client_retries
     timeout_is_failure
+    lease_expired_early
+    lease_never_expires
+    lease_expiry_on_follower
+    lease_checkpoint_ignored
+    lease_checkpoint_not_reset
+    lease_lost_in_snapshot
+    lease_revoke_leaves_keys
+    lease_revoke_in_parts
+    lease_detach_forgotten
+    lease_grant_overwrites
+    lease_renewed_by_put
+    keep_alive_unconfirmed
+    keep_alive_after_revoke
 }
 
 /// The mutants that no plan kills yet, and why. One that is killed moves up.
@@ -139,58 +152,6 @@ const SURVIVORS: &[(Mutation, &str)] = &[
     (
         Mutation::CorruptionAsTail,
         "Needs bit rot in synced sectors, which no fault of the plan does; the WAL's own tests kill it.",
-    ),
-    (
-        Mutation::LeaseExpiredEarly,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::LeaseNeverExpires,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::LeaseExpiryOnFollower,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::LeaseCheckpointIgnored,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::LeaseCheckpointNotReset,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::LeaseLostInSnapshot,
-        "Needs leases, which no operation of the plan has; the store's tests kill it.",
-    ),
-    (
-        Mutation::LeaseRevokeLeavesKeys,
-        "Needs leases, which no operation of the plan has; the store's tests kill it.",
-    ),
-    (
-        Mutation::LeaseRevokeInParts,
-        "Needs leases, which no operation of the plan has; the store's tests kill it.",
-    ),
-    (
-        Mutation::LeaseDetachForgotten,
-        "Needs leases, which no operation of the plan has; the store's tests kill it.",
-    ),
-    (
-        Mutation::LeaseGrantOverwrites,
-        "Needs leases, which no operation of the plan has; the store's tests kill it.",
-    ),
-    (
-        Mutation::LeaseRenewedByPut,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::KeepAliveUnconfirmed,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
-    ),
-    (
-        Mutation::KeepAliveAfterRevoke,
-        "Needs leases, which no operation of the plan has; the replica's tests kill it.",
     ),
     (
         Mutation::AuthOnlyAtAdmission,
