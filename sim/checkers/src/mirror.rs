@@ -84,7 +84,7 @@ struct Pages<'h> {
     kvs: Vec<&'h KeyValue>,
 }
 
-impl<'h> Pages<'h> {
+impl Pages<'_> {
     /// Whether a read goes on where the last page ended.
     fn is_continued_by(&self, request: &RangeRequest) -> bool {
         let last = self.kvs.last().map(|kv| kv.key.as_slice()).unwrap_or_default();

@@ -308,6 +308,7 @@ fn watched(seed: u64) -> Plan {
             asks: if node == 1 { Span::millis(500) } else { Span(0) },
             moves: if node == 3 { Span::millis(1500) } else { Span(0) },
             require_leader: node == 3,
+            lists: None,
         })
         .collect();
     plan.cluster.tuning.watch_progress_ms = 300;
