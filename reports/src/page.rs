@@ -29,7 +29,7 @@ use minijinja::{AutoEscape, Environment, context};
 use scene::Scene;
 use serde::Serialize;
 use story::Line;
-use whitewater_record::{History, Outcome, Plan, SimTime, Trace, Verdict};
+use whitewater_record::{History, Outcome, PlainHistory, Plan, SimTime, Trace, Verdict};
 
 /// The style of all pages.
 pub const STYLE: &str = include_str!("../web/style.css");
@@ -48,6 +48,8 @@ pub struct Page<'a> {
     pub plan: Option<&'a Plan>,
     /// What clients saw.
     pub history: &'a History,
+    /// What clients saw of a store without revisions, instead.
+    pub plain: Option<&'a PlainHistory>,
     /// The events, kept. Empty if there are none.
     pub trace: &'a Trace,
     /// Why the history is wrong, if a judge of histories objected.
@@ -297,8 +299,11 @@ fn trust(page: &Page<'_>) -> Vec<(&'static str, String)> {
         trust.push(("shrunk", format!("{before} \u{2192} {after}; {proof}")));
     }
     let operations: u64 = outcome.operations.iter().sum();
-    let events = grouped(outcome.events);
-    trust.push(("size", format!("{events} events, {}", count(operations, "operation"))));
+    let events = match outcome.events {
+        0 => String::new(),
+        events => format!("{} events, ", grouped(events)),
+    };
+    trust.push(("size", format!("{events}{}", count(operations, "operation"))));
     trust
 }
 

@@ -313,8 +313,15 @@ pub(super) fn of_violation(violation: &Violation) -> Promise {
 /// A sentence without the forms of the program's own debugging.
 pub(super) fn plain_words(sentence: &str) -> String {
     let mut text = sentence.to_owned();
-    for (from, to) in [("vote None", "no vote"), ("vote Some(", "a vote for ("), ("NodeId(", "(n")]
-    {
+    for (from, to) in [
+        ("vote None", "no vote"),
+        ("vote Some(", "a vote for ("),
+        ("ReadAll { ask: NodeId(", "a read of everything at (n"),
+        ("Read { node: NodeId(", "a read at (n"),
+        ("Write { node: NodeId(", "a write for (n"),
+        ("), ask: NodeId(", "), asked of (n"),
+        (") }", ")"),
+    ] {
         text = text.replace(from, to);
     }
     text

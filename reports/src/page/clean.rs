@@ -9,7 +9,7 @@ use whitewater_api::{
     response::TxnOpResponse,
     watch::WatchBody,
 };
-use whitewater_record::{Mixer, WatchMessage};
+use whitewater_record::{Mixer, PlainAction, WatchMessage};
 
 /// Characters of a text that are shown.
 const SHOWN_MAX: usize = 400;
@@ -41,6 +41,16 @@ impl Cleaner {
             {
                 let kvs = events.iter().flat_map(|event| [Some(&event.kv), event.prev_kv.as_ref()]);
                 kvs.flatten().for_each(|kv| values.kv(kv));
+            }
+        }
+        for operation in page.plain.iter().flat_map(|plain| &plain.operations) {
+            match &operation.action {
+                PlainAction::Read(value) => value.iter().for_each(|value| values.add(value)),
+                PlainAction::Write(value) | PlainAction::Append(value) => values.add(value),
+                PlainAction::Delete => {}
+                PlainAction::Cas { from, to, .. } => {
+                    from.iter().chain([to]).for_each(|value| values.add(value));
+                }
             }
         }
         let mut hidden: Vec<(String, String)> = values.known.into_iter().collect();

@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use std::io::Write;
 use whitewater_api::Completion;
-use whitewater_record::{Operation, RowKind, WatchMessage, WatchRow};
+use whitewater_record::{Operation, PlainOperation, RowKind, WatchMessage, WatchRow};
 
 /// The version of what the script reads.
 const VERSION: u32 = 1;
@@ -118,7 +118,10 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Pack
         head,
         story,
         kinds: kinds(),
-        operations: history.operations.iter().map(|it| told(it, cleaner)).collect(),
+        operations: match page.plain {
+            Some(plain) => plain.operations.iter().map(|it| told_plain(it, cleaner)).collect(),
+            None => history.operations.iter().map(|it| told(it, cleaner)).collect(),
+        },
         watches: history.watches.iter().map(|row| message(row, cleaner)).collect(),
         faults: faults
             .iter()
@@ -130,7 +133,7 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Pack
             .collect(),
         plan,
         core: &page.evidence.core,
-        evidence: named,
+        evidence: if named.is_empty() { page.evidence.operations.clone() } else { named },
         unplaced: page.evidence.unplaced,
         placements: placements.collect(),
         clocks: clocks.iter().map(|clock| Clock { drift_ppm: clock.drift_ppm.into() }).collect(),
@@ -178,6 +181,26 @@ fn told(operation: &Operation, cleaner: &Cleaner) -> Told {
         request: cleaner.text(&operation.request.to_string()),
         answer: cleaner.text(&answer(&operation.completion)),
         keys: answer::keys(&operation.request).iter().map(|key| cleaner.text(key)).collect(),
+    }
+}
+
+/// An operation on a store without revisions; it is numbered by the line that invoked it.
+fn told_plain(operation: &PlainOperation, cleaner: &Cleaner) -> Told {
+    let text = operation.to_string();
+    let (request, answer) = text.split_once(" -> ").unwrap_or((&text, ""));
+    let request = request.split_once(' ').map_or(request, |(_, request)| request);
+    Told {
+        process: operation.process.0.into(),
+        sequence: operation.line as u64,
+        node: 0,
+        invoked: operation.invoked.0,
+        completed: operation.completed.unwrap_or(operation.invoked).0,
+        outcome: if operation.completed.is_some() { 0 } else { 2 },
+        revision: 0,
+        is_read: operation.action.is_observer(),
+        request: cleaner.text(request),
+        answer: cleaner.text(answer),
+        keys: vec![cleaner.text(&operation.key.to_string())],
     }
 }
 

@@ -193,6 +193,7 @@ impl<'a> Scene<'a> {
                 None => self.plain(event, row),
             },
             RowKind::Watch => self.watched(row).unwrap_or_else(|| self.plain(event, row)),
+            RowKind::Commit => format!("n{node} commits {a}"),
             RowKind::FaultOn => self.fault(event, row),
             _ => self.plain(event, row),
         }
@@ -272,6 +273,13 @@ impl<'a> Scene<'a> {
         }
         let on = if victim == 0 { String::new() } else { format!(" on n{victim}") };
         format!("fault: {name}{on}{until}")
+    }
+
+    /// Whether a fault looked for its victim and found nobody.
+    pub(super) fn is_idle(&self, fault_on: u64) -> bool {
+        let Some(row) = self.row(fault_on) else { return true };
+        let planned = usize::try_from(row.fields[0]).ok().and_then(|it| self.plan.faults.get(it));
+        row.fields[1] == 0 && planned.is_some_and(|planned| planned.fault.victim().is_some())
     }
 
     fn plain(&self, event: u64, row: &Row) -> String {

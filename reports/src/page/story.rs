@@ -124,7 +124,8 @@ fn faults(scene: &Scene<'_>, start: u64) -> Vec<u64> {
     let on = |(event, row): (u64, &Row)| (row.kind == RowKind::FaultOn).then_some(event);
     let all: Vec<u64> = (0..scene.detected).zip(scene.rows).filter_map(on).collect();
     let holds = |event: &u64| {
-        scene.holds_at(*event, start) && *event < start || scene.holds_at(*event, scene.detected)
+        let held = *event < start && scene.holds_at(*event, start);
+        !scene.is_idle(*event) && (held || scene.holds_at(*event, scene.detected))
     };
     all.into_iter().rev().filter(holds).take(EACH_MAX).collect()
 }

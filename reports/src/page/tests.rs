@@ -62,6 +62,7 @@ fn page(outcome: &Outcome, history: &History, trace: &Trace, redact: bool) -> St
         outcome,
         plan: Some(&plan()),
         history,
+        plain: None,
         trace,
         evidence: &Evidence::default(),
         repro: "whitewater replay plan.toml",

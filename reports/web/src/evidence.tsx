@@ -77,6 +77,12 @@ function where(after: number, before: number): string {
 
 const RUNGS_MAX = 60;
 
+/** Scrolls its own box, not the page. */
+function show(row: HTMLElement | null): void {
+  const box = row?.closest(".scroll");
+  if (row && box) box.scrollTop = row.offsetTop - box.clientHeight / 2;
+}
+
 /** One row a revision, one column a watch: when it was told of what. */
 export function WatchLadder({ view }: { view: View }) {
   const { data } = view.model;
@@ -104,25 +110,25 @@ export function WatchLadder({ view }: { view: View }) {
           <thead>
             <tr>
               <th>revision</th>
-              <th>made by</th>
               {columns.map(([name]) => (
                 <th key={name}>{name}</th>
               ))}
+              <th>made by</th>
             </tr>
           </thead>
           <tbody>
             {all.slice(start, start + RUNGS_MAX).map((revision) => {
               const write = writes.find((it) => it.revision === revision);
               return (
-                <tr key={revision} style={wrong.has(revision) ? { background: "var(--mark)" } : {}}>
+                <tr key={revision} ref={revision === all[middle] ? show : null} style={wrong.has(revision) ? { background: "var(--mark)" } : {}}>
                   <td>{wrong.has(revision) ? "\u25b6 " : ""}r{revision}</td>
-                  <td>
-                    <bdi>{write ? `p${write.process}#${write.sequence} ${write.request}`.slice(0, 80) : "not known"}</bdi>
-                  </td>
                   {columns.map(([name, told]) => {
                     const times = told.filter((it) => it.revisions.includes(revision));
                     return <td key={name}>{times.length ? times.map((it) => `${seconds(it.at)} s`).join(", ") : "\u2014 never"}</td>;
                   })}
+                  <td>
+                    <bdi>{write ? `p${write.process}#${write.sequence} ${write.request}`.slice(0, 80) : "not known"}</bdi>
+                  </td>
                 </tr>
               );
             })}

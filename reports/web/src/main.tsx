@@ -153,9 +153,12 @@ async function open(): Promise<void> {
   if (!home) return;
   const [packed, events] = await Promise.all([block("data"), block("trace")]);
   if (!packed) return;
+  performance.mark("unpacked");
   const data = JSON.parse(new TextDecoder().decode(packed)) as Data;
   const trace = new Trace(events ?? new TextEncoder().encode("whitewater-trace 2\n[]\n\0"), data.kinds);
+  performance.mark("events");
   const model = new Model(trace, data);
+  performance.mark("model");
   const view = new View(model);
   asLadder.value = trace.length <= LADDER_MAX;
   if (asLadder.value) view.story.value = false;

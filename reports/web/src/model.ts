@@ -44,6 +44,11 @@ export interface NodeState {
 
 const EVERY = 8192;
 
+/** Kinds of which nothing is drawn but a dot. */
+const SILENT = ["timer", "commit", "vote", "receive", "reply", "invoke", "complete", "read", "lease", "watch", "join"];
+/** Kinds that change no node. */
+const PASSING = ["invoke", "receive", "complete", "reply", "read", "watch", "send", "deliver", "drop", "timer", "lease", "clock"];
+
 export class Model {
   readonly nodes: number[];
   readonly end: number;
@@ -63,6 +68,7 @@ export class Model {
   readonly entries = new Map<number, string>();
   /** The operations that the objection is about. */
   readonly wanted: Set<Operation>;
+  private readonly passing: Uint8Array;
   private readonly checkpoints: Map<number, NodeState>[] = [];
 
   constructor(
@@ -110,22 +116,33 @@ export class Model {
     };
     const faults = new Map<number, Span>();
     const live = new Map<number, NodeState>();
+    const passing = (this.passing = Uint8Array.from(trace.schema, (kind) => (PASSING.includes(kind.name) ? 1 : 0)));
+    // Most events are messages: those that need no look into their numbers go first.
+    const [delivered, dropped] = ["deliver", "drop"].map((name) => trace.kinds.get(name));
+    const silent = Uint8Array.from(trace.schema, (kind) => (SILENT.includes(kind.name) ? 1 : 0));
     for (let e = 0; e < trace.length; e++) {
       if (e % EVERY === 0) this.checkpoints.push(copy(live));
+      const kind = trace.kind[e]!;
+      if (kind === send) {
+        this.sent[trace.field(e, 0)] = e;
+        continue;
+      }
+      if (kind === delivered || kind === dropped) {
+        arrivals.push(e);
+        const sent = this.sent[trace.field(e, 0)]!;
+        if (sent >= 0) slowest = Math.max(slowest, trace.at[e]! - trace.at[sent]!);
+        continue;
+      }
+      if (silent[kind]) {
+        if (!passing[kind]) take(live, trace, e);
+        continue;
+      }
       const node = trace.node[e]!;
       const at = trace.at[e]!;
       const a = trace.field(e, 0);
       const b = trace.field(e, 1);
       let told = false;
       switch (trace.name(e)) {
-        case "send":
-          this.sent[a] = e;
-          break;
-        case "deliver":
-        case "drop":
-          arrivals.push(e);
-          if (this.sent[a]! >= 0) slowest = Math.max(slowest, at - trace.at[this.sent[a]!]!);
-          break;
         case "role": {
           const before = role.get(node);
           told = a >= 2 || before?.role === 3;
@@ -207,7 +224,7 @@ export class Model {
           break;
       }
       if (told) this.story[e] = 1;
-      take(live, trace, e);
+      if (!passing[kind]) take(live, trace, e);
     }
     this.arrivals = Int32Array.from(arrivals);
     this.slowest = slowest;
@@ -234,7 +251,9 @@ export class Model {
   state(event: number): Map<number, NodeState> {
     const place = Math.min(Math.floor(event / EVERY), this.checkpoints.length - 1);
     const live = copy(this.checkpoints[place] ?? new Map());
-    for (let e = place * EVERY; e <= event && e < this.trace.length; e++) take(live, this.trace, e);
+    for (let e = place * EVERY; e <= event && e < this.trace.length; e++) {
+      if (!this.passing[this.trace.kind[e]!]) take(live, this.trace, e);
+    }
     return live;
   }
 
@@ -264,7 +283,6 @@ function take(live: Map<number, NodeState>, trace: Trace, e: number): void {
   const node = trace.node[e]!;
   if (node === 0) return;
   const name = trace.name(e);
-  if (name === "invoke" || name === "complete" || name === "watch" || name === "send" || name === "deliver") return;
   let it = live.get(node);
   if (!it || name === "boot") {
     it = {

@@ -11,7 +11,7 @@ import type { Operation } from "./unpack";
 const LANE = 52;
 const TOP = 34;
 const CLIENT = 20;
-const LEFT = 44;
+const LEFT = 58;
 const CLIENTS_MAX = 14;
 /** Beyond so many arrows in view nobody can read them, and only those of the story are drawn. */
 const ARROWS_MAX = 430;
@@ -57,7 +57,7 @@ function scale(view: View, width: number): Scale {
     at: (x) => from + ((x - LEFT) / usable) * (to - from),
     lanes,
     clients: rows,
-    height: bottom + rows.size * CLIENT + 6,
+    height: bottom + rows.size * CLIENT + 34,
     width,
   };
 }
@@ -460,8 +460,8 @@ function moments(view: View, it: Scale, { context, height }: Brush, colors: Them
     context.fillText(text, left, y);
   };
   const { bad, detected } = data.head;
-  if (detected) line(detected.event, colors.fail, "detected", [], height - 18);
-  if (bad) line(bad.event, colors.bad, "first bad moment", [], height - 4);
+  if (detected) line(detected.event, colors.fail, "detected", [], height - 20);
+  if (bad) line(bad.event, colors.bad, "first bad moment", [], height - 6);
   line(view.cursor.value, colors.link, "", [2, 2], 0);
   const cursor = trace.length ? spot(view.model, it, view.cursor.value) : undefined;
   if (cursor) {
@@ -493,5 +493,6 @@ function labels(view: View, it: Scale, { context, height }: Brush, colors: Theme
   context.font = "11px ui-monospace, monospace";
   context.fillStyle = colors.quiet;
   for (const [process, y] of it.clients) context.fillText(`p${process}`, 6, y + 4);
-  context.fillText(span(view.to.value - view.from.value), 2, 12);
+  context.font = "10px ui-monospace, monospace";
+  context.fillText(span(view.to.value - view.from.value), 2, 28);
 }

@@ -4,7 +4,8 @@ import type { Model } from "./model";
 const ROLES = ["follower", "pre-candidate", "candidate", "leader"];
 
 export function seconds(at: number): string {
-  return (at / 1e9).toFixed(6);
+  const micros = Math.floor(at / 1e3);
+  return `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, "0")}`;
 }
 
 /** A length of time with its unit. */

@@ -12,7 +12,7 @@ interface Kind {
   columns: [string, string[]][];
 }
 
-/** Events as columns. Numbers of 64 bits are signed here: a hash loses its last digits, everything else is exact. */
+/** Events as columns. Numbers of 64 bits are signed here; those beyond 2^53 lose their last digits. */
 export class Trace {
   readonly length: number;
   readonly kind: Uint8Array;
@@ -61,7 +61,7 @@ export class Trace {
     for (let kind = 0; kind < schema.length; kind++) {
       const columns = schema[kind]!.columns.map(() => {
         const column = new Float64Array(counts[kind]!);
-        for (let i = 0, value = 0; i < column.length; i++) column[i] = value += this.signed();
+        this.sum(column);
         return column;
       });
       this.columns.push(columns);
@@ -83,9 +83,30 @@ export class Trace {
     return value;
   }
 
-  private signed(): number {
-    const value = this.varint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  /** Sums differences of 64 bits, exactly: a column may hold a hash here and a small number there. */
+  private sum(column: Float64Array): void {
+    const { bytes } = this;
+    let at = this.cursor;
+    let [low, high] = [0, 0];
+    for (let i = 0; i < column.length; i++) {
+      let byte = bytes[at++]!;
+      let [l, h] = [byte & 0x7f, 0];
+      for (let shift = 7; byte >= 0x80; shift += 7) {
+        byte = bytes[at++]!;
+        const part = byte & 0x7f;
+        if (shift < 32) l |= part << shift;
+        if (shift > 25) h |= shift < 32 ? part >>> (32 - shift) : part << (shift - 32);
+      }
+      // The zigzag: the lowest bit is the sign.
+      const sign = -(l & 1);
+      l = ((l >>> 1) | (h << 31)) ^ sign;
+      h = (h >>> 1) ^ sign;
+      const sum = (low >>> 0) + (l >>> 0);
+      low = sum | 0;
+      high = (high + h + (sum > 0xffffffff ? 1 : 0)) | 0;
+      column[i] = high * 4294967296 + (low >>> 0);
+    }
+    this.cursor = at;
   }
 
   /** A number of an event, by its place in the columns of the kind. */

@@ -296,6 +296,12 @@ pub(crate) struct CheckArgs {
     /// Bytes that the search may hold, all threads together, such as 512M or 4G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
+    /// If the history is wrong, write why as a page to be opened in a browser.
+    #[arg(long, value_name = "FILE.html", conflicts_with = "stream")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show hashes instead of values in the report.
+    #[arg(long, requires = "report")]
+    pub(crate) redact: bool,
 }
 
 /// What a store promises.

@@ -42,6 +42,10 @@ pub(crate) fn check(args: &CheckArgs, console: Console) -> Result<Exit, CliError
             }
         }
     }
+    if args.report.is_some() && sources.len() > 1 {
+        let n = sources.len();
+        return Err(CliError::Usage(format!("--report: a page is about one history, not {n}")));
+    }
     let bar = Bar::new(sources.iter().map(Source::bytes).sum());
     for (place, source) in sources.iter().enumerate() {
         let prefix = format!("{}/{} {}", place + 1, sources.len(), source.name);
@@ -100,7 +104,11 @@ fn one(
     let (name, operations) = (source.name.as_str(), recorded.len());
     let recorded = Some(&*recorded);
     let verdict = Verdict { name, format, model, operations, recorded, judgements };
-    bar.aside(|| verdict.print(console)).map(Some)
+    let exit = bar.aside(|| verdict.print(console))?;
+    if let (Some(file), Exit::Violated) = (&args.report, exit) {
+        verdict.report(file, args.redact)?;
+    }
+    Ok(Some(exit))
 }
 
 /// Judges one history while it is read.

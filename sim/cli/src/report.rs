@@ -49,7 +49,18 @@ impl Means<'_> {
     ) -> Result<(), CliError> {
         let Self { plan, repro, plays, shrunk, redact } = *self;
         let plan = Some(plan);
-        let page = Page { outcome, plan, history, trace, evidence, repro, plays, shrunk, redact };
+        let page = Page {
+            outcome,
+            plan,
+            history,
+            plain: None,
+            trace,
+            evidence,
+            repro,
+            plays,
+            shrunk,
+            redact,
+        };
         write(file, &page)
     }
 }

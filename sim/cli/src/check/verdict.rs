@@ -3,18 +3,25 @@
 use super::judging::is_decided;
 use crate::{
     args::Model,
+    artefacts,
     console::Console,
     exit::{CliError, Exit},
+    report,
 };
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use whitewater_checkers::{
     Budget, Judgement, Ruling,
     counterexample::Counterexample,
     plain::counterexample::{self, PlainCounterexample},
 };
-use whitewater_record::{Checked, Format, Recorded};
-use whitewater_reports::number::count;
+use whitewater_record::{
+    self as record, Checked, Format, History, Outcome, Recorded, Seed, Span, Trace,
+};
+use whitewater_reports::{Evidence, Page, Plays, number::count};
 
 /// Operations of an anomaly that are printed.
 const EVIDENCE_MAX: usize = 20;
@@ -94,6 +101,67 @@ impl Verdict<'_> {
             explanation.trim_end().lines().map(|line| format!("  {line}")).collect();
         console.line(explanation.join("\n").trim_end())?;
         Ok(exit)
+    }
+
+    /// Writes what is wrong as a page.
+    pub(super) fn report(&self, file: &Path, redact: bool) -> Result<(), CliError> {
+        let outcome = self.outcome();
+        let objector = outcome.violations.first().map(|it| it.code.as_str());
+        let (nothing, trace) = (History::default(), Trace::hashed());
+        let (history, plain, evidence) = match self.recorded {
+            None => (&nothing, None, Evidence::default()),
+            Some(Recorded::Etcd(history)) => {
+                (history, None, report::evidence(history, &self.judgements, objector))
+            }
+            Some(Recorded::Plain(history)) => {
+                let anomaly = self.judgements.iter().find_map(|it| it.ruling.anomaly());
+                let operations = anomaly.map(|it| it.operations.clone()).unwrap_or_default();
+                (&nothing, Some(history), Evidence { operations, ..Evidence::default() })
+            }
+        };
+        let page = Page {
+            outcome: &outcome,
+            plan: None,
+            history,
+            plain,
+            trace: &trace,
+            evidence: &evidence,
+            repro: &format!(
+                "{} check {}",
+                artefacts::called(),
+                artefacts::quoted(Path::new(self.name))
+            ),
+            plays: Plays::default(),
+            shrunk: None,
+            redact,
+        };
+        report::write(file, &page)
+    }
+
+    /// The judgements as those of a run.
+    fn outcome(&self) -> Outcome {
+        let undecided = |judgement: &Judgement| match &judgement.ruling {
+            Ruling::Undecided(reason) => Some(format!("{}: {reason}", judgement.judge)),
+            Ruling::Holds | Ruling::Broken(_) | Ruling::NotApplicable(_) | Ruling::Withheld(_) => {
+                None
+            }
+        };
+        let checks = self.judgements.iter().map(|it| (it.judge.to_owned(), it.checked));
+        Outcome {
+            scenario: self.name.to_owned(),
+            seed: Seed(0),
+            verdict: record::Verdict::Failed,
+            violations: self.judgements.iter().filter_map(Judgement::violation).collect(),
+            doubts: self.judgements.iter().filter_map(undecided).collect(),
+            trace_hash: 0,
+            events: 0,
+            simulated: Span(0),
+            operations: [self.operations as u64, 0, 0],
+            messages: 0,
+            faults: BTreeMap::new(),
+            checks: checks.collect(),
+            sometimes: BTreeMap::new(),
+        }
     }
 
     /// Of what the judges of linearizability object to.
