@@ -73,7 +73,11 @@ pub(crate) fn keep_failure(
     let again = engine::run(plan, true, None);
     let difference = difference(outcome, &again.outcome);
     means.plays = Plays { of: 2, same: if difference.is_none() { 2 } else { 1 } };
-    means.write(&report, &again)?;
+    if let Some(difference) = &difference {
+        means.write_difference(&report, engine::run(plan, true, None), &again, difference)?;
+    } else {
+        means.write(&report, &again)?;
+    }
     write(&folder.join(HISTORY), |out| again.history.write(out))?;
     write_trace(&folder.join(TRACE_PACKED), &again.trace)?;
     write_outcome(&folder, &again.outcome)?;

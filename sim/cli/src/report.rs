@@ -3,10 +3,11 @@
 use crate::{artefacts, engine::Finished, exit::CliError};
 use std::{io::Write, path::Path};
 use whitewater_checkers::{Budget, Judgement, counterexample};
-use whitewater_record::{History, Outcome, Plan, Trace};
+use whitewater_record::{History, Outcome, Plan, Row, Trace, Violation};
 use whitewater_reports::{
-    Evidence, Page, Placement, Plays,
+    Evidence, Page, Picture, Placement, Plays,
     page::{self, Minimised},
+    sentence,
 };
 
 /// What is said of a run beside what came out of it.
@@ -32,6 +33,39 @@ impl Means<'_> {
         let objector = first.filter(|it| it.event.is_none()).map(|it| it.code.as_str());
         let evidence = evidence(history, judgements, objector);
         self.page(file, outcome, history, (trace, &evidence))
+    }
+
+    /// Writes the page of a plan that gave two different runs: of one of them, and where the other one differs first.
+    pub(crate) fn write_difference(
+        &self,
+        file: &Path,
+        mut run: Finished,
+        other: &Finished,
+        difference: &str,
+    ) -> Result<(), CliError> {
+        let (rows, others) = (run.trace.rows(), other.trace.rows());
+        let first = first_difference(rows, others);
+        let row = first.and_then(|place| rows.get(place));
+        let tell = |row: Option<&Row>| {
+            let end = || "the end".to_owned();
+            row.map_or_else(end, |row| sentence::sentence(row, &Picture::default(), self.plan))
+        };
+        let sentence = match first {
+            Some(place) => {
+                let (one, another) = (tell(row), tell(others.get(place)));
+                format!("event {place} is \"{one}\" in one play and \"{another}\" in another")
+            }
+            None => format!("two plays that kept their events agree: {difference}"),
+        };
+        let violation = Violation {
+            code: "nondeterminism".to_owned(),
+            at: row.map(|row| row.at).unwrap_or_default(),
+            event: first.map(|place| place as u64),
+            node: None,
+            sentence,
+        };
+        run.outcome.violations.insert(0, violation);
+        self.write(file, &run)
     }
 
     /// Writes the page of a run of which only the outcome is known: its process died.
@@ -63,6 +97,12 @@ impl Means<'_> {
         };
         write(file, &page)
     }
+}
+
+/// The place of the first event that is not the same in both.
+fn first_difference(one: &[Row], other: &[Row]) -> Option<usize> {
+    let place = one.iter().zip(other).position(|(one, other)| one != other);
+    place.or_else(|| (one.len() != other.len()).then(|| one.len().min(other.len())))
 }
 
 /// Writes a page.
@@ -101,4 +141,19 @@ pub(crate) fn evidence(
             .collect();
     }
     evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_record::{RowKind, SimTime};
+
+    #[test]
+    fn the_first_difference_is_found_also_at_the_end_of_the_shorter_one() {
+        let row = |at| Row::new(SimTime(at), RowKind::Timer, 1, None, &[]);
+        let (one, other) = ([row(1), row(2), row(3)], [row(1), row(4), row(3)]);
+        assert_eq!(first_difference(&one, &other), Some(1));
+        assert_eq!(first_difference(&one, &one[..2]), Some(2));
+        assert_eq!(first_difference(&one, &one), None);
+    }
 }
