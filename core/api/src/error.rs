@@ -92,7 +92,7 @@ pub enum Error {
     /// The leadership cannot go to that member.
     #[error("etcdserver: bad leader transferee")]
     BadTransferee,
-    /// The disk is full. The request did not happen.
+    /// The quota is used up, or the disk is full. The request did not happen.
     #[error("etcdserver: mvcc: database space exceeded")]
     NoSpace,
     /// Auth cannot be enabled without the user root.
@@ -149,6 +149,50 @@ pub enum Error {
     /// The user has no password (etcd has no code for this one).
     #[error("auth: authentication failed, password was given for no password user")]
     NoPasswordUser,
+    /// Members hold different content: nothing that they say can be trusted.
+    #[error("etcdserver: corrupt cluster")]
+    Corrupt,
+    /// Another member has one of these peer URLs.
+    #[error("etcdserver: Peer URLs already exists")]
+    PeerUrlsExist,
+    /// A member needs peer URLs.
+    #[error("etcdserver: given member URLs are invalid")]
+    BadPeerUrls,
+    /// There are as many learners as there may be.
+    #[error("etcdserver: too many learner members in cluster")]
+    TooManyLearners,
+    /// The member votes already.
+    #[error("etcdserver: can only promote a learner member")]
+    NotLearner,
+    /// Too few voters are connected for a change of the membership.
+    #[error("etcdserver: unhealthy cluster")]
+    Unhealthy,
+}
+
+/// The codes of gRPC that are used, with their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// None of the others.
+    Unknown = 2,
+    /// The request makes no sense, whatever the state.
+    InvalidArgument = 3,
+    /// What it names is not there.
+    NotFound = 5,
+    /// The caller may not.
+    PermissionDenied = 7,
+    /// A bound is reached.
+    ResourceExhausted = 8,
+    /// The state does not allow it.
+    FailedPrecondition = 9,
+    /// A number lies outside of what is kept or possible.
+    OutOfRange = 11,
+    /// Nobody can serve it now.
+    Unavailable = 14,
+    /// Content is lost or wrong.
+    DataLoss = 15,
+    /// Who the caller is cannot be told.
+    Unauthenticated = 16,
 }
 
 /// What a refused request did.
@@ -206,7 +250,70 @@ impl Error {
             | Self::InvalidToken
             | Self::InvalidAuthManagement
             | Self::AuthOldRevision
-            | Self::NoPasswordUser => Effect::None,
+            | Self::NoPasswordUser
+            | Self::Corrupt
+            | Self::PeerUrlsExist
+            | Self::BadPeerUrls
+            | Self::TooManyLearners
+            | Self::NotLearner
+            | Self::Unhealthy => Effect::None,
+        }
+    }
+
+    /// The gRPC code that etcd gives with the text (`api/v3rpc/rpctypes/error.go`).
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::EmptyKey
+            | Self::KeyNotFound
+            | Self::ValueProvided
+            | Self::LeaseProvided
+            | Self::TooManyOps
+            | Self::DuplicateKey
+            | Self::RequestTooLarge
+            | Self::BadPeerUrls
+            | Self::RootUserMissing
+            | Self::RootRoleMissing
+            | Self::UserExists
+            | Self::UserEmpty
+            | Self::UserNotFound
+            | Self::RoleExists
+            | Self::RoleNotFound
+            | Self::RoleEmpty
+            | Self::AuthFailed
+            | Self::PermissionMissing
+            | Self::RoleNotGranted
+            | Self::PermissionNotGranted
+            | Self::InvalidAuthManagement
+            | Self::AuthOldRevision
+            | Self::AuthNotEnabled => Code::InvalidArgument,
+            Self::PermissionDenied => Code::PermissionDenied,
+            Self::InvalidToken => Code::Unauthenticated,
+            // etcd lets it through without a code.
+            Self::NoPasswordUser => Code::Unknown,
+            Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
+            Self::TooManyRequests | Self::NoSpace => Code::ResourceExhausted,
+            Self::LeaseExists
+            | Self::NotLeader { .. }
+            | Self::Learner
+            | Self::MemberExists
+            | Self::LearnerNotReady
+            | Self::NotEnoughMembers
+            | Self::BadTransferee
+            | Self::PeerUrlsExist
+            | Self::TooManyLearners
+            | Self::NotLearner => Code::FailedPrecondition,
+            Self::Compacted { .. } | Self::FutureRevision { .. } | Self::LeaseTtlTooLarge => {
+                Code::OutOfRange
+            }
+            // The change in progress is ours: etcd lets the second one time out.
+            Self::NoLeader
+            | Self::LeaderChanged
+            | Self::TimedOut
+            | Self::Stopped
+            | Self::ChangeInProgress
+            | Self::Unhealthy => Code::Unavailable,
+            Self::Corrupt => Code::DataLoss,
         }
     }
 
@@ -221,5 +328,123 @@ impl Error {
                 | Self::Compacted { .. }
                 | Self::FutureRevision { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// etcd's `rpctypes/error.go`, row by row.
+    const TABLE: &[(Error, &str, Code)] = &[
+        (Error::EmptyKey, "key is not provided", Code::InvalidArgument),
+        (Error::KeyNotFound, "key not found", Code::InvalidArgument),
+        (Error::ValueProvided, "value is provided", Code::InvalidArgument),
+        (Error::LeaseProvided, "lease is provided", Code::InvalidArgument),
+        (Error::LeaseNotFound, "requested lease not found", Code::NotFound),
+        (Error::LeaseExists, "lease already exists", Code::FailedPrecondition),
+        (Error::LeaseTtlTooLarge, "too large lease TTL", Code::OutOfRange),
+        (Error::TooManyOps, "too many operations in txn request", Code::InvalidArgument),
+        (Error::DuplicateKey, "duplicate key given in txn request", Code::InvalidArgument),
+        (
+            Error::Compacted { compacted: Revision(1) },
+            "mvcc: required revision has been compacted",
+            Code::OutOfRange,
+        ),
+        (
+            Error::FutureRevision { current: Revision(1) },
+            "mvcc: required revision is a future revision",
+            Code::OutOfRange,
+        ),
+        (Error::RequestTooLarge, "request is too large", Code::InvalidArgument),
+        (Error::TooManyRequests, "too many requests", Code::ResourceExhausted),
+        (Error::NotLeader { hint: None }, "not leader", Code::FailedPrecondition),
+        (Error::NoLeader, "no leader", Code::Unavailable),
+        (Error::LeaderChanged, "leader changed", Code::Unavailable),
+        (Error::TimedOut, "request timed out", Code::Unavailable),
+        (Error::Stopped, "server stopped", Code::Unavailable),
+        (Error::Learner, "rpc not supported for learner", Code::FailedPrecondition),
+        // Ours: etcd lets the second change time out.
+        (Error::ChangeInProgress, "another membership change is in progress", Code::Unavailable),
+        (Error::MemberNotFound, "member not found", Code::NotFound),
+        (Error::MemberExists, "member ID already exist", Code::FailedPrecondition),
+        (
+            Error::LearnerNotReady,
+            "can only promote a learner member which is in sync with leader",
+            Code::FailedPrecondition,
+        ),
+        (
+            Error::NotEnoughMembers,
+            "re-configuration failed due to not enough started members",
+            Code::FailedPrecondition,
+        ),
+        (Error::BadTransferee, "bad leader transferee", Code::FailedPrecondition),
+        (Error::NoSpace, "mvcc: database space exceeded", Code::ResourceExhausted),
+        (Error::Corrupt, "corrupt cluster", Code::DataLoss),
+        (Error::PeerUrlsExist, "Peer URLs already exists", Code::FailedPrecondition),
+        (Error::BadPeerUrls, "given member URLs are invalid", Code::InvalidArgument),
+        (Error::TooManyLearners, "too many learner members in cluster", Code::FailedPrecondition),
+        (Error::NotLearner, "can only promote a learner member", Code::FailedPrecondition),
+        (Error::Unhealthy, "unhealthy cluster", Code::Unavailable),
+        (Error::RootUserMissing, "root user does not exist", Code::InvalidArgument),
+        (Error::RootRoleMissing, "root user does not have root role", Code::InvalidArgument),
+        (Error::UserExists, "user name already exists", Code::InvalidArgument),
+        (Error::UserEmpty, "user name is empty", Code::InvalidArgument),
+        (Error::UserNotFound, "user name not found", Code::InvalidArgument),
+        (Error::RoleExists, "role name already exists", Code::InvalidArgument),
+        (Error::RoleNotFound, "role name not found", Code::InvalidArgument),
+        (Error::RoleEmpty, "role name is empty", Code::InvalidArgument),
+        (
+            Error::AuthFailed,
+            "authentication failed, invalid user ID or password",
+            Code::InvalidArgument,
+        ),
+        (Error::PermissionMissing, "permission not given", Code::InvalidArgument),
+        (Error::PermissionDenied, "permission denied", Code::PermissionDenied),
+        (Error::RoleNotGranted, "role is not granted to the user", Code::InvalidArgument),
+        (
+            Error::PermissionNotGranted,
+            "permission is not granted to the role",
+            Code::InvalidArgument,
+        ),
+        (Error::AuthNotEnabled, "authentication is not enabled", Code::InvalidArgument),
+        (Error::InvalidToken, "invalid auth token", Code::Unauthenticated),
+        (Error::InvalidAuthManagement, "invalid auth management", Code::InvalidArgument),
+        (Error::AuthOldRevision, "revision of auth store is old", Code::InvalidArgument),
+        (
+            Error::NoPasswordUser,
+            "auth: authentication failed, password was given for no password user",
+            Code::Unknown,
+        ),
+    ];
+
+    #[test]
+    fn every_refusal_has_the_text_and_the_code_of_etcd() {
+        for (error, text, code) in TABLE {
+            let prefix = if text.starts_with("auth: ") { "" } else { "etcdserver: " };
+            assert_eq!(error.to_string(), format!("{prefix}{text}"));
+            assert_eq!(error.code(), *code, "{error}");
+        }
+    }
+
+    /// The names of the variants come from this file, so that a new one without a row fails here.
+    #[test]
+    fn no_refusal_is_left_out_of_the_table() {
+        let source = include_str!("error.rs");
+        let (_, rest) = source.split_once("pub enum Error {").expect("the enum is here");
+        let (body, _) = rest.split_once("\n}\n").expect("it ends");
+        let is_variant = |line: &&str| {
+            line.strip_prefix("    ")
+                .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        };
+        for line in body.lines().filter(is_variant) {
+            let name = line.trim().trim_end_matches([',', '{', ' ']);
+            let name = name.split('(').next().expect("a name");
+            let has_row = TABLE.iter().any(|(error, ..)| {
+                let debug = format!("{error:?}");
+                debug.split([' ', '(']).next() == Some(name)
+            });
+            assert!(has_row, "{name} has no row");
+        }
     }
 }

@@ -49,13 +49,16 @@ pub use crate::{
     cluster::MemberChange,
     completion::Completion,
     disk::{DiskError, DiskImage, DiskOp, FileName, WriteId},
-    error::{Effect, Error},
+    error::{Code, Effect, Error},
     ids::{
         ClusterId, Incarnation, Index, LeaseId, Monotonic, NodeId, Process, RequestId, Revision,
         StreamId, Term,
     },
     lease::{LEASE_TTL_MAX, LeaseCheckpoint, LeaseRequest, LeaseResponse},
-    maintenance::{KvHash, MaintenanceRequest, MaintenanceResponse},
+    maintenance::{
+        Alarm, AlarmAction, AlarmMember, KvHash, MaintenanceRequest, MaintenanceResponse,
+        MemberStatus,
+    },
     range::{End, KeyRange},
     request::Request,
     response::{Body, Header, KeyValue, Response},

@@ -36,6 +36,18 @@ pub struct Tuning {
     pub request_bytes_max: u64,
     /// Compares, and operations in one branch, of a transaction.
     pub txn_ops_max: u64,
+    /// Bytes that the store may hold before nothing more is put; 0 for no bound.
+    pub quota_bytes: u64,
+    /// How often the leader compares the members' content; 0 for never.
+    pub corruption_check_ms: u64,
+    /// Compare the members' content after compactions, too.
+    pub corruption_check_compactions: bool,
+    /// A member that starts on a disk that holds something compares itself with the others before it serves anybody.
+    pub corruption_check_at_start: bool,
+    /// Forget history older than this; 0 for never.
+    pub auto_compaction_period_ms: u64,
+    /// Keep so many of the last revisions and forget the others; 0 for all. Not together with a period.
+    pub auto_compaction_revisions: u64,
     /// Length of a WAL segment.
     pub segment_bytes: u64,
     /// Bytes of log since the last snapshot that call for another; the size of the state counts too.
@@ -84,6 +96,12 @@ impl Default for Tuning {
             apply_bytes_max: 1 << 20,
             request_bytes_max: 1536 << 10,
             txn_ops_max: 128,
+            quota_bytes: 2 << 30,
+            corruption_check_ms: 0,
+            corruption_check_compactions: false,
+            corruption_check_at_start: false,
+            auto_compaction_period_ms: 0,
+            auto_compaction_revisions: 0,
             segment_bytes: 64 << 20,
             snapshot_log_bytes: 16 << 20,
             catch_up_entries: 5000,

@@ -98,6 +98,23 @@ mutations! {
         "The hash over revisions takes in versions that a compaction has given up and physical compaction has yet to take.";
     HashKvCountsBuried, "hash-kv-counts-buried", "etcd #18274, mvcc/hash.go: tombstone",
         "The hash over revisions takes in the deletes at the compaction revision, which some releases keep and some do not.";
+    DefragmentForgetsHistory, "defragment-forgets-history", "etcd #14685",
+        "A defragmentation carries only the newest version of each key over.";
+    // Maintenance.
+    AlarmIgnoredAtApply, "alarm-ignored-at-apply", "etcd, apply/capped.go",
+        "An alarm refuses requests before the log only, so that what was in it already still writes.";
+    QuotaSkipsNestedTxn, "quota-skips-nested-txn", "etcd, storage/quota.go: costTxn",
+        "Puts in a nested transaction cost nothing and pass under a full quota.";
+    QuotaRaisesNoAlarm, "quota-raises-no-alarm", "etcd, v3rpc/quota.go",
+        "A member whose quota is used up refuses by itself and raises no alarm, so that the others go on.";
+    CorruptLeaderTrusted, "corrupt-leader-trusted", "etcd #14828",
+        "A leader takes its own content for the right one and blames whoever differs.";
+    CorruptAcrossCompactions, "corrupt-across-compactions", "etcd, corrupt.go: CompactRevision",
+        "Hashes are compared whatever the compaction that each depends on.";
+    AutoCompactionTooFar, "auto-compaction-too-far", "etcd, v3compactor: revs[0]",
+        "Compaction by itself goes to the newest revision and keeps nothing of the period.";
+    ApplyRots, "apply-rots", "etcd #13766, #14211; bit flips",
+        "What one member applies is not what the others apply, and it does not notice.";
     // Reads.
     LocalRead, "local-read", "etcd 0.4.1 and Consul, Jepsen 2014; RedisRaft #19",
         "A leader answers linearizable reads from its own state.";

@@ -79,10 +79,11 @@ impl Replica {
             self.wal.mark().map_or((0, 0), |mark| (mark.index.0, mark.file_bytes));
         // The state of the last one: that of now holds all history since, and would grow as fast as the log does.
         let state_bytes = self.store.bytes().min(last_bytes);
+        let is_long = log_bytes >= self.config.tuning.snapshot_log_bytes.max(state_bytes);
         self.compaction.rest_ticks == 0
             && self.incoming.is_none()
             && applied > marked
-            && log_bytes >= self.config.tuning.snapshot_log_bytes.max(state_bytes)
+            && (is_long || self.wants_snapshot())
     }
 
     fn start_own_snapshot(&mut self) {
@@ -183,6 +184,7 @@ impl Replica {
         let (term, chain) = (running.meta.term, running.view.chain);
         self.event(Event::Snapshot { index, term, installed: false, chain, digest: None });
         self.retire_log(index, running.meta.file());
+        self.finish_defragmenting(index);
     }
 
     /// Removes segments, entries and the file that a durable mark at `index` makes superfluous.

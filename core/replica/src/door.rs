@@ -192,6 +192,11 @@ pub enum Event {
         /// The entry.
         barrier: Option<Index>,
     },
+    /// A leader has put a compaction into the log that nobody asked for.
+    AutoCompaction {
+        /// To which revision.
+        revision: Revision,
+    },
     /// A rare state was reached; the name says which.
     Sometimes(&'static str),
 }
@@ -201,6 +206,8 @@ pub enum Event {
 pub enum StopReason {
     /// A write or sync failed. Nothing after it can be trusted.
     DiskFailed(DiskError),
+    /// Most members hold other content than this one did when it started.
+    Corrupt,
     /// Peers know this member with another disk: it lost its own, and with it its promises.
     WipedDisk,
 }

@@ -17,8 +17,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Error, LeaseCheckpoint, LeaseId, LeaseRequest, LeaseResponse, Monotonic, Request,
-    RequestId,
+    Alarm, Body, Error, LeaseCheckpoint, LeaseId, LeaseRequest, LeaseResponse, Monotonic, NodeId,
+    Request, RequestId, Revision,
 };
 use whitewater_mutation::Mutation;
 
@@ -31,6 +31,10 @@ pub(crate) enum OwnCommand {
     Checkpoint(Vec<LeaseCheckpoint>),
     /// A client has shown its password.
     Login(Login),
+    /// Something is wrong with a member.
+    Alarm(NodeId, Alarm),
+    /// History below a revision may go.
+    Compact(Revision),
 }
 
 /// When each lease was granted by the clock of this member. For mutations that end leases by it.
@@ -288,6 +292,13 @@ impl Replica {
                 self.lessor.forget(*lease, index);
             }
             OwnCommand::Checkpoint(checkpoints) => self.store.checkpoint(checkpoints),
+            OwnCommand::Alarm(member, alarm) => self.store.raise_alarm(*member, *alarm),
+            OwnCommand::Compact(revision) => {
+                // A client was faster, perhaps.
+                if self.store.compact(*revision).is_err() {
+                    self.sometimes("compaction by itself came late");
+                }
+            }
             OwnCommand::Login(login) => return self.apply_login(index, login),
         }
         None

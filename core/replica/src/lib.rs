@@ -19,8 +19,10 @@
 #![deny(clippy::float_arithmetic)]
 
 mod auth;
+mod auto_compaction;
 mod compaction;
 pub mod config;
+mod corruption;
 pub mod door;
 pub mod identity;
 mod introduction;
@@ -28,6 +30,7 @@ mod leases;
 pub mod lessor;
 pub mod limits;
 mod log;
+mod maintenance;
 mod members;
 pub mod message;
 mod persistence;

@@ -50,3 +50,18 @@ pub const LEARNER_READY_PERCENT: u64 = 90;
 
 /// Election timeouts without a leader after which the streams end whose clients mind (etcd's `maxNoLeaderCnt`).
 pub const WATCH_LEADERLESS_ELECTIONS: u64 = 3;
+
+/// Election timeouts after which a comparison of members goes without those that have not answered.
+pub const CORRUPTION_PATIENCE_ELECTIONS: u64 = 3;
+
+/// Ticks between two comparisons that compactions bring about (etcd waits a minute of 100 ms ticks).
+pub const CORRUPTION_REST_TICKS: u64 = 20;
+
+/// Revisions that are written down in one interval of compactions by time (etcd, `retryDivisor`).
+pub const AUTO_COMPACTION_RECORDS: u64 = 10;
+
+/// The longest interval between compactions by time, in milliseconds: an hour.
+pub const AUTO_COMPACTION_INTERVAL_MS_MAX: u64 = 3_600_000;
+
+/// How often revisions are counted, in milliseconds (etcd, `revInterval`): five minutes.
+pub const AUTO_COMPACTION_REVISIONS_MS: u64 = 300_000;

@@ -3,7 +3,7 @@
 use crate::snapshot::SnapshotMeta;
 use bytes::Bytes;
 use raft::eraftpb::{self, MessageType};
-use whitewater_api::{Incarnation, Index, NodeId, Term};
+use whitewater_api::{Incarnation, Index, KvHash, NodeId, Revision, Term};
 
 /// A message with its two ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,22 @@ pub enum PeerMessage {
         context: u64,
         /// The index.
         index: Index,
+    },
+    /// "What is your hash at this revision?"
+    HashAsk {
+        /// Unique for each comparison.
+        number: u64,
+        /// At which revision.
+        revision: Revision,
+    },
+    /// The answer, from whoever has it.
+    HashAnswer {
+        /// Of the question.
+        number: u64,
+        /// The hash, with the compaction that it depends on.
+        hash: KvHash,
+        /// The newest revision of the member.
+        newest: Revision,
     },
     /// A part of a snapshot.
     SnapshotPart(Box<SnapshotPart>),
@@ -142,6 +158,10 @@ pub enum MessageKind {
     StartOver,
     /// It asks to have its vote back.
     Renewed,
+    /// A member asks for a hash.
+    HashAsk,
+    /// A hash.
+    HashAnswer,
 }
 
 impl MessageKind {
@@ -170,6 +190,8 @@ impl MessageKind {
         Self::Damaged,
         Self::StartOver,
         Self::Renewed,
+        Self::HashAsk,
+        Self::HashAnswer,
     ];
 
     /// The word.
@@ -199,6 +221,8 @@ impl MessageKind {
             Self::ReadIndexOk => "read-index-ok",
             Self::SnapshotPart => "snapshot-part",
             Self::SnapshotAck => "snapshot-ack",
+            Self::HashAsk => "hash-ask",
+            Self::HashAnswer => "hash-answer",
         }
     }
 }
@@ -264,6 +288,8 @@ impl Envelope {
             | PeerMessage::Renewed
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
+            | PeerMessage::HashAsk { .. }
+            | PeerMessage::HashAnswer { .. }
             | PeerMessage::SnapshotAck { .. } => false,
         }
     }
@@ -286,6 +312,8 @@ impl Envelope {
             | PeerMessage::Renewed
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
+            | PeerMessage::HashAsk { .. }
+            | PeerMessage::HashAnswer { .. }
             | PeerMessage::SnapshotAck { .. } => OVERHEAD,
         }
     }
@@ -343,6 +371,12 @@ impl Envelope {
             }
             PeerMessage::ReadIndexAnswer { context, index } => {
                 (MessageKind::ReadIndexOk, [0, *context, index.0])
+            }
+            PeerMessage::HashAsk { number, revision } => {
+                (MessageKind::HashAsk, [0, *number, revision.0])
+            }
+            PeerMessage::HashAnswer { number, hash, .. } => {
+                (MessageKind::HashAnswer, [u64::from(hash.hash), *number, hash.revision.0])
             }
             PeerMessage::SnapshotPart(part) => {
                 (MessageKind::SnapshotPart, [part.transfer.term.0, part.meta.index.0, part.part])

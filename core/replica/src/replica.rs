@@ -5,8 +5,8 @@
 //! | input | file |
 //! |---|---|
 //! | time | this one |
-//! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs` for those that are ours |
-//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs`; `auth.rs` for who asks |
+//! | messages | this one; `introduction.rs`, `transfer.rs`, `reads.rs`, `corruption.rs` for those that are ours |
+//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs`, `maintenance.rs`; `auth.rs` for who asks |
 //! | streams and watches | `watches.rs` |
 //! | the disk | `persistence.rs` |
 //!
@@ -14,14 +14,17 @@
 
 use crate::{
     auth::Doorkeeper,
+    auto_compaction::AutoCompaction,
     compaction::Compaction,
     config::Config,
+    corruption::Corruption,
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     introduction::Introduction,
     leases::Grants,
     lessor::Lessor,
     limits,
     log::Log,
+    maintenance::Maintenance,
     message::{Envelope, PeerMessage},
     persistence::Persistence,
     reads::Reads,
@@ -69,6 +72,9 @@ pub struct Replica {
     pub(crate) transfers: Transfers,
     pub(crate) incoming: Option<Incoming>,
     pub(crate) compaction: Compaction,
+    pub(crate) auto_compaction: AutoCompaction,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) corruption: Corruption,
     /// The time of the input that is being handled. Never goes back.
     pub(crate) now: Monotonic,
     /// When this process started.
@@ -108,6 +114,8 @@ impl Replica {
             Seen { role: StateRole::Follower, term: parts.raft.raft.term, leader: INVALID_ID };
         let watching =
             Watching::new(&parts.config.tuning, parts.store.revision(), parts.config.mutations);
+        let auto_compaction =
+            AutoCompaction::new(&parts.config.tuning, parts.now, parts.store.revision());
         let mut replica = Self {
             config: parts.config,
             phase: Phase::Starting,
@@ -130,6 +138,9 @@ impl Replica {
             transfers: Transfers::default(),
             incoming: None,
             compaction: parts.compaction,
+            auto_compaction,
+            maintenance: Maintenance::default(),
+            corruption: Corruption::default(),
             now: parts.now,
             booted: parts.now,
             ticked: parts.now,
@@ -176,7 +187,7 @@ impl Replica {
         let tick = self.ticked.after(ticks * self.tick_nanos());
         let lease = self.lessor.next_wake(self.now, self.tick_nanos());
         let watch = self.watching.next_wake(self.now);
-        [lease, watch].into_iter().flatten().fold(tick, Ord::min)
+        [lease, watch, self.auto_compaction_wake()].into_iter().flatten().fold(tick, Ord::min)
     }
 
     /// What the replica looks like from outside.
@@ -244,6 +255,7 @@ impl Replica {
         self.on_incoming_tick();
         self.on_compaction_tick();
         self.on_repair_tick();
+        self.on_corruption_tick();
         self.on_watch_tick();
         self.on_auth_tick();
     }
@@ -282,6 +294,7 @@ impl Replica {
             || !self.transfers.is_empty()
             || self.incoming.is_some()
             || self.compaction.is_waiting()
+            || self.is_comparing()
             || self.writes.is_moving()
     }
 
@@ -312,6 +325,10 @@ impl Replica {
             PeerMessage::Renewed => self.on_renewed(from),
             PeerMessage::ReadIndex { term, context } => self.on_read_request(from, term, context),
             PeerMessage::ReadIndexAnswer { context, index } => self.on_read_answer(context, index),
+            PeerMessage::HashAsk { number, revision } => self.on_hash_ask(from, number, revision),
+            PeerMessage::HashAnswer { number, hash, newest } => {
+                self.on_hash_answer(from, number, hash, newest);
+            }
             PeerMessage::SnapshotPart(part) => self.on_snapshot_part(from, &part),
             PeerMessage::SnapshotAck { transfer, next } => {
                 self.on_snapshot_ack(from, transfer, next);
@@ -433,6 +450,7 @@ impl Replica {
                 self.notice_changes();
                 self.leave_joint();
                 self.pump_leases();
+                self.pump_auto_compaction();
                 self.pump_reads();
                 if !self.raft.has_ready() {
                     break;
@@ -467,6 +485,7 @@ impl Replica {
             self.refuse_lease_reads();
             self.end_tenure();
             self.reliefs = Reliefs::default();
+            self.drop_round();
             self.drop_transfers();
         }
         self.notice_moved_leader();
@@ -494,7 +513,7 @@ impl Replica {
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.writes.len() + self.reads.len() + self.lessor.len()
+        self.writes.len() + self.reads.len() + self.lessor.len() + self.maintenance_len()
     }
 
     pub(crate) fn send(&mut self, to: NodeId, body: PeerMessage) {

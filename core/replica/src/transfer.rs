@@ -438,6 +438,7 @@ impl Replica {
         });
         self.announce_members(meta.index, &meta.conf_state());
         self.retire_log(meta.index, meta.file());
+        self.finish_defragmenting(meta.index);
         self.serve_reads();
     }
 }

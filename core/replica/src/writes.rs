@@ -5,8 +5,8 @@ use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
-    AuthRequest, Body, Caller, Error, Identity, LeaseRequest, NodeId, Process, Request, RequestId,
-    Revision, response::PutResponse,
+    AuthRequest, Body, Caller, Error, Identity, LeaseRequest, MaintenanceRequest, NodeId, Process,
+    Request, RequestId, Revision, response::PutResponse,
 };
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -25,6 +25,8 @@ pub(crate) const OWN: RequestId = RequestId { process: Process(u32::MAX), sequen
 
 /// The id before what somebody in particular asks: who it is follows, and then the proposal.
 const STAMPED: RequestId = RequestId { process: Process(u32::MAX), sequence: u32::MAX - 1 };
+/// The member whose memory is bad under [`Mutation::ApplyRots`].
+const ROTTEN: NodeId = NodeId(2);
 
 /// Why decoding what is in the log cannot fail.
 const KNOWN: &str = "what was proposed can be read";
@@ -81,6 +83,16 @@ impl Replica {
     /// Admits a request, or refuses it before anything happened.
     pub(crate) fn on_request(&mut self, id: RequestId, caller: Caller, request: Request) {
         assert!(id != OWN && id != STAMPED, "a client has the id of the replicas");
+        if let Request::Maintenance(maintenance) = &request
+            && maintenance.is_local()
+            && self.phase == Phase::Active
+            && (!self.is_learner() || *maintenance == MaintenanceRequest::Status)
+        {
+            return match self.permit_here(&caller, &request) {
+                Ok(()) => self.on_maintenance(id, None, *maintenance),
+                Err(error) => self.reply(id, Err(error)),
+            };
+        }
         if let Err(error) = self.admit(&request) {
             return self.reply(id, Err(error));
         }
@@ -90,6 +102,15 @@ impl Replica {
         if let Err(error) = self.admit_write(id, &caller, request) {
             self.reply(id, Err(error));
         }
+    }
+
+    /// Whether whoever asks may have this answered by this member alone. Its status is nobody's secret, as in etcd.
+    fn permit_here(&mut self, caller: &Caller, request: &Request) -> Result<(), Error> {
+        if *request == Request::Maintenance(MaintenanceRequest::Status) {
+            return Ok(());
+        }
+        let who = self.identify(caller)?;
+        self.store.permit(who.as_ref(), request)
     }
 
     fn admit_write(
@@ -113,27 +134,30 @@ impl Replica {
         match &request {
             Request::MoveLeader(to) => self.move_leader(id, *to),
             Request::Member(change) => self.propose_member_change(id, *change),
+            Request::Maintenance(maintenance) => {
+                self.on_maintenance(id, who, *maintenance);
+                Ok(())
+            }
             Request::Put(_)
             | Request::DeleteRange(_)
             | Request::Txn(_)
             | Request::Compact(_)
             | Request::Lease(_)
-            | Request::Maintenance(_)
             | Request::Auth(_)
             | Request::Range(_) => self.propose(id, who, request),
         }
     }
 
-    fn admit(&self, request: &Request) -> Result<(), Error> {
-        let tuning = &self.config.tuning;
-        if self.phase != Phase::Active {
+    fn admit(&mut self, request: &Request) -> Result<(), Error> {
+        if self.phase != Phase::Active || self.is_under_suspicion() {
             return Err(Error::NoLeader);
         }
-        Store::check(request, tuning.txn_ops_max)?;
+        Store::check(request, self.config.tuning.txn_ops_max)?;
         if self.is_learner() && !is_serializable(request) {
             return Err(Error::Learner);
         }
-        let raft_log = &self.raft.raft.raft_log;
+        self.check_space(request)?;
+        let (tuning, raft_log) = (&self.config.tuning, &self.raft.raft.raft_log);
         let gap = raft_log.committed - self.raft.store().applied().0;
         if self.pending() as u64 >= tuning.pending_requests_max || gap > tuning.apply_gap_max {
             return Err(Error::TooManyRequests);
@@ -141,7 +165,7 @@ impl Replica {
         Ok(())
     }
 
-    fn is_learner(&self) -> bool {
+    pub(crate) fn is_learner(&self) -> bool {
         self.raft.store().conf_state().learners.contains(&self.config.node.0)
     }
 
@@ -157,7 +181,7 @@ impl Replica {
         }
     }
 
-    fn propose(
+    pub(crate) fn propose(
         &mut self,
         id: RequestId,
         who: Option<Identity>,
@@ -220,12 +244,15 @@ impl Replica {
             let answer = self.apply_own(entry.index, &postcard::from_bytes(command).expect(KNOWN));
             return (answer, None);
         }
-        let (who, proposal): (Option<Identity>, Proposal) = if id == STAMPED {
+        let (who, mut proposal): (Option<Identity>, Proposal) = if id == STAMPED {
             let (who, proposal) = postcard::from_bytes(command).expect(KNOWN);
             (Some(who), proposal)
         } else {
             (None, postcard::from_bytes(&entry.data).expect(KNOWN))
         };
+        if self.config.mutations.has(Mutation::ApplyRots) {
+            self.rot(&mut proposal.request);
+        }
         let before = self.store.revision();
         let result = self.store.apply_for(who.as_ref(), &proposal.request);
         let after = self.store.revision();
@@ -240,6 +267,15 @@ impl Replica {
             self.writes.take(proposal.id)
         };
         (waiter.map(|id| (id, result)), made)
+    }
+
+    /// A bit flips in what one member applies, and nothing says so.
+    fn rot(&self, request: &mut Request) {
+        if let Request::Put(put) = request
+            && self.config.node == ROTTEN
+        {
+            put.value = [put.value.as_slice(), b"?"].concat().into();
+        }
     }
 
     /// Tells all waiting clients that their outcome is not known here any more.
@@ -288,7 +324,7 @@ pub(crate) fn is_serializable(request: &Request) -> bool {
     match request {
         Request::Range(range) => range.serializable,
         Request::Txn(txn) => txn.is_serializable(),
-        Request::Maintenance(maintenance) => maintenance.is_read(),
+        Request::Maintenance(maintenance) => maintenance.is_local(),
         Request::Put(_)
         | Request::DeleteRange(_)
         | Request::Compact(_)

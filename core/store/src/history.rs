@@ -183,6 +183,11 @@ impl History {
         self.older.is_empty() && self.newest.is_tombstone() && self.newest.modified <= revision
     }
 
+    /// Gives back the room that older versions have left.
+    pub(crate) fn shrink(&mut self) {
+        self.older.shrink_to_fit();
+    }
+
     fn pop_oldest(&mut self) -> Option<Version> {
         let oldest = self.older.pop_front();
         // A history that was long once does not keep its room for ever. Halving keeps the cost proportional.

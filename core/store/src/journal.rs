@@ -6,7 +6,7 @@
 
 use crate::{hash::Hash, history::Version, limits::VERSION_BYTES};
 use std::collections::VecDeque;
-use whitewater_api::{Key, LeaseId, Revision};
+use whitewater_api::{AlarmMember, Key, LeaseId, Revision};
 
 /// One change of one key.
 #[derive(Clone, Debug)]
@@ -77,6 +77,12 @@ impl Journal {
     pub(crate) fn record_auth(&mut self, change: u64) {
         // None of what a lease does has this number.
         self.chain = self.chain.bytes(&[]).word(u64::MAX).word(u64::MAX).word(change);
+    }
+
+    /// Takes note that an alarm was raised or put down.
+    pub(crate) fn record_alarm(&mut self, about: AlarmMember, is_raised: bool) {
+        let chain = self.chain.bytes(&[]).word(u64::MAX).word(3 + u64::from(is_raised));
+        self.chain = chain.word(about.member.0).word(about.alarm as u64);
     }
 
     /// Takes note that a version is held no longer.

@@ -174,6 +174,7 @@ impl Store {
             }
         }
         self.commit();
+        self.note_peak();
         Ok(())
     }
 

@@ -31,6 +31,7 @@ mod history;
 mod journal;
 
 // What requests do.
+mod alarm;
 mod auth;
 mod check;
 mod lease;
@@ -41,6 +42,7 @@ mod txn;
 pub mod watch;
 
 // What goes on besides: space is freed, members compare themselves, snapshots go out and come in.
+mod defragment;
 mod hash_kv;
 mod part;
 mod restore;

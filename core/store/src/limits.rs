@@ -10,6 +10,12 @@ pub(crate) const LEASE_BYTES: u64 = 96;
 /// What a key costs that hangs on a lease: a shared key in a set.
 pub(crate) const LINK_BYTES: u64 = 48;
 
+/// What a put costs besides its key and value, held against the quota (etcd, `server/storage/quota.go`).
+pub(crate) const PUT_COST: u64 = 256;
+
+/// What a grant of a lease costs, held against the quota (etcd, the same).
+pub(crate) const LEASE_COST: u64 = 64;
+
 /// How many keys one part of a snapshot may look at, so that a step stays short even where nothing in a long stretch
 /// of keys belongs to the view.
 pub(crate) const PART_KEYS_MAX: usize = 4096;

@@ -11,13 +11,15 @@
 //!          | 8:u8 name count:u32 permission*       each role; names and hashes are length:u32 and bytes
 //! permission = kind:u8 start end:u8 key?         kind: 0 read, 1 write, 2 both; end: 0 single, 1 before key, 2 none
 //! end      = 3:u8                                  another part follows
-//!          | 4:u8 records:u64 digest:u64           this was the last: records in all parts, digest of the store
+//!          | 4:u8 count:u8 alarm* records:u64 digest:u64   this was the last: records in all parts, digest of the store
+//! alarm    = member:u64 alarm:u8                   by member; 0 no space, 1 corrupt
 //! ```
 //!
 //! Users and roles come first, by name, then leases, by id, then versions in order of (key, modified, sub), across parts too. The checksum covers all before it. Every part
 //! repeats whose it is, so that parts of two snapshots cannot be mixed up.
 
 use crate::{
+    alarm::Alarms,
     auth::{AuthRecord, Role, User},
     hash::Hash,
     history::Version,
@@ -27,7 +29,8 @@ use crate::{
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use whitewater_api::{
-    AuthRevision, End, Key, KeyRange, LeaseId, Revision, Value, auth::PermissionKind,
+    Alarm, AlarmMember, AuthRevision, End, Key, KeyRange, LeaseId, NodeId, Revision, Value,
+    auth::PermissionKind,
 };
 
 const MAGIC: &[u8; 7] = b"WWSTORE";
@@ -56,8 +59,9 @@ pub(crate) struct Header {
 }
 
 /// What the last part says about all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trailer {
+    pub(crate) alarms: Alarms,
     pub(crate) records: u64,
     pub(crate) digest: u64,
 }
@@ -154,6 +158,12 @@ impl PartWriter {
     pub(crate) fn finish(mut self, trailer: Option<&Trailer>) -> Bytes {
         if let Some(trailer) = trailer {
             self.bytes.push(TAG_END_OF_ALL);
+            let count = u8::try_from(trailer.alarms.len()).expect("two for each member");
+            self.bytes.push(count);
+            for AlarmMember { member, alarm } in &trailer.alarms {
+                self.bytes.extend_from_slice(&member.0.to_le_bytes());
+                self.bytes.push(*alarm as u8);
+            }
             self.bytes.extend_from_slice(&trailer.records.to_le_bytes());
             self.bytes.extend_from_slice(&trailer.digest.to_le_bytes());
         } else {
@@ -279,7 +289,8 @@ impl<'a> PartReader<'a> {
             }
             TAG_END => self.end(None),
             TAG_END_OF_ALL => {
-                let trailer = Trailer { records: self.word()?, digest: self.word()? };
+                let alarms = self.alarms()?;
+                let trailer = Trailer { alarms, records: self.word()?, digest: self.word()? };
                 self.end(Some(trailer))
             }
             _ => Err(RestoreError::Malformed { what: "unknown tag" }),
@@ -291,6 +302,21 @@ impl<'a> PartReader<'a> {
             return Err(RestoreError::Malformed { what: "bytes after the end" });
         }
         Ok(Record::End(trailer))
+    }
+
+    fn alarms(&mut self) -> Result<Alarms, RestoreError> {
+        let [count] = self.chunk()?;
+        let mut alarms = Alarms::new();
+        for _ in 0..count {
+            let member = NodeId(self.word()?);
+            let alarm = match self.chunk()? {
+                [0] => Alarm::NoSpace,
+                [1] => Alarm::Corrupt,
+                [_] => return Err(RestoreError::Malformed { what: "unknown alarm" }),
+            };
+            alarms.insert(AlarmMember { member, alarm });
+        }
+        Ok(alarms)
     }
 
     fn version(&mut self) -> Result<Version, RestoreError> {

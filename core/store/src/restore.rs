@@ -141,7 +141,7 @@ impl Restore {
             let (expected, found) = (trailer.records, self.contents.records);
             return Err(RestoreError::Miscounted { expected, found });
         }
-        let digest = self.contents.digest(header.revision, header.compacted);
+        let digest = self.contents.digest(header.revision, header.compacted, &trailer.alarms);
         if digest != trailer.digest {
             return Err(RestoreError::Digest { expected: trailer.digest, found: digest });
         }
@@ -151,6 +151,7 @@ impl Restore {
         let mut store = Store::new(self.mutations);
         store.auth = Arc::new(self.auth);
         store.leases = self.leases;
+        store.alarms = trailer.alarms;
         for (key, history) in &self.keys {
             let live = history.live().filter(|version| version.lease != LeaseId::NONE);
             let hangs = live.is_none_or(|version| store.leases.attach(version.lease, key));
@@ -163,6 +164,7 @@ impl Restore {
         store.revision = header.revision;
         store.compacted = header.compacted;
         store.scrubbed = header.compacted;
+        store.note_peak();
         Ok(store)
     }
 

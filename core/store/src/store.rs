@@ -8,6 +8,7 @@
 //! - Reads at or above the compaction revision find all that was there.
 
 use crate::{
+    alarm::Alarms,
     auth::Auth,
     check,
     history::{History, Version},
@@ -19,8 +20,8 @@ use std::{
     sync::Arc,
 };
 use whitewater_api::{
-    Body, Error, Identity, Key, LeaseId, LeaseRequest, LeaseResponse, MaintenanceRequest,
-    MaintenanceResponse, Request, Revision,
+    AlarmAction, Body, Error, Identity, Key, LeaseId, LeaseRequest, LeaseResponse,
+    MaintenanceRequest, MaintenanceResponse, Request, Revision,
     request::{DeleteRangeRequest, PutRequest},
     response::{DeleteRangeResponse, PutResponse},
 };
@@ -37,6 +38,11 @@ pub struct Store {
     pub(crate) leases: Leases,
     /// Shared with the views that are open.
     pub(crate) auth: Arc<Auth>,
+    /// The alarms that are raised.
+    pub(crate) alarms: Alarms,
+    /// The most bytes that were held since the last defragmentation. Of this replica alone.
+    /// Invariant: `bytes() <= peak` between requests.
+    pub(crate) peak: u64,
     /// The newest revision. Never decreases.
     pub(crate) revision: Revision,
     /// Reads below this are refused; zero before the first compaction.
@@ -63,6 +69,8 @@ impl Store {
             journal: Journal::new(),
             leases: Leases::default(),
             auth: Arc::default(),
+            alarms: Alarms::new(),
+            peak: 0,
             revision: Revision::FIRST,
             compacted: Revision(0),
             scrubbed: Revision(0),
@@ -88,7 +96,11 @@ impl Store {
         if !self.mutations.has(Mutation::AuthOnlyAtAdmission) {
             self.permit(who, request)?;
         }
-        self.carry_out(request)
+        assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
+        self.check_alarms(request)?;
+        let outcome = self.carry_out(request);
+        self.note_peak();
+        outcome
     }
 
     /// Carries out a request for nobody. A refusal has no effect at all, and is the same on every replica.
@@ -102,7 +114,6 @@ impl Store {
     }
 
     fn carry_out(&mut self, request: &Request) -> Result<Body, Error> {
-        assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
         match request {
             Request::Put(put) => {
                 // Alone, a put looks for its lease before it looks for its key; in a transaction it is the other way.
@@ -128,6 +139,10 @@ impl Store {
                 Ok(Body::Lease(LeaseResponse::Revoke))
             }
             Request::Auth(auth) => self.change_auth(auth).map(Body::Auth),
+            Request::Maintenance(MaintenanceRequest::Alarm { action, member, alarm }) => {
+                let alarms = self.alarm(*action, *member, *alarm);
+                Ok(Body::Maintenance(MaintenanceResponse::Alarm(alarms)))
+            }
             Request::Lease(
                 LeaseRequest::KeepAlive(_) | LeaseRequest::TimeToLive { .. } | LeaseRequest::List,
             )
@@ -156,6 +171,7 @@ impl Store {
     /// On requests that can write.
     pub fn read_for(&self, who: Option<&Identity>, request: &Request) -> Result<Body, Error> {
         self.permit(who, request)?;
+        self.check_alarms(request)?;
         match request {
             Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
             Request::Txn(txn) => self.read_txn(txn).map(Body::Txn),
@@ -173,10 +189,18 @@ impl Store {
     /// What an operator asks of the store alone.
     fn maintain(&self, request: MaintenanceRequest) -> Result<MaintenanceResponse, Error> {
         match request {
+            MaintenanceRequest::Alarm { action: AlarmAction::Get, alarm, .. } => {
+                let shown = self.alarms().filter(|raised| alarm.is_none_or(|a| a == raised.alarm));
+                Ok(MaintenanceResponse::Alarm(shown.collect()))
+            }
             MaintenanceRequest::Hash => Ok(MaintenanceResponse::Hash(self.hash())),
             MaintenanceRequest::HashKv { revision } => {
                 self.hash_kv(revision).map(MaintenanceResponse::HashKv)
             }
+            MaintenanceRequest::Status
+            | MaintenanceRequest::Alarm { .. }
+            | MaintenanceRequest::Defragment
+            | MaintenanceRequest::CheckCorruption => panic!("not the store's: {request}"),
         }
     }
 
@@ -203,6 +227,16 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.journal.bytes + self.leases.bytes() + self.auth.bytes()
+    }
+
+    /// The most bytes that were held since the last defragmentation: what the allocator was asked for and keeps.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    pub(crate) fn note_peak(&mut self) {
+        self.peak = self.peak.max(self.bytes());
     }
 
     /// Makes what was written a revision.
@@ -268,7 +302,7 @@ impl Store {
     }
 
     /// Forgets what was before `revision`. Only moves the limit: [`Store::scrub`] frees the space, step by step.
-    fn compact(&mut self, revision: Revision) -> Result<(), Error> {
+    pub fn compact(&mut self, revision: Revision) -> Result<(), Error> {
         if revision > self.revision {
             return Err(Error::FutureRevision { current: self.revision });
         }

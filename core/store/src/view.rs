@@ -7,6 +7,7 @@
 //! the same, for a follower that lost it.
 
 use crate::{
+    alarm::Alarms,
     auth::{Auth, AuthRecord},
     hash::Hash,
     history::{History, Version},
@@ -31,6 +32,7 @@ pub struct View {
     /// [`Store::chain`] at that moment.
     pub chain: u64,
     auth: Arc<Auth>,
+    pub(crate) alarms: Alarms,
 }
 
 /// Where a snapshot goes on.
@@ -103,8 +105,10 @@ impl Contents {
     }
 
     /// The digest of a store that holds just these.
-    pub(crate) fn digest(self, revision: Revision, compacted: Revision) -> u64 {
-        self.hash.word(self.records).word(revision.0).word(compacted.0).value()
+    pub(crate) fn digest(self, revision: Revision, compacted: Revision, alarms: &Alarms) -> u64 {
+        let hash = self.hash.word(self.records).word(revision.0).word(compacted.0);
+        let words = alarms.iter().flat_map(|raised| [raised.member.0, raised.alarm as u64]);
+        words.fold(hash, Hash::word).value()
     }
 }
 
@@ -127,7 +131,7 @@ impl Store {
                 contents.add(key, version);
             }
         }
-        contents.digest(self.revision, self.compacted)
+        contents.digest(self.revision, self.compacted, &self.alarms)
     }
 
     /// Opens a view of the present state. It holds physical compaction up until it is closed.
@@ -136,7 +140,8 @@ impl Store {
         self.views_opened += 1;
         self.views.insert(id, FormerLeases::new());
         let (revision, compacted, auth) = (self.revision, self.compacted, Arc::clone(&self.auth));
-        View { id, revision, compacted, chain: self.chain(), auth }
+        let (chain, alarms) = (self.chain(), self.alarms.clone());
+        View { id, revision, compacted, chain, auth, alarms }
     }
 
     /// Closes a view.
@@ -175,8 +180,9 @@ impl Store {
             && self.fill_leases(view, &mut writer, &mut next)
             && self.fill_keys(view, &mut writer, &mut next)
         {
-            let digest = next.contents.digest(view.revision, view.compacted);
-            let trailer = Trailer { records: next.contents.records, digest };
+            let alarms = view.alarms.clone();
+            let digest = next.contents.digest(view.revision, view.compacted, &alarms);
+            let trailer = Trailer { alarms, records: next.contents.records, digest };
             return Part { bytes: writer.finish(Some(&trailer)), next: None };
         }
         Part { bytes: writer.finish(None), next: Some(next) }

@@ -132,7 +132,19 @@ pinned! {
 }
 
 /// The mutants that no plan kills yet, and why. One that is killed moves up.
+const MAINTENANCE: &str = "No plan asks for maintenance yet; core/store and core/replica/tests/defects/maintenance.rs kill it.";
+
 const SURVIVORS: &[(Mutation, &str)] = &[
+    (Mutation::HashKvCountsDoomed, MAINTENANCE),
+    (Mutation::HashKvCountsBuried, MAINTENANCE),
+    (Mutation::DefragmentForgetsHistory, MAINTENANCE),
+    (Mutation::AlarmIgnoredAtApply, MAINTENANCE),
+    (Mutation::QuotaSkipsNestedTxn, MAINTENANCE),
+    (Mutation::QuotaRaisesNoAlarm, MAINTENANCE),
+    (Mutation::CorruptLeaderTrusted, MAINTENANCE),
+    (Mutation::CorruptAcrossCompactions, MAINTENANCE),
+    (Mutation::AutoCompactionTooFar, MAINTENANCE),
+    (Mutation::ApplyRots, MAINTENANCE),
     (
         Mutation::SnapshotStateSplit,
         "Equivalent: recovery lifts the commit index to the mark, and the term is on the disk before a transfer starts.",

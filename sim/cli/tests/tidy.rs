@@ -161,3 +161,22 @@ fn every_mutation_is_compiled_in_somewhere() {
         .collect();
     assert_eq!(unused, Vec::<String>::new(), "listed, but switched on nowhere");
 }
+
+/// The page says of each promise of etcd which test would fail without it: `path#test`, or the path of a script or plan.
+#[test]
+fn every_test_that_the_page_on_etcd_names_exists() {
+    let (page, mut named) = (read("docs/etcd.md"), 0);
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let quoted = line.split('`').skip(1).step_by(2);
+        for word in quoted.filter(|word| word.contains('/')) {
+            named += 1;
+            let (path, test) = word.split_once('#').unzip();
+            let path = path.unwrap_or(word);
+            assert!(root().join(path).is_file(), "docs/etcd.md names {path}, which is not there");
+            let Some(test) = test else { continue };
+            let is_there = read(path).contains(&format!("fn {test}("));
+            assert!(is_there, "docs/etcd.md names {word}, and {path} has no such test");
+        }
+    }
+    assert!(named > 20, "docs/etcd.md names {named} tests");
+}

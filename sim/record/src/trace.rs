@@ -74,6 +74,8 @@ pub const MESSAGES: &[&str] = &[
     "damaged",
     "start-over",
     "renewed",
+    "hash-ask",
+    "hash-answer",
 ];
 /// Roles in Raft.
 pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];

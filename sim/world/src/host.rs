@@ -2,7 +2,7 @@
 
 use crate::{
     agenda::Due,
-    asking::Answer,
+    asking::{Answer, Asker},
     machine::Life,
     panics,
     tally::Code,
@@ -14,7 +14,9 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Poll, Waker},
 };
-use whitewater_api::{DiskOp, Monotonic, NodeId, WriteId};
+use whitewater_api::{
+    DiskOp, Monotonic, NodeId, Request, RequestId, Revision, WriteId, request::CompactRequest,
+};
 use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, RowKind};
 use whitewater_replica::{Envelope, Event, Input, Output, Phase, Replica, Status};
@@ -446,10 +448,18 @@ impl World {
                 let lease = lease.0.cast_unsigned();
                 self.row(RowKind::Lease, node.0, &[lease, made.map_or(0, |made| made.0)]);
             }
+            Event::AutoCompaction { revision } => self.note_compaction(node, *revision),
             Event::Damaged(_) | Event::StartedOver { .. } | Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);
+    }
+
+    /// A leader compacts by itself: in the history somebody asks for it, who never hears what came of it.
+    fn note_compaction(&mut self, node: NodeId, revision: Revision) {
+        let id = RequestId { process: self.processes.spawn(Asker::Probe), sequence: 0 };
+        self.invoke(id, node, Request::Compact(CompactRequest { revision, physical: false }));
+        self.observer.tally.sometimes("compaction by itself");
     }
 }
 

@@ -136,12 +136,18 @@ impl World {
             StopReason::DiskFailed(DiskError::Io) => 1,
             StopReason::DiskFailed(DiskError::NoSpace) => 2,
             StopReason::WipedDisk => 3,
+            StopReason::Corrupt => 4,
         };
         self.begin(RowKind::Stop, node.0, &[epoch, number]);
         self.end_process(node, false);
-        if reason == StopReason::WipedDisk {
+        let retired = match reason {
+            StopReason::WipedDisk => Some("wiped member retired"),
+            StopReason::Corrupt => Some("corrupt member retired"),
+            StopReason::DiskFailed(_) => None,
+        };
+        if let Some(retired) = retired {
             self.machines.get_mut(node).life = Life::Retired;
-            self.observer.tally.sometimes("wiped member retired");
+            self.observer.tally.sometimes(retired);
             return;
         }
         for fault in self.nemesis.disk_failures(node) {

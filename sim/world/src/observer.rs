@@ -333,6 +333,7 @@ impl Observer {
             Event::Appended { .. }
             | Event::SnapshotPart { .. }
             | Event::Read { .. }
+            | Event::AutoCompaction { .. }
             | Event::LeaseExpired { .. } => {}
         }
     }

@@ -4,6 +4,7 @@
 mod auth;
 mod leases;
 mod locks;
+mod maintenance;
 mod plain;
 
 use crate::harness::script::Script;

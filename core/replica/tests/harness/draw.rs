@@ -4,8 +4,8 @@ use raft::eraftpb::MessageType;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use whitewater_api::{
-    AuthResponse, Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId, LeaseResponse,
-    MaintenanceResponse, NodeId, Request, RequestId, Response,
+    AlarmMember, AuthResponse, Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId,
+    LeaseResponse, MaintenanceResponse, MemberStatus, NodeId, Request, RequestId, Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
 use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
@@ -74,6 +74,13 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
                 part.meta.term
             )
         }
+        PeerMessage::HashAsk { revision, .. } => {
+            format!("{from} {arrow} {to} {kind} at {revision}")
+        }
+        PeerMessage::HashAnswer { hash, .. } => {
+            let KvHash { hash, revision, compacted } = hash;
+            format!("{from} {arrow} {to} {kind} {hash:08x} at {revision}, compacted {compacted}")
+        }
         PeerMessage::SnapshotAck { .. } => {
             format!("{from} {arrow} {to} {kind} wants {third}")
         }
@@ -135,6 +142,7 @@ pub(crate) fn event(event: &Event) -> String {
         Event::Damaged(reason) => format!("is damaged: {reason}"),
         Event::StartedOver { barrier: Some(barrier) } => format!("starts over behind {barrier}"),
         Event::StartedOver { barrier: None } => "starts over".to_owned(),
+        Event::AutoCompaction { revision } => format!("compacts to {revision} by itself"),
         Event::Sometimes(what) => format!("notes: {what}"),
     }
 }
@@ -144,6 +152,7 @@ pub(crate) fn stop(reason: StopReason) -> String {
     match reason {
         StopReason::DiskFailed(error) => format!("stops: {error}"),
         StopReason::WipedDisk => "stops: its disk was wiped".to_owned(),
+        StopReason::Corrupt => "stops: most members hold something else".to_owned(),
     }
 }
 
@@ -199,7 +208,29 @@ fn body(body: &Body) -> String {
 }
 
 fn maintenance(response: &MaintenanceResponse) -> String {
+    let alarms = |alarms: &[AlarmMember]| -> Vec<String> {
+        alarms.iter().map(|about| format!("{} {}", about.member, about.alarm.name())).collect()
+    };
     match response {
+        MaintenanceResponse::Status(status) => {
+            let learner = if status.is_learner { "learner " } else { "" };
+            let errors = status.errors();
+            let MemberStatus { size, size_in_use, quota, index, applied, .. } = status;
+            format!(
+                "{learner}holds {size_in_use} B, at most {size} B of {quota} B, committed {index}, applied {applied}, \
+                 errors {errors:?}"
+            )
+        }
+        MaintenanceResponse::Alarm(about) => format!("alarms {:?}", alarms(about)),
+        MaintenanceResponse::Defragment { before, after } => {
+            format!("defragmented from {before} B to {after} B")
+        }
+        MaintenanceResponse::CheckCorruption { compared, corrupt } => {
+            format!(
+                "compared {compared}, corrupt {:?}",
+                corrupt.iter().map(ToString::to_string).collect::<Vec<_>>()
+            )
+        }
         MaintenanceResponse::Hash(hash) => format!("hash {hash:08x}"),
         MaintenanceResponse::HashKv(KvHash { hash, revision, compacted }) => {
             format!("hash {hash:08x} at {revision}, compacted {compacted}")

@@ -18,6 +18,7 @@
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
 //! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
+//! | `member-status n1`, `alarm-list n1`, `alarm-raise n1 n2 no-space`, `alarm-disarm`, `defragment n1`, `check-corruption n1` | what an operator asks of a member |
 //! | `hash n1`, `hash-kv n1 REVISION` | hashes of what a node holds; revision 0 for the newest |
 //! | `auth-enable n1`, `user-add n1 alice PASSWORD`, `role-grant n1 reader read k`, `authenticate n1 alice PASSWORD` .. | who may do what; `harness/auth.rs` has them all |
 //! | `[as=alice]` | a request, or a stream, shows the last token of a user; `[as=!alice]` a certificate |
@@ -35,8 +36,8 @@ use crate::harness::{auth, cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
-    FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange,
-    NodeId, Request, RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
+    Alarm, AlarmAction, FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest,
+    MemberChange, NodeId, Request, RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
     concurrency::ServiceRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
@@ -570,6 +571,11 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
     })
 }
 
+fn alarm(action: AlarmAction, member: NodeId, name: Option<&str>) -> Request {
+    let alarm = name.map(|name| if name == "corrupt" { Alarm::Corrupt } else { Alarm::NoSpace });
+    Request::Maintenance(MaintenanceRequest::Alarm { action, member, alarm })
+}
+
 /// What an operator asks for.
 fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
     let mut next = || args.next_pos().ok_or_else(|| format!("{verb} wants more"));
@@ -583,6 +589,12 @@ fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request>
             new: parse_node(next()?)?,
         }),
         "move-leader" => Request::MoveLeader(parse_node(next()?)?),
+        "member-status" => Request::Maintenance(MaintenanceRequest::Status),
+        "defragment" => Request::Maintenance(MaintenanceRequest::Defragment),
+        "check-corruption" => Request::Maintenance(MaintenanceRequest::CheckCorruption),
+        "alarm-list" => alarm(AlarmAction::Get, NodeId(0), None),
+        "alarm-raise" => alarm(AlarmAction::Activate, parse_node(next()?)?, Some(next()?)),
+        "alarm-disarm" => alarm(AlarmAction::Deactivate, parse_node(next()?)?, Some(next()?)),
         "hash" => Request::Maintenance(MaintenanceRequest::Hash),
         "hash-kv" => {
             let revision = Revision(next()?.parse()?);

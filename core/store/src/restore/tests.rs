@@ -127,6 +127,7 @@ fn what_is_well_framed_but_makes_no_sense_is_refused() {
         (two(lease([2, 5, 0]), lease([2, 5, 0])), malformed("leases out of order")),
         (two(record(1, b"a", 2, 2), lease([1, 5, 0])), malformed("lease behind keys")),
         (vec![3, 0], malformed("bytes after the end")),
+        ([4, 1].into_iter().chain([0; 8]).chain([7]).collect(), malformed("unknown alarm")),
         (record(1, b"a", 2, 2), Some(RestoreError::Truncated)),
         (vec![1, 255, 255, 255, 255], Some(RestoreError::Truncated)),
     ];
@@ -135,10 +136,10 @@ fn what_is_well_framed_but_makes_no_sense_is_refused() {
     }
     assert_eq!(refused([0, 5, 6, 0], vec![3]), malformed("impossible revisions"));
     assert_eq!(refused([0, 0, 0, 0], vec![3]), malformed("impossible revisions"));
-    let mut end = vec![4];
+    let mut end = vec![4, 0];
     end.extend_from_slice(&[1; 16]);
     assert!(matches!(refused(header, end), Some(RestoreError::Miscounted { found: 0, .. })));
-    let mut end = vec![4];
+    let mut end = vec![4, 0];
     end.extend_from_slice(&[0; 16]);
     assert!(matches!(refused(header, end), Some(RestoreError::Digest { expected: 0, .. })));
 }
