@@ -131,9 +131,10 @@ pinned! {
     keep_alive_after_revoke
 }
 
-/// The mutants that no plan kills yet, and why. One that is killed moves up.
+/// Why no plan kills the bugs of maintenance.
 const MAINTENANCE: &str = "No plan asks for maintenance yet; core/store and core/replica/tests/defects/maintenance.rs kill it.";
 
+/// The mutants that no plan kills yet, and why. One that is killed moves up.
 const SURVIVORS: &[(Mutation, &str)] = &[
     (Mutation::HashKvCountsDoomed, MAINTENANCE),
     (Mutation::HashKvCountsBuried, MAINTENANCE),
