@@ -90,6 +90,7 @@ impl Calm {
             | Fault::FullDisk { .. }
             | Fault::StallDisk { .. }
             | Fault::WipeDisk { .. }
+            | Fault::DamageDisk { .. }
             | Fault::Crash { .. }
             | Fault::Pause { .. }
             | Fault::Suspend { .. }
@@ -99,6 +100,8 @@ impl Calm {
             }
             Fault::Weather { .. }
             | Fault::Throttle { .. }
+            | Fault::ShortDisk { .. }
+            | Fault::LieSync { .. }
             | Fault::ResetConnections { .. }
             | Fault::SlewClock { .. }
             | Fault::JitterClock { .. }

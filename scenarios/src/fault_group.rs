@@ -5,7 +5,7 @@ use crate::{
     error::Complaint,
 };
 use serde::Deserialize;
-use whitewater_record::CrashPoint;
+use whitewater_record::{CrashPoint, Damage};
 
 /// Faults of one kind: how often, how long, to whom, how bad.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -55,6 +55,8 @@ pub struct FaultGroup {
     pub sync_percent: Option<Percent>,
     /// `jump_clock`: how far, either way.
     pub jump: Option<Spans>,
+    /// `damage_disk`: what is wrong with the sector.
+    pub how: Option<OneOf<Damage>>,
     /// `slew_clock`: how much too fast or too slow the wall clock alone runs, in parts per million.
     pub slew_ppm: Option<Numbers>,
     /// `drift_clock`: how much too fast or too slow, in parts per million. Held below a quarter of `drift_ppm_max`.
@@ -129,6 +131,12 @@ pub enum Kind {
     Scale,
     /// All members of the start are replaced one after the other, each during `length`.
     RollingReplacement,
+    /// Writes are short.
+    ShortDisk,
+    /// A sector is damaged. Shares the budget of `wipe_disk`.
+    DamageDisk,
+    /// Syncs lie.
+    LieSync,
 }
 
 /// Who is aimed at.
@@ -216,6 +224,7 @@ impl FaultGroup {
             ("bytes_per_second", Kind::Throttle, self.bytes_per_second.is_some()),
             ("queue_bytes", Kind::Throttle, self.queue_bytes.is_some()),
             ("grain", Kind::Shuffle, self.grain.is_some()),
+            ("how", Kind::DamageDisk, self.how.is_some()),
             ("point", Kind::CrashAt, self.point.is_some()),
             ("change", Kind::Churn, self.change.is_some()),
         ]
@@ -234,7 +243,7 @@ impl FaultGroup {
         Ok(())
     }
 
-    fn parameters(&self) -> [Parameter; 21] {
+    fn parameters(&self) -> [Parameter; 22] {
         const AIMED: &[Kind] = &[
             Kind::Weather,
             Kind::Partition,
@@ -254,6 +263,8 @@ impl FaultGroup {
             Kind::SlewClock,
             Kind::JitterClock,
             Kind::Suspend,
+            Kind::ShortDisk,
+            Kind::LieSync,
         ];
         const POWERED: &[Kind] = &[Kind::Crash, Kind::RollingRestart, Kind::ZoneLoss];
         const CUT: &[Kind] = &[Kind::Partition];
@@ -276,6 +287,7 @@ impl FaultGroup {
             ("bytes_per_second", self.bytes_per_second.is_some(), &[Kind::Throttle]),
             ("queue_bytes", self.queue_bytes.is_some(), &[Kind::Throttle]),
             ("grain", self.grain.is_some(), &[Kind::Shuffle]),
+            ("how", self.how.is_some(), &[Kind::DamageDisk]),
             ("power_percent", self.power_percent.is_some(), POWERED),
             ("point", self.point.is_some(), &[Kind::CrashAt]),
             ("change", self.change.is_some(), &[Kind::Churn]),
@@ -315,6 +327,9 @@ impl Kind {
             Self::CrashClient => "crash_client",
             Self::Scale => "scale",
             Self::RollingReplacement => "rolling_replacement",
+            Self::ShortDisk => "short_disk",
+            Self::DamageDisk => "damage_disk",
+            Self::LieSync => "lie_sync",
         }
     }
 }

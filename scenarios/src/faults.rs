@@ -7,7 +7,7 @@ use crate::{
     profiles::{drift_within, either_way},
 };
 use whitewater_api::{NodeId, Tuning};
-use whitewater_record::{Fault, PlannedFault, Seed, Shape, SimTime, Span, Stream, Victim};
+use whitewater_record::{Damage, Fault, PlannedFault, Seed, Shape, SimTime, Span, Stream, Victim};
 
 /// A fault as drawn; [`settle`](crate::settle) makes it fit the others.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) enum Draft {
     Fault(PlannedFault),
     /// A disk is wiped, stays inert for a while, and its member is replaced.
     Wipe { at: SimTime, down: Span, inert: Span, replace: Span, pick: u64 },
+    /// A disk is damaged.
+    Damage { at: SimTime, down: Span, pick: u64, how: Damage },
     /// The membership changes in up to three steps.
     Churn { at: SimTime, steps: [Span; 3], change: Change, pick: u64 },
     /// Two members come, all stay for a while, and two go.
@@ -29,6 +31,7 @@ impl Draft {
         match self {
             Self::Fault(fault) => fault.at,
             Self::Wipe { at, .. }
+            | Self::Damage { at, .. }
             | Self::Churn { at, .. }
             | Self::Scale { at, .. }
             | Self::Replace { at, .. } => *at,
@@ -73,6 +76,7 @@ impl Dice<'_> {
             match self.group.kind {
                 Kind::RollingRestart => self.rolling_restart(drafts),
                 Kind::WipeDisk => drafts.push(self.wipe()),
+                Kind::DamageDisk => drafts.push(self.damage()),
                 Kind::Churn => drafts.push(self.churn()),
                 Kind::Scale => drafts.push(self.scale()),
                 Kind::RollingReplacement => self.rolling_replacement(drafts),
@@ -98,6 +102,8 @@ impl Dice<'_> {
                 | Kind::Suspend
                 | Kind::ZoneLoss
                 | Kind::Shuffle
+                | Kind::ShortDisk
+                | Kind::LieSync
                 | Kind::CrashClient => {
                     let lasts = self.length(2);
                     let at = self.start(lasts);
@@ -205,9 +211,12 @@ impl Dice<'_> {
             | Kind::LeapSecond
             | Kind::Suspend
             | Kind::Shuffle
+            | Kind::ShortDisk
+            | Kind::LieSync
             | Kind::CrashClient => return Some(plain(group, victim, stream)),
             Kind::MoveLeader
             | Kind::WipeDisk
+            | Kind::DamageDisk
             | Kind::Churn
             | Kind::RollingRestart
             | Kind::Scale
@@ -246,6 +255,13 @@ impl Dice<'_> {
         let replace = self.length(3).max(Span::seconds(5)).min(Span(self.size.duration.0 / 3));
         let at = self.start(down + inert + replace);
         Draft::Wipe { at, down, inert, replace, pick: self.stream.bits() }
+    }
+
+    fn damage(&mut self) -> Draft {
+        let down = self.length(6);
+        let at = self.start(down);
+        let how = self.group.how.as_ref().map_or(Damage::Rot, |how| how.draw(&mut self.stream));
+        Draft::Damage { at, down, pick: self.stream.bits(), how }
     }
 
     fn churn(&mut self) -> Draft {
@@ -310,6 +326,8 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         }
         Kind::JitterClock => Fault::JitterClock { victim, by: span(&group.jitter, stream) },
         Kind::LeapSecond => Fault::LeapSecond,
+        Kind::ShortDisk => Fault::ShortDisk { victim },
+        Kind::LieSync => Fault::LieSync { victim },
         Kind::Suspend => Fault::Suspend { victim },
         Kind::Shuffle => Fault::Shuffle { grain: span(&group.grain, stream) },
         Kind::CrashClient => Fault::CrashClient { client: stream.below(CLIENTS) },
@@ -321,6 +339,7 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         | Kind::SlowDisk
         | Kind::StallDisk
         | Kind::WipeDisk
+        | Kind::DamageDisk
         | Kind::JumpClock
         | Kind::DriftClock
         | Kind::Crash

@@ -3,7 +3,7 @@
 //! What holds afterwards:
 //!
 //! - Faults are sorted by start and end within the run.
-//! - Wiped disks and members removed without a certain replacement are together fewer than half of the members, so that
+//! - Wiped and damaged disks and members removed without a certain replacement are together fewer than half of the members, so that
 //!   a majority of those that hold the data is left whatever else fails. A cluster of two never loses a disk.
 //! - While a disk is being wiped, nobody else is down. That everybody has been heard of by then no plan can know; the
 //!   nemesis leaves a disk alone that would be missed.
@@ -52,7 +52,7 @@ pub(crate) fn settle(
 
 /// What follows the membership is never left out: the steps of a story belong together.
 const fn is_planned_by_members(fault: &Fault) -> bool {
-    matches!(fault, Fault::WipeDisk { .. } | Fault::Member { .. } | Fault::ReplaceMember { .. })
+    fault.loses_disk() || matches!(fault, Fault::Member { .. } | Fault::ReplaceMember { .. })
 }
 
 /// Whether `later`, which starts no earlier, does again what `earlier` is still doing.
@@ -97,7 +97,8 @@ struct Members {
 
 impl Members {
     fn new(nodes: u64, drafts: &[Draft]) -> Self {
-        let wipes = drafts.iter().filter(|draft| matches!(draft, Draft::Wipe { .. })).count();
+        let is_loss = |draft: &&Draft| matches!(draft, Draft::Wipe { .. } | Draft::Damage { .. });
+        let wipes = drafts.iter().filter(is_loss).count();
         let spare = (nodes - 1) / 2;
         let wipes_left = u64::try_from(wipes).expect("a length fits 64 bits").min(spare);
         // Without wipes, every removal is safe in itself: the leader commits it on a majority. But a voter must be left.
@@ -109,6 +110,11 @@ impl Members {
     fn resolve(&mut self, draft: Draft, faults: &mut Vec<PlannedFault>) {
         match draft {
             Draft::Fault(fault) => faults.push(fault),
+            Draft::Damage { at, down, pick, how } => {
+                let Some(node) = self.lose(at, down, pick) else { return };
+                let fault = Fault::DamageDisk { victim: Victim::Node(NodeId(node)), how };
+                faults.push(PlannedFault { at, lasts: down, fault });
+            }
             Draft::Wipe { at, down, inert, replace, pick } => {
                 let Some((node, new)) = self.wipe(at, down, pick) else { return };
                 let victim = Victim::Node(node);
@@ -168,17 +174,23 @@ impl Members {
     /// Whose disk goes and who comes instead, if the cluster can bear it: only a member of the start, once, and not while
     /// another disk is being wiped.
     fn wipe(&mut self, at: SimTime, down: Span, pick: u64) -> Option<(NodeId, NodeId)> {
+        let node = self.lose(at, down, pick)?;
+        let new = self.come()?;
+        self.go(node);
+        self.voters.push(new.0);
+        Some((NodeId(node), new))
+    }
+
+    /// Whose disk loses what was promised on it, if the cluster can bear it.
+    fn lose(&mut self, at: SimTime, down: Span, pick: u64) -> Option<u64> {
         let busy = self.wipes.iter().any(|(_, end)| at < *end);
         if self.wipes_left == 0 || busy {
             return None;
         }
         let node = self.pick(pick, self.nodes)?;
-        let new = self.come()?;
         self.wipes_left -= 1;
         self.wipes.push((at, at + down));
-        self.go(node);
-        self.voters.push(new.0);
-        Some((NodeId(node), new))
+        Some(node)
     }
 
     fn churn(&mut self, change: Change, pick: u64, steps: [Span; 3]) -> Vec<(Fault, Span)> {

@@ -1,11 +1,11 @@
-//! One node's disk (D1-D3, D6-D9): when a batch is done, and what is there after a crash.
+//! One node's disk (D1-D9, D11): when a batch is done, and what is there after a crash.
 //!
 //! Batches wait in a queue and are done in order. Until [`Disk::complete`] nothing of a batch has happened; a crash
 //! makes a random prefix of the oldest one happen. The caller asks [`Disk::due`] after each change, since a stall moves
 //! what is under way too.
 //!
-//! Left out for now: bit rot and read errors (D4), misdirected writes (D5), a sync that lies (D11). All of them are
-//! further kinds of [`DiskFault`] that change what [`Disk::complete`] or [`Disk::image`] do to the files.
+//! Damage (D4, D5) is done to a disk at rest, between two lives of its process, by [`Disk::damage`]: a process reads its
+//! disk only when it starts, so a write that went astray earlier cannot be told from one that does now.
 
 mod contents;
 mod files;
@@ -15,13 +15,14 @@ pub use files::FileId;
 pub use power::Loss;
 
 use crate::{
-    fault::{FaultId, Faults},
+    fault::{Active, FaultId, Faults},
     latency,
+    limits::SECTOR_BYTES,
 };
-use files::Files;
+use files::{Files, Inode};
 use std::collections::VecDeque;
 use whitewater_api::{DiskError, DiskImage, DiskOp, FileName, NodeId, WriteId};
-use whitewater_record::{DiskProfile, Seed, SimTime, Span, Stream};
+use whitewater_record::{Damage, DiskProfile, Seed, SimTime, Span, Stream};
 
 /// The disk of one node.
 #[derive(Clone, Debug)]
@@ -37,6 +38,12 @@ pub struct Disk {
     faults: Faults<DiskFault>,
     /// While the disk is full: no more than this is in use.
     capacity: Option<u64>,
+    /// While syncs lie: the files as they really are.
+    truth: Option<Files>,
+    /// Draws of damage.
+    damage: Stream,
+    /// A sector that is read wrongly: which file, where, and what is read there.
+    misread: Option<(FileId, u64, Vec<u8>)>,
     /// Files that the last completed batch synced, each once.
     synced: Vec<FileId>,
     directory_synced: bool,
@@ -60,6 +67,10 @@ pub enum DiskFault {
     FailSync,
     /// D7: nothing that needs more space than is in use now succeeds. What is freed can be used again.
     Full,
+    /// D6: each write is done in two parts, each of which takes its time.
+    Short,
+    /// D11: syncs change nothing that a power loss would not take.
+    Lie,
 }
 
 /// What was seen on a disk.
@@ -96,6 +107,9 @@ impl Disk {
             queue: VecDeque::new(),
             faults: Faults::new(),
             capacity: None,
+            truth: None,
+            damage: seed.stream("disk damage", node.0),
+            misread: None,
             synced: Vec::new(),
             directory_synced: false,
             counts: DiskCounts::default(),
@@ -108,6 +122,12 @@ impl Disk {
         let mut bytes = 0;
         for op in &ops {
             bytes += contents::as_u64(op.bytes());
+            let is_write = matches!(op, DiskOp::Write { .. });
+            let short = |a: &&mut Active<DiskFault>| is_write && a.effect == DiskFault::Short;
+            if let Some(active) = self.faults.iter_mut().find(short) {
+                takes = takes + latency::draw(&self.profile.write, &mut self.latency);
+                active.touched += 1;
+            }
             if matches!(op, DiskOp::Sync { .. } | DiskOp::SyncDirectory) {
                 takes = takes + latency::draw(&self.profile.sync, &mut self.latency);
             }
@@ -157,12 +177,77 @@ impl Disk {
             self.perform_part(oldest.ops);
         }
         self.queue.clear();
+        let is_betrayed = power && self.truth.is_some();
+        if power && let Some(truth) = self.truth.take() {
+            self.files = truth;
+        }
         let loss = if power {
             power::lose(&mut self.files, &self.profile, &mut self.luck)
         } else {
             Loss::default()
         };
-        Loss { batches, ..loss }
+        if is_betrayed {
+            // The fault goes on: what is synced from now on is as little there.
+            self.truth = Some(self.files.clone());
+        }
+        Loss { batches, is_betrayed, ..loss }
+    }
+
+    /// D4, D5: damages a sector of what was promised. Whether there was one. Only where more was written behind it since:
+    /// no reader can tell a damaged end from one that was never promised.
+    pub fn damage(&mut self, how: Damage) -> bool {
+        let sectors = |inode: &Inode| inode.proven() / SECTOR_BYTES;
+        let files: Vec<(FileId, u64)> = self
+            .files
+            .durable_names
+            .values()
+            .map(|id| (*id, sectors(&self.files.inodes[id])))
+            .collect();
+        let total: u64 = files.iter().map(|(_, sectors)| sectors).sum();
+        if total == 0 {
+            return false;
+        }
+        let locate = |mut place: u64| {
+            for (file, sectors) in &files {
+                if place < *sectors {
+                    return (*file, place * SECTOR_BYTES);
+                }
+                place -= sectors;
+            }
+            unreachable!("{place} is past all sectors")
+        };
+        let place = self.damage.below(total);
+        // Another one, if there is another one.
+        let other = place + 1 + self.damage.below(total.saturating_sub(1).max(1));
+        let ((file, at), other) = (locate(place), locate(other % total));
+        let before = self.files.inodes[&file].durable.sector(at);
+        let mut after = match how {
+            Damage::Rot => before.clone(),
+            Damage::Phantom => vec![0; before.len()],
+            Damage::Misdirected | Damage::Misread => {
+                self.files.inodes[&other.0].durable.sector(other.1)
+            }
+        };
+        let flips = if how == Damage::Rot { self.damage.between(1, 8) } else { 0 };
+        for _ in 0..flips {
+            let bit = self.damage.below(8 * SECTOR_BYTES);
+            after[contents::index(bit / 8)] ^= 1 << (bit % 8);
+        }
+        if after == before {
+            return false;
+        }
+        if how == Damage::Misread {
+            self.misread = Some((file, at, after));
+        } else {
+            let inode = self.files.inodes.get_mut(&file).expect("it was picked among them");
+            inode.durable.write(at, &after);
+        }
+        true
+    }
+
+    /// A sector that was read wrongly is read rightly from now on.
+    pub fn reread(&mut self) {
+        self.misread = None;
     }
 
     /// D9: the disk is replaced by an empty one.
@@ -170,11 +255,22 @@ impl Disk {
         self.queue.clear();
         self.forget_synced();
         self.files.wipe();
+        self.misread = None;
     }
 
     /// All files as a process reads them now.
     pub fn image(&self) -> DiskImage {
-        self.files.image()
+        let mut image = self.files.image();
+        if let Some((file, at, bytes)) = &self.misread
+            && let Some(name) = self.name(*file)
+            && let Some(read) = image.get_mut(name)
+        {
+            let mut wrong = read.to_vec();
+            let at = contents::index(*at);
+            wrong[at..at + bytes.len()].copy_from_slice(bytes);
+            *read = wrong.into();
+        }
+        image
     }
 
     /// The files that the last completed batch made durable, each once, also if a later operation of it failed.
@@ -225,6 +321,9 @@ impl Disk {
         if matches!(effect, DiskFault::Full) && self.capacity.is_none() {
             self.capacity = Some(self.files.used_bytes());
         }
+        if matches!(effect, DiskFault::Lie) && self.truth.is_none() {
+            self.truth = Some(self.files.clone());
+        }
     }
 
     /// Everything that began under this id ends. Nothing happens if nothing did.
@@ -232,6 +331,9 @@ impl Disk {
         self.faults.end(fault);
         if !self.faults.iter().any(|active| matches!(active.effect, DiskFault::Full)) {
             self.capacity = None;
+        }
+        if !self.faults.iter().any(|active| matches!(active.effect, DiskFault::Lie)) {
+            self.truth = None;
         }
     }
 
@@ -258,9 +360,12 @@ impl Disk {
     fn stalled_until(&self) -> SimTime {
         let until = |effect| match effect {
             DiskFault::Stall { until } => until,
-            DiskFault::Slow(_) | DiskFault::FailWrite | DiskFault::FailSync | DiskFault::Full => {
-                SimTime::ZERO
-            }
+            DiskFault::Slow(_)
+            | DiskFault::FailWrite
+            | DiskFault::FailSync
+            | DiskFault::Full
+            | DiskFault::Short
+            | DiskFault::Lie => SimTime::ZERO,
         };
         self.faults.iter().map(|active| until(active.effect)).max().unwrap_or(SimTime::ZERO)
     }
@@ -292,6 +397,9 @@ impl Disk {
             DiskOp::Sync { file } => {
                 if self.trip(DiskFault::FailSync) {
                     return self.files.drop_unsynced(&file).and(Err(DiskError::Io));
+                }
+                for active in self.faults.iter_mut() {
+                    active.touched += u64::from(active.effect == DiskFault::Lie);
                 }
                 let id = self.files.file(&file);
                 self.change(DiskOp::Sync { file })?;

@@ -100,6 +100,25 @@ pub enum Fault {
         /// Whose disk.
         victim: Victim,
     },
+    /// D6: writes on the victim's disk are short: each is done in two parts, and takes as long as two.
+    ShortDisk {
+        /// Whose disk.
+        victim: Victim,
+    },
+    /// D4, D5: the victim loses power, and a sector that was promised is not what was written there. It restarts at the
+    /// end, and must let the others repair it, or refuse, rather than lie.
+    DamageDisk {
+        /// Whose disk.
+        victim: Victim,
+        /// What is wrong with the sector.
+        how: Damage,
+    },
+    /// D11: syncs of the victim's disk say that they are done and are not; at the end they are. Who loses power meanwhile
+    /// loses what it has promised, and no promise of the cluster holds from then on.
+    LieSync {
+        /// Whose disk.
+        victim: Victim,
+    },
     /// C1: the victim's wall clock jumps, and jumps back at the end.
     JumpClock {
         /// Whose clock.
@@ -195,6 +214,20 @@ pub enum Fault {
     },
 }
 
+/// What is wrong with a sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Damage {
+    /// D4: a few of its bits have flipped.
+    Rot,
+    /// D5: what was written there never arrived.
+    Phantom,
+    /// D5: what was meant for another place was written over it.
+    Misdirected,
+    /// D5: it is as it was written, but another one is read in its place, once.
+    Misread,
+}
+
 /// Who is hit. Roles are looked up when the fault begins (N11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,7 +280,7 @@ pub enum CrashPoint {
 
 impl Fault {
     /// The words for all kinds, in the order of the catalogue.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 29] = [
         "weather",
         "partition",
         "clog",
@@ -258,6 +291,9 @@ impl Fault {
         "slow_disk",
         "stall_disk",
         "wipe_disk",
+        "short_disk",
+        "damage_disk",
+        "lie_sync",
         "jump_clock",
         "drift_clock",
         "slew_clock",
@@ -288,6 +324,9 @@ impl Fault {
             | Self::SlowDisk { victim, .. }
             | Self::StallDisk { victim }
             | Self::WipeDisk { victim }
+            | Self::ShortDisk { victim }
+            | Self::DamageDisk { victim, .. }
+            | Self::LieSync { victim }
             | Self::JumpClock { victim, .. }
             | Self::DriftClock { victim, .. }
             | Self::SlewClock { victim, .. }
@@ -358,6 +397,11 @@ impl Fault {
         }
     }
 
+    /// Whether a member does not know any more what it promised. A budget bounds how many there are (D10).
+    pub const fn loses_disk(&self) -> bool {
+        matches!(self, Self::WipeDisk { .. } | Self::DamageDisk { .. })
+    }
+
     /// Whether it keeps somebody from working while it lasts, so that it must not fall together with a lost disk.
     pub const fn takes_down(&self) -> bool {
         matches!(
@@ -366,6 +410,7 @@ impl Fault {
                 | Self::CrashAt { .. }
                 | Self::FailDisk { .. }
                 | Self::StallDisk { .. }
+                | Self::DamageDisk { .. }
                 | Self::Pause { .. }
                 | Self::Suspend { .. }
                 | Self::PowerLoss
@@ -386,6 +431,9 @@ impl Fault {
             Self::SlowDisk { .. } => "slow_disk",
             Self::StallDisk { .. } => "stall_disk",
             Self::WipeDisk { .. } => "wipe_disk",
+            Self::ShortDisk { .. } => "short_disk",
+            Self::DamageDisk { .. } => "damage_disk",
+            Self::LieSync { .. } => "lie_sync",
             Self::JumpClock { .. } => "jump_clock",
             Self::DriftClock { .. } => "drift_clock",
             Self::SlewClock { .. } => "slew_clock",

@@ -28,7 +28,7 @@ pub mod trace;
 pub mod watcher;
 
 pub use crate::{
-    fault::{CrashPoint, Fault, PlannedFault, Shape, Victim},
+    fault::{CrashPoint, Damage, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
     history::{History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
     lines::HistoryError,

@@ -149,6 +149,9 @@ pub(crate) fn victim_mut(fault: &mut Fault) -> Option<&mut Victim> {
         | Fault::SlowDisk { victim, .. }
         | Fault::StallDisk { victim }
         | Fault::WipeDisk { victim }
+        | Fault::ShortDisk { victim }
+        | Fault::DamageDisk { victim, .. }
+        | Fault::LieSync { victim }
         | Fault::JumpClock { victim, .. }
         | Fault::DriftClock { victim, .. }
         | Fault::SlewClock { victim, .. }

@@ -9,24 +9,29 @@ use whitewater_record::{Fault, Plan, PlannedFault, Victim};
 
 /// Whether a correct cluster survives the plan.
 ///
-/// - Disks that are wiped and members that leave without a replacement are together fewer than half of the members, if a
+/// - Disks that are wiped or damaged and members that leave without a replacement are together fewer than half of the members, if a
 ///   disk is wiped at all.
 /// - A member whose disk was wiped is replaced afterwards; while it is being wiped, nobody else is down.
 /// - Clocks drift by no more than a quarter of what the replicas allow for.
 pub fn is_fair(plan: &Plan) -> bool {
     let wipes: Vec<&PlannedFault> =
-        plan.faults.iter().filter(|fault| is_wipe(&fault.fault)).collect();
+        plan.faults.iter().filter(|fault| fault.fault.loses_disk()).collect();
     let removals = plan.faults.iter().filter(|fault| is_removal(&fault.fault)).count();
     let spare = usize::try_from(plan.cluster.nodes.saturating_sub(1) / 2).unwrap_or(0);
     let survives = wipes.is_empty() || wipes.len() + removals <= spare;
     let is_replaced = |wipe: &&PlannedFault| plan.faults.iter().any(|fault| replaces(fault, wipe));
     let is_alone = |wipe: &&PlannedFault| {
-        !plan
-            .faults
-            .iter()
-            .any(|fault| fault.fault.takes_down() && fault.at < wipe.end() && wipe.at < fault.end())
+        !plan.faults.iter().any(|fault| {
+            fault.fault.takes_down()
+                && fault != *wipe
+                && fault.at < wipe.end()
+                && wipe.at < fault.end()
+        })
     };
-    survives && wipes.iter().all(is_replaced) && wipes.iter().all(is_alone) && is_timed(plan)
+    survives
+        && wipes.iter().filter(|lost| is_wipe(&lost.fault)).all(is_replaced)
+        && wipes.iter().all(is_alone)
+        && is_timed(plan)
 }
 
 /// Whether the later fault brings a new member in for the one whose disk the earlier one wipes.

@@ -2,7 +2,7 @@
 
 use crate::cluster::victim_mut;
 use whitewater_api::NodeId;
-use whitewater_record::{CrashPoint, Fault, Plan, Shape, Span, Victim};
+use whitewater_record::{CrashPoint, Damage, Fault, Plan, Shape, Span, Victim};
 
 /// How much there is to understand about a fault.
 pub(crate) fn rank(fault: &Fault) -> u64 {
@@ -26,7 +26,10 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
             46 + u64::from(*power) + u64::try_from(nodes.len()).unwrap_or(u64::MAX)
         }
         Fault::PowerLoss => 60,
+        Fault::ShortDisk { .. } => 29,
+        Fault::LieSync { .. } => 48,
         Fault::ReplaceMember { .. } | Fault::WipeDisk { .. } => 61,
+        Fault::DamageDisk { how, .. } => 62 + damage_rank(*how),
         Fault::JumpClock { by_ns, .. } => 40 + size_of_number(by_ns.unsigned_abs()),
         Fault::DriftClock { ppm, .. } | Fault::SlewClock { ppm, .. } => {
             40 + size_of_number(u64::from(ppm.unsigned_abs()))
@@ -69,6 +72,15 @@ fn shape_rank(shape: &Shape) -> u64 {
         Shape::LeaderAndMinority => 13,
         Shape::Bridge(_) => 14,
         Shape::Ring => 15,
+    }
+}
+
+const fn damage_rank(how: Damage) -> u64 {
+    match how {
+        Damage::Rot => 0,
+        Damage::Phantom => 1,
+        Damage::Misdirected => 2,
+        Damage::Misread => 3,
     }
 }
 
@@ -121,10 +133,16 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
         | Fault::StallDisk { victim }
         | Fault::FullDisk { victim }
         | Fault::WipeDisk { victim }
+        | Fault::ShortDisk { victim }
+        | Fault::DamageDisk { victim, .. }
+        | Fault::LieSync { victim }
         | Fault::Clog { victim } => {
             let mut all = crashes(*victim).to_vec();
             if matches!(fault, Fault::FailDisk { sync: true, .. }) {
                 all.push(Fault::FailDisk { victim: *victim, sync: false });
+            }
+            if let Fault::DamageDisk { victim, .. } = fault {
+                all.push(Fault::DamageDisk { victim: *victim, how: Damage::Rot });
             }
             all
         }

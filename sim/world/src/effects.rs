@@ -27,6 +27,10 @@ pub(crate) const fn on_disk(fault: &Fault, until: SimTime) -> Option<DiskFault> 
         Some(DiskFault::Slow(*delay))
     } else if let Fault::StallDisk { .. } = fault {
         Some(DiskFault::Stall { until })
+    } else if let Fault::ShortDisk { .. } = fault {
+        Some(DiskFault::Short)
+    } else if let Fault::LieSync { .. } = fault {
+        Some(DiskFault::Lie)
     } else {
         None
     }

@@ -263,20 +263,35 @@ impl World {
         next_wake: Monotonic,
         outputs: &mut Vec<Output>,
     ) -> bool {
-        let epoch = self.machines.get(node).epoch;
+        let machine = self.machines.get_mut(node);
+        machine.disk.reread();
+        let epoch = machine.epoch;
         self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
         self.machines.get_mut(node).status = status.clone();
         self.perform(node, Stepped { status, next_wake, is_disk: false, is_timer: false }, outputs)
     }
 
-    /// A replica refuses to start. Nothing in this world damages what was synced, so it must not.
+    /// A replica refuses to start, which only damage allows: its member has to be replaced.
     fn on_refusal(&mut self, node: NodeId, error: &str) {
         let machine = self.machines.get_mut(node);
         machine.life = Life::Down { powered: true };
         let epoch = machine.epoch;
         self.row(RowKind::Refuse, node.0, &[epoch, 1]);
-        self.observer.on_refusal(node, error);
+        if self.on_damage_found(node, error) {
+            self.machines.get_mut(node).life = Life::Retired;
+        }
+    }
+
+    /// A replica says that its disk is damaged. Whether it is.
+    fn on_damage_found(&mut self, node: NodeId, reason: &str) -> bool {
+        let damage = self.machines.get(node).damage;
+        self.observer.on_refusal(node, reason, damage.is_some());
+        if let Some(fault) = damage {
+            self.nemesis.witness(fault);
+            self.observer.tally.sometimes("damage found");
+        }
+        damage.is_some()
     }
 
     fn on_panic(&mut self, node: NodeId, sentence: String) {
@@ -449,7 +464,11 @@ impl World {
                 self.row(RowKind::Lease, node.0, &[lease, made.map_or(0, |made| made.0)]);
             }
             Event::AutoCompaction { revision } => self.note_compaction(node, *revision),
-            Event::Damaged(_) | Event::StartedOver { .. } | Event::Sometimes(_) => {}
+            Event::Damaged(reason) => {
+                self.on_damage_found(node, reason);
+            }
+            Event::StartedOver { .. } => self.machines.get_mut(node).damage = None,
+            Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);

@@ -5,7 +5,7 @@ use crate::{
     asking::Answer,
     limits,
     machine::Life,
-    world::{Act, World},
+    world::{Act, PhaseOfRun, World},
 };
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
 use whitewater_physics::{DiskFault, FaultId, Loss};
@@ -97,7 +97,7 @@ impl World {
         let was_active = was_up && machine.status.phase == Phase::Active;
         let epoch = machine.epoch;
         let loss = self.end_process(node, power);
-        let Loss { bytes, sectors_torn, names_lost, batches } = loss;
+        let Loss { bytes, sectors_torn, names_lost, batches, is_betrayed: _ } = loss;
         let numbers = [epoch, u64::from(power), bytes, sectors_torn, names_lost, batches];
         self.begin(RowKind::Crash, node.0, &numbers);
         if power {
@@ -115,7 +115,9 @@ impl World {
         let status = machine.status.clone();
         machine.forget_process();
         let loss = machine.disk.crash(power);
-        self.observer.on_crash(node, &machine.disk, power, &status);
+        if !loss.is_betrayed {
+            self.observer.on_crash(node, &machine.disk, power, &status);
+        }
         self.stage.clear(node);
         if was_up {
             self.todo.push_back(Act::Kill(node));
@@ -125,6 +127,9 @@ impl World {
             for id in serving {
                 self.answer(node, id, Answer::Reset);
             }
+        }
+        if loss.is_betrayed {
+            self.end_by_betrayal(node);
         }
         loss
     }
@@ -153,8 +158,22 @@ impl World {
         for fault in self.nemesis.disk_failures(node) {
             self.hold(node, Hold::Fault(fault));
         }
+        self.wait_for_supervisor(node);
+    }
+
+    /// The process is started again after a while.
+    pub(crate) fn wait_for_supervisor(&mut self, node: NodeId) {
         self.hold(node, Hold::Stopped);
         self.later(self.now + limits::RESTART_AFTER, Due::Release { node, hold: Hold::Stopped });
+    }
+
+    /// D11: what a disk had promised is gone, and with it whatever the cluster promised. There is nothing more to judge.
+    fn end_by_betrayal(&mut self, node: NodeId) {
+        let now = self.now;
+        self.doubts.push(format!(
+            "the disk of {node} lied about its syncs and lost power at {now}: no promise holds from there on"
+        ));
+        self.phase = PhaseOfRun::Over;
     }
 
     /// The machine falls asleep: its process stands still, its disk too, and nothing reaches it.

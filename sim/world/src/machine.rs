@@ -48,6 +48,8 @@ pub(crate) struct Machine {
     pub(crate) jitter: Stream,
     /// Faults that suspend the machine.
     pub(crate) suspends: Vec<usize>,
+    /// The fault that has damaged the disk.
+    pub(crate) damage: Option<usize>,
 }
 
 /// What a machine is doing.
@@ -146,6 +148,7 @@ impl Machine {
             jitters: Vec::new(),
             jitter,
             suspends: Vec::new(),
+            damage: None,
         }
     }
 

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use whitewater_api::{MemberChange, NodeId};
 use whitewater_physics::{FaultId, LinkSet, Network, NetworkFault, Port};
 use whitewater_record::{
-    Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, SimTime,
+    Damage, Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, SimTime,
 };
 use whitewater_replica::Event;
 
@@ -174,6 +174,7 @@ impl World {
         }
         match planned.fault {
             Fault::WipeDisk { .. } => return self.wipe(fault, node),
+            Fault::DamageDisk { how, .. } => return self.damage(fault, node, how),
             Fault::Suspend { .. } if machine.life == Life::Up => self.suspend(node, fault, until),
             Fault::Pause { .. } if machine.life == Life::Up => self.pause(node, fault),
             Fault::Suspend { .. } | Fault::Pause { .. } => return false,
@@ -197,6 +198,8 @@ impl World {
             | Fault::FullDisk { .. }
             | Fault::SlowDisk { .. }
             | Fault::StallDisk { .. }
+            | Fault::ShortDisk { .. }
+            | Fault::LieSync { .. }
             | Fault::JumpClock { .. }
             | Fault::DriftClock { .. }
             | Fault::SlewClock { .. }
@@ -332,7 +335,10 @@ impl World {
     fn may_lose_disk(&self, node: NodeId) -> bool {
         let members = self.observer.members().everybody();
         let others = || members.iter().filter(|other| **other != node);
-        let is_lost = |other: &&NodeId| self.machines.get(**other).disks > 1;
+        let is_lost = |other: &&NodeId| {
+            let machine = self.machines.get(**other);
+            machine.disks > 1 || machine.damage.is_some()
+        };
         let is_new = |other: &&NodeId| !is_lost(other) && !self.machines.get(**other).is_proven;
         let (lost, new) = (others().filter(is_lost).count() + 1, others().filter(is_new).count());
         new == 0 || lost + new <= members.len().saturating_sub(1) / 2
@@ -350,10 +356,38 @@ impl World {
             self.nemesis.witness(fault);
         }
         machine.disk.wipe();
+        machine.damage = None;
         machine.disks += 1;
         machine.is_proven = false;
         self.observer.on_wipe(node);
         true
+    }
+
+    /// Whether the others can take the vote of this voter away: a majority of all is sound without it.
+    fn may_lose_vote(&self, node: NodeId) -> bool {
+        let members = self.observer.members();
+        let is_sound = |other: &&NodeId| {
+            let machine = self.machines.get(**other);
+            **other != node && machine.damage.is_none() && machine.life != Life::Retired
+        };
+        let sound = members.voters.iter().filter(is_sound).count();
+        members.outgoing.is_empty() && 2 * sound > members.voters.len()
+    }
+
+    /// Whether a sector of the disk is not what was promised any more.
+    fn damage(&mut self, fault: usize, node: NodeId, how: Damage) -> bool {
+        let is_gone = self.machines.get(node).life == Life::Retired;
+        if is_gone || !self.may_lose_disk(node) || !self.may_lose_vote(node) {
+            return false;
+        }
+        self.hold(node, Hold::Fault(fault));
+        self.crash(node, true);
+        let machine = self.machines.get_mut(node);
+        let is_damaged = machine.disk.damage(how);
+        if is_damaged {
+            machine.damage = Some(fault);
+        }
+        is_damaged
     }
 
     /// A fault ends.

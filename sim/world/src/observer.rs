@@ -172,8 +172,9 @@ impl Observer {
     }
 
     /// A replica refuses to start, or to take part.
-    pub(crate) fn on_refusal(&mut self, node: NodeId, error: &str) {
-        self.tally.check(Code::Recovery, Some(node), true, Some(recovery::refused(error)));
+    pub(crate) fn on_refusal(&mut self, node: NodeId, error: &str, is_damaged: bool) {
+        let wrong = (!is_damaged).then(|| recovery::refused(error));
+        self.tally.check(Code::Recovery, Some(node), true, wrong);
     }
 
     /// A replica has recovered.
@@ -327,10 +328,10 @@ impl Observer {
                     self.tally.check(Code::SnapshotContent, who, is_known, wrong);
                 }
             }
-            Event::Damaged(reason) => self.on_refusal(node, reason),
             Event::StartedOver { .. } => self.on_start_over(node),
             Event::Sometimes(name) => self.tally.sometimes(name),
             Event::Appended { .. }
+            | Event::Damaged(_)
             | Event::SnapshotPart { .. }
             | Event::Read { .. }
             | Event::AutoCompaction { .. }

@@ -65,13 +65,18 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     let history = std::mem::take(&mut world.history);
     let trace = std::mem::take(&mut world.trace);
     let (checks, violations, sometimes) = world.observer.take_tally().finish();
-    let verdict = if violations.is_empty() { Verdict::Passed } else { Verdict::Failed };
+    let doubts = std::mem::take(&mut world.doubts);
+    let verdict = match (violations.is_empty(), doubts.is_empty()) {
+        (false, _) => Verdict::Failed,
+        (true, false) => Verdict::Inconclusive,
+        (true, true) => Verdict::Passed,
+    };
     let outcome = Outcome {
         scenario: world.plan.scenario.clone(),
         seed: world.plan.seed,
         verdict,
         violations,
-        doubts: Vec::new(),
+        doubts,
         trace_hash: trace.hash(),
         events: trace.events(),
         simulated: world.now.since(SimTime::ZERO),

@@ -5,9 +5,9 @@ use whitewater_api::{
     MemberChange, NodeId, Process, Revision, Tuning, WatchId, WatchResponse, watch::WatchBody,
 };
 use whitewater_record::{
-    ClientPlan, ClusterPlan, CrashPoint, DiskProfile, Fault, NetworkProfile, Plan, PlannedFault,
-    PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Step, Trace, Verdict, Victim,
-    WatchMessage, WatchRow, WatcherPlan,
+    ClientPlan, ClusterPlan, CrashPoint, Damage, DiskProfile, Fault, NetworkProfile, Plan,
+    PlannedFault, PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Step, Trace, Verdict,
+    Victim, WatchMessage, WatchRow, WatcherPlan,
     plan::PLAN_VERSION,
     trace::{MESSAGES, ROLES},
 };
@@ -448,4 +448,36 @@ fn sim_a_client_that_dies_or_loses_its_connection_leaves_an_unknown_outcome() {
     let lost = witnessed(&run, "crash_client") + witnessed(&run, "reset_connections");
     assert!(lost > 0, "{:#?}", run.outcome.faults);
     assert!(run.outcome.operations[2] >= calm[2] + lost, "{:?}", run.outcome.operations);
+}
+
+#[test]
+fn sim_a_damaged_disk_is_found_and_its_member_repaired() {
+    for how in [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread] {
+        let mut plan = plan(41, 14, 600);
+        let victim = Victim::Node(NodeId(2));
+        plan.faults.push(fault(5_000, 500, Fault::DamageDisk { victim, how }));
+        let run = run(&plan);
+        assert_eq!(witnessed(&run, "damage_disk"), 1, "{how:?}: {:#?}", run.outcome.faults);
+        assert_eq!(run.outcome.sometimes["damage found"], 1, "{how:?}");
+    }
+}
+
+#[test]
+fn sim_syncs_may_lie_as_long_as_the_power_stays() {
+    let mut plan = plan(43, 10, 300);
+    let victim = Victim::Node(NodeId(1));
+    plan.faults.push(fault(2_000, 6_000, Fault::LieSync { victim }));
+    plan.faults.push(fault(4_000, 200, Fault::Crash { victim, power: false }));
+    assert_eq!(witnessed(&run(&plan), "lie_sync"), 1);
+    plan.faults.push(fault(6_000, 200, Fault::Crash { victim, power: true }));
+    let betrayed = play(&plan, &Options::default()).outcome;
+    assert_eq!((betrayed.verdict, betrayed.violations), (Verdict::Inconclusive, Vec::new()));
+    assert!(betrayed.doubts[0].starts_with("the disk of n1 lied about its syncs"));
+}
+
+#[test]
+fn sim_short_writes_take_longer_and_change_nothing() {
+    let mut plan = plan(44, 8, 200);
+    plan.faults.push(fault(2_000, 5_000, Fault::ShortDisk { victim: Victim::Leader }));
+    assert_eq!(witnessed(&run(&plan), "short_disk"), 1);
 }

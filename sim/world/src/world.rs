@@ -97,6 +97,8 @@ pub(crate) struct World {
     pub(crate) cause: Option<u64>,
     /// The newest revision that anybody has been told of.
     pub(crate) acked: Revision,
+    /// Why the run cannot be decided.
+    pub(crate) doubts: Vec<String>,
     events_at_once: u32,
 }
 
@@ -131,6 +133,7 @@ impl World {
             trace,
             cause: None,
             acked: Revision(0),
+            doubts: Vec::new(),
             events_at_once: 0,
             plan: plan.clone(),
         }

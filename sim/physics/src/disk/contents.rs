@@ -1,6 +1,6 @@
 //! The bytes of a file. What was never written is zero and costs no memory, so that preallocating is free.
 
-use crate::limits::FILE_BYTES_MAX;
+use crate::limits::{FILE_BYTES_MAX, SECTOR_BYTES};
 use bytes::Bytes;
 
 /// A file's bytes and length.
@@ -16,6 +16,15 @@ impl Contents {
     /// The bytes up to the last one that was ever written; all others are zero.
     pub(crate) fn written(&self) -> &[u8] {
         &self.written
+    }
+
+    /// The sector that begins at `at`.
+    pub(crate) fn sector(&self, at: u64) -> Vec<u8> {
+        let mut sector = vec![0; index(SECTOR_BYTES)];
+        let rest = self.written.get(index(at)..).unwrap_or_default();
+        let there = rest.len().min(sector.len());
+        sector[..there].copy_from_slice(&rest[..there]);
+        sector
     }
 
     pub(crate) fn length(&self) -> u64 {

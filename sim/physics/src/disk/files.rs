@@ -46,6 +46,8 @@ pub(crate) struct Inode {
     pub(super) changes: Vec<Change>,
     /// The length with all changes.
     pub(super) length: u64,
+    /// Where the last two writes began that were synced; the same place counts once.
+    ends: [u64; 2],
 }
 
 /// A change of a file that is not synced.
@@ -93,8 +95,18 @@ impl Inode {
     fn sync(&mut self) {
         for change in self.changes.drain(..) {
             change.apply(&mut self.durable);
+            if let ChangeKind::Write { offset, .. } = change.kind {
+                let [before, last] = self.ends;
+                self.ends = [if offset > last { last } else { before.min(offset) }, offset];
+            }
         }
         assert_eq!(self.durable.length(), self.length, "a sync changed a file's length");
+    }
+
+    /// So many bytes from the start were durable before something was written behind them that is durable, too.
+    pub(super) fn proven(&self) -> u64 {
+        let [before, _] = self.ends;
+        before.min(self.durable.length())
     }
 
     /// Forgets what is not durable.

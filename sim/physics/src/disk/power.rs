@@ -39,6 +39,8 @@ pub struct Loss {
     pub names_lost: u64,
     /// Batches that were under way. The process never learns how they went.
     pub batches: u64,
+    /// Syncs had lied: what was promised is not there any more.
+    pub is_betrayed: bool,
 }
 
 #[derive(Clone, Copy)]

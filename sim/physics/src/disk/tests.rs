@@ -351,8 +351,93 @@ fn unsynced_writes() -> impl Strategy<Value = Vec<(u64, Vec<u8>)>> {
     prop::collection::vec(write, 0..6)
 }
 
+/// A disk with a log of so many synced writes of one size.
+fn disk_with_log(disk: Disk, writes: u64, size: usize) -> Disk {
+    let mut disk = disk_with(disk, "log", &[]);
+    for n in 0..writes {
+        let at = n * contents::as_u64(size);
+        let byte = u8::try_from(n % 250 + 1).unwrap();
+        run(&mut disk, vec![write("log", at, &vec![byte; size]), sync("log")]).unwrap();
+    }
+    disk
+}
+
+#[test]
+fn a_sector_that_is_read_wrongly_is_right_the_next_time() {
+    let mut disk = disk_with_log(disk(), 20, 700);
+    let good = disk.image();
+    assert!(disk.damage(Damage::Misread));
+    assert_ne!(disk.image(), good);
+    disk.reread();
+    assert_eq!(disk.image(), good);
+}
+
+#[test]
+fn nothing_is_damaged_that_no_reader_could_tell_from_an_end() {
+    for (writes, size) in [(0, 0), (1, 5_000), (2, 400)] {
+        let mut disk = disk_with_log(disk(), writes, size);
+        let good = disk.image();
+        for how in [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread] {
+            assert!(!disk.damage(how));
+        }
+        assert_eq!(disk.image(), good);
+    }
+}
+
+#[test]
+fn a_sync_that_lies_holds_until_the_power_goes() {
+    let mut disk = disk_with_log(disk_that_keeps(0, 0, 1), 3, 100);
+    let before = disk.image();
+    disk.begin(FaultId(4), DiskFault::Lie);
+    run(&mut disk, vec![write("log", 300, b"promised"), sync("log")]).unwrap();
+    let promised = disk.image();
+    assert_eq!(disk.witnessed(FaultId(4)), 1);
+    assert!(!disk.crash(false).is_betrayed);
+    assert_eq!(disk.image(), promised);
+    assert!(disk.crash(true).is_betrayed);
+    assert_eq!(disk.image(), before);
+    run(&mut disk, vec![write("log", 300, b"promised"), sync("log")]).unwrap();
+    disk.end(FaultId(4));
+    assert!(!disk.crash(true).is_betrayed);
+    assert_eq!(disk.image(), promised);
+}
+
+#[test]
+fn a_short_write_takes_as_long_as_two() {
+    let calm = || Disk::new(DiskProfile::calm(), Seed(1), NODE);
+    let batch = || vec![create("a"), write("a", 0, &[1; 900]), sync("a")];
+    let whole = calm().submit(SimTime::ZERO, WriteId(0), batch());
+    let mut disk = calm();
+    disk.begin(FaultId(0), DiskFault::Short);
+    let parts = disk.submit(SimTime::ZERO, WriteId(0), batch());
+    assert_eq!(parts, whole + DiskProfile::calm().write.min);
+    assert_eq!(disk.witnessed(FaultId(0)), 1);
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    /// What was synced and is not damaged is there after any crash, and no more than one sector is damaged.
+    #[test]
+    fn damage_is_one_sector_of_what_was_proven(
+        seed in any::<u64>(), writes in 0..30_u64, size in 1..900_usize, power in any::<bool>(),
+        how in prop::sample::select(vec![Damage::Rot, Damage::Phantom, Damage::Misdirected]),
+    ) {
+        let mut disk = disk_with_log(disk_that_keeps(500_000, 100_000, seed), writes, size);
+        let good = read(&disk, "log").unwrap();
+        let did = disk.damage(how);
+        disk.crash(power);
+        let bad = read(&disk, "log").unwrap();
+        prop_assert_eq!(did, good != bad);
+        prop_assert_eq!(good.len(), bad.len());
+        let wrong: Vec<usize> = (0..good.len()).filter(|at| good[*at] != bad[*at]).collect();
+        if let (Some(first), Some(last)) = (wrong.first(), wrong.last()) {
+            prop_assert_eq!(first / 512, last / 512);
+            // The last write proves what is before the one before it.
+            let proven = usize::try_from(writes - 2).unwrap() * size;
+            prop_assert!(*last < proven, "{last} of {proven}");
+        }
+    }
 
     #[test]
     fn a_torn_sector_is_the_first_bytes_of_a_new_one_and_the_rest_of_an_old_one(

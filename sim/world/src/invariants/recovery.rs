@@ -1,5 +1,6 @@
 //! What was synced is read back after a restart, and nothing that was not written. etcd #15069, #22442; Pillai et al.,
-//! OSDI 2014. No fault of this world damages what was synced, so a refusal to start is always wrong.
+//! OSDI 2014. A refusal to start is wrong unless the disk was damaged; what starts in spite of it must have missed nothing
+//! (protocol-aware recovery, FAST 2018).
 
 use crate::observer::ledger::Ledger;
 use whitewater_replica::Status;
