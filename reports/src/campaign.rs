@@ -111,7 +111,9 @@ impl CampaignResult {
 
     /// The gates of this campaign that are not passed.
     pub fn gates(&self) -> Vec<Gate> {
-        gate::failed(&self.totals)
+        let mut gates = gate::failed(&self.totals);
+        gates.extend(gate::unreached_gate(&self.campaign, &self.totals));
+        gates
     }
 
     /// The verdict on the whole.

@@ -1,8 +1,9 @@
 //! Gates: what a campaign must have seen before its silence means anything (shared design, "nothing green by accident").
 
-use crate::{Ruling, Totals};
+use crate::{Campaign, Ruling, Totals};
 use serde::Serialize;
 use std::fmt;
+use whitewater_record::moment;
 
 /// A kind of fault that was carried out so often must have been witnessed once.
 pub const APPLIED_MIN: u64 = 20;
@@ -26,6 +27,11 @@ pub enum Gate {
         /// How many were asked for.
         requested: u64,
     },
+    /// Rare moments were never reached.
+    Unreached {
+        /// Their names.
+        moments: Vec<String>,
+    },
     /// A check was never evaluated.
     Unchecked {
         /// The check.
@@ -38,7 +44,7 @@ impl Gate {
     pub const fn ruling(&self) -> Ruling {
         match self {
             Self::Unwitnessed { .. } | Self::NoFault { .. } => Ruling::Inconclusive,
-            Self::Unchecked { .. } => Ruling::GateFailed,
+            Self::Unchecked { .. } | Self::Unreached { .. } => Ruling::GateFailed,
         }
     }
 }
@@ -53,11 +59,34 @@ impl fmt::Display for Gate {
             Self::NoFault { requested } => {
                 write!(f, "{requested} faults were requested and none was applied")
             }
+            Self::Unreached { moments } => {
+                write!(f, "rare moments were never reached: {}", moments.join(", "))
+            }
             Self::Unchecked { check } => {
                 write!(f, "check `{check}` was never evaluated: its silence means nothing")
             }
         }
     }
+}
+
+/// A campaign of the default scenario over so many seeds must have reached every rare moment that is not
+/// seldom. The rarest of these were met in one of three hundred seeds.
+pub const MOMENT_SEEDS_MIN: u64 = 1_000;
+
+/// The rare moments that no seed has reached.
+pub(crate) fn unreached(totals: &Totals) -> impl Iterator<Item = &'static str> {
+    moment::names().filter(|name| !totals.sometimes.contains_key(*name))
+}
+
+/// The gate on rare moments, which only a campaign of everything can be asked to pass.
+pub fn unreached_gate(campaign: &Campaign, totals: &Totals) -> Option<Gate> {
+    let is_everything = campaign.scenario == "swarm"
+        && campaign.overrides.is_empty()
+        && campaign.mutations.is_empty();
+    let is_demanded = |name: &&str| !moment::SELDOM.contains(name);
+    let moments: Vec<String> = unreached(totals).filter(is_demanded).map(str::to_owned).collect();
+    (is_everything && totals.seeds >= MOMENT_SEEDS_MIN && !moments.is_empty())
+        .then_some(Gate::Unreached { moments })
 }
 
 /// The gates that these sums do not pass. Where no fault was asked for, a check may have had nothing to look at.
@@ -108,6 +137,22 @@ mod tests {
         assert_eq!(gates, [Gate::Unchecked { check: "vote-once".into() }]);
         assert_eq!(gates[0].ruling(), Ruling::GateFailed);
         assert_eq!(failed(&totals(0, 0, 1)), [Gate::NoFault { requested: 100 }]);
+    }
+
+    #[test]
+    fn a_long_campaign_of_everything_must_reach_every_rare_moment() {
+        let campaign = Campaign { scenario: "swarm".into(), ..Campaign::default() };
+        let mut totals = Totals { seeds: MOMENT_SEEDS_MIN, ..Totals::default() };
+        totals.sometimes = moment::names().map(|name| (name.to_owned(), 1)).collect();
+        assert_eq!(unreached_gate(&campaign, &totals), None);
+        totals.sometimes.remove("leader crashed");
+        let gate = unreached_gate(&campaign, &totals).expect("one is missing");
+        assert_eq!(gate, Gate::Unreached { moments: vec!["leader crashed".to_owned()] });
+        assert_eq!(gate.ruling(), Ruling::GateFailed);
+        let short = Totals { seeds: MOMENT_SEEDS_MIN - 1, ..totals.clone() };
+        assert_eq!(unreached_gate(&campaign, &short), None);
+        let mutant = Campaign { mutations: vec!["local-read".into()], ..campaign };
+        assert_eq!(unreached_gate(&mutant, &totals), None);
     }
 
     #[test]

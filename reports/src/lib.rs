@@ -24,6 +24,7 @@
 
 pub mod campaign;
 pub mod comparison;
+pub mod coverage;
 pub mod effort;
 pub mod explain;
 pub mod failure;

@@ -33,6 +33,8 @@ fn outcome(seed: u64, verdict: Verdict) -> Outcome {
             Checked { evaluations: 40_201, discriminating: 77 },
         )]),
         sometimes: BTreeMap::from([("leader crashed".to_owned(), 1)]),
+        victims: BTreeMap::new(),
+        coverage: whitewater_record::Coverage::default(),
     }
 }
 

@@ -14,6 +14,8 @@ pub fn summary(result: &CampaignResult, color: bool) -> String {
     let mut text = vec![format!("{}\n\n", verdict_line(result, color))];
     text.push(tried(result));
     text.push(seen(&totals.faults, &totals.checks, &totals.sometimes));
+    text.push(roles(&totals.victims));
+    text.push(reached(totals));
     for failure in &result.failures {
         let seeds = totals.signatures.get(&failure.signature.to_string()).copied().unwrap_or(0);
         text.push(format!("\n{}", failure_block(failure, seeds, color)));
@@ -224,6 +226,45 @@ fn seen(
         text.push(format!("\n{}", table::render(&["sometimes", "reached"], &rows)));
     }
     text.concat()
+}
+
+/// The faults again, by what their victims were.
+fn roles(victims: &BTreeMap<String, BTreeMap<String, FaultCount>>) -> String {
+    let mut sums: BTreeMap<&str, FaultCount> = BTreeMap::new();
+    for (role, count) in victims.values().flatten() {
+        sums.entry(role).or_default().add(*count);
+    }
+    if sums.is_empty() {
+        return String::new();
+    }
+    let row = |(role, n): (&str, FaultCount)| {
+        let FaultCount { requested, applied, witnessed } = n;
+        vec![role.to_owned(), grouped(requested), grouped(applied), grouped(witnessed)]
+    };
+    let rows: Vec<Vec<String>> = sums.into_iter().map(row).collect();
+    format!("\n{}", table::render(&["victim", "requested", "applied", "witnessed"], &rows))
+}
+
+/// Which rare moments and how many abstract states were reached.
+fn reached(totals: &Totals) -> String {
+    let coverage = &totals.coverage;
+    if coverage.seen == 0 {
+        return String::new();
+    }
+    let missing: Vec<&str> = crate::gate::unreached(totals).collect();
+    let all = whitewater_record::moment::names().count();
+    let never =
+        if missing.is_empty() { String::new() } else { format!("; never: {}", missing.join(", ")) };
+    let growth: Vec<String> =
+        coverage.growth.iter().map(|(n, seen)| format!("{n}: {}", grouped(*seen))).collect();
+    format!(
+        "\nrare moments: {} of {all} reached{never}\nabstract states: about {} (after seeds {}); the next seed would add \
+         about {}\n",
+        all - missing.len(),
+        grouped(coverage.seen),
+        growth.join(", "),
+        ratio(u128::from(coverage.next_hundredths()), 100, 2),
+    )
 }
 
 /// The rule of three, or the observed rate.

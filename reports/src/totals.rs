@@ -1,5 +1,6 @@
 //! The sums over the seeds of a campaign.
 
+use crate::coverage::States;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use whitewater_record::{Checked, FaultCount, Mixer, Outcome, Seed, Signature, Verdict};
@@ -28,6 +29,12 @@ pub struct Totals {
     pub events: u64,
     /// By kind of fault.
     pub faults: BTreeMap<String, FaultCount>,
+    /// By kind of fault and role of the victim.
+    #[serde(default)]
+    pub victims: BTreeMap<String, BTreeMap<String, FaultCount>>,
+    /// Abstract states of the cluster that were reached.
+    #[serde(default)]
+    pub coverage: States,
     /// By check.
     pub checks: BTreeMap<String, Checked>,
     /// Rare states that were reached, and how often.
@@ -62,8 +69,15 @@ impl Totals {
         self.messages += outcome.messages;
         self.events += outcome.events;
         for (kind, count) in &outcome.faults {
-            add_faults(self.faults.entry(kind.clone()).or_default(), *count);
+            self.faults.entry(kind.clone()).or_default().add(*count);
         }
+        for (kind, roles) in &outcome.victims {
+            let sums = self.victims.entry(kind.clone()).or_default();
+            for (role, count) in roles {
+                sums.entry(role.clone()).or_default().add(*count);
+            }
+        }
+        self.coverage.add(&outcome.coverage);
         for (check, checked) in &outcome.checks {
             let sum = self.checks.entry(check.clone()).or_default();
             sum.evaluations += checked.evaluations;
@@ -95,10 +109,4 @@ impl Totals {
         *seen += 1;
         *seen == 1
     }
-}
-
-fn add_faults(sum: &mut FaultCount, count: FaultCount) {
-    sum.requested += count.requested;
-    sum.applied += count.applied;
-    sum.witnessed += count.witnessed;
 }

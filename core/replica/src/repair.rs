@@ -57,6 +57,8 @@ pub(crate) struct Repair {
     life: u64,
     /// What starts the new log. Nothing of it is done before the leader says so.
     ops: Vec<DiskOp>,
+    /// Who has spoken to this member since it started. Those that it knew may all be gone.
+    heard: BTreeSet<NodeId>,
 }
 
 /// What a leader does for damaged members, in its term.
@@ -76,7 +78,7 @@ struct Relief {
 
 impl Repair {
     pub(crate) const fn new(reason: String, life: u64, ops: Vec<DiskOp>) -> Self {
-        Self { reason, life, ops }
+        Self { reason, life, ops, heard: BTreeSet::new() }
     }
 
     /// Writes down that the disk is damaged.
@@ -132,12 +134,21 @@ impl Replica {
             return;
         };
         let life = repair.life;
+        let heard = repair.heard.clone();
         let mut peers: BTreeSet<NodeId> =
             self.config.boot.others(self.config.node).into_iter().collect();
         peers.extend(self.introduction.known.keys());
+        peers.extend(heard);
         peers.remove(&self.config.node);
         for peer in peers {
             self.send(peer, PeerMessage::Damaged { life });
+        }
+    }
+
+    /// Somebody speaks who may know the leader, or be it.
+    pub(crate) fn hear(&mut self, from: NodeId) {
+        if let Some(repair) = &mut self.repair {
+            repair.heard.insert(from);
         }
     }
 

@@ -318,6 +318,7 @@ impl Replica {
             PeerMessage::StartOver { life, term, barrier } => {
                 self.on_start_over(from, life, term, Renewal { barrier });
             }
+            _ if self.phase == Phase::Damaged => self.hear(from),
             _ if self.phase != Phase::Active => {}
             _ if self.is_gone(from) => self.sometimes("removed member ignored"),
             PeerMessage::Raft(message) => self.on_raft_message(*message),
@@ -356,6 +357,10 @@ impl Replica {
         if self.config.mutations.has(Mutation::VoteIgnoresLog) && is_vote_request(&message) {
             message.log_term = u64::MAX >> 1;
             message.index = u64::MAX >> 1;
+        }
+        if kind == MessageType::MsgHeartbeat && self.has_forgotten_votes() {
+            // The leader may still count on what was held in the life that is forgotten.
+            message.commit = message.commit.min(self.raft.raft.raft_log.last_index());
         }
         if kind == MessageType::MsgRequestVoteResponse && message.reject {
             self.sometimes("vote refused");

@@ -26,6 +26,8 @@ fn outcome(violations: Vec<Violation>, doubts: Vec<String>) -> Outcome {
         faults: BTreeMap::<String, FaultCount>::new(),
         checks: BTreeMap::new(),
         sometimes: BTreeMap::new(),
+        victims: BTreeMap::new(),
+        coverage: whitewater_record::Coverage::default(),
     }
 }
 

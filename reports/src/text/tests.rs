@@ -31,6 +31,8 @@ fn run(seed: u64, verdict: Verdict) -> Outcome {
             Checked { evaluations: 40_201, discriminating: 77 },
         )]),
         sometimes: BTreeMap::from([("snapshot-while-applying".to_owned(), 1)]),
+        victims: BTreeMap::new(),
+        coverage: whitewater_record::Coverage::default(),
     }
 }
 

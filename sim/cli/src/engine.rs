@@ -52,5 +52,7 @@ pub(crate) fn without_result(plan: &Plan, code: &str, sentence: String) -> Outco
         faults,
         checks: BTreeMap::new(),
         sometimes: BTreeMap::new(),
+        victims: BTreeMap::new(),
+        coverage: whitewater_record::Coverage::default(),
     }
 }

@@ -66,6 +66,8 @@ mod tests {
             faults: std::collections::BTreeMap::new(),
             checks: std::collections::BTreeMap::new(),
             sometimes: std::collections::BTreeMap::new(),
+            victims: std::collections::BTreeMap::new(),
+            coverage: whitewater_record::Coverage::default(),
         };
         let checked = Checked { evaluations: 3, discriminating: 2 };
         verdict(outcome, &[Judgement { judge: "linearizable", ruling, checked }])

@@ -116,6 +116,8 @@ mod tests {
             faults: BTreeMap::new(),
             checks: BTreeMap::new(),
             sometimes: BTreeMap::new(),
+            victims: BTreeMap::new(),
+            coverage: whitewater_record::Coverage::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 use whitewater_mutation::Mutation;
-use whitewater_record::{Plan, Seed};
+use whitewater_record::{Plan, Seed, moment};
 use whitewater_scenarios::{Overrides, Scenario};
 
 /// Lines of code without tests in a file.
@@ -179,4 +179,20 @@ fn every_test_that_the_page_on_etcd_names_exists() {
         }
     }
     assert!(named > 20, "docs/etcd.md names {named} tests");
+}
+
+#[test]
+fn rare_moments_are_noted_where_the_list_says() {
+    let sources = rust_files();
+    let missing = |list: &[(&'static str, &str)], folder: &str| -> Vec<&'static str> {
+        let texts: Vec<&String> = sources
+            .iter()
+            .filter(|(path, _)| path.starts_with(folder) && !is_test(path))
+            .map(|(_, text)| text)
+            .collect();
+        let is_noted = |name: &str| texts.iter().any(|text| text.contains(&format!("\"{name}\"")));
+        list.iter().map(|(name, _)| *name).filter(|name| !is_noted(name)).collect()
+    };
+    assert_eq!(missing(moment::OF_THE_CORE, "core/"), Vec::<&str>::new());
+    assert_eq!(missing(moment::OF_THE_WORLD, "sim/world/"), Vec::<&str>::new());
 }

@@ -257,6 +257,12 @@ impl Network {
         self.counts
     }
 
+    /// How many directed links are cut, each as often as it is. A port that is cut off counts as one.
+    pub fn cut_links(&self) -> usize {
+        let cuts = self.faults.iter().filter(|active| active.effect.fault == NetworkFault::Cut);
+        cuts.map(|active| active.effect.links.as_pairs().map_or(1, <[_]>::len)).sum()
+    }
+
     /// Whether a message sent now from `from` to `to` would be cut.
     pub fn is_cut(&self, from: Port, to: Port) -> bool {
         self.sky(from, to).is_cut

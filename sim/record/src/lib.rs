@@ -15,6 +15,7 @@ pub mod formats;
 pub mod history;
 mod limits;
 pub mod lines;
+pub mod moment;
 pub mod operation;
 pub mod outcome;
 pub mod plain;
@@ -33,7 +34,7 @@ pub use crate::{
     history::{History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
     lines::HistoryError,
     operation::{PlannedOperation, When},
-    outcome::{Checked, FaultCount, Outcome, Verdict, Violation},
+    outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},
     plan::{ClientPlan, ClusterPlan, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},

@@ -52,6 +52,19 @@ pub struct FaultCount {
     pub witnessed: u64,
 }
 
+/// The abstract states of the cluster that a run went through: who plays which role, in which order the terms and commit
+/// indexes stand, how many vote under how many configurations, how many links are cut. Names of nodes do not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Of [`Self::ONE_IN`] states, by their hash, one is kept here. Sorted.
+    pub sample: Vec<u32>,
+}
+
+impl Coverage {
+    /// How many states stand behind one that is kept.
+    pub const ONE_IN: u64 = 16;
+}
+
 /// The result of a run, without its history and trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -77,10 +90,26 @@ pub struct Outcome {
     pub messages: u64,
     /// By kind of fault.
     pub faults: BTreeMap<String, FaultCount>,
+    /// By kind of fault, and by what the victim was when it was hit: `leader`, `follower`, `candidate`, `learner`,
+    /// `receiver` of a snapshot, `starting`, `down`; `cluster` where there is no single victim.
+    #[serde(default)]
+    pub victims: BTreeMap<String, BTreeMap<String, FaultCount>>,
     /// By check.
     pub checks: BTreeMap<String, Checked>,
     /// Rare states that were reached, and how often.
     pub sometimes: BTreeMap<String, u64>,
+    /// Which states the cluster went through.
+    #[serde(default)]
+    pub coverage: Coverage,
+}
+
+impl FaultCount {
+    /// The sum of two counts.
+    pub fn add(&mut self, other: Self) {
+        self.requested += other.requested;
+        self.applied += other.applied;
+        self.witnessed += other.witnessed;
+    }
 }
 
 impl fmt::Display for Verdict {

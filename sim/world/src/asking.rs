@@ -112,7 +112,11 @@ impl World {
     /// Something came back.
     pub(crate) fn on_answer(&mut self, id: RequestId, answer: Answer) {
         match self.processes.asker(id.process) {
-            Asker::Client(client) => self.on_client_answer(client, id, Some(answer)),
+            Asker::Client(client) => {
+                let waits = self.clients[client].pending.is_some_and(|pending| pending.wire == id);
+                self.note_answer(&answer, waits);
+                self.on_client_answer(client, id, Some(answer));
+            }
             Asker::Admin(fault) => self.on_admin_answer(fault, id, Some(&answer)),
             Asker::Probe => self.on_probe_answer(id, Some(answer)),
             Asker::Watcher(watcher) => self.on_watcher_answer(watcher, id, Some(answer)),

@@ -321,6 +321,9 @@ impl World {
                 Output::Disk { write, ops } => self.submit(node, write, ops),
                 Output::Reply { id, result } => {
                     self.machines.get_mut(node).serving.retain(|other| *other != id);
+                    if let Err(error) = &result {
+                        self.note_error(error);
+                    }
                     let ok = u64::from(result.is_ok());
                     self.row(
                         RowKind::Reply,
@@ -350,6 +353,7 @@ impl World {
         self.messages += 1;
         let (message, from, to) = (self.messages, envelope.from, envelope.to);
         let (kind, [term, index, more]) = envelope.summary();
+        self.note_message(kind);
         let before = self.cause;
         self.begin(RowKind::Send, from.0, &[message, to.0, kind as u64, term, index, more]);
         self.observer.on_send(&envelope);
@@ -418,6 +422,12 @@ impl World {
         }
         if before.commit != after.commit {
             self.row(RowKind::Commit, node.0, &[after.commit.0, after.term.0]);
+        }
+        self.note_step_moments(node, &before, &after);
+        let moved =
+            (before.role, before.term, before.commit) != (after.role, after.term, after.commit);
+        if moved {
+            self.note_state();
         }
         if self.observer.on_status(node, &before, &after) {
             self.nemesis.on_leader(node);

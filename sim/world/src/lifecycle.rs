@@ -10,7 +10,7 @@ use crate::{
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
 use whitewater_physics::{DiskFault, FaultId, Loss};
 use whitewater_record::{RowKind, SimTime};
-use whitewater_replica::{Boot, Config, Phase, Role, Security, StopReason};
+use whitewater_replica::{Boot, Config, Phase, Security, StopReason};
 
 /// What keeps a process from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +91,7 @@ impl World {
         if !was_up && !has_cache {
             return false;
         }
-        if was_up && machine.status.phase == Phase::Active && machine.status.role == Role::Leader {
-            self.observer.tally.sometimes("leader crashed");
-        }
+        let before = machine.status.clone();
         let was_active = was_up && machine.status.phase == Phase::Active;
         let epoch = machine.epoch;
         let loss = self.end_process(node, power);
@@ -103,6 +101,8 @@ impl World {
         if power {
             self.nemesis.count_power_loss(bytes > 0);
         }
+        self.note_crash_moments(&before, loss);
+        self.note_state();
         was_active
     }
 
@@ -136,6 +136,8 @@ impl World {
 
     /// A replica has stopped by itself. The supervisor starts it again, unless it has lost its disk.
     pub(crate) fn on_stop(&mut self, node: NodeId, reason: StopReason) {
+        let before = self.machines.get(node).status.clone();
+        self.note_stop(reason, &before);
         let epoch = self.machines.get(node).epoch;
         let number = match reason {
             StopReason::DiskFailed(DiskError::Io) => 1,
@@ -225,6 +227,7 @@ impl World {
         }
         let waiting = std::mem::take(&mut machine.waiting);
         self.row(RowKind::Resume, node.0, &[epoch]);
+        self.note_resumed(node);
         for (cause, input) in waiting {
             self.cause = cause;
             self.input(node, input);

@@ -19,6 +19,9 @@ use whitewater_record::{
 };
 use whitewater_replica::Event;
 
+/// Counts by kind of fault and role of its victim.
+type ByRole = BTreeMap<String, BTreeMap<String, FaultCount>>;
+
 /// What became of each fault of the plan.
 #[derive(Debug)]
 pub(crate) struct Nemesis {
@@ -33,6 +36,8 @@ struct Account {
     is_applied: bool,
     is_on: bool,
     is_witnessed: bool,
+    /// What the victim was when it was hit.
+    role: &'static str,
     /// Who was hit.
     victim: Option<NodeId>,
     /// The change of the membership that the fault asks for, once the roles are known.
@@ -145,6 +150,7 @@ impl World {
         let victim = planned.fault.victim().and_then(|victim| self.victim(victim));
         self.nemesis.faults[fault].is_on = true;
         self.nemesis.faults[fault].victim = victim;
+        self.nemesis.faults[fault].role = victim.map_or("cluster", |node| self.role_name(node));
         let number = u64::try_from(fault).expect("an index fits 64 bits");
         self.begin(RowKind::FaultOn, 0, &[number, victim.map_or(0, |node| node.0)]);
         let is_applied = match victim {
@@ -309,6 +315,7 @@ impl World {
             }
         }
         self.network.begin(id(fault), links, NetworkFault::Cut);
+        self.note_state();
         true
     }
 
@@ -489,29 +496,36 @@ impl World {
             self.machines.get_mut(node).holds.clear();
             self.start(node);
         }
+        self.network_before = Some(self.network.counts());
         self.network = Network::new(fair(self.plan.network), self.plan.seed);
         self.start_recovery();
     }
 
-    /// What became of the faults, by kind.
-    pub(crate) fn fault_counts(&self) -> BTreeMap<String, FaultCount> {
+    /// What became of the faults, by kind, and by kind and role of the victim.
+    pub(crate) fn fault_counts(&self) -> (BTreeMap<String, FaultCount>, ByRole) {
         let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
+        let mut by_role = ByRole::new();
         for (fault, planned) in self.plan.faults.iter().enumerate() {
             let account = &self.nemesis.faults[fault];
             let on_disk =
                 account.victim.map_or(0, |node| self.machines.get(node).disk.witnessed(id(fault)));
             let seen = account.is_witnessed || on_disk + self.network.witnessed(id(fault)) > 0;
-            let count = counts.entry(planned.fault.name().to_owned()).or_default();
-            count.requested += 1;
-            count.applied += u64::from(account.is_applied);
-            count.witnessed += u64::from(account.is_applied && seen);
+            let one = FaultCount {
+                requested: 1,
+                applied: u64::from(account.is_applied),
+                witnessed: u64::from(account.is_applied && seen),
+            };
+            let kind = planned.fault.name().to_owned();
+            let role = if account.role.is_empty() { "never" } else { account.role };
+            by_role.entry(kind.clone()).or_default().entry(role.to_owned()).or_default().add(one);
+            counts.entry(kind).or_default().add(one);
         }
         let (losses, hurt) = self.nemesis.power_losses;
         if losses > 0 {
             let count = FaultCount { requested: losses, applied: losses, witnessed: hurt };
             counts.insert("lost_write".to_owned(), count);
         }
-        counts
+        (counts, by_role)
     }
 }
 

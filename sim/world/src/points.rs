@@ -46,9 +46,10 @@ impl World {
     pub(crate) fn bury(&mut self) {
         while let Some(node) = self.stage.next_doomed() {
             let machine = self.machines.get_mut(node);
-            let (true, Some((_, fault))) = (machine.is_doomed, machine.armed.take()) else {
+            let (true, Some((point, fault))) = (machine.is_doomed, machine.armed.take()) else {
                 continue;
             };
+            self.note_point(point);
             self.nemesis.witness(fault);
             self.hold(node, Hold::Fault(fault));
             self.crash(node, true);

@@ -5,12 +5,12 @@ use crate::{
     host,
     play::{Options, Run},
     tally::Code,
-    world::{Act, Shared, World},
+    world::{Act, PhaseOfRun, Shared, World},
 };
 use madsim::{runtime::Handle, runtime::NodeHandle, time::TimeHandle};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use whitewater_api::{Completion, NodeId};
-use whitewater_record::{History, Outcome, Plan, RowKind, SimTime, Trace, Verdict};
+use whitewater_record::{FaultCount, History, Outcome, Plan, RowKind, SimTime, Trace, Verdict};
 
 /// Plays a plan inside a madsim runtime.
 pub(crate) async fn run(
@@ -61,7 +61,12 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     }
     let events = world.trace.events();
     world.row(RowKind::End, 0, &[events]);
-    let faults = world.fault_counts();
+    let (faults, victims) = world.fault_counts();
+    world.note_network();
+    let is_whole = world.phase == PhaseOfRun::Over;
+    let idle = nothing_witnessed(&faults).filter(|_| is_whole);
+    world.doubts.extend(idle);
+    let coverage = world.states.finish();
     let history = std::mem::take(&mut world.history);
     let trace = std::mem::take(&mut world.trace);
     let (checks, violations, sometimes) = world.observer.take_tally().finish();
@@ -83,11 +88,24 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
         operations: count(&history),
         messages: world.messages,
         faults,
+        victims,
         checks,
         sometimes,
+        coverage,
     };
     let began = world.clients.iter_mut().map(|client| std::mem::take(&mut client.began));
     Run { outcome, history, trace, began: began.collect() }
+}
+
+/// So many faults of which none did anything leave a run undecided.
+const UNWITNESSED_MIN: u64 = 5;
+
+/// Says so if faults were planned and none of them was seen to matter.
+fn nothing_witnessed(faults: &BTreeMap<String, FaultCount>) -> Option<String> {
+    let requested: u64 = faults.values().map(|count| count.requested).sum();
+    let witnessed: u64 = faults.values().map(|count| count.witnessed).sum();
+    (requested >= UNWITNESSED_MIN && witnessed == 0)
+        .then(|| format!("none of the {requested} faults of the plan was seen to matter"))
 }
 
 /// Operations that ended ok, failed, and with an unknown outcome.

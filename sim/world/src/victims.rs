@@ -4,7 +4,7 @@ use crate::{machine::Life, world::World};
 use whitewater_api::NodeId;
 use whitewater_physics::Split;
 use whitewater_record::{Shape, Victim};
-use whitewater_replica::Role;
+use whitewater_replica::{Phase, Role};
 
 impl World {
     /// The node behind a role; `None` if nobody has it.
@@ -44,6 +44,27 @@ impl World {
             }
             Shape::Bridge(node) => Some(Split::Bridge(*node)),
             Shape::Ring => Some(Split::Ring),
+        }
+    }
+
+    /// What a node is right now, in a word.
+    pub(crate) fn role_name(&self, node: NodeId) -> &'static str {
+        let machine = self.machines.get(node);
+        let status = &machine.status;
+        if machine.life != Life::Up {
+            "down"
+        } else if status.phase != Phase::Active {
+            "starting"
+        } else if status.receives_snapshot {
+            "receiver"
+        } else if self.observer.members().learners.contains(&node) {
+            "learner"
+        } else {
+            match status.role {
+                Role::Leader => "leader",
+                Role::Candidate | Role::PreCandidate => "candidate",
+                Role::Follower => "follower",
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     agenda::{Agenda, Due},
     asking::{Answer, Processes},
     client::Client,
+    coverage::States,
     host::Stage,
     limits,
     liveness::Recovery,
@@ -21,7 +22,7 @@ use std::{
 };
 use whitewater_api::{Caller, NodeId, Request, RequestId, Revision, WriteId};
 use whitewater_mutation::Mutations;
-use whitewater_physics::Network;
+use whitewater_physics::{Network, NetworkCounts};
 use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, SimTime, Trace};
 use whitewater_replica::{Envelope, Input};
 
@@ -97,6 +98,10 @@ pub(crate) struct World {
     pub(crate) cause: Option<u64>,
     /// The newest revision that anybody has been told of.
     pub(crate) acked: Revision,
+    /// The abstract states that the cluster went through.
+    pub(crate) states: States,
+    /// What the network of the safety phase had seen.
+    pub(crate) network_before: Option<NetworkCounts>,
     /// Why the run cannot be decided.
     pub(crate) doubts: Vec<String>,
     events_at_once: u32,
@@ -133,6 +138,8 @@ impl World {
             trace,
             cause: None,
             acked: Revision(0),
+            states: States::default(),
+            network_before: None,
             doubts: Vec::new(),
             events_at_once: 0,
             plan: plan.clone(),

@@ -161,6 +161,8 @@ impl Verdict<'_> {
             faults: BTreeMap::new(),
             checks: checks.collect(),
             sometimes: BTreeMap::new(),
+            victims: BTreeMap::new(),
+            coverage: whitewater_record::Coverage::default(),
         }
     }
 
