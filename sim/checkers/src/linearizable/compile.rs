@@ -259,7 +259,7 @@ impl Compiler<'_, '_> {
             Step::Put(put) => Ok(self.put(operation, put)),
             Step::Range(range) => self.range(operation, range),
             Step::Delete(delete) => self.delete(operation, delete),
-            Step::Txn(txn) => self.txn(operation, txn),
+            Step::Txn(txn) => self.txn(operation, txn, false),
             Step::Revoke(revoke) => Ok(Move::End {
                 lease: self.lives.number(revoke.lease),
                 keys: revoke.keys.iter().map(|key| self.place(*key)).collect(),
@@ -344,7 +344,7 @@ impl Compiler<'_, '_> {
         Err(self.case.broken("wrong-count", sentence, &[operation]))
     }
 
-    fn txn(&mut self, operation: u32, txn: &Txn) -> Result<Move, Ruling> {
+    fn txn(&mut self, operation: u32, txn: &Txn, is_inner: bool) -> Result<Move, Ruling> {
         let mut tests = Vec::with_capacity(txn.compares.len());
         for condition in &txn.compares {
             tests.push(self.test(condition)?);
@@ -352,7 +352,11 @@ impl Compiler<'_, '_> {
         let mut branches = [Vec::new(), Vec::new()];
         for (steps, branch) in txn.possible().into_iter().zip(&mut branches) {
             for step in steps {
-                branch.push(self.step(operation, step)?);
+                branch.push(if let Step::Txn(inner) = step {
+                    self.txn(operation, inner, true)?
+                } else {
+                    self.step(operation, step)?
+                });
             }
         }
         let [success, failure] = branches;
@@ -360,9 +364,10 @@ impl Compiler<'_, '_> {
         let revealed = |moves: &[Move]| self.is_revealed(moves);
         let can_write = |steps: &[Step]| steps.iter().any(Step::can_write);
         let taken = txn.answer.or_else(|| {
-            // An unknown outcome without an effect is none, so a branch that has none was not taken.
-            let is_success = revealed(&success) || !can_write(&txn.failure);
-            let is_failure = revealed(&failure) || !can_write(&txn.success);
+            // An unknown outcome without an effect is none, so a branch that has none was not taken; unless something
+            // around it had an effect.
+            let is_success = revealed(&success) || (!is_inner && !can_write(&txn.failure));
+            let is_failure = revealed(&failure) || (!is_inner && !can_write(&txn.success));
             (is_success != is_failure).then_some(is_success)
         });
         Ok(Move::Txn { tests, success, failure, taken })

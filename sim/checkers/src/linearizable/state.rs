@@ -92,7 +92,21 @@ fn present(cells: &[Cell], keys: Keys) -> u64 {
 impl Player<'_> {
     /// Does the whole operation, or says why not; then `cells` are in disorder. Says whether anything changed.
     pub(super) fn play(&self, cells: &mut [Cell]) -> Result<bool, Block> {
-        self.step(&self.problem.ops[self.operation as usize].moves, cells)
+        let info = &self.problem.ops[self.operation as usize];
+        let changed = self.step(&info.moves, cells)?;
+        if !changed && info.returned == NEVER {
+            // Of unknown outcome and without an effect, it need not happen.
+            return Err(match info.moves {
+                Move::Delete { keys, .. } => Block::Prey(keys),
+                Move::Put(_)
+                | Move::Read { .. }
+                | Move::Glimpse { .. }
+                | Move::End { .. }
+                | Move::Txn { .. }
+                | Move::Nothing => Block::Writers(info.reads.clone()),
+            });
+        }
+        Ok(changed)
     }
 
     fn step(&self, step: &Move, cells: &mut [Cell]) -> Result<bool, Block> {
@@ -120,17 +134,10 @@ impl Player<'_> {
                 for step in if taken { success } else { failure } {
                     changed |= self.step(step, cells)?;
                 }
-                if !changed && self.is_unknown() {
-                    return Err(Block::Writers(tests.iter().map(|test| one(test.key)).collect()));
-                }
                 Ok(changed)
             }
             Move::Nothing => Ok(false),
         }
-    }
-
-    fn is_unknown(&self) -> bool {
-        self.problem.ops[self.operation as usize].returned == NEVER
     }
 
     fn expect(&self, key: u32, held: u32, cells: &[Cell]) -> Result<(), Block> {
@@ -265,9 +272,6 @@ impl Player<'_> {
                 changed = true;
             }
         }
-        if !changed && self.is_unknown() {
-            return Err(Block::Writers(keys.iter().copied().map(one).collect()));
-        }
         if let Some(life) = life {
             cells[life as usize].writer = ENDED;
         }
@@ -302,9 +306,6 @@ impl Player<'_> {
                 self.may_go(cell)?;
                 changed = true;
             }
-        }
-        if !changed && deleted.is_none() && self.is_unknown() {
-            return Err(Block::Prey(keys));
         }
         cells[keys.low as usize..keys.high as usize].fill(Cell::default());
         Ok(changed)
