@@ -28,7 +28,7 @@ export function find({ bug, scenario }) {
     { encoding: "utf8" },
   );
   if (run.status !== 1) throw new Error(`${bug}: exit ${run.status}\n${run.stdout}\n${run.stderr}`);
-  const folders = readdirSync(out, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const folders = readdirSync(out, { withFileTypes: true }).filter((entry) => entry.name.endsWith(`-${bug}`));
   const first = folders.map((entry) => entry.name).sort((a, b) => seed(a) - seed(b))[0];
   return join(out, first);
 }
