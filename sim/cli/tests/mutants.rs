@@ -93,6 +93,8 @@ pinned! {
     lease_ignores_transfer
     lease_ignores_drift
     clock_sleeps
+    corruption_as_tail
+    damaged_member_forgets
     read_parked_for_ever
     removed_leader_keeps_leading
     wiped_member_votes
@@ -157,14 +159,6 @@ const SURVIVORS: &[(Mutation, &str)] = &[
     (
         Mutation::GhostTail,
         "Needs a targeted plan: a mark at the very last index, a longer overwritten tail, and a restart before the next write.",
-    ),
-    (
-        Mutation::DamagedMemberForgets,
-        "Needs bit rot in synced sectors, which no fault of the plan does; the replica's storm kills it.",
-    ),
-    (
-        Mutation::CorruptionAsTail,
-        "Needs bit rot in synced sectors, which no fault of the plan does; the WAL's own tests kill it.",
     ),
     (
         Mutation::AuthOnlyAtAdmission,
