@@ -93,7 +93,9 @@ impl Lanes {
     }
 }
 
-fn cell(node: &NodePicture) -> String {
+/// A node in a few characters: `f8`, `L9`, `zf8`, `--`.
+#[must_use]
+pub fn cell(node: &NodePicture) -> String {
     let role = match node.role {
         0 => 'f',
         1 => 'p',

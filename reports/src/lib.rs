@@ -25,8 +25,10 @@
 pub mod campaign;
 pub mod comparison;
 pub mod coverage;
+pub mod diff;
 pub mod effort;
 pub mod explain;
+pub mod export;
 pub mod failure;
 pub mod gate;
 pub mod github;

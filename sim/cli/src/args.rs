@@ -11,7 +11,7 @@ use clap::{
 };
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
-use whitewater_record::{Format, Seed, Span, time::SpanError};
+use whitewater_record::{Format, Seed, SimTime, Span, time::SpanError};
 use whitewater_reports::{Query, kills};
 
 /// Hostile, deterministic runs of a replicated key-value store, judged.
@@ -65,6 +65,10 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Look for each deliberate bug, and print who found which, how soon.
     Zoo(ZooArgs),
+    /// Compare two runs: the first event that differs, then terms, entries and operations side by side.
+    Diff(DiffArgs),
+    /// Write a window of a run for another viewer.
+    Export(ExportArgs),
     /// Say what a code of a violation means, where it is from, and what to look at.
     Explain(ExplainArgs),
     /// Show the results of a campaign again, or compare them with an earlier one.
@@ -344,6 +348,47 @@ pub(crate) struct FindArgs {
     /// What the command line says instead of the scenario.
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// `whitewater diff`
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArgs {
+    /// A plan, which is played; a packed trace with its plan beside it; or the folder of a failure.
+    #[arg(value_name = "PLAN.toml|TRACE.wwt|FOLDER")]
+    pub(crate) first: PathBuf,
+    /// The other run. If not given, and the first one fails: its nearest neighbour that passes, which lacks its deliberate
+    /// bug, one of its faults or one of its operations.
+    #[arg(value_name = "PLAN.toml|TRACE.wwt|FOLDER")]
+    pub(crate) other: Option<PathBuf>,
+}
+
+/// `whitewater export`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// A plan, which is played; a packed trace with its plan beside it; or the folder of a failure.
+    #[arg(value_name = "PLAN.toml|TRACE.wwt|FOLDER")]
+    pub(crate) run: PathBuf,
+    /// The viewer.
+    #[arg(long = "as", value_enum, value_name = "VIEWER")]
+    pub(crate) viewer: Viewer,
+    /// From this simulated time on.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<SimTime>,
+    /// Up to this simulated time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<SimTime>,
+    /// Where it goes; stdout if not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Other people's viewers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Viewer {
+    /// Perfetto, and Chrome's tracing: time, nodes, disks, messages.
+    Perfetto,
+    /// `ShiViz`: causes between hosts.
+    Shiviz,
 }
 
 /// `whitewater explain`

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// CPU time of a simulated second, in per cent over that of an earlier campaign, at which `report --against` fails.
 pub(crate) const SLOWER_PERCENT: u64 = 50;
 
+/// Plans that `diff` plays to find a neighbour that passes.
+pub(crate) const NEIGHBOURS_MAX: usize = 100;
+
 /// Seeds of a campaign that does not say how many.
 pub(crate) const SEEDS: u64 = 100;
 

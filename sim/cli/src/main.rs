@@ -17,11 +17,13 @@ mod campaign;
 mod check;
 mod compare;
 mod console;
+mod diff;
 mod dispenser;
 mod doctor;
 mod engine;
 mod exit;
 mod explain;
+mod export;
 mod find;
 mod interrupt;
 mod job;
@@ -92,6 +94,8 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Check(args) => check::check(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(args) => zoo::zoo(&args, console),
+        Verb::Diff(args) => diff::verb(&args, console),
+        Verb::Export(args) => export::verb(&args, console),
         Verb::Explain(args) => explain::explain(&args, console),
         Verb::Report(args) => publish::report(&args, console),
         Verb::Scenarios => listing::scenarios(console),

@@ -1,10 +1,13 @@
 //! Every reader of traces reads what every scenario writes.
 
 use crate::engine;
-use std::collections::BTreeSet;
-use whitewater_record::{Row, RowKind, Seed, SimTime, Trace};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use whitewater_record::{Plan, Row, RowKind, Seed, SimTime, Trace};
 use whitewater_reports::{
     Query,
+    diff::{self, Side},
+    export::{Window, perfetto, shiviz},
     lanes::{self, Shown},
 };
 use whitewater_scenarios::{Overrides, Scenario};
@@ -37,6 +40,12 @@ fn sim_every_reader_reads_what_every_scenario_writes() {
             let query: Query = "kind=end".parse().unwrap();
             assert_eq!(query.first(rows), Some(last), "{name}");
             json_lines(name, trace);
+            let side = Side { rows, plan: &plan };
+            assert!(diff::diff(side, side).same, "{name}");
+            if seed == 1 {
+                perfetto_file(name, rows, &plan);
+                shiviz_file(name, rows, &plan);
+            }
         }
     }
     let missing: Vec<&RowKind> = RowKind::ALL
@@ -51,7 +60,7 @@ fn json_lines(name: &str, trace: &Trace) {
     let mut text = Vec::new();
     trace.write(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
-    let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+    let mut lines = text.lines().map(serde_json::from_str::<Value>);
     let header = lines.next().unwrap().unwrap();
     assert_eq!(header["events"], trace.events(), "{name}");
     for (row, line) in trace.rows().iter().zip(lines) {
@@ -67,4 +76,63 @@ fn json_lines(name: &str, trace: &Trace) {
         }
         assert_eq!(again, *row, "{name}");
     }
+}
+
+/// What Perfetto asks of a file: every event has a place and a time, what ends has begun, and an arrow has a start.
+fn perfetto_file(name: &str, rows: &[Row], plan: &Plan) {
+    let end = rows.last().unwrap().at;
+    for from in [SimTime::ZERO, SimTime(end.0 / 3)] {
+        let window = Window { from, to: SimTime(from.0 + end.0 / 20) };
+        let mut text = Vec::new();
+        perfetto::write(rows, plan, window, &mut text).unwrap();
+        let file: Value = serde_json::from_slice(&text).unwrap();
+        let mut open = BTreeMap::new();
+        let mut arrows = BTreeSet::new();
+        for event in file["traceEvents"].as_array().unwrap() {
+            let phase = event["ph"].as_str().unwrap();
+            assert!(event["pid"].is_u64() && event["name"].is_string(), "{name}: {event}");
+            if phase == "M" {
+                continue;
+            }
+            assert!(
+                event["ts"].as_f64().unwrap() >= 0.0 && event["tid"].is_u64(),
+                "{name}: {event}"
+            );
+            let id = event["id"].to_string();
+            match phase {
+                "b" => *open.entry(id).or_insert(0) += 1,
+                "e" => *open.get_mut(&id).unwrap() -= 1,
+                "s" => assert!(arrows.insert(id), "{name}: a message is sent twice: {event}"),
+                "f" => assert!(arrows.contains(&id), "{name}: an arrow from nowhere: {event}"),
+                "X" => assert!(event["dur"].is_number(), "{name}: {event}"),
+                "C" => assert!(event["args"]["index"].is_u64(), "{name}: {event}"),
+                "i" => assert!(event["s"].is_string(), "{name}: {event}"),
+                other => panic!("{name}: phase {other}"),
+            }
+        }
+        assert!(open.values().all(|depth| *depth == 0), "{name}: a slice does not end");
+        assert!(!arrows.is_empty(), "{name}: no message in the window");
+    }
+}
+
+/// What `ShiViz` asks of a log: a host's own entry rises by one from event to event, and nobody knows more of a host than
+/// has happened there.
+fn shiviz_file(name: &str, rows: &[Row], plan: &Plan) {
+    let mut text = Vec::new();
+    let end = rows.last().unwrap().at;
+    let (from, to) = (SimTime(end.0 / 3), SimTime(end.0 / 2));
+    shiviz::write(rows, plan, Window { from, to }, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut happened: BTreeMap<String, u64> = BTreeMap::new();
+    for pair in lines.chunks(2) {
+        let (host, clock) = pair[1].split_once(' ').unwrap();
+        let clock: BTreeMap<String, u64> = serde_json::from_str(clock).unwrap();
+        *happened.entry(host.to_owned()).or_default() += 1;
+        assert_eq!(clock[host], happened[host], "{name}: {pair:?}");
+        for (other, count) in &clock {
+            assert!(*count <= happened.get(other).copied().unwrap_or(0), "{name}: {pair:?}");
+        }
+    }
+    assert!(happened.len() > 3, "{name}: {happened:?}");
 }
