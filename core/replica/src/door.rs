@@ -210,6 +210,8 @@ pub enum StopReason {
     Corrupt,
     /// Peers know this member with another disk: it lost its own, and with it its promises.
     WipedDisk,
+    /// The disk is damaged, and the members have not made up for it. It may read well at another start.
+    DamagedDisk,
 }
 
 /// What a replica looks like from outside.

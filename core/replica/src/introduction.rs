@@ -40,9 +40,6 @@ impl Introduction {
 impl Replica {
     /// The disk is as a start needs it.
     pub(crate) fn on_started(&mut self) {
-        if self.repair.is_some() {
-            return self.on_damage_marked();
-        }
         if self.introduction.known.contains_key(&self.config.node) {
             return self.activate();
         }
@@ -60,6 +57,10 @@ impl Replica {
             return;
         }
         self.introduction.ticks += 1;
+        let patience = limits::DAMAGED_PATIENCE_ELECTIONS * self.config.tuning.election_ticks;
+        if self.phase == Phase::Damaged && self.introduction.ticks > patience {
+            return self.stop(StopReason::DamagedDisk);
+        }
         if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
             if self.phase == Phase::Damaged { self.say_damaged() } else { self.say_hello() }
         }

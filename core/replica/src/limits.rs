@@ -24,6 +24,9 @@ pub const LEASES_FOUND_MAX: usize = 8192;
 /// Ticks between two introductions of a fresh member.
 pub const HELLO_TICKS: u64 = 2;
 
+/// Election timeouts after which a damaged member stops asking, and its disk shall be read anew.
+pub const DAMAGED_PATIENCE_ELECTIONS: u64 = 20;
+
 /// Ticks without progress after which parts of a snapshot are sent again.
 pub const TRANSFER_RETRY_TICKS: u64 = 5;
 

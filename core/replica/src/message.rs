@@ -29,7 +29,7 @@ pub enum PeerMessage {
     Ghost(Incarnation),
     /// "My disk is damaged where it promised something. Take my vote away."
     Damaged {
-        /// Which life of the sender's log comes next.
+        /// Which process of the sender asks.
         life: u64,
     },
     /// The leader's answer: "You have no vote any more. Start over."

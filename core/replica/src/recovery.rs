@@ -77,20 +77,18 @@ impl Replica {
             Some(identity) => {
                 identity.check(config.cluster, config.node)?;
                 let owner = identity.incarnation;
-                let read = match repair::earlier_damage(&image) {
-                    Some(reason) => Err(reason),
-                    None => match Base::recover(owner, &config, &image, &mut ops) {
-                        Err(error) if repair::is_repairable(&error, &config, &image) => {
-                            Err(error.to_string())
-                        }
-                        read => Ok(read?),
-                    },
-                };
-                match read {
-                    Ok((base, wal, recovered)) => (owner, base, wal, recovered, None),
-                    Err(reason) => {
-                        let damaged = Self::damaged(config, owner, now, reason, &image)?;
-                        return Ok(damaged.started(Vec::new(), None, outputs));
+                match Base::recover(owner, &config, &image, &mut ops) {
+                    Err(error) if repair::is_repairable(&error, &config, &image) => {
+                        let start = (incarnation, now);
+                        let mut damaged = Self::damaged(config, owner, start, &error, &image)?;
+                        mem::swap(&mut damaged.outputs, outputs);
+                        damaged.on_damage_found();
+                        mem::swap(&mut damaged.outputs, outputs);
+                        return Ok(damaged);
+                    }
+                    read => {
+                        let (base, wal, recovered) = read?;
+                        (owner, base, wal, recovered, None)
                     }
                 }
             }
@@ -111,43 +109,32 @@ impl Replica {
             }
         };
         drop(image);
-        let replica = Self::from_base(config, owner, now, base, wal, recovered);
-        Ok(replica.started(ops, fresh.as_ref(), outputs))
+        let mut replica = Self::from_base(config, owner, now, base, wal, recovered);
+        mem::swap(&mut replica.outputs, outputs);
+        replica.write_start(ops, fresh.as_ref());
+        mem::swap(&mut replica.outputs, outputs);
+        Ok(replica)
     }
 
     /// A replica that says nothing before others have made up for what its disk has lost.
     fn damaged(
         config: Config,
         owner: Incarnation,
-        now: Monotonic,
-        reason: String,
+        start: (Incarnation, Monotonic),
+        error: &OpenError,
         image: &DiskImage,
     ) -> Result<Self, OpenError> {
         let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
         let mut later = Vec::new();
-        let (wal, life) = Wal::start_over(owner, bytes, mutations, image, &mut later)?;
+        let wal = Wal::start_over(owner, bytes, mutations, image, &mut later)?;
         let mut base = Base::nothing(&config);
         base.stale =
             image.keys().filter(|name| snapshot::is_snapshot_file(name)).cloned().collect();
         let known = Recovered { peers: wal::readable_peers(image), ..Recovered::default() };
-        let mut replica = Self::from_base(config, owner, now, base, wal, known);
+        let mut replica = Self::from_base(config, owner, start.1, base, wal, known);
         replica.phase = Phase::Damaged;
-        replica.repair = Some(Repair::new(reason, life, later));
+        replica.repair = Some(Repair::new(error.to_string(), start, later));
         Ok(replica)
-    }
-
-    /// The replica, having asked for what makes the disk as a start needs it.
-    fn started(
-        mut self,
-        mut ops: Vec<DiskOp>,
-        fresh: Option<&Identity>,
-        outputs: &mut Vec<Output>,
-    ) -> Self {
-        ops.extend(self.repair.iter().flat_map(Repair::mark));
-        mem::swap(&mut self.outputs, outputs);
-        self.write_start(ops, fresh);
-        mem::swap(&mut self.outputs, outputs);
-        self
     }
 
     fn from_base(

@@ -7,7 +7,6 @@
 //!
 //! ```text
 //!  damaged member                             leader
-//!    writes down that it is damaged
 //!    damaged ──────────────────────────▶      makes it a learner: an entry, the barrier, that the others commit without it
 //!    ◀──────────────────── start-over         the barrier is applied
 //!    starts a new log in the leader's term, its vote the leader's
@@ -27,8 +26,9 @@
 //!    The member asks for its vote only when it holds the barrier, and with it everything below.
 //! 4. What it knew of the disks of others may be lost too, so it vouches for no disk that it does not know.
 //!
-//! Where the others have no majority without it, it waits, and serves nobody. A member that knows of no others refuses to
-//! start.
+//! Where the others have no majority without it, it waits for a while, serves nobody, and stops, to be started again. A member that knows of no others refuses to
+//! start. A disk that reads well at the next start was only read badly: its member remembers everything, takes part, and
+//! asks for its vote if it was relieved meanwhile. An answer to what an earlier process asked is passed over.
 
 use crate::{
     config::Config,
@@ -40,20 +40,15 @@ use crate::{
     replica::Replica,
     wal::{self, Record, Renewal, WalError},
 };
-use bytes::Bytes;
 use raft::eraftpb::{ConfChangeType, ConfChangeV2};
 use std::collections::{BTreeMap, BTreeSet};
-use whitewater_api::{DiskImage, DiskOp, FileName, Index, NodeId, Term};
+use whitewater_api::{DiskImage, DiskOp, Incarnation, Index, Monotonic, NodeId, Term};
 use whitewater_mutation::Mutation;
-
-/// Says that the disk was found damaged, and holds the reason. From the first start that finds damage on, so that a disk
-/// that reads well at the next one does not make a member forget that others may be relieving it of its promises.
-const FILE: &str = "damaged";
 
 /// What a damaged member waits for, and how it will go on.
 pub(crate) struct Repair {
     reason: String,
-    /// Which life of the log comes next. Tells this question from those of earlier damage.
+    /// Tells the question of this process from those of earlier ones, which may have read the disk otherwise.
     life: u64,
     /// What starts the new log. Nothing of it is done before the leader says so.
     ops: Vec<DiskOp>,
@@ -77,27 +72,14 @@ struct Relief {
 }
 
 impl Repair {
-    pub(crate) const fn new(reason: String, life: u64, ops: Vec<DiskOp>) -> Self {
-        Self { reason, life, ops, heard: BTreeSet::new() }
+    /// `fresh` and `now` are those of the start: no two of one member have both in common.
+    pub(crate) const fn new(
+        reason: String,
+        (fresh, now): (Incarnation, Monotonic),
+        ops: Vec<DiskOp>,
+    ) -> Self {
+        Self { reason, life: fresh.0 ^ now.0, ops, heard: BTreeSet::new() }
     }
-
-    /// Writes down that the disk is damaged.
-    pub(crate) fn mark(&self) -> Vec<DiskOp> {
-        let file = FileName::from(FILE);
-        let bytes = Bytes::copy_from_slice(self.reason.as_bytes());
-        vec![
-            DiskOp::Create { file: file.clone() },
-            DiskOp::Write { file: file.clone(), offset: 0, bytes },
-            DiskOp::Sync { file },
-            DiskOp::SyncDirectory,
-        ]
-    }
-}
-
-/// What an earlier start wrote down about damage.
-pub(crate) fn earlier_damage(image: &DiskImage) -> Option<String> {
-    let bytes = image.get(&FileName::from(FILE))?;
-    Some(String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// Whether others can repair what this error tells of. Whose disk it is must be beyond doubt, and that it is a disk of
@@ -117,24 +99,21 @@ pub(crate) fn is_repairable(error: &OpenError, config: &Config, image: &DiskImag
 impl Replica {
     // The damaged member's side.
 
-    /// That the disk is damaged is written down.
-    pub(crate) fn on_damage_marked(&mut self) {
+    /// A start has found damage.
+    pub(crate) fn on_damage_found(&mut self) {
         let Some(repair) = &self.repair else { return };
         let reason = repair.reason.clone();
         self.event(Event::Damaged(reason));
         if self.config.mutations.has(Mutation::DamagedMemberForgets) {
-            return self.start_over(Term(0), None, None);
+            self.start_over(Term(0), None, None);
         }
         self.say_damaged();
     }
 
     /// Asks everybody: the leader may be one that was not there when this member first started.
     pub(crate) fn say_damaged(&mut self) {
-        let Some(repair) = self.repair.as_ref().filter(|_| !self.persistence.is_writing()) else {
-            return;
-        };
-        let life = repair.life;
-        let heard = repair.heard.clone();
+        let Some(repair) = &self.repair else { return };
+        let (life, heard) = (repair.life, repair.heard.clone());
         let mut peers: BTreeSet<NodeId> =
             self.config.boot.others(self.config.node).into_iter().collect();
         peers.extend(self.introduction.known.keys());
@@ -155,7 +134,7 @@ impl Replica {
     /// The leader says that this member's promises do not count any more.
     pub(crate) fn on_start_over(&mut self, from: NodeId, life: u64, term: Term, renewal: Renewal) {
         let is_answer = self.repair.as_ref().is_some_and(|repair| repair.life == life);
-        if self.phase == Phase::Damaged && is_answer && !self.persistence.is_writing() {
+        if self.phase == Phase::Damaged && is_answer {
             self.start_over(term, Some(from), Some(renewal));
         }
     }
@@ -180,7 +159,6 @@ impl Replica {
         self.append_hard_state();
         let mut ops = repair.ops;
         let batch = self.wal.flush(&mut ops);
-        ops.extend([DiskOp::Remove { file: FILE.into() }, DiskOp::SyncDirectory]);
         self.persistence.require();
         self.persistence.after_writes(Effect::Proven);
         self.launch(batch, ops);
@@ -195,7 +173,7 @@ impl Replica {
     /// A member that holds the barrier asks for its vote.
     pub(crate) fn on_repair_tick(&mut self) {
         let lacks_vote = self.relieved.contains(&self.config.node);
-        let is_due = self.renewal.is_some() && lacks_vote && !self.has_forgotten_votes();
+        let is_due = lacks_vote && !self.has_forgotten_votes();
         if let Some(leader) = self.leader().filter(|_| is_due) {
             self.introduction.ticks += 1;
             if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {

@@ -154,21 +154,21 @@ impl Wal {
     }
 
     /// Starts a log over on a disk whose log counts no more: in a segment behind all others, whose head says that nothing
-    /// before it is needed. Also the number of that segment. When `ops` are done, what the old log said is forgotten; its
-    /// files are left for [`Wal::retire`].
+    /// before it is needed. When `ops` are done, what the old log said is forgotten; its files are left for
+    /// [`Wal::retire`].
     pub fn start_over(
         owner: Incarnation,
         segment_bytes: u64,
         mutations: Mutations,
         image: &DiskImage,
         ops: &mut Vec<DiskOp>,
-    ) -> Result<(Self, u64), WalError> {
+    ) -> Result<Self, WalError> {
         let old = recover::survey(image)?;
         let sequence = old.last().map_or(1, |last| last + 1);
         let mut wal = Self::empty(owner, segment_bytes, mutations);
         wal.segments = old.into_iter().map(Segment::unneeded).collect();
         wal.start_segment(sequence, ops);
-        Ok((wal, sequence))
+        Ok(wal)
     }
 
     fn empty(owner: Incarnation, segment_bytes: u64, mutations: Mutations) -> Self {

@@ -106,8 +106,8 @@ pub const INVARIANTS: &[&str] = &[
     "liveness",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep"];
-const REFUSALS: &[&str] = &["", "damage", "wiped-disk"];
-const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk"];
+const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk"];
+const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk", "corrupt", "damaged-disk"];
 
 macro_rules! rows {
     ($($variant:ident, $name:literal, [$($column:literal $(: $words:expr)?),*], $doc:literal;)*) => {

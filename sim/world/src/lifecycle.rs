@@ -144,6 +144,7 @@ impl World {
             StopReason::DiskFailed(DiskError::NoSpace) => 2,
             StopReason::WipedDisk => 3,
             StopReason::Corrupt => 4,
+            StopReason::DamagedDisk => 5,
         };
         self.begin(RowKind::Stop, node.0, &[epoch, number]);
         self.end_process(node, false);

@@ -56,11 +56,10 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
         PeerMessage::Hello(i) | PeerMessage::Welcome(i) | PeerMessage::Ghost(i) => {
             format!("{from} {arrow} {to} {kind} {i}")
         }
-        PeerMessage::Damaged { life } => format!("{from} {arrow} {to} {kind}, life {life} is next"),
-        PeerMessage::StartOver { term, barrier, life } => {
-            format!("{from}@{term} {arrow} {to} {kind} behind {barrier}, life {life}")
+        PeerMessage::Damaged { .. } | PeerMessage::Renewed => format!("{from} {arrow} {to} {kind}"),
+        PeerMessage::StartOver { term, barrier, .. } => {
+            format!("{from}@{term} {arrow} {to} {kind} behind {barrier}")
         }
-        PeerMessage::Renewed => format!("{from} {arrow} {to} {kind}"),
         PeerMessage::ReadIndex { term, context } => {
             format!("{from}@{term} {arrow} {to} {kind} {}", aliases.of(*context))
         }
@@ -153,6 +152,7 @@ pub(crate) fn stop(reason: StopReason) -> String {
         StopReason::DiskFailed(error) => format!("stops: {error}"),
         StopReason::WipedDisk => "stops: its disk was wiped".to_owned(),
         StopReason::Corrupt => "stops: most members hold something else".to_owned(),
+        StopReason::DamagedDisk => "stops: nobody makes up for its disk".to_owned(),
     }
 }
 
