@@ -107,10 +107,15 @@ impl Header {
     }
 }
 
-/// The version that the first bytes of a segment name, if they are a segment's first bytes.
-pub(super) fn version(segment: &[u8]) -> Option<u16> {
+/// The version that the first bytes of a segment name, if another release wrote them. Where everything else is as ours
+/// writes it, the version is damaged.
+pub(super) fn foreign_version(segment: &[u8], sequence: u64) -> Option<u16> {
     let mut reader = Reader::new(segment);
-    if reader.bytes(MAGIC.len())? == MAGIC { reader.u16() } else { None }
+    let found = if reader.bytes(MAGIC.len())? == MAGIC { reader.u16()? } else { return None };
+    let mut header = segment.first_chunk::<HEADER_BYTES>().copied().unwrap_or([0; HEADER_BYTES]);
+    header[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    let is_ours = Header::read(&header, 0, head_salt(sequence)).is_some();
+    (found != VERSION && !is_ours).then_some(found)
 }
 
 impl Cursor {

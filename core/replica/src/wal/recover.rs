@@ -124,7 +124,7 @@ impl Scan {
         let file = segment::file_name(sequence);
         // An absent file cannot be asked for: the caller took the sequence from the image.
         let bytes = image.get(&file).cloned().unwrap_or_default();
-        if let Some(found) = frame::version(&bytes).filter(|found| *found != frame::VERSION) {
+        if let Some(found) = frame::foreign_version(&bytes, sequence) {
             return Err(WalError::Version { file, found, expected: frame::VERSION });
         }
         let opened = Cursor::open(&bytes, sequence)
