@@ -25,9 +25,7 @@ impl Replica {
         while self.raft.has_ready() {
             self.pin_timeout();
             let mut ready = self.raft.ready();
-            for state in ready.take_read_states() {
-                self.on_read_state(&state.request_ctx, Index(state.index));
-            }
+            let read_states = ready.take_read_states();
             for message in ready.take_messages() {
                 self.send_now(message);
             }
@@ -50,6 +48,10 @@ impl Replica {
             let committed = ready.take_committed_entries();
             let number = ready.number();
             self.raft.advance_append_async(ready);
+            // Not before: an answered keep-alive may propose, and raft-rs takes what is unstable for what this Ready held.
+            for state in read_states {
+                self.on_read_state(&state.request_ctx, Index(state.index));
+            }
             self.persistence.after_writes(Effect::Persisted(number));
             if let Some(installed) = installed {
                 self.persistence.after_writes(installed);
