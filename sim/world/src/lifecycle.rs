@@ -151,7 +151,7 @@ impl World {
         let retired = match reason {
             StopReason::WipedDisk => Some("wiped member retired"),
             StopReason::Corrupt => Some("corrupt member retired"),
-            StopReason::DiskFailed(_) => None,
+            StopReason::DiskFailed(_) | StopReason::DamagedDisk => None,
         };
         if let Some(retired) = retired {
             self.machines.get_mut(node).life = Life::Retired;
