@@ -199,10 +199,16 @@ impl World {
     /// What must be asked again after this.
     fn after_probe(&self, probe: Probe, completion: &Completion<Response, Error>) -> Option<Probe> {
         let leader = self.machines.leader();
+        // A member that was removed since the probes were written down owes nobody a read.
+        let is_owed = match probe {
+            Probe::Read { node } => self.live().contains(&node),
+            Probe::Write { .. } | Probe::ReadAll { .. } => true,
+        };
         match completion {
             Completion::Ok(_) => None,
             // Learners do not serve linearizable reads.
             Completion::Fail(Error::Learner) if matches!(probe, Probe::Read { .. }) => None,
+            Completion::Fail(_) | Completion::Info(_) if !is_owed => None,
             Completion::Fail(_) | Completion::Info(_) => {
                 let hint = match completion {
                     Completion::Fail(Error::NotLeader { hint }) => *hint,
