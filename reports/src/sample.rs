@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use whitewater_api::NodeId;
 use whitewater_record::{Checked, FaultCount, Outcome, Seed, SimTime, Span, Verdict, Violation};
 
-fn outcome(seed: u64, verdict: Verdict) -> Outcome {
+/// A run with something of everything.
+pub(crate) fn outcome(seed: u64, verdict: Verdict) -> Outcome {
     let violation = Violation {
         code: "election-safety".into(),
         at: SimTime(3_318_000_000),

@@ -1,39 +1,10 @@
 use super::*;
-use crate::Campaign;
-use whitewater_api::NodeId;
-use whitewater_record::{Seed, SimTime, Span};
+use crate::{Campaign, sample};
+use whitewater_record::Seed;
 
 fn run(seed: u64, verdict: Verdict) -> Outcome {
-    let violation = Violation {
-        code: "election-safety".into(),
-        at: SimTime(3_318_000_000),
-        event: Some(15_204),
-        node: Some(NodeId(2)),
-        sentence: "n1 and n2 both lead term 9".into(),
-    };
-    Outcome {
-        scenario: "swarm".into(),
-        seed: Seed(seed),
-        verdict,
-        violations: if verdict == Verdict::Failed { vec![violation] } else { Vec::new() },
-        doubts: Vec::new(),
-        trace_hash: seed,
-        events: 40_201,
-        simulated: Span::seconds(60),
-        operations: [580, 12, 21],
-        messages: 12_345,
-        faults: BTreeMap::from([(
-            "crash".to_owned(),
-            FaultCount { requested: 3, applied: 3, witnessed: 2 },
-        )]),
-        checks: BTreeMap::from([(
-            "election-safety".to_owned(),
-            Checked { evaluations: 40_201, discriminating: 77 },
-        )]),
-        sometimes: BTreeMap::from([("snapshot-while-applying".to_owned(), 1)]),
-        victims: BTreeMap::new(),
-        coverage: whitewater_record::Coverage::default(),
-    }
+    let sometimes = BTreeMap::from([("snapshot-while-applying".to_owned(), 1)]);
+    Outcome { sometimes, ..sample::outcome(seed, verdict) }
 }
 
 fn campaign(verdicts: &[Verdict]) -> CampaignResult {
