@@ -3,7 +3,7 @@
 //! What is measured with it is the replicas themselves. Nothing is ever read back from the disks, so they keep nothing.
 
 use crate::limits;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use whitewater_api::{
     Caller, ClusterId, DiskImage, Error, Incarnation, Monotonic, NodeId, Process, Request,
     RequestId, Response, Tuning,
@@ -44,6 +44,7 @@ impl Cluster {
             let config = Config {
                 node: *node,
                 cluster: ClusterId(1),
+                peers: BTreeMap::new(),
                 boot: Boot::Bootstrap { members: members.clone() },
                 seed: 1,
                 tuning: Tuning::default(),

@@ -350,7 +350,8 @@ impl Store {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {
+            | Request::Auth(_)
+            | Request::Cluster(_) => {
                 unreachable!("not asked for")
             }
         };

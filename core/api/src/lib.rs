@@ -46,7 +46,7 @@ pub mod watch;
 pub use crate::{
     auth::{AuthRequest, AuthResponse, AuthRevision, Caller, Identity},
     bytes::{Key, Value},
-    cluster::MemberChange,
+    cluster::{ClusterRequest, Member, MemberAttributes, MemberChange},
     completion::Completion,
     disk::{DiskError, DiskImage, DiskOp, FileName, WriteId},
     error::{Code, Effect, Error},

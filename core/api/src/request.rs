@@ -1,8 +1,8 @@
 //! What a client may ask, after etcd's `rpc.proto`.
 
 use crate::{
-    AuthRequest, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, MemberChange, NodeId,
-    Revision, Value,
+    AuthRequest, ClusterRequest, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest,
+    MemberChange, NodeId, Revision, Value,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -31,6 +31,8 @@ pub enum Request {
     Maintenance(MaintenanceRequest),
     /// Say who may do what.
     Auth(AuthRequest),
+    /// What an operator asks about the members.
+    Cluster(ClusterRequest),
 }
 
 /// `put`: write one key.
@@ -243,6 +245,7 @@ impl Request {
             Self::Lease(lease) => lease.is_read(),
             Self::Maintenance(maintenance) => maintenance.is_read(),
             Self::Auth(auth) => auth.is_read(),
+            Self::Cluster(cluster) => cluster.is_read(),
             Self::Put(_)
             | Self::DeleteRange(_)
             | Self::Compact(_)
@@ -291,6 +294,7 @@ impl fmt::Display for Request {
             Self::MoveLeader(to) => write!(f, "move-leader {to}"),
             Self::Maintenance(maintenance) => maintenance.fmt(f),
             Self::Auth(auth) => auth.fmt(f),
+            Self::Cluster(cluster) => cluster.fmt(f),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What comes back.
 
 use crate::{
-    AuthResponse, ClusterId, Key, LeaseId, LeaseResponse, MaintenanceResponse, NodeId, Revision,
-    Term, Value,
+    AuthResponse, ClusterId, Key, LeaseId, LeaseResponse, MaintenanceResponse, Member, NodeId,
+    Revision, Term, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,8 @@ pub enum Body {
     Maintenance(MaintenanceResponse),
     /// To a request about who may do what.
     Auth(AuthResponse),
+    /// To what an operator asked about the members: all of them, afterwards, by id.
+    Cluster(Vec<Member>),
 }
 
 /// The answer to a put.

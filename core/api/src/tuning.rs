@@ -48,6 +48,12 @@ pub struct Tuning {
     pub auto_compaction_period_ms: u64,
     /// Keep so many of the last revisions and forget the others; 0 for all. Not together with a period.
     pub auto_compaction_revisions: u64,
+    /// Refuse to add and remove voters through [`crate::ClusterRequest`] where too few of them are connected.
+    pub strict_reconfig_check: bool,
+    /// How long a voter must have been connected to count, in milliseconds.
+    pub health_ms: u64,
+    /// Learners that may be added through [`crate::ClusterRequest`].
+    pub learners_max: u64,
     /// Length of a WAL segment.
     pub segment_bytes: u64,
     /// Bytes of log since the last snapshot that call for another; the size of the state counts too.
@@ -102,6 +108,9 @@ impl Default for Tuning {
             corruption_check_at_start: false,
             auto_compaction_period_ms: 0,
             auto_compaction_revisions: 0,
+            strict_reconfig_check: true,
+            health_ms: 5000,
+            learners_max: 1,
             segment_bytes: 64 << 20,
             snapshot_log_bytes: 16 << 20,
             catch_up_entries: 5000,

@@ -170,6 +170,14 @@ mutations! {
         "A restart in a joint configuration forgets its outgoing half.";
     JointNeverLeft, "joint-never-left", "etcd-raft bd3c759, #12136; raft-rs 0.7.0 (X8)",
         "A joint configuration is never left when its leader is lost.";
+    MemberUpdatePromotes, "member-update-promotes", "etcd PR 21736",
+        "New peer URLs make a voter of a learner.";
+    MemberAddNeedsAll, "member-add-needs-all", "etcd PR 21667",
+        "No member is added while any other one is down, so that it cannot be replaced.";
+    PromoteUnready, "promote-unready", "etcd #10537",
+        "A learner is promoted however far it is behind.";
+    PeerUrlsShared, "peer-urls-shared", "etcd, membership: ErrPeerURLexists",
+        "Two members may have the same peer URL.";
     // The protocol, by way of raft-rs's public fields.
     CommitOldTerm, "commit-old-term", "Raft figure 8; LogCabin #44",
         "A leader commits entries of earlier terms by counting copies.";

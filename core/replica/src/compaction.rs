@@ -89,7 +89,8 @@ impl Replica {
     fn start_own_snapshot(&mut self) {
         let log = self.raft.store();
         let mut meta =
-            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved);
+            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
+                .with_roster(&self.roster);
         if self.config.mutations.has(Mutation::JointForgotten) {
             meta.outgoing.clear();
         }

@@ -1,6 +1,6 @@
 //! Who a replica is and how it shall behave.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 use whitewater_api::{ClusterId, NodeId, Tuning};
 use whitewater_mutation::Mutations;
 
@@ -11,6 +11,8 @@ pub struct Config {
     pub node: NodeId,
     /// The cluster that it belongs to.
     pub cluster: ClusterId,
+    /// Peer URLs of the first members. Written down with them; later they change by requests only.
+    pub peers: BTreeMap<NodeId, Vec<String>>,
     /// What to do with an empty disk.
     pub boot: Boot,
     /// Root of the election timeouts, which are a pure function of (seed, node, term, role).

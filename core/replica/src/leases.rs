@@ -328,7 +328,8 @@ impl Replica {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {}
+            | Request::Auth(_)
+            | Request::Cluster(_) => {}
         }
     }
 

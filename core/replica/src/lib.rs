@@ -20,11 +20,13 @@
 
 mod auth;
 mod auto_compaction;
+mod cluster;
 mod compaction;
 pub mod config;
 mod corruption;
 pub mod door;
 pub mod identity;
+pub mod ids;
 mod introduction;
 mod leases;
 pub mod lessor;

@@ -16,7 +16,7 @@ use raft::eraftpb::{
     Entry, EntryType,
 };
 use whitewater_api::{
-    Body, Error, Index, MemberChange, NodeId, Request, RequestId, response::Members,
+    Body, ClusterRequest, Error, Index, MemberChange, NodeId, Request, RequestId, response::Members,
 };
 use whitewater_mutation::Mutation;
 
@@ -28,7 +28,17 @@ impl Replica {
         change: MemberChange,
     ) -> Result<(), Error> {
         self.check_member_change(change)?;
-        let request = Request::Member(change);
+        self.propose_configuration(id, Request::Member(change), change)
+    }
+
+    /// Puts a change into the log, for what a client asked.
+    pub(crate) fn propose_configuration(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        change: MemberChange,
+    ) -> Result<(), Error> {
+        self.check_no_change_is_under_way()?;
         let context = encode(&Proposal { id, request });
         let mut message = ConfChangeV2::default();
         message.set_changes(singles(change).into());
@@ -47,11 +57,16 @@ impl Replica {
         Ok(())
     }
 
-    fn check_member_change(&self, change: MemberChange) -> Result<(), Error> {
-        let conf = self.raft.store().conf_state();
+    fn check_no_change_is_under_way(&self) -> Result<(), Error> {
         if self.is_changing_members() {
             return Err(Error::ChangeInProgress);
         }
+        Ok(())
+    }
+
+    fn check_member_change(&self, change: MemberChange) -> Result<(), Error> {
+        self.check_no_change_is_under_way()?;
+        let conf = self.raft.store().conf_state();
         let is_voter = |node: NodeId| conf.voters.contains(&node.0);
         let is_learner = |node: NodeId| conf.learners.contains(&node.0);
         let is_new = |node: NodeId| {
@@ -100,15 +115,31 @@ impl Replica {
             self.on_members(entry.index, conf, proposal.as_ref());
         }
         self.pin_timeout();
-        let waiter = self.writes.take(proposal?.id)?;
-        Some((waiter, Ok(Body::Member(members(self.raft.store().conf_state())))))
+        let proposal = proposal?;
+        let waiter = self.writes.take(proposal.id)?;
+        let body = if matches!(proposal.request, Request::Cluster(_)) {
+            Body::Cluster(self.members())
+        } else {
+            Body::Member(members(self.raft.store().conf_state()))
+        };
+        Some((waiter, Ok(body)))
     }
 
     fn on_members(&mut self, index: u64, conf: ConfState, proposal: Option<&Proposal>) {
-        if let Some(Request::Member(change)) = proposal.map(|proposal| &proposal.request)
-            && let MemberChange::Remove(node) | MemberChange::Replace { old: node, .. } = change
-        {
-            self.removed.insert(*node);
+        match proposal.map(|proposal| &proposal.request) {
+            Some(Request::Member(
+                MemberChange::Remove(node) | MemberChange::Replace { old: node, .. },
+            )) => {
+                self.removed.insert(*node);
+                self.roster.remove(node);
+            }
+            Some(Request::Cluster(change)) => {
+                if let ClusterRequest::Remove(node) = change {
+                    self.removed.insert(*node);
+                }
+                self.note_roster(change);
+            }
+            _ => {}
         }
         self.note_reliefs(&conf);
         if !conf.voters_outgoing.is_empty() {

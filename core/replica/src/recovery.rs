@@ -4,6 +4,7 @@
 //! disk on which nothing was promised, and the next start writes the rest.
 
 use crate::{
+    cluster::Roster,
     compaction::Compaction,
     config::{Boot, Config},
     door::{Output, Phase},
@@ -19,7 +20,9 @@ use crate::{
 use raft::{RawNode, eraftpb::HardState};
 use std::{collections::BTreeSet, mem};
 use thiserror::Error as ThisError;
-use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Monotonic, NodeId, Term};
+use whitewater_api::{
+    DiskImage, DiskOp, FileName, Incarnation, Index, MemberAttributes, Monotonic, NodeId, Term,
+};
 use whitewater_store::{Cursor, Store};
 
 /// Why a replica does not start. Nothing was written.
@@ -163,6 +166,7 @@ impl Replica {
             removed: base.meta.removed,
             relieved: base.meta.relieved,
             renewal,
+            roster: base.meta.roster,
             compaction: Compaction::new(base.file, base.stale),
             now,
             config,
@@ -223,7 +227,8 @@ impl Base {
         }
         // The same as in the file, unless a mutation made them differ.
         let place = (meta.index.0, meta.term.0);
-        meta = SnapshotMeta::new(place, &mark.conf_state, &meta.removed, &meta.relieved);
+        meta = SnapshotMeta::new(place, &mark.conf_state, &meta.removed, &meta.relieved)
+            .with_roster(&meta.roster);
         let stale = image
             .keys()
             .filter(|name| snapshot::is_snapshot_file(name) && **name != file)
@@ -244,6 +249,7 @@ impl Base {
             index: Index(ORIGIN.0),
             term: Term(ORIGIN.1),
             voters,
+            roster: first_roster(config),
             ..SnapshotMeta::default()
         };
         let mut store = Store::new(config.mutations);
@@ -283,6 +289,15 @@ impl Base {
             stale: Vec::new(),
         }
     }
+}
+
+/// What is known of the first members from the start.
+fn first_roster(config: &Config) -> Roster {
+    let attributes = |peer_urls: &Vec<String>| MemberAttributes {
+        peer_urls: peer_urls.clone(),
+        ..MemberAttributes::default()
+    };
+    config.peers.iter().map(|(node, urls)| (*node, attributes(urls))).collect()
 }
 
 /// A whole snapshot file of a small store.

@@ -15,6 +15,7 @@
 use crate::{
     auth::Doorkeeper,
     auto_compaction::AutoCompaction,
+    cluster::{Contacts, Roster},
     compaction::Compaction,
     config::Config,
     corruption::Corruption,
@@ -69,6 +70,11 @@ pub struct Replica {
     /// How its log started over, if it did.
     pub(crate) renewal: Option<Renewal>,
     pub(crate) reliefs: Reliefs,
+    /// Names and URLs of members, as of the applied index.
+    pub(crate) roster: Roster,
+    pub(crate) contacts: Contacts,
+    /// Where the last change that an operator asked for stands in the log.
+    pub(crate) cluster_change: u64,
     pub(crate) transfers: Transfers,
     pub(crate) incoming: Option<Incoming>,
     pub(crate) compaction: Compaction,
@@ -104,6 +110,7 @@ pub(crate) struct Parts {
     pub(crate) removed: BTreeSet<NodeId>,
     pub(crate) relieved: BTreeSet<NodeId>,
     pub(crate) renewal: Option<Renewal>,
+    pub(crate) roster: Roster,
     pub(crate) compaction: Compaction,
     pub(crate) now: Monotonic,
 }
@@ -135,6 +142,9 @@ impl Replica {
             repair: None,
             renewal: parts.renewal,
             reliefs: Reliefs::default(),
+            roster: parts.roster,
+            contacts: Contacts::default(),
+            cluster_change: 0,
             transfers: Transfers::default(),
             incoming: None,
             compaction: parts.compaction,
@@ -311,6 +321,7 @@ impl Replica {
     fn on_message(&mut self, envelope: Envelope) {
         assert_eq!(envelope.to, self.config.node, "a message for another member");
         let from = envelope.from;
+        self.contacts.note(from, self.now, self.contact_patience());
         match envelope.body {
             PeerMessage::Hello(incarnation) => self.on_hello(from, incarnation),
             PeerMessage::Welcome(incarnation) => self.on_welcome(from, incarnation),

@@ -1,23 +1,23 @@
 //! Snapshot files: the store at one index, in checksummed chunks.
 //!
 //! ```text
-//!  magic "WWSNAP02" | meta chunk | part chunk ... | end chunk
+//!  magic "WWSNAP03" | meta chunk | part chunk ... | end chunk
 //!  chunk: length u32 | kind u8 | crc32c u32 of kind and payload | payload          (little endian)
 //! ```
 //!
 //! A file is written under a temporary name, synced, renamed, its directory synced; only then does a mark in the WAL
 //! point to it. So a file that a mark names is whole, or the disk is damaged and the replica says so.
 
-use crate::{members::sorted, recovery::OpenError};
+use crate::{cluster::Roster, members::sorted, recovery::OpenError};
 use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use whitewater_api::{FileName, Index, NodeId, Term};
+use std::collections::{BTreeMap, BTreeSet};
+use whitewater_api::{FileName, Index, MemberAttributes, NodeId, Term};
 use whitewater_mutation::Mutations;
 use whitewater_store::{Restore, Store};
 
-const MAGIC: &[u8; 8] = b"WWSNAP02";
+const MAGIC: &[u8; 8] = b"WWSNAP03";
 const META: u8 = 1;
 const PART: u8 = 2;
 const END: u8 = 3;
@@ -44,6 +44,8 @@ pub struct SnapshotMeta {
     pub removed: BTreeSet<NodeId>,
     /// Members that lost their vote with their disk, and get it back.
     pub relieved: BTreeSet<NodeId>,
+    /// Names and URLs of members.
+    pub roster: BTreeMap<NodeId, MemberAttributes>,
 }
 
 impl SnapshotMeta {
@@ -64,7 +66,14 @@ impl SnapshotMeta {
             auto_leave: conf.auto_leave,
             removed: removed.clone(),
             relieved: relieved.clone(),
+            roster: Roster::new(),
         }
+    }
+
+    /// The same, with what is known of the members.
+    pub(crate) fn with_roster(mut self, roster: &Roster) -> Self {
+        self.roster.clone_from(roster);
+        self
     }
 
     /// The configuration as raft has it.
@@ -157,7 +166,7 @@ pub(crate) fn read(
         expected: expected.to_owned(),
     };
     if !bytes.starts_with(MAGIC) {
-        return Err(damage(0, "the magic WWSNAP02"));
+        return Err(damage(0, "the magic WWSNAP03"));
     }
     let mut offset = MAGIC.len();
     let mut meta = None;

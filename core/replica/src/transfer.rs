@@ -90,7 +90,8 @@ impl Replica {
         self.drop_transfer(to);
         let log = self.raft.store();
         let mut meta =
-            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved);
+            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
+                .with_roster(&self.roster);
         if self.config.mutations.has(Mutation::SnapshotIndexAhead) {
             let ahead = self.raft.raft.raft_log.committed.min(log.last());
             meta.index.0 = meta.index.0.max(ahead);
@@ -397,6 +398,7 @@ impl Replica {
         self.store = incoming.store.take().expect("all parts were here before raft had it");
         self.removed.clone_from(&meta.removed);
         self.relieved.clone_from(&meta.relieved);
+        self.roster.clone_from(&meta.roster);
         let conf_state = if self.config.mutations.has(Mutation::StaleMembersAfterSnapshot) {
             self.raft.store().conf_state().clone()
         } else {

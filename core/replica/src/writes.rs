@@ -5,8 +5,8 @@ use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
-    AuthRequest, Body, Caller, Error, Identity, LeaseRequest, MaintenanceRequest, NodeId, Process,
-    Request, RequestId, Revision, response::PutResponse,
+    AuthRequest, Body, Caller, ClusterRequest, Error, Identity, LeaseRequest, MaintenanceRequest,
+    NodeId, Process, Request, RequestId, Revision, response::PutResponse,
 };
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -126,14 +126,16 @@ impl Replica {
             return self.log_in(id, user, password);
         }
         let who = self.identify(caller)?;
-        let only_here = matches!(request, Request::Member(_) | Request::MoveLeader(_));
+        let only_here =
+            matches!(request, Request::Member(_) | Request::MoveLeader(_) | Request::Cluster(_));
         if only_here || self.config.mutations.has(Mutation::AuthOnlyAtAdmission) {
-            // These two are asked about here alone: what carries them out is not the store (etcd, v3rpc/member.go).
+            // These are asked about here alone: what carries them out is not the store (etcd, v3rpc/member.go).
             self.store.permit(who.as_ref(), &request)?;
         }
         match &request {
             Request::MoveLeader(to) => self.move_leader(id, *to),
             Request::Member(change) => self.propose_member_change(id, *change),
+            Request::Cluster(cluster) => self.on_cluster(id, who, cluster.clone()),
             Request::Maintenance(maintenance) => {
                 self.on_maintenance(id, who, *maintenance);
                 Ok(())
@@ -254,7 +256,11 @@ impl Replica {
             self.rot(&mut proposal.request);
         }
         let before = self.store.revision();
-        let result = self.store.apply_for(who.as_ref(), &proposal.request);
+        let result = if let Request::Cluster(cluster) = &proposal.request {
+            self.apply_cluster(cluster)
+        } else {
+            self.store.apply_for(who.as_ref(), &proposal.request)
+        };
         let after = self.store.revision();
         self.on_lease_applied(entry.index, &proposal.request, result.is_ok());
         if result.is_ok() {
@@ -325,6 +331,9 @@ pub(crate) fn is_serializable(request: &Request) -> bool {
         Request::Range(range) => range.serializable,
         Request::Txn(txn) => txn.is_serializable(),
         Request::Maintenance(maintenance) => maintenance.is_local(),
+        Request::Cluster(cluster) => {
+            matches!(cluster, ClusterRequest::List { linearizable: false })
+        }
         Request::Put(_)
         | Request::DeleteRange(_)
         | Request::Compact(_)

@@ -44,7 +44,8 @@ impl Store {
             Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => false,
+            | Request::Auth(_)
+            | Request::Cluster(_) => false,
         };
         if is_of_content && self.has_alarm(Alarm::Corrupt) {
             return Err(Error::Corrupt);
@@ -70,7 +71,8 @@ impl Store {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => 0,
+            | Request::Auth(_)
+            | Request::Cluster(_) => 0,
         }
     }
 

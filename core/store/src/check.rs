@@ -27,7 +27,8 @@ pub(crate) fn request(request: &Request, txn_ops_max: u64) -> Result<(), Error> 
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_) => Ok(()),
+        | Request::Auth(_)
+        | Request::Cluster(_) => Ok(()),
     }
 }
 

@@ -148,7 +148,8 @@ impl Store {
             )
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Maintenance(_) => {
+            | Request::Maintenance(_)
+            | Request::Cluster(_) => {
                 panic!("not the store's: {request}")
             }
         }
@@ -182,7 +183,8 @@ impl Store {
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Member(_)
-            | Request::MoveLeader(_) => panic!("not a read: {request}"),
+            | Request::MoveLeader(_)
+            | Request::Cluster(_) => panic!("not a read: {request}"),
         }
     }
 

@@ -36,6 +36,10 @@ fn body(body: &Body) -> String {
         Body::Member(members) => format!("voters {:?}", members.voters),
         Body::MoveLeader => "moved".to_owned(),
         Body::Auth(answer) => format!("{answer:?}"),
+        Body::Cluster(members) => {
+            let ids: Vec<String> = members.iter().map(|member| member.id.to_string()).collect();
+            format!("members {}", ids.join(", "))
+        }
     }
 }
 

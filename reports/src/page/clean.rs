@@ -155,7 +155,8 @@ impl Values {
             | Request::Maintenance(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
-            | Request::Auth(_) => {}
+            | Request::Auth(_)
+            | Request::Cluster(_) => {}
         }
     }
 
@@ -185,7 +186,8 @@ impl Values {
             | Body::Maintenance(_)
             | Body::Member(_)
             | Body::MoveLeader
-            | Body::Auth(_) => {}
+            | Body::Auth(_)
+            | Body::Cluster(_) => {}
         }
     }
 

@@ -98,7 +98,8 @@ fn done<'h>(request: &'h Request, body: &'h Body, look: &mut impl FnMut(Deed<'h>
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_),
+            | Request::Auth(_)
+            | Request::Cluster(_),
             _,
         ) => {}
     }
@@ -129,7 +130,8 @@ fn possible<'h>(request: &'h Request, look: &mut impl FnMut(Deed<'h>)) {
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_) => {}
+        | Request::Auth(_)
+        | Request::Cluster(_) => {}
     }
 }
 

@@ -59,7 +59,8 @@ impl<'h> Keyring<'h> {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {}
+            | Request::Auth(_)
+            | Request::Cluster(_) => {}
         }
     }
 
@@ -94,7 +95,8 @@ impl<'h> Keyring<'h> {
             | Body::Member(_)
             | Body::MoveLeader
             | Body::Maintenance(_)
-            | Body::Auth(_) => {}
+            | Body::Auth(_)
+            | Body::Cluster(_) => {}
         }
     }
 

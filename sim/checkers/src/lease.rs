@@ -431,7 +431,8 @@ fn names(request: &Request) -> Option<LeaseId> {
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_) => None,
+        | Request::Auth(_)
+        | Request::Cluster(_) => None,
     }
 }
 

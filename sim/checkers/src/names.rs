@@ -77,7 +77,8 @@ impl<'h> Names<'h> {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {}
+            | Request::Auth(_)
+            | Request::Cluster(_) => {}
         }
     }
 
@@ -119,7 +120,8 @@ impl<'h> Names<'h> {
             | Body::Member(_)
             | Body::MoveLeader
             | Body::Maintenance(_)
-            | Body::Auth(_) => {}
+            | Body::Auth(_)
+            | Body::Cluster(_) => {}
         }
     }
 
@@ -202,7 +204,8 @@ impl<'h> Names<'h> {
             | (Request::Lease(_), None | Some(Body::Lease(_)))
             | (Request::MoveLeader(_), None | Some(Body::MoveLeader))
             | (Request::Maintenance(_), None | Some(Body::Maintenance(_)))
-            | (Request::Auth(_), None | Some(Body::Auth(_))) => Step::Other,
+            | (Request::Auth(_), None | Some(Body::Auth(_)))
+            | (Request::Cluster(_), None | Some(Body::Cluster(_))) => Step::Other,
             (_, Some(_)) => return Err("the answer is to another kind of request".to_owned()),
         })
     }

@@ -207,7 +207,8 @@ impl Stream {
                     | Request::Member(_)
                     | Request::MoveLeader(_)
                     | Request::Maintenance(_)
-                    | Request::Auth(_) => true,
+                    | Request::Auth(_)
+                    | Request::Cluster(_) => true,
                 };
                 if !is_read {
                     self.told = self.told.max(response.header.revision.0);
@@ -461,7 +462,8 @@ fn oldest_shown(history: &History, compacted: u64) -> u64 {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => None,
+            | Request::Auth(_)
+            | Request::Cluster(_) => None,
         }
     });
     shown.min().unwrap_or(u64::MAX)

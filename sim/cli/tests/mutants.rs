@@ -134,10 +134,14 @@ pinned! {
 }
 
 /// Why no plan kills the bugs of maintenance.
-const MAINTENANCE: &str = "No plan asks for maintenance yet; core/store and core/replica/tests/defects/maintenance.rs kill it.";
+const MAINTENANCE: &str = "No plan asks for maintenance yet; the tests of core/store and core/replica/tests/defects kill it.";
 
 /// The mutants that no plan kills yet, and why. One that is killed moves up.
 const SURVIVORS: &[(Mutation, &str)] = &[
+    (Mutation::MemberUpdatePromotes, MAINTENANCE),
+    (Mutation::MemberAddNeedsAll, MAINTENANCE),
+    (Mutation::PromoteUnready, MAINTENANCE),
+    (Mutation::PeerUrlsShared, MAINTENANCE),
     (Mutation::HashKvCountsDoomed, MAINTENANCE),
     (Mutation::HashKvCountsBuried, MAINTENANCE),
     (Mutation::DefragmentForgetsHistory, MAINTENANCE),

@@ -7,6 +7,7 @@ use crate::{
     machine::Life,
     world::{Act, PhaseOfRun, World},
 };
+use std::collections::BTreeMap;
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
 use whitewater_physics::{DiskFault, FaultId, Loss};
 use whitewater_record::{RowKind, SimTime};
@@ -57,6 +58,7 @@ impl World {
             config: Config {
                 node,
                 cluster: ClusterId(1),
+                peers: BTreeMap::new(),
                 boot,
                 seed: self.plan.seed.0,
                 tuning: cluster.tuning.clone(),

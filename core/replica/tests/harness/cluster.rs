@@ -67,6 +67,15 @@ pub(crate) struct Node {
     wiped: u64,
 }
 
+/// The first members and where they are.
+fn peers(boot: &Boot) -> BTreeMap<NodeId, Vec<String>> {
+    let url = |node: &NodeId| (*node, vec![format!("http://{node}:2380")]);
+    match boot {
+        Boot::Bootstrap { members } => members.iter().map(url).collect(),
+        Boot::Join { .. } => BTreeMap::new(),
+    }
+}
+
 impl Cluster {
     /// A cluster without nodes.
     pub(crate) fn new(tuning: Tuning, mutations: Mutations, seed: u64) -> Self {
@@ -115,6 +124,7 @@ impl Cluster {
         let config = Config {
             node: id,
             cluster: ClusterId(1),
+            peers: peers(&node.boot),
             boot: node.boot.clone(),
             seed: self.seed,
             tuning: self.tuning.clone(),
@@ -338,6 +348,7 @@ impl Cluster {
             node: id,
             cluster: ClusterId(1),
             boot: Boot::Bootstrap { members: vec![id] },
+            peers: BTreeMap::new(),
             seed: self.seed,
             tuning: self.tuning.clone(),
             security: Security::default(),

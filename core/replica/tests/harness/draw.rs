@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use whitewater_api::{
     AlarmMember, AuthResponse, Body, DiskOp, Error, FileName, KeyValue, KvHash, LeaseId,
-    LeaseResponse, MaintenanceResponse, MemberStatus, NodeId, Request, RequestId, Response,
+    LeaseResponse, MaintenanceResponse, Member, MemberStatus, NodeId, Request, RequestId, Response,
     response::{Members, TxnOpResponse, TxnResponse},
 };
 use whitewater_replica::{Envelope, Event, MessageKind, PeerMessage, Role, StopReason};
@@ -204,7 +204,18 @@ fn body(body: &Body) -> String {
         Body::Member(members) => self::members(members),
         Body::Maintenance(response) => maintenance(response),
         Body::Auth(response) => auth(response),
+        Body::Cluster(members) => cluster(members),
     }
+}
+
+fn cluster(members: &[Member]) -> String {
+    let line = |member: &Member| {
+        let Member { id, attributes, is_learner } = member;
+        let learner = if *is_learner { " learner" } else { "" };
+        let name = if attributes.name.is_empty() { "unstarted" } else { &attributes.name };
+        format!("{id}{learner} {name} {}", attributes.peer_urls.join(","))
+    };
+    members.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 fn maintenance(response: &MaintenanceResponse) -> String {

@@ -18,6 +18,7 @@
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
 //! | `put-on n1 l7 k v`, `lease-grant n1 l7 10`, `lease-revoke`, `keep-alive`, `time-to-live n1 l7`, `leases n1` | the same for leases; `l0` lets the cluster pick an id |
+//! | `cluster-add n1 n4 HOST,..`, `cluster-add-learner`, `cluster-update`, `cluster-remove n1 n4`, `cluster-promote`, `cluster-publish n1 n4 NAME`, `cluster-list n1`, `stale-cluster-list` | the members as operators see them |
 //! | `member-status n1`, `alarm-list n1`, `alarm-raise n1 n2 no-space`, `alarm-disarm`, `defragment n1`, `check-corruption n1` | what an operator asks of a member |
 //! | `hash n1`, `hash-kv n1 REVISION` | hashes of what a node holds; revision 0 for the newest |
 //! | `auth-enable n1`, `user-add n1 alice PASSWORD`, `role-grant n1 reader read k`, `authenticate n1 alice PASSWORD` .. | who may do what; `harness/auth.rs` has them all |
@@ -36,8 +37,9 @@ use crate::harness::{auth, cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
-    Alarm, AlarmAction, FileName, Incarnation, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest,
-    MemberChange, NodeId, Request, RequestId, Revision, StreamId, Tuning, WatchId, WatchRequest,
+    Alarm, AlarmAction, ClusterRequest, FileName, Incarnation, KeyRange, LeaseId, LeaseRequest,
+    MaintenanceRequest, MemberChange, NodeId, Request, RequestId, Revision, StreamId, Tuning,
+    WatchId, WatchRequest,
     concurrency::ServiceRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
@@ -571,6 +573,15 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
     })
 }
 
+fn cluster(request: ClusterRequest) -> Request {
+    Request::Cluster(request)
+}
+
+/// Hosts, by commas, as peer URLs.
+fn urls(hosts: &str) -> Vec<String> {
+    hosts.split(',').map(|host| format!("http://{host}:2380")).collect()
+}
+
 fn alarm(action: AlarmAction, member: NodeId, name: Option<&str>) -> Request {
     let alarm = name.map(|name| if name == "corrupt" { Alarm::Corrupt } else { Alarm::NoSpace });
     Request::Maintenance(MaintenanceRequest::Alarm { action, member, alarm })
@@ -589,6 +600,24 @@ fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request>
             new: parse_node(next()?)?,
         }),
         "move-leader" => Request::MoveLeader(parse_node(next()?)?),
+        "cluster-list" => cluster(ClusterRequest::List { linearizable: true }),
+        "stale-cluster-list" => cluster(ClusterRequest::List { linearizable: false }),
+        "cluster-add" | "cluster-add-learner" => cluster(ClusterRequest::Add {
+            member: parse_node(next()?)?,
+            peer_urls: urls(next()?),
+            is_learner: verb == "cluster-add-learner",
+        }),
+        "cluster-update" => cluster(ClusterRequest::Update {
+            member: parse_node(next()?)?,
+            peer_urls: urls(next()?),
+        }),
+        "cluster-remove" => cluster(ClusterRequest::Remove(parse_node(next()?)?)),
+        "cluster-promote" => cluster(ClusterRequest::Promote(parse_node(next()?)?)),
+        "cluster-publish" => cluster(ClusterRequest::Publish {
+            member: parse_node(next()?)?,
+            name: next()?.to_owned(),
+            client_urls: Vec::new(),
+        }),
         "member-status" => Request::Maintenance(MaintenanceRequest::Status),
         "defragment" => Request::Maintenance(MaintenanceRequest::Defragment),
         "check-corruption" => Request::Maintenance(MaintenanceRequest::CheckCorruption),

@@ -7,7 +7,7 @@
 use super::{Auth, Role, User, spans};
 use crate::store::Store;
 use whitewater_api::{
-    AuthRequest, Error, Identity, KeyRange, LeaseId, LeaseRequest, Request,
+    AuthRequest, ClusterRequest, Error, Identity, KeyRange, LeaseId, LeaseRequest, Request,
     auth::{PermissionKind, ROOT},
     request::{DeleteRangeRequest, PutRequest, TxnOp, TxnRequest},
 };
@@ -28,6 +28,7 @@ impl Store {
             Request::Txn(txn) => self.permit_txn(who, txn),
             Request::Lease(lease) => self.permit_lease(who, *lease),
             Request::Auth(auth) => self.permit_management(who, auth),
+            Request::Cluster(cluster) => self.permit_membership(who, cluster),
             // What concerns everybody (CVE-2026-33413).
             Request::Compact(_)
             | Request::Member(_)
@@ -63,6 +64,25 @@ impl Store {
             return Ok(());
         }
         self.auth.is_administrator(who)
+    }
+
+    /// Every user may know the members, nobody else (CVE-2026-33413). A member that publishes itself is no user.
+    fn permit_membership(
+        &self,
+        who: Option<&Identity>,
+        request: &ClusterRequest,
+    ) -> Result<(), Error> {
+        match request {
+            ClusterRequest::Publish { .. } => Ok(()),
+            ClusterRequest::List { .. } => {
+                let is_user = who.is_some_and(|who| self.auth.users.contains_key(&who.user));
+                if is_user { Ok(()) } else { self.permit_administration(who) }
+            }
+            ClusterRequest::Add { .. }
+            | ClusterRequest::Remove(_)
+            | ClusterRequest::Update { .. }
+            | ClusterRequest::Promote(_) => self.permit_administration(who),
+        }
     }
 
     fn permit_management(

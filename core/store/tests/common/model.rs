@@ -95,7 +95,8 @@ impl Model {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {
+            | Request::Auth(_)
+            | Request::Cluster(_) => {
                 unreachable!("not generated")
             }
         };

@@ -100,7 +100,8 @@ impl Projection {
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_) => {}
+            | Request::Auth(_)
+            | Request::Cluster(_) => {}
         }
     }
 
@@ -142,7 +143,8 @@ impl Projection {
             | Body::Member(_)
             | Body::MoveLeader
             | Body::Maintenance(_)
-            | Body::Auth(_) => {}
+            | Body::Auth(_)
+            | Body::Cluster(_) => {}
         }
     }
 

@@ -183,7 +183,8 @@ impl<'h> Review<'_, 'h> {
                 | Request::Member(_)
                 | Request::MoveLeader(_)
                 | Request::Maintenance(_)
-                | Request::Auth(_),
+                | Request::Auth(_)
+                | Request::Cluster(_),
                 _,
             ) => &[],
         };

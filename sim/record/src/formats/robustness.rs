@@ -253,7 +253,8 @@ fn answer(request: Request, output: &Output) -> Result<(Request, Body), Wrong> {
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_) => Body::Compact,
+        | Request::Auth(_)
+        | Request::Cluster(_) => Body::Compact,
     };
     Ok((request, body))
 }
@@ -282,7 +283,8 @@ fn txn_answer(request: Request, succeeded: bool, results: &[OpOutput]) -> (Reque
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_)) => return (other, Body::Compact),
+        | Request::Auth(_)
+        | Request::Cluster(_)) => return (other, Body::Compact),
     };
     let branch = if succeeded { &txn.success } else { &txn.failure };
     let responses = branch.iter().zip(results).map(|(op, result)| match op {

@@ -225,7 +225,8 @@ fn saw(text: &mut String, body: &Body) {
         | Body::Member(_)
         | Body::MoveLeader
         | Body::Maintenance(_)
-        | Body::Auth(_) => {}
+        | Body::Auth(_)
+        | Body::Cluster(_) => {}
     }
 }
 

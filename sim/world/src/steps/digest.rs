@@ -37,6 +37,7 @@ pub(crate) fn digest(request: &Request) -> u64 {
         Request::MoveLeader(to) => add(8, &to.0.to_le_bytes()),
         Request::Maintenance(maintenance) => add(10, maintenance.to_string().as_bytes()),
         Request::Auth(auth) => add(11, auth.to_string().as_bytes()),
+        Request::Cluster(cluster) => add(12, cluster.to_string().as_bytes()),
     }
     mixer.finish()
 }

@@ -199,7 +199,8 @@ fn completion(
         | Request::Member(_)
         | Request::MoveLeader(_)
         | Request::Maintenance(_)
-        | Request::Auth(_) => Body::Put(PutResponse::default()),
+        | Request::Auth(_)
+        | Request::Cluster(_) => Body::Put(PutResponse::default()),
     };
     let header = ResponseHeader { revision, ..ResponseHeader::default() };
     Ok(Completion::Ok(Response { header, body }))
