@@ -146,6 +146,10 @@ impl Cluster {
                     drop(ops);
                     self.inputs.push_back((node, Input::DiskDone { write, result: Ok(()) }));
                 }
+                Output::Password { id, work } => {
+                    let done = work.run();
+                    self.inputs.push_back((node, Input::PasswordDone { id, done }));
+                }
                 Output::Reply { id: _, result } => self.replies.push(result),
                 Output::Watch { .. } | Output::StreamEnded { .. } | Output::Event(_) => {}
                 Output::Stop(reason) => panic!("{node} stopped: {reason:?}"),

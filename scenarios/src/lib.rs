@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod calm;
 pub mod catalog;
 pub mod dist;

@@ -1,6 +1,7 @@
 //! A scenario: everything that a plan has, as distributions.
 
 use crate::{
+    auth::Permissions,
     dist::{Numbers, Percent, Spans},
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
@@ -83,6 +84,8 @@ pub struct Workload {
     pub leases: Option<Leases>,
     /// What they do with locks; nothing if it is not said.
     pub locks: Option<Locks>,
+    /// Who may do what, who changes it and who tries to get round it; everybody everything if it is not said.
+    pub permissions: Option<Permissions>,
 }
 
 /// Weights of the operations. See [`Step`](whitewater_record::Step) for what each does.
@@ -180,6 +183,7 @@ impl Workload {
         }
         self.leases.as_ref().map_or(Ok(()), Leases::check)?;
         self.locks.as_ref().map_or(Ok(()), Locks::check)?;
+        self.permissions.as_ref().map_or(Ok(()), Permissions::check)?;
         if self.mix == Mix::default() {
             return Err(Complaint::new(
                 "workload.mix",

@@ -1,6 +1,7 @@
 //! The operations of the clients.
 
 use crate::{
+    auth::Actor,
     leases::Holder,
     locks::Contender,
     planner::Size,
@@ -29,6 +30,7 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
                 thoughts: seed.stream("plan/think", client),
                 workload,
                 mix: &mix,
+                actor: workload.permissions.as_ref().map(|all| all.actor(seed, client)),
                 holder: workload.leases.as_ref().and_then(|leases| leases.holder(seed, client)),
                 contender: workload.locks.as_ref().and_then(|locks| locks.contender(seed, client)),
                 keys: &keys,
@@ -38,7 +40,13 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
                 text,
             };
             let think = workload.think_percent.of(size.duration.0) / size.operations.max(1);
-            let operations = (0..size.operations).map(|_| worker.operation(think)).collect();
+            let (mut operations, mut follows_hints) = (Vec::new(), follows_hints);
+            if let Some(actor) = &mut worker.actor {
+                operations = actor.beginning(&keys);
+                follows_hints |= actor.is_administrator();
+            }
+            operations.extend((0..size.operations).map(|_| worker.operation(think)));
+            operations.truncate(usize::try_from(size.operations).unwrap_or(usize::MAX));
             ClientPlan { home, follows_hints, operations }
         })
         .collect()
@@ -110,6 +118,7 @@ struct Worker<'a> {
     thoughts: Stream,
     workload: &'a Workload,
     mix: &'a Weights<Kind, KINDS>,
+    actor: Option<Actor>,
     holder: Option<Holder<'a>>,
     contender: Option<Contender>,
     keys: &'a [Key],
@@ -149,7 +158,8 @@ impl Worker<'_> {
         let (keys, hot) = (self.keys, self.workload.hot_percent);
         let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));
         let about_locks = self.contender.as_mut().and_then(|contender| contender.step(keys));
-        let instead = about_locks.map(Step::Lock).or(about_leases.map(Step::Lease));
+        let about_auth = self.actor.as_mut().and_then(|actor| actor.step(keys));
+        let instead = about_locks.map(Step::Lock).or(about_leases.map(Step::Lease)).or(about_auth);
         PlannedOperation { when: When::After(after), step: instead.unwrap_or(step) }
     }
 

@@ -65,6 +65,8 @@ pub struct Tuning {
     /// How often the leader writes down what is left of the leases that live longer than that, so that its successor does
     /// not begin them anew; 0 for never.
     pub lease_checkpoint_ms: u64,
+    /// Tokens are signed, by a key that the host has: they say themselves whose they are. Else the members remember them.
+    pub signed_tokens: bool,
     /// How long a token is good: a simple one after it was shown last, a signed one after it was given. In seconds.
     pub token_ttl_s: u64,
     /// Two to the power of how many rounds the hash of a password takes; 4 to 31.
@@ -116,6 +118,7 @@ impl Default for Tuning {
             catch_up_entries: 5000,
             lease_ttl_min_s: 1,
             lease_checkpoint_ms: 300_000,
+            signed_tokens: false,
             token_ttl_s: 300,
             bcrypt_cost: 10,
             snapshot_part_bytes: 64 << 10,

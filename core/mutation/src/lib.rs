@@ -235,6 +235,10 @@ mutations! {
         "A snapshot holds neither users nor roles, and who starts from it lets everybody do everything.";
     TokenOutlivesPassword, "token-outlives-password", "etcd's invalidateUser guards against it",
         "A user that was deleted, or whose password has changed, keeps its tokens.";
+    LoginFromStaleState, "login-from-stale-state", "etcd authenticates behind a linearizable read",
+        "A password is compared with what is applied, without asking whether a newer leader knows of another one.";
+    LoginNotRechecked, "login-not-rechecked", "etcd, v3_server.go: Authenticate compares auth revisions",
+        "There is a token for a password that was changed while it was compared.";
     TokenNeverExpires, "token-never-expires", "etcd auth/simple_token.go, auth/jwt.go",
         "A token is good for ever.";
     // Locks and elections.

@@ -10,7 +10,9 @@
 mod password;
 mod tokens;
 
-use crate::{leases::OwnCommand, replica::Replica, writes::Answer};
+pub use password::{PasswordDone, PasswordWork};
+
+use crate::{door::Output, leases::OwnCommand, limits, replica::Replica, writes::Answer};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -29,8 +31,26 @@ pub(crate) struct Doorkeeper {
     tokens: Tokens,
     /// Who has opened each stream of watches.
     streams: BTreeMap<StreamId, Caller>,
+    /// Requests that wait for the host to hash or compare their password.
+    waiting: BTreeMap<RequestId, Waiting>,
     /// How often entropy was drawn.
     draws: u64,
+}
+
+/// What goes on when the work on a password is done.
+#[derive(Debug)]
+enum Waiting {
+    /// A request that wants the hash in the place of the password.
+    Change(Option<Identity>, Request),
+    /// A user, and the hash that its password is compared with.
+    Login(String, String),
+}
+
+impl Doorkeeper {
+    /// How many requests wait for the work on their password.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 /// A password was right. Travels through the log, so that every member learns of the token.
@@ -88,32 +108,80 @@ impl Replica {
 
     // Passwords.
 
-    /// Turns a password into its hash, before the request goes into the log.
-    pub(crate) fn settle_credential(&mut self, request: &mut Request) {
-        if let Request::Auth(
-            AuthRequest::UserAdd { credential, .. }
-            | AuthRequest::UserChangePassword { credential, .. },
+    /// Lets the host turn a password into its hash, before the request goes into the log. Whether there is one to turn.
+    pub(crate) fn hash_first(
+        &mut self,
+        id: RequestId,
+        who: Option<&Identity>,
+        request: &Request,
+    ) -> Result<bool, Error> {
+        let Request::Auth(
+            AuthRequest::UserAdd { credential: Credential::Password(password), .. }
+            | AuthRequest::UserChangePassword { credential: Credential::Password(password), .. },
         ) = request
-            && let Credential::Password(password) = credential
-        {
-            let [salt, _] = self.draw();
-            let hash = password::hash(password.reveal(), self.config.tuning.bcrypt_cost, salt);
-            *credential = Credential::Hash(hash);
-        }
+        else {
+            return Ok(false);
+        };
+        let [salt, _] = self.draw();
+        let (password, cost) = (password.clone(), self.config.tuning.bcrypt_cost);
+        let waiting = Waiting::Change(who.cloned(), request.clone());
+        self.await_password(id, PasswordWork::Hash { password, cost, salt }, waiting)?;
+        Ok(true)
     }
 
-    /// A client shows a password and wants a token for it.
+    /// A client shows a password and wants a token for it, and a quorum has confirmed that this member is not behind.
     pub(crate) fn log_in(
         &mut self,
         id: RequestId,
         user: &str,
         password: &Secret,
     ) -> Result<(), Error> {
-        let hash = self.store.auth().password_hash(user)?.to_owned();
-        if !password::verify(password.reveal(), &hash) {
-            return Err(Error::AuthFailed);
+        if !self.is_leader() {
+            return Err(self.not_leader());
         }
-        let login = Login { id, user: user.to_owned(), hash, word: tokens::word(&self.draw()[0]) };
+        let hash = self.store.auth().password_hash(user)?.to_owned();
+        let waiting = Waiting::Login(user.to_owned(), hash.clone());
+        let password = password.clone();
+        self.await_password(id, PasswordWork::Compare { password, hash }, waiting)
+    }
+
+    fn await_password(
+        &mut self,
+        id: RequestId,
+        work: PasswordWork,
+        waiting: Waiting,
+    ) -> Result<(), Error> {
+        if self.doorkeeper.waiting.len() >= limits::PASSWORDS_MAX {
+            return Err(Error::TooManyRequests);
+        }
+        self.doorkeeper.waiting.insert(id, waiting);
+        self.outputs.push(Output::Password { id, work });
+        Ok(())
+    }
+
+    /// The host is done with a password. Much may have changed meanwhile: a change is permitted or not where it is
+    /// applied, and a login counts if the hash is still the user's then.
+    pub(crate) fn on_password_done(&mut self, id: RequestId, done: PasswordDone) {
+        let Some(waiting) = self.doorkeeper.waiting.remove(&id) else { return };
+        let result = match (waiting, done) {
+            _ if !self.is_leader() => Err(self.not_leader()),
+            (Waiting::Change(who, mut request), PasswordDone::Hash(hash)) => {
+                put_hash(&mut request, hash);
+                self.propose(id, who, request)
+            }
+            (Waiting::Login(user, hash), PasswordDone::Fits(true)) => {
+                self.propose_login(id, user, hash)
+            }
+            (Waiting::Login(..), PasswordDone::Fits(false)) => Err(Error::AuthFailed),
+            (waiting, done) => panic!("{waiting:?} got {done:?}"),
+        };
+        if let Err(error) = result {
+            self.reply(id, Err(error));
+        }
+    }
+
+    fn propose_login(&mut self, id: RequestId, user: String, hash: String) -> Result<(), Error> {
+        let login = Login { id, user, hash, word: tokens::word(&self.draw()[0]) };
         let index = self.propose_own(&OwnCommand::Login(login)).ok_or(Error::TooManyRequests)?;
         self.writes.wait(id, index);
         Ok(())
@@ -129,7 +197,8 @@ impl Replica {
     /// Gives a token, if the password is still the one that was compared.
     fn give_token(&mut self, index: u64, login: &Login) -> Result<Secret, Error> {
         let auth = self.store.auth();
-        if auth.password_hash(&login.user)? != login.hash {
+        let is_changed = auth.password_hash(&login.user)? != login.hash;
+        if is_changed && !self.config.mutations.has(Mutation::LoginNotRechecked) {
             return Err(Error::AuthOldRevision);
         }
         let user = login.user.clone();
@@ -214,5 +283,16 @@ impl Replica {
             range.end = End::Single;
         }
         self.store.permit_range(who.as_ref(), &range, PermissionKind::Read)
+    }
+}
+
+/// Puts the hash in the place of the password.
+fn put_hash(request: &mut Request, hash: String) {
+    if let Request::Auth(
+        AuthRequest::UserAdd { credential, .. }
+        | AuthRequest::UserChangePassword { credential, .. },
+    ) = request
+    {
+        *credential = Credential::Hash(hash);
     }
 }

@@ -6,13 +6,17 @@
 //!   network ─ Message ────┤         ├──── Disk ──────── disk
 //!   clients ─ Request ────┼─ step ──┼──── Reply ─────── clients
 //!           ─ Watch ──────┤         ├──── Watch ───────
-//!   disk    ─ DiskDone ───┘         ├──── Event ─────── whoever watches
+//!   disk    ─ DiskDone ───┤         ├──── Password ──── a thread of the host
+//!   thread  ─ PasswordDone┘         ├──── Event ─────── whoever watches
 //!                                   └──── Stop  ─────── the host
 //! ```
 //!
 //! A host performs the outputs in their order and feeds back what comes of them. It decides nothing.
 
-use crate::message::Envelope;
+use crate::{
+    auth::{PasswordDone, PasswordWork},
+    message::Envelope,
+};
 use whitewater_api::{
     Caller, DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response,
     Revision, StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
@@ -69,6 +73,13 @@ pub enum Input {
         /// What came of it.
         result: Result<(), DiskError>,
     },
+    /// The work of [`Output::Password`] is done.
+    PasswordDone {
+        /// For which request.
+        id: RequestId,
+        /// What came of it.
+        done: PasswordDone,
+    },
 }
 
 /// What a replica asks of its host.
@@ -82,6 +93,14 @@ pub enum Output {
         write: WriteId,
         /// Its operations.
         ops: Vec<DiskOp>,
+    },
+    /// Do this on some other thread ([`PasswordWork::run`]), then answer [`Input::PasswordDone`]: to hash a password takes
+    /// as long as it is meant to, and nothing else shall wait for it.
+    Password {
+        /// For which request.
+        id: RequestId,
+        /// What to do.
+        work: PasswordWork,
     },
     /// Answer a client.
     Reply {

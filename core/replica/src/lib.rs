@@ -49,6 +49,7 @@ mod watches;
 mod writes;
 
 pub use crate::{
+    auth::{PasswordDone, PasswordWork},
     config::{Boot, Config, Security},
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},

@@ -54,6 +54,9 @@ pub const LEARNER_READY_PERCENT: u64 = 90;
 /// Election timeouts without a leader after which the streams end whose clients mind (etcd's `maxNoLeaderCnt`).
 pub const WATCH_LEADERLESS_ELECTIONS: u64 = 3;
 
+/// Passwords that the host hashes and compares at a time.
+pub const PASSWORDS_MAX: usize = 64;
+
 /// Election timeouts of silence after which a member counts as not connected.
 pub const CONTACT_PATIENCE_ELECTIONS: u64 = 1;
 

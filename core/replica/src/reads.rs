@@ -12,7 +12,7 @@ use crate::{door::Event, limits, message::PeerMessage, replica::Replica, writes:
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
 use whitewater_api::{
-    Caller, Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term,
+    AuthRequest, Caller, Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term,
 };
 use whitewater_mutation::Mutation;
 
@@ -180,6 +180,12 @@ impl Replica {
                 self.event(event);
             }
             self.answer_lease(id, *request);
+            return;
+        }
+        if let Request::Auth(AuthRequest::Authenticate { user, password }) = request {
+            if let Err(error) = self.log_in(id, user, password) {
+                self.reply(id, Err(error));
+            }
             return;
         }
         let result = self.read_for(caller, request);

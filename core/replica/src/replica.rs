@@ -183,6 +183,7 @@ impl Replica {
             Input::Watch { stream, request } => self.on_watch(stream, request),
             Input::StreamClosed { stream } => self.on_stream_closed(stream),
             Input::DiskDone { write, result } => self.on_disk_done(write, result),
+            Input::PasswordDone { id, done } => self.on_password_done(id, done),
         }
         if self.phase != Phase::Stopped {
             self.settle();
@@ -529,7 +530,11 @@ impl Replica {
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.writes.len() + self.reads.len() + self.lessor.len() + self.maintenance_len()
+        self.writes.len()
+            + self.reads.len()
+            + self.lessor.len()
+            + self.maintenance_len()
+            + self.doorkeeper.len()
     }
 
     pub(crate) fn send(&mut self, to: NodeId, body: PeerMessage) {

@@ -96,7 +96,15 @@ impl Replica {
         if let Err(error) = self.admit(&request) {
             return self.reply(id, Err(error));
         }
-        if request.is_read() {
+        if self.config.mutations.has(Mutation::LoginFromStaleState)
+            && let Request::Auth(AuthRequest::Authenticate { user, password }) = &request
+        {
+            if let Err(error) = self.log_in(id, user, password) {
+                self.reply(id, Err(error));
+            }
+            return;
+        }
+        if request.is_read() || is_login(&request) {
             return self.on_read(id, caller, request);
         }
         if let Err(error) = self.admit_write(id, &caller, request) {
@@ -122,9 +130,6 @@ impl Replica {
         if !self.is_leader() && !self.forwards() {
             return Err(self.not_leader());
         }
-        if let Request::Auth(AuthRequest::Authenticate { user, password }) = &request {
-            return self.log_in(id, user, password);
-        }
         let who = self.identify(caller)?;
         let only_here =
             matches!(request, Request::Member(_) | Request::MoveLeader(_) | Request::Cluster(_));
@@ -146,7 +151,12 @@ impl Replica {
             | Request::Compact(_)
             | Request::Lease(_)
             | Request::Auth(_)
-            | Request::Range(_) => self.propose(id, who, request),
+            | Request::Range(_) => {
+                if self.hash_first(id, who.as_ref(), &request)? {
+                    return Ok(());
+                }
+                self.propose(id, who, request)
+            }
         }
     }
 
@@ -193,8 +203,7 @@ impl Replica {
             return Err(Error::NoSpace);
         }
         let put = matches!(request, Request::Put(_));
-        let mut request = self.settle_grant(request);
-        self.settle_credential(&mut request);
+        let request = self.settle_grant(request);
         let mut revoked = None;
         if let Request::Lease(LeaseRequest::Revoke(lease)) = &request {
             revoked = Some(*lease);
@@ -323,6 +332,11 @@ impl Replica {
         self.writes.moving = None;
         self.reply(id, result);
     }
+}
+
+/// Whether a request shows a password: it is compared as of now, like a read (etcd, `v3_server.go`).
+fn is_login(request: &Request) -> bool {
+    matches!(request, Request::Auth(AuthRequest::Authenticate { .. }))
 }
 
 /// Whether a request may be answered from whatever state a node has.

@@ -9,7 +9,7 @@
 //!                    +-> linearizable: black box, search ------+
 //!                    +-> durability, monotone: narrow, with short sentences
 //!                    `-> chronicle: what answers and watches tell of each revision
-//!                         `-> watch, mirror, lease, lock
+//!                         `-> watch, mirror, lease, lock; auth by itself
 //! ```
 //!
 //! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge. [`judge_by_revisions`]
@@ -27,6 +27,7 @@
 
 mod agreement;
 mod assumptions;
+mod auth;
 mod bounds;
 mod case;
 mod chronicle;
@@ -71,7 +72,7 @@ use crate::{
 use whitewater_record::{Checked, History};
 
 /// The names of all judges, in the order of their judgements.
-pub const JUDGES: [&str; 11] = [
+pub const JUDGES: [&str; 12] = [
     assumptions::JUDGE,
     linearizable::JUDGE,
     revision_order::JUDGE,
@@ -83,6 +84,7 @@ pub const JUDGES: [&str; 11] = [
     mirror::JUDGE,
     lease::JUDGE,
     lock::JUDGE,
+    auth::JUDGE,
 ];
 
 /// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
@@ -153,7 +155,7 @@ fn by_revisions(
 }
 
 /// What is promised beyond the answers to single operations.
-fn beyond(case: &Case, budget: &Budget) -> [Judgement; 4] {
+fn beyond(case: &Case, budget: &Budget) -> [Judgement; 5] {
     let keys = Keyring::new(case.history);
     let streams = watch::streams::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
@@ -163,6 +165,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 4] {
         mirror::judge(case, &keys, &streams),
         lease::judge(case, &keys, &streams, &chronicle, &lives),
         lock::judge(case, &keys, &chronicle, &lives),
+        auth::judge(case),
     ]
 }
 

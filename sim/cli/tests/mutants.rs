@@ -209,6 +209,14 @@ const SURVIVORS: &[(Mutation, &str)] = &[
         "Needs users, which no plan has yet; the replica's scripts kill it.",
     ),
     (
+        Mutation::LoginFromStaleState,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
+        Mutation::LoginNotRechecked,
+        "Needs users, which no plan has yet; the replica's scripts kill it.",
+    ),
+    (
         Mutation::TokenNeverExpires,
         "Needs users, which no plan has yet; the replica's scripts kill it.",
     ),

@@ -1,5 +1,5 @@
 //! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line,
-//! then one belief to hold a lock a line.
+//! then one belief to hold a lock a line, then whose operations they were.
 
 use crate::{
     SimTime,
@@ -21,6 +21,8 @@ pub struct History {
     pub watches: Vec<WatchRow>,
     /// When clients believed that they held a lock or led an election, in the order of beginning.
     pub holds: Vec<HoldRow>,
+    /// As whom operations were asked, where that was not nobody, in the order of invocation.
+    pub callers: Vec<CallerRow>,
 }
 
 /// One operation: asked at one moment, answered at another or never.
@@ -101,6 +103,15 @@ pub struct HoldRow {
     pub to: SimTime,
 }
 
+/// As whom an operation was asked: with a token of this user, or a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerRow {
+    /// Which operation.
+    pub id: RequestId,
+    /// The user.
+    pub user: String,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: String,
@@ -109,6 +120,8 @@ struct Header {
     watches: usize,
     #[serde(default)]
     holds: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    callers: usize,
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -119,10 +132,12 @@ impl History {
         let format = FORMAT.to_owned();
         let (operations, watches) = (self.operations.len(), self.watches.len());
         let holds = self.holds.len();
-        write_line(&mut out, &Header { format, operations, watches, holds })?;
+        let callers = self.callers.len();
+        write_line(&mut out, &Header { format, operations, watches, holds, callers })?;
         self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
         self.watches.iter().try_for_each(|row| write_line(&mut out, row))?;
-        self.holds.iter().try_for_each(|row| write_line(&mut out, row))
+        self.holds.iter().try_for_each(|row| write_line(&mut out, row))?;
+        self.callers.iter().try_for_each(|row| write_line(&mut out, row))
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -138,13 +153,16 @@ impl History {
                 history.operations.push(parse_json(line, text)?);
             } else if history.watches.len() < header.watches {
                 history.watches.push(parse_json(line, text)?);
-            } else {
+            } else if history.holds.len() < header.holds {
                 history.holds.push(parse_json(line, text)?);
+            } else {
+                history.callers.push(parse_json(line, text)?);
             }
         }
-        let counts = [header.operations, header.watches, header.holds];
+        let counts = [header.operations, header.watches, header.holds, header.callers];
         let promised = counts.into_iter().fold(0, usize::saturating_add);
         let found = history.operations.len() + history.watches.len() + history.holds.len();
+        let found = found + history.callers.len();
         if promised != found {
             return Err(Malformed::cut_off(promised, found));
         }
@@ -210,6 +228,11 @@ fn read_header(lines: &mut Lines<impl BufRead>) -> Result<Header, Malformed> {
     Ok(header)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 fn write_line(out: &mut impl Write, item: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, item)?;
     out.write_all(b"\n")
@@ -256,12 +279,16 @@ mod tests {
             operations: Vec::new(),
             watches: vec![WatchRow { process, stream: 0, node: NodeId(2), at, message }],
             holds: vec![hold],
+            callers: vec![CallerRow {
+                id: RequestId { process, sequence: 0 },
+                user: "alice".into(),
+            }],
         };
         let mut bytes = Vec::new();
         history.write(&mut bytes).unwrap();
         assert_eq!(History::read("memory", bytes.as_slice()).unwrap(), history);
         let cut = bytes.len() - bytes.iter().rev().skip(1).position(|b| *b == b'\n').unwrap() - 1;
         let error = History::read("memory", &bytes[..cut]).unwrap_err();
-        assert!(error.to_string().contains("promises 2 rows, the file has 1"), "{error}");
+        assert!(error.to_string().contains("promises 3 rows, the file has 2"), "{error}");
     }
 }

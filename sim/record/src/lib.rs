@@ -31,7 +31,7 @@ pub mod watcher;
 pub use crate::{
     fault::{CrashPoint, Damage, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
-    history::{History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
+    history::{CallerRow, History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
     lines::HistoryError,
     operation::{PlannedOperation, When},
     outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},
@@ -40,7 +40,7 @@ pub use crate::{
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},
-    step::{Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, Step},
+    step::{Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, Step},
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
     watcher::{PlannedWatch, WatcherPlan},

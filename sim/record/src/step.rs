@@ -1,10 +1,12 @@
 //! What a client does, as a plan says it: `put k3 v9`.
 
+mod auth;
 mod condition;
 mod lease;
 mod lock;
 
 pub use self::{
+    auth::AuthStep,
     condition::{Aspect, Condition},
     lease::{LeaseChoice, LeaseStep},
     lock::LockStep,
@@ -57,6 +59,8 @@ pub enum Step {
     CompactTurned,
     /// Something about locks.
     Lock(LockStep),
+    /// Something about who may do what.
+    Auth(AuthStep),
 }
 
 /// The key that servers of Kubernetes agree by on who compacts.
@@ -83,6 +87,7 @@ impl fmt::Display for Step {
             Self::Turn(value) => write!(f, "turn {value}"),
             Self::CompactTurned => f.write_str("compact-turned"),
             Self::Lock(step) => step.fmt(f),
+            Self::Auth(step) => step.fmt(f),
         }
     }
 }
@@ -118,7 +123,9 @@ impl FromStr for Step {
             _ => match (LeaseStep::parse(&words), LockStep::parse(&words)) {
                 (Some(step), _) => step.map(Self::Lease),
                 (None, Some(step)) => Ok(Self::Lock(step)),
-                (None, None) => Err(EXPECTED),
+                (None, None) => {
+                    AuthStep::parse(&words).map_or(Err(EXPECTED), |step| step.map(Self::Auth))
+                }
             },
         }
     }
@@ -127,8 +134,8 @@ impl FromStr for Step {
 const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V, \
                         put-past K V N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
-                        turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V or \
-                        lock-leave M";
+                        turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
+                        lock-leave M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V or peek K";
 
 fn number(word: &str) -> Result<u64, &'static str> {
     word.parse().map_err(|_| "a whole number")

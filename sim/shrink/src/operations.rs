@@ -3,7 +3,7 @@
 use crate::{limits::FILLER_MIN, size::digits};
 use whitewater_api::{Key, LeaseId, Value};
 use whitewater_record::{
-    Condition, LeaseChoice, LeaseStep, LockStep, Plan, SimTime, Span, Step, When,
+    AuthStep, Condition, LeaseChoice, LeaseStep, LockStep, Plan, SimTime, Span, Step, When,
 };
 
 /// Client and place of an operation.
@@ -62,12 +62,18 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Remove(key)
         | Step::Append(key, _)
         | Step::Lock(LockStep::Write(_, key, _))
-        | Step::Lease(LeaseStep::Put(_, key, _)) => vec![key],
+        | Step::Lease(LeaseStep::Put(_, key, _))
+        | Step::Auth(AuthStep::Sneak(key, _) | AuthStep::Look(key, _) | AuthStep::Peek(key)) => {
+            vec![key]
+        }
         Step::Both(a, b, _) => vec![a, b],
         Step::If(condition, key, _) => vec![&condition.key, key],
-        Step::Compact(_) | Step::Lease(_) | Step::Lock(_) | Step::Turn(_) | Step::CompactTurned => {
-            Vec::new()
-        }
+        Step::Compact(_)
+        | Step::Lease(_)
+        | Step::Lock(_)
+        | Step::Turn(_)
+        | Step::CompactTurned
+        | Step::Auth(_) => Vec::new(),
     }
 }
 
@@ -85,7 +91,8 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Lock(
             LockStep::Join(_, value) | LockStep::Write(_, _, value) | LockStep::Proclaim(_, value),
         )
-        | Step::Lease(LeaseStep::Put(_, _, value)) => Some(value),
+        | Step::Lease(LeaseStep::Put(_, _, value))
+        | Step::Auth(AuthStep::Sneak(_, value) | AuthStep::Look(_, value)) => Some(value),
         Step::Get(_)
         | Step::StaleGet(_)
         | Step::List(..)
@@ -95,7 +102,8 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Remove(_)
         | Step::CompactTurned
         | Step::Lock(_)
-        | Step::Lease(_) => None,
+        | Step::Lease(_)
+        | Step::Auth(_) => None,
     }
 }
 
@@ -117,6 +125,7 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::Append(..) | Step::CompactTurned => 7,
         Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
         Step::Lock(_) => 3,
+        Step::Auth(_) => 9,
     }
 }
 
@@ -231,7 +240,8 @@ fn plain_value(step: &Step) -> Step {
     | Step::Swap(_, value)
     | Step::Create(_, value)
     | Step::Both(_, _, value)
-    | Step::Lease(LeaseStep::Put(_, _, value)) = &mut step
+    | Step::Lease(LeaseStep::Put(_, _, value))
+    | Step::Auth(AuthStep::Sneak(_, value) | AuthStep::Look(_, value)) = &mut step
     {
         let bytes = value.as_slice();
         let filler = bytes.last().copied();
@@ -270,13 +280,18 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Remove(key)
         | Step::Append(key, _)
         | Step::Lock(LockStep::Write(_, key, _))
-        | Step::Lease(LeaseStep::Put(_, key, _)) => {
+        | Step::Lease(LeaseStep::Put(_, key, _))
+        | Step::Auth(AuthStep::Sneak(key, _) | AuthStep::Look(key, _) | AuthStep::Peek(key)) => {
             if key == from {
                 *key = to.clone();
             }
         }
-        Step::Compact(_) | Step::Lease(_) | Step::Lock(_) | Step::Turn(_) | Step::CompactTurned => {
-        }
+        Step::Compact(_)
+        | Step::Lease(_)
+        | Step::Lock(_)
+        | Step::Turn(_)
+        | Step::CompactTurned
+        | Step::Auth(_) => {}
     }
     step
 }

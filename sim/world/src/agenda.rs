@@ -6,9 +6,9 @@ use crate::{
     streams::{Down, Up},
 };
 use std::{cmp::Reverse, collections::BinaryHeap};
-use whitewater_api::{NodeId, Request, RequestId, StreamId, WriteId};
+use whitewater_api::{Caller, NodeId, Request, RequestId, StreamId, WriteId};
 use whitewater_record::SimTime;
-use whitewater_replica::Envelope;
+use whitewater_replica::{Envelope, PasswordDone};
 
 /// Something that is due at a moment. What belongs to one life of a process carries its epoch, and is void in the next.
 #[derive(Debug)]
@@ -16,13 +16,15 @@ pub(crate) enum Due {
     /// A message reaches its node.
     Deliver { message: u64, copy: u64, envelope: Envelope },
     /// A request reaches a node.
-    Request { node: NodeId, id: RequestId, request: Request },
+    Request { node: NodeId, id: RequestId, caller: Caller, request: Request },
     /// An answer reaches whoever asked.
     Answer { id: RequestId, answer: Answer },
     /// Whoever asked has waited long enough.
     Timeout { id: RequestId },
     /// A batch is done.
     DiskDone { node: NodeId, epoch: u64, write: WriteId },
+    /// A thread of a node's process is done with a password.
+    PasswordDone { node: NodeId, epoch: u64, id: RequestId, done: PasswordDone },
     /// A node's timer fires.
     Wake { node: NodeId, epoch: u64, generation: u64 },
     /// A client does its next operation.

@@ -4,7 +4,7 @@
 //! and when a process dies while its machine lives on, its connections are reset.
 
 use crate::{agenda::Due, limits, world::World};
-use whitewater_api::{Error, NodeId, Process, Request, RequestId, Response, Revision};
+use whitewater_api::{Caller, Error, NodeId, Process, Request, RequestId, Response, Revision};
 use whitewater_physics::{Fate, Port};
 
 /// What comes back to whoever asked.
@@ -71,11 +71,11 @@ impl World {
     }
 
     /// Sends a request.
-    pub(crate) fn ask(&mut self, id: RequestId, node: NodeId, request: Request) {
+    pub(crate) fn ask(&mut self, id: RequestId, node: NodeId, caller: Caller, request: Request) {
         let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
         match self.network.send(self.now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => {
-                self.later(at, Due::Request { node, id, request });
+                self.later(at, Due::Request { node, id, caller, request });
             }
             Fate::Cut => {
                 if self.machines.is_alive(node) {

@@ -3,7 +3,7 @@
 //! One invocation is one attempt. What was refused and did not happen may be asked again as a fresh invocation; after an
 //! unknown outcome the process retires, and the next one goes on with the next operation.
 
-use crate::{asking::Answer, limits, steps::Sight};
+use crate::{asking::Answer, limits, session::Session, steps::Sight};
 use std::collections::BTreeMap;
 use whitewater_api::{
     Completion, Effect, Error, Key, NodeId, Process, RequestId, Response, Revision,
@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) sight: Sight,
     /// Where the history holds its belief to hold a lock, by lock.
     pub(crate) holds: BTreeMap<Key, usize>,
+    /// Whom it acts for.
+    pub(crate) session: Session,
     /// What it waits for.
     pub(crate) pending: Option<Pending>,
     /// Nobody takes over the work of one that has died before this.
@@ -69,6 +71,7 @@ impl Client {
             began: Vec::new(),
             sight: Sight::default(),
             holds: BTreeMap::new(),
+            session: Session::default(),
             pending: None,
             down_until: SimTime::ZERO,
         }
@@ -81,23 +84,25 @@ impl Client {
         id
     }
 
-    /// Where and when to go on after a completion. `members` are the nodes that there are to choose from, by id.
+    /// Where and when to go on after a completion. `members` are the nodes that there are to choose from, by id; `again`
+    /// says that there is a reason of its own to do the same operation again.
     pub(crate) fn go_on(
         &mut self,
         completion: &Completion<Response, Error>,
         follows_hints: bool,
         members: &[NodeId],
+        mut again: bool,
     ) -> Then {
-        let mut again = false;
         match completion {
             Completion::Ok(_) => {}
             Completion::Fail(error) => {
-                again = follows_hints && is_worth_another(error);
+                let is_worth = follows_hints && is_worth_another(error);
+                again |= is_worth;
                 if let Error::NotLeader { hint: Some(hint) } = error {
                     if follows_hints {
                         self.target = *hint;
                     }
-                } else if again {
+                } else if is_worth {
                     self.turn(members);
                 }
             }

@@ -10,7 +10,7 @@ use crate::{
 };
 use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
 use whitewater_mutation::Mutation;
-use whitewater_record::{HoldRow, Operation, RowKind, SimTime, Span};
+use whitewater_record::{CallerRow, HoldRow, Operation, RowKind, SimTime, Span};
 
 impl World {
     /// Spawns all clients and plans their first operations.
@@ -47,18 +47,28 @@ impl World {
             client.began.push(now);
         }
         let step = &self.plan.clients[index].operations[client.next].step;
-        let request = client.sight.request(step);
+        let special = client.session.request(step);
+        let request = special.unwrap_or_else(|| client.sight.request(step));
         let (id, node) = (client.take_id(), client.target);
+        let user = client.session.user().map(str::to_owned);
+        let caller = client.session.caller();
         self.record_beliefs(index);
-        let operation = self.invoke(id, node, request.clone());
+        let operation = self.invoke(id, node, user, request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.clients[index].pending = Some(pending);
         self.later(self.now + self.plan.timeout, Due::Timeout { id });
-        self.ask(id, node, request);
+        self.ask(id, node, caller, request);
     }
 
-    /// Records an invocation.
-    pub(crate) fn invoke(&mut self, id: RequestId, node: NodeId, request: Request) -> usize {
+    /// Records an invocation, by nobody in particular or by a user.
+    pub(crate) fn invoke(
+        &mut self,
+        id: RequestId,
+        node: NodeId,
+        user: Option<String>,
+        request: Request,
+    ) -> usize {
+        self.history.callers.extend(user.map(|user| CallerRow { id, user }));
         let fields = [u64::from(id.process.0), u64::from(id.sequence), steps::digest(&request)];
         self.begin(RowKind::Invoke, node.0, &fields);
         let completion = Completion::Info(Error::TimedOut);
@@ -100,7 +110,10 @@ impl World {
         self.clients[index].pending = None;
         let follows_hints = self.plan.clients[index].follows_hints;
         let members = self.observer.members().everybody();
-        let then = self.clients[index].go_on(&completion, follows_hints, &members);
+        let request = &self.history.operations[pending.operation].request;
+        let client = &mut self.clients[index];
+        let again = client.session.learn(request, &completion);
+        let then = client.go_on(&completion, follows_hints, &members, again);
         if let Completion::Ok(response) = &completion {
             let request = &self.history.operations[pending.operation].request;
             self.clients[index].sight.learn(request, response);
@@ -194,7 +207,8 @@ impl World {
             client.pending = Some(Pending { wire, resends: pending.resends + 1, ..pending });
             let node = client.target;
             self.later(self.now + self.plan.timeout, Due::Timeout { id: wire });
-            self.ask(wire, node, request);
+            let caller = self.clients[index].session.caller();
+            self.ask(wire, node, caller, request);
         }
         resends
     }

@@ -3,6 +3,7 @@
 use crate::{
     agenda::Due,
     asking::{Answer, Asker},
+    limits,
     machine::Life,
     panics,
     tally::Code,
@@ -18,8 +19,8 @@ use whitewater_api::{
     DiskOp, Monotonic, NodeId, Request, RequestId, Revision, WriteId, request::CompactRequest,
 };
 use whitewater_physics::{Fate, Port};
-use whitewater_record::{CrashPoint, RowKind};
-use whitewater_replica::{Envelope, Event, Input, Output, Phase, Replica, Status};
+use whitewater_record::{CrashPoint, RowKind, Span};
+use whitewater_replica::{Envelope, Event, Input, Output, PasswordWork, Phase, Replica, Status};
 
 /// Where the main task and the drivers meet. Exactly one of them has the turn, the others wait; whoever has it lets the
 /// world go on until another one must act, and wakes that one only. So an event costs one task switch, or none.
@@ -319,6 +320,7 @@ impl World {
             match output {
                 Output::Send(envelope) => self.send(envelope),
                 Output::Disk { write, ops } => self.submit(node, write, ops),
+                Output::Password { id, work } => self.work_on_password(node, id, &work),
                 Output::Reply { id, result } => {
                     self.machines.get_mut(node).serving.retain(|other| *other != id);
                     if let Err(error) = &result {
@@ -347,6 +349,15 @@ impl World {
         self.observer.after_step(node, &self.machines.get(node).status);
         self.arm(node);
         true
+    }
+
+    /// Another thread of the process takes its time over a password.
+    fn work_on_password(&mut self, node: NodeId, id: RequestId, work: &PasswordWork) {
+        let machine = self.machines.get_mut(node);
+        let took = machine.passwords.between(limits::PASSWORD_NANOS.0, limits::PASSWORD_NANOS.1);
+        let epoch = machine.epoch;
+        let done = work.run();
+        self.later(self.now + Span(took), Due::PasswordDone { node, epoch, id, done });
     }
 
     fn send(&mut self, envelope: Envelope) {
@@ -487,7 +498,8 @@ impl World {
     /// A leader compacts by itself: in the history somebody asks for it, who never hears what came of it.
     fn note_compaction(&mut self, node: NodeId, revision: Revision) {
         let id = RequestId { process: self.processes.spawn(Asker::Probe), sequence: 0 };
-        self.invoke(id, node, Request::Compact(CompactRequest { revision, physical: false }));
+        let compact = CompactRequest { revision, physical: false };
+        self.invoke(id, node, None, Request::Compact(compact));
         self.observer.tally.sometimes("compaction by itself");
     }
 }

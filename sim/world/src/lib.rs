@@ -44,6 +44,7 @@ mod panics;
 mod play;
 mod points;
 mod run;
+mod session;
 mod shuffle;
 mod steps;
 mod streams;

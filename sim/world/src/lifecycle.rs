@@ -62,13 +62,25 @@ impl World {
                 boot,
                 seed: self.plan.seed.0,
                 tuning: cluster.tuning.clone(),
-                security: Security::default(),
+                security: self.security(node),
                 mutations: self.mutations,
             },
             incarnation: Incarnation(draws.bits() | 1),
             now: machine.time(self.now, self.mutations),
             image: machine.disk.image(),
         }
+    }
+
+    /// What the machine of a node hands its process.
+    fn security(&self, node: NodeId) -> Security {
+        let mut entropy = [0; 32];
+        let mut draws = self.plan.seed.stream("entropy", node.0 << 48 | self.now.0 >> 10);
+        for word in entropy.chunks_mut(8) {
+            word.copy_from_slice(&draws.bits().to_le_bytes());
+        }
+        let signs = self.plan.cluster.tuning.signed_tokens;
+        let token_key = signs.then(|| self.plan.seed.0.to_le_bytes().to_vec());
+        Security { entropy, unix_seconds: self.now.0 / 1_000_000_000, token_key }
     }
 
     /// Something more keeps a process from starting.

@@ -67,3 +67,6 @@ pub(crate) const PACKET_BYTES: u64 = 128;
 
 /// A leap second.
 pub(crate) const LEAP_NS: i64 = 1_000_000_000;
+
+/// How long a node takes to hash a password, in nanoseconds: from, to.
+pub(crate) const PASSWORD_NANOS: (u64, u64) = (500_000, 80_000_000);

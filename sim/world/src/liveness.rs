@@ -2,6 +2,7 @@
 //! verdict says who waited for what.
 
 use crate::{
+    admin::root,
     agenda::Due,
     asking::{Answer, Asker},
     client::{Pending, completion},
@@ -11,7 +12,7 @@ use crate::{
     world::{PhaseOfRun, World},
 };
 use whitewater_api::{
-    Completion, Error, KeyRange, NodeId, Request, RequestId, Response, Revision,
+    Completion, Error, KeyRange, NodeId, Request, RequestId, Response, Revision, auth,
     request::{PutRequest, RangeRequest},
 };
 use whitewater_record::{SimTime, Span};
@@ -172,11 +173,11 @@ impl World {
                 (ask, Request::Range(RangeRequest::new(KeyRange::from_key(vec![0]))))
             }
         };
-        let operation = self.invoke(id, node, request.clone());
+        let operation = self.invoke(id, node, Some(auth::ROOT.to_owned()), request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.recovery.pending = Some((pending, probe));
         self.later(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
-        self.ask(id, node, request);
+        self.ask(id, node, root(), request);
     }
 
     /// An answer, or none in time.

@@ -46,6 +46,8 @@ pub(crate) struct Machine {
     /// Faults that make timers late, each with by how much at most, and their luck.
     pub(crate) jitters: Vec<usize>,
     pub(crate) jitter: Stream,
+    /// How long it takes over passwords.
+    pub(crate) passwords: Stream,
     /// Faults that suspend the machine.
     pub(crate) suspends: Vec<usize>,
     /// The fault that has damaged the disk.
@@ -78,7 +80,9 @@ impl Machines {
             let place = usize::try_from(id - 1).expect("ids are below 64");
             let clock = plan.cluster.clocks.get(place).copied().unwrap_or(ClockProfile::default());
             let disk = Disk::new(plan.disk, plan.seed, NodeId(id));
-            Machine::new(NodeId(id), disk, Clock::new(clock), plan.seed.stream("timer jitter", id))
+            let luck = |name: &str| plan.seed.stream(name, id);
+            let luck = (luck("timer jitter"), luck("passwords"));
+            Machine::new(NodeId(id), disk, Clock::new(clock), luck)
         };
         Self { all: (1..=highest).map(machine).collect() }
     }
@@ -124,7 +128,7 @@ fn place(node: NodeId) -> usize {
 }
 
 impl Machine {
-    fn new(node: NodeId, disk: Disk, clock: Clock, jitter: Stream) -> Self {
+    fn new(node: NodeId, disk: Disk, clock: Clock, (jitter, passwords): (Stream, Stream)) -> Self {
         Self {
             node,
             disk,
@@ -147,6 +151,7 @@ impl Machine {
             jumps: Vec::new(),
             jitters: Vec::new(),
             jitter,
+            passwords,
             suspends: Vec::new(),
             damage: None,
         }

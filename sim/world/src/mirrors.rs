@@ -10,7 +10,7 @@ use crate::{
 };
 use std::collections::VecDeque;
 use whitewater_api::{
-    Body, Completion, Error, Key, KeyRange, Request, RequestId, Response, Revision,
+    Body, Caller, Completion, Error, Key, KeyRange, Request, RequestId, Response, Revision,
     request::RangeRequest, response::RangeResponse,
 };
 
@@ -70,11 +70,11 @@ impl World {
         let id = RequestId { process: watcher.process, sequence: watcher.lists.sequence };
         watcher.lists.sequence += 1;
         let node = watcher.node;
-        let operation = self.invoke(id, node, request.clone());
+        let operation = self.invoke(id, node, None, request.clone());
         let page = Page { place, id, operation, floor: self.acked, at };
         self.watchers[index].lists.page = Some(page);
         self.later(self.now + self.plan.timeout, Due::Timeout { id });
-        self.ask(id, node, request);
+        self.ask(id, node, Caller::Nobody, request);
     }
 
     /// A page, a refusal, or nothing in time.

@@ -43,6 +43,7 @@ impl World {
                 | Due::Request { .. }
                 | Due::Answer { .. }
                 | Due::DiskDone { .. }
+                | Due::PasswordDone { .. }
                 | Due::Wake { .. }
         );
         if !is_loose || at == SimTime::NEVER {

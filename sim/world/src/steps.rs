@@ -99,6 +99,7 @@ impl Sight {
                 None => Request::Range(get(&COMPACTION_KEY.into())),
             },
             Step::Lock(step) => self.lock_request(step),
+            Step::Auth(step) => unreachable!("the session has a request for {step}"),
         }
     }
 

@@ -204,10 +204,17 @@ impl World {
     fn dispatch(&mut self, due: Due) {
         match due {
             Due::Deliver { message, copy, envelope } => self.on_deliver(message, copy, envelope),
-            Due::Request { node, id, request } => self.on_request(node, id, request),
+            Due::Request { node, id, caller, request } => {
+                self.on_request(node, id, caller, request);
+            }
             Due::Answer { id, answer } => self.on_answer(id, answer),
             Due::Timeout { id } => self.on_timeout(id),
             Due::DiskDone { node, epoch, write } => self.on_disk_done(node, epoch, write),
+            Due::PasswordDone { node, epoch, id, done } => {
+                if self.machines.get(node).epoch == epoch {
+                    self.input(node, Input::PasswordDone { id, done });
+                }
+            }
             Due::Wake { node, epoch, generation } => self.on_wake(node, epoch, generation),
             Due::Client { client } => self.on_client(client),
             Due::Up { stream, packet } => self.on_up(stream, packet),
@@ -253,7 +260,7 @@ impl World {
         self.input(to, Input::Message(envelope));
     }
 
-    fn on_request(&mut self, node: NodeId, id: RequestId, request: Request) {
+    fn on_request(&mut self, node: NodeId, id: RequestId, caller: Caller, request: Request) {
         let machine = self.machines.get(node);
         if machine.sleeps() {
             return;
@@ -262,7 +269,7 @@ impl World {
             Life::Up => {
                 self.machines.get_mut(node).serving.push(id);
                 self.begin(RowKind::Receive, node.0, &[id.process.0.into(), id.sequence.into()]);
-                self.input(node, Input::Request { id, caller: Caller::Nobody, request });
+                self.input(node, Input::Request { id, caller, request });
             }
             Life::Down { powered: true } | Life::Retired => self.answer(node, id, Answer::Refused),
             Life::Down { powered: false } | Life::Absent => {}

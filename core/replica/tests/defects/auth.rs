@@ -64,6 +64,42 @@ fn an_old_token_counts_no_more() {
     assert_says(&bare, "put k1 w => ok");
 }
 
+/// The password is another one when the old one was found to be right.
+#[test]
+fn a_password_that_is_changed_while_it_is_compared_is_good_no_more() {
+    let lines = cluster(
+        "",
+        "passwords held
+        user-passwd n1 alice other as=root p=3
+        authenticate n1 alice sesame p=2
+        passwords done",
+    );
+    let (guarded, bare) = play_both(Mutation::LoginNotRechecked, &lines);
+    assert_says(&guarded, "authenticate alice => fail: revision of auth store is old");
+    assert_says(&bare, "authenticate alice => a token");
+}
+
+/// n1 leads no more and does not know it, and the password is another one since.
+#[test]
+fn a_deposed_leader_refuses_no_password() {
+    let lines =
+        cluster("nodes=3", "").replace("nodes=1 nodes=3", "nodes=3").replace('\n', "\nstabilize\n");
+    let lines = format!(
+        "{lines}
+        partition n1
+        elect n2
+        authenticate n2 root secret p=4
+        stabilize
+        user-passwd n2 alice other as=root p=4
+        stabilize
+        authenticate n1 alice other p=5
+        stabilize"
+    );
+    let (guarded, bare) = play_both(Mutation::LoginFromStaleState, &lines);
+    assert_never_says(&guarded, "authenticate alice => fail: authentication failed");
+    assert_says(&bare, "authenticate alice => fail: authentication failed");
+}
+
 #[test]
 fn what_lies_between_two_permissions_is_not_permitted() {
     refuses(Mutation::AuthMergeIgnoresGaps, "range n1 m-p as=alice p=2", "get [m,p)");

@@ -16,8 +16,8 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Envelope, Event, Input, MessageKind, Output, Phase, Promise, Replica, Role,
-    Security, Status, wal::Wal,
+    Boot, Config, Envelope, Event, Input, MessageKind, Output, PasswordDone, Phase, Promise,
+    Replica, Role, Security, Status, wal::Wal,
 };
 
 /// Steps after which an exchange that does not come to rest is a bug.
@@ -37,6 +37,9 @@ pub(crate) struct Cluster {
     /// Who asks: a user shows the last token that it was given, or `!name` a certificate.
     pub(crate) user: Option<String>,
     tokens: BTreeMap<String, Secret>,
+    /// What came of passwords, for which request at which node, and whether it is kept back.
+    passwords: VecDeque<(NodeId, RequestId, PasswordDone)>,
+    pub(crate) holds_passwords: bool,
     /// Whether tokens are signed.
     pub(crate) signs_tokens: bool,
     /// Answers by request.
@@ -88,6 +91,8 @@ impl Cluster {
             sequences: BTreeMap::new(),
             user: None,
             tokens: BTreeMap::new(),
+            passwords: VecDeque::new(),
+            holds_passwords: false,
             signs_tokens: false,
             replies: BTreeMap::new(),
             callers: Callers::default(),
@@ -247,6 +252,10 @@ impl Cluster {
                     self.network.push_back(envelope);
                 }
                 Output::Disk { write, ops } => self.ask_disk(id, write, ops),
+                Output::Password { id: request, work } => {
+                    let done = work.run();
+                    self.passwords.push_back((id, request, done));
+                }
                 Output::Reply { id: request, result } => {
                     let asked = self.requests.get(&request);
                     let line = draw::reply(request, asked, &result);
@@ -283,7 +292,19 @@ impl Cluster {
             }
         }
         self.work_disk(id);
+        self.return_passwords();
         self.advance_callers();
+    }
+
+    /// Answers what was asked about passwords.
+    pub(crate) fn return_passwords(&mut self) {
+        while !self.holds_passwords
+            && let Some((node, id, done)) = self.passwords.pop_front()
+        {
+            if self.nodes[&node].replica.is_some() {
+                self.step(node, Input::PasswordDone { id, done });
+            }
+        }
     }
 
     fn keep_token(&mut self, id: RequestId, result: &Result<Response, Error>) {

@@ -14,6 +14,7 @@
 //! | `network` | draws what is on its way |
 //! | `partition n1 n2`, `cut n1 n2`, `heal` | cuts these from all others; cuts one direction; undoes all cuts |
 //! | `disk n1 works/stalls/full/fails`, `disk n1 done [count=1]` | what the disk does with what it is asked from now on |
+//! | `passwords held/done` | what hosts make of passwords is kept back; it comes, now and from now on |
 //! | `crash n1 [power] [torn=BYTES]`, `restart n1`, `wipe n1` | kills the process; starts it; empties the disk |
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
 //! | `put`, `get`, `stale-get`, `delete`, `cas`, `compact`, `member-..`, `move-leader` | a client's request to a node, `[p=1]` |
@@ -92,6 +93,10 @@ impl Runner for Script {
             }
             "partition" | "cut" | "heal" => self.cut(&command.name, &mut args)?,
             "disk" => self.set_disk(&mut args)?,
+            "passwords" => {
+                self.cluster.holds_passwords = args.next_pos() == Some("held");
+                self.cluster.return_passwords();
+            }
             "crash" | "restart" | "wipe" | "corrupt" => self.harm(&command.name, &mut args)?,
             "status" | "dump" | "files" | "equal" => self.look(&command.name, &mut args)?,
             "stream" | "credit" | "close" | "watch" | "cancel" | "progress" => {

@@ -1,0 +1,224 @@
+//! What is known of users and roles at a time.
+
+use whitewater_api::{
+    AuthRequest, Completion, Effect, End, Key, KeyRange, Request,
+    auth::{Credential, Permission, PermissionKind, ROOT},
+};
+use whitewater_record::{Operation, SimTime};
+
+/// When an operation may have been carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) from: SimTime,
+    pub(crate) to: SimTime,
+}
+
+/// Something that is false in a new cluster, and that changes make true or false.
+#[derive(Clone, Copy, Debug)]
+enum Fact<'a> {
+    Enabled,
+    Exists(&'a str),
+    HasRole(&'a str, &'a str),
+    Permits(&'a str, &'a KeyRange, PermissionKind),
+    Fits(&'a str, &'a Credential),
+}
+
+/// A change that was asked for, and may have come about.
+#[derive(Debug)]
+struct Change<'h> {
+    asked: SimTime,
+    /// When it had certainly come about; never, if its outcome is not known.
+    done: SimTime,
+    request: &'h AuthRequest,
+}
+
+/// All changes of users and roles.
+#[derive(Debug)]
+pub(crate) struct Facts<'h> {
+    changes: Vec<Change<'h>>,
+    /// Every permission that was ever asked for.
+    grants: Vec<(&'h str, &'h KeyRange, PermissionKind)>,
+}
+
+impl<'h> Facts<'h> {
+    pub(crate) fn new(operations: &'h [Operation]) -> Self {
+        let mut facts = Self { changes: Vec::new(), grants: Vec::new() };
+        for operation in operations {
+            let Request::Auth(request) = &operation.request else { continue };
+            let done = match &operation.completion {
+                Completion::Ok(_) => operation.completed,
+                Completion::Fail(error) if error.effect() == Effect::None => continue,
+                Completion::Fail(_) | Completion::Info(_) => SimTime::NEVER,
+            };
+            if let AuthRequest::RoleGrantPermission { role, permission: Some(permission) } = request
+            {
+                facts.grants.push((role.as_str(), &permission.range, permission.kind));
+            }
+            facts.changes.push(Change { asked: operation.invoked, done, request });
+        }
+        facts.grants.sort_unstable();
+        facts.grants.dedup();
+        facts
+    }
+
+    /// Whether auth cannot have been enabled at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.changes.iter().any(|change| matches!(change.request, AuthRequest::Enable))
+    }
+
+    pub(crate) fn may_be_enabled(&self, window: Window) -> bool {
+        self.may(Fact::Enabled, true, window)
+    }
+
+    pub(crate) fn may_be_disabled(&self, window: Window) -> bool {
+        self.may(Fact::Enabled, false, window)
+    }
+
+    pub(crate) fn may_exist(&self, user: &str, window: Window) -> bool {
+        self.may(Fact::Exists(user), true, window)
+    }
+
+    pub(crate) fn may_be_absent(&self, user: &str, window: Window) -> bool {
+        self.may(Fact::Exists(user), false, window)
+    }
+
+    pub(crate) fn may_be_root(&self, user: &str, window: Window) -> bool {
+        self.may(Fact::HasRole(user, ROOT), true, window)
+    }
+
+    pub(crate) fn may_not_be_root(&self, user: &str, window: Window) -> bool {
+        self.may(Fact::HasRole(user, ROOT), false, window)
+    }
+
+    pub(crate) fn may_fit(&self, user: &str, credential: &Credential, window: Window) -> bool {
+        self.may(Fact::Fits(user, credential), true, window)
+    }
+
+    pub(crate) fn may_not_fit(&self, user: &str, credential: &Credential, window: Window) -> bool {
+        self.may(Fact::Fits(user, credential), false, window)
+    }
+
+    /// Whether a user may be permitted this in all of a range.
+    pub(crate) fn may_permit(
+        &self,
+        user: &str,
+        kind: PermissionKind,
+        range: &KeyRange,
+        window: Window,
+    ) -> bool {
+        let may = |fact: Fact| self.may(fact, true, window);
+        may(Fact::HasRole(user, ROOT)) || self.covers(user, kind, range, may)
+    }
+
+    /// Whether a user may not be permitted this in some part of a range.
+    pub(crate) fn may_forbid(
+        &self,
+        user: &str,
+        kind: PermissionKind,
+        range: &KeyRange,
+        window: Window,
+    ) -> bool {
+        let must = |fact: Fact| !self.may(fact, false, window);
+        !must(Fact::HasRole(user, ROOT)) && !self.covers(user, kind, range, must)
+    }
+
+    /// Whether the permissions that hold, and that the user has by a role that holds, reach over a range.
+    fn covers(
+        &self,
+        user: &str,
+        kind: PermissionKind,
+        wanted: &KeyRange,
+        holds: impl Fn(Fact) -> bool,
+    ) -> bool {
+        let fits = |has: PermissionKind| has == kind || has == PermissionKind::ReadWrite;
+        let ranges: Vec<&KeyRange> = self
+            .grants
+            .iter()
+            .filter(|(role, range, has)| {
+                fits(*has)
+                    && holds(Fact::HasRole(user, role))
+                    && holds(Fact::Permits(role, range, *has))
+            })
+            .map(|(_, range, _)| *range)
+            .collect();
+        // Between two neighbours of these nothing changes.
+        let points = ranges.iter().flat_map(|range| boundaries(range));
+        let inside = points.filter(|point| wanted.contains(point));
+        let is_in = |point: &Key| ranges.iter().any(|range| range.contains(point));
+        is_in(&wanted.start) && inside.collect::<Vec<_>>().iter().all(is_in)
+    }
+
+    /// Whether a fact may have this value at some moment of a window.
+    fn may(&self, fact: Fact, value: bool, window: Window) -> bool {
+        let makes = |wanted: bool| {
+            self.changes.iter().filter(move |change| change.makes(fact) == Some(wanted))
+        };
+        // Nothing has certainly unmade it since.
+        let lasts = |made: SimTime| {
+            !makes(!value).any(|change| made < change.asked && change.done < window.from)
+        };
+        let since_ever = !value && !makes(true).any(|change| change.done < window.from);
+        since_ever || makes(value).any(|change| change.asked < window.to && lasts(change.done))
+    }
+}
+
+impl Change<'_> {
+    /// What it makes of a fact, if anything.
+    fn makes(&self, fact: Fact) -> Option<bool> {
+        match (fact, self.request) {
+            (Fact::Enabled, AuthRequest::Enable) => Some(true),
+            (Fact::Enabled, AuthRequest::Disable) => Some(false),
+            (Fact::Exists(who), AuthRequest::UserAdd { user, .. }) if who == user => Some(true),
+            (
+                Fact::Exists(who) | Fact::HasRole(who, _) | Fact::Fits(who, _),
+                AuthRequest::UserDelete(user),
+            ) if who == user => Some(false),
+            (Fact::HasRole(who, which), AuthRequest::UserGrantRole { user, role })
+                if who == user && which == role =>
+            {
+                Some(true)
+            }
+            (Fact::HasRole(who, which), AuthRequest::UserRevokeRole { user, role })
+                if who == user && which == role =>
+            {
+                Some(false)
+            }
+            (Fact::HasRole(_, which) | Fact::Permits(which, ..), AuthRequest::RoleDelete(role))
+                if which == role =>
+            {
+                Some(false)
+            }
+            (
+                Fact::Permits(which, range, kind),
+                AuthRequest::RoleGrantPermission { role, permission: Some(permission) },
+            ) if which == role && *range == permission.range => {
+                let Permission { kind: new, .. } = permission;
+                Some(*new == kind)
+            }
+            (
+                Fact::Permits(which, range, _),
+                AuthRequest::RoleRevokePermission { role, range: old },
+            ) if which == role && range == old => Some(false),
+            (
+                Fact::Fits(who, credential),
+                AuthRequest::UserAdd { user, credential: new }
+                | AuthRequest::UserChangePassword { user, credential: new },
+            ) if who == user => Some(credential == new),
+            _ => None,
+        }
+    }
+}
+
+/// Where a range begins and ends.
+fn boundaries(range: &KeyRange) -> impl Iterator<Item = Key> + use<> {
+    let end = match &range.end {
+        End::Single => {
+            let mut next = range.start.as_slice().to_vec();
+            next.push(0);
+            Some(Key::from(next))
+        }
+        End::Before(end) => Some(end.clone()),
+        End::Unbounded => None,
+    };
+    std::iter::once(range.start.clone()).chain(end)
+}
