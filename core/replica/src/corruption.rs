@@ -16,10 +16,10 @@
 //! - Hashes are compared only at the same revision and the same compaction: other ones differ without any fault.
 //! - An alarm is raised only against a member that differs from a majority of all members, or where there is none.
 
-use crate::{door::StopReason, limits, message::PeerMessage, replica::Replica};
+use crate::{chores::Asker, door::StopReason, limits, message::PeerMessage, replica::Replica};
 use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
-    Alarm, Body, KvHash, MaintenanceResponse, Monotonic, NodeId, RequestId, Revision,
+    Alarm, Body, Error, KvHash, MaintenanceResponse, Monotonic, NodeId, RequestId, Revision,
 };
 use whitewater_mutation::Mutation;
 
@@ -38,7 +38,8 @@ pub(crate) struct Corruption {
 
 struct Round {
     number: u64,
-    own: KvHash,
+    /// This member's own hash, once it has it.
+    own: Option<KvHash>,
     started: Monotonic,
     others: BTreeSet<NodeId>,
     answers: BTreeMap<NodeId, KvHash>,
@@ -60,12 +61,17 @@ struct Ruling {
 }
 
 impl Round {
-    /// Compares what can be compared. `me` holds `own`.
-    fn rule(&self, me: NodeId, trusts_asker: bool, ignores_compaction: bool) -> Ruling {
-        let mut groups: BTreeMap<u32, Vec<NodeId>> = BTreeMap::from([(self.own.hash, vec![me])]);
+    /// Compares what can be compared, with `own` of `me`.
+    fn rule(
+        &self,
+        (me, own): (NodeId, KvHash),
+        trusts_asker: bool,
+        ignores_compaction: bool,
+    ) -> Ruling {
+        let mut groups: BTreeMap<u32, Vec<NodeId>> = BTreeMap::from([(own.hash, vec![me])]);
         let mut compared = 0;
         for (node, answer) in &self.answers {
-            if ignores_compaction || answer.compacted == self.own.compacted {
+            if ignores_compaction || answer.compacted == own.compacted {
                 compared += 1;
                 groups.entry(answer.hash).or_default().push(*node);
             }
@@ -76,7 +82,7 @@ impl Round {
         let members = self.others.len() + 1;
         let quorum = members / 2 + 1;
         let most = groups.iter().find(|(_, group)| group.len() >= quorum).map(|(hash, _)| *hash);
-        let right = if trusts_asker { Some(self.own.hash) } else { most };
+        let right = if trusts_asker { Some(own.hash) } else { most };
         let mut corrupt: Vec<NodeId> = match right {
             Some(right) => groups
                 .into_iter()
@@ -145,22 +151,34 @@ impl Replica {
     }
 
     fn start_round(&mut self, askers: Vec<RequestId>, is_start: bool) {
-        let own = self.store.hash_kv(Revision::LATEST).expect("the newest is never refused");
         self.corruption.rounds += 1;
         self.corruption.ticks = 0;
         // Unique among the lives of this process too.
         let number = self.booted.0.rotate_left(20) ^ self.corruption.rounds;
         let (started, others) = (self.now, self.others());
         let (answers, ahead) = (BTreeMap::new(), BTreeSet::new());
-        let round = Round { number, own, started, others, answers, ahead, askers, is_start };
+        let round = Round { number, own: None, started, others, answers, ahead, askers, is_start };
         self.corruption.round = Some(round);
+        self.want_hash_kv(Asker::Round(number), Revision::LATEST);
+    }
+
+    /// This member's own hash is there: the others may be asked for theirs.
+    pub(crate) fn begin_round(&mut self, number: u64, own: Result<KvHash, Error>) {
+        let own = own.expect("the newest is never refused");
+        let Some(round) = self.corruption.round.as_mut().filter(|round| round.number == number)
+        else {
+            return;
+        };
+        round.own = Some(own);
+        round.started = self.now;
         self.ask_for_hashes();
         self.conclude_round();
     }
 
     fn ask_for_hashes(&mut self) {
         let Some(round) = &self.corruption.round else { return };
-        let (number, revision) = (round.number, round.own.revision);
+        let Some(own) = round.own else { return };
+        let (number, revision) = (round.number, own.revision);
         let missing: Vec<NodeId> =
             round.others.iter().filter(|node| !round.answers.contains_key(node)).copied().collect();
         for node in missing {
@@ -170,9 +188,8 @@ impl Replica {
 
     /// A member asks for the hash at a revision.
     pub(crate) fn on_hash_ask(&mut self, from: NodeId, number: u64, revision: Revision) {
-        if let Ok(hash) = self.store.hash_kv(revision) {
-            let newest = self.store.revision();
-            self.send(from, PeerMessage::HashAnswer { number, hash, newest });
+        if !self.hashes_for(from, number) {
+            self.want_hash_kv(Asker::Peer(from, number), revision);
         }
     }
 
@@ -193,7 +210,7 @@ impl Replica {
         let Some(round) = &mut self.corruption.round else { return };
         if round.number == number
             && round.others.contains(&from)
-            && hash.revision == round.own.revision
+            && round.own.is_some_and(|own| own.revision == hash.revision)
         {
             round.answers.insert(from, hash);
             if is_ahead {
@@ -224,15 +241,18 @@ impl Replica {
     }
 
     fn end_round(&mut self) {
-        let Some(round) = self.corruption.round.take() else { return };
+        let Some(round) = self.corruption.round.take_if(|round| round.own.is_some()) else {
+            return;
+        };
+        let own = round.own.expect("it was just looked at");
         let mutations = self.config.mutations;
         let ruling = round.rule(
-            self.config.node,
+            (self.config.node, own),
             mutations.has(Mutation::CorruptLeaderTrusted),
             mutations.has(Mutation::CorruptAcrossCompactions),
         );
         if ruling.compared == round.others.len() as u64 {
-            self.corruption.compared_compaction = round.own.compacted;
+            self.corruption.compared_compaction = own.compacted;
         }
         if round.is_start {
             self.corruption.is_start_settled = true;
@@ -293,7 +313,7 @@ mod tests {
         });
         let round = Round {
             number: 1,
-            own: hash(7, 3),
+            own: Some(hash(7, 3)),
             started: Monotonic(0),
             others: others.iter().map(|(node, _)| NodeId(*node)).collect(),
             answers: answers.collect(),
@@ -301,7 +321,7 @@ mod tests {
             askers: Vec::new(),
             is_start: false,
         };
-        round.rule(NodeId(1), false, false)
+        round.rule((NodeId(1), hash(7, 3)), false, false)
     }
 
     fn ruling(compared: u64, corrupt: &[u64]) -> Ruling {

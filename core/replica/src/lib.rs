@@ -20,6 +20,7 @@
 
 mod auth;
 mod auto_compaction;
+mod chores;
 mod cluster;
 mod compaction;
 pub mod config;

@@ -54,6 +54,14 @@ pub const LEARNER_READY_PERCENT: u64 = 90;
 /// Election timeouts without a leader after which the streams end whose clients mind (etcd's `maxNoLeaderCnt`).
 pub const WATCH_LEADERLESS_ELECTIONS: u64 = 3;
 
+/// Keys or versions that work on everything looks at in one step: a few milliseconds.
+pub const CHORE_ROWS_MAX: usize = 4096;
+
+/// Bytes that the hash of everything looks at at a time, and for how many rows that counts.
+pub const CHORE_PART_BYTES: usize = 128 << 10;
+/// See [`CHORE_PART_BYTES`].
+pub const CHORE_PART_ROWS: usize = 1024;
+
 /// Passwords that the host hashes and compares at a time.
 pub const PASSWORDS_MAX: usize = 64;
 

@@ -3,7 +3,7 @@
 //! What a member says about itself it says at once, whoever leads. Alarms go through the log, because they decide what is
 //! refused: every replica must begin and end refusing at the same place.
 
-use crate::{leases::OwnCommand, replica::Replica};
+use crate::{chores::Asker, leases::OwnCommand, replica::Replica};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
     Alarm, AlarmMember, Body, Error, Identity, Index, MaintenanceRequest, MaintenanceResponse,
@@ -33,9 +33,9 @@ impl Replica {
                 let status = MaintenanceResponse::Status(self.member_status());
                 self.reply(id, Ok(Body::Maintenance(status)));
             }
-            MaintenanceRequest::Hash | MaintenanceRequest::HashKv { .. } => {
-                let result = self.store.read(&Request::Maintenance(request));
-                self.reply(id, result);
+            MaintenanceRequest::Hash => self.want_hash(id),
+            MaintenanceRequest::HashKv { revision } => {
+                self.want_hash_kv(Asker::Client(id), revision);
             }
             MaintenanceRequest::Defragment => self.start_defragmenting(id),
             MaintenanceRequest::CheckCorruption => self.check_corruption(id),
@@ -118,15 +118,10 @@ impl Replica {
         if done.is_empty() {
             return;
         }
-        let (before, after) = self.store.defragment();
-        self.sometimes("defragmented");
-        for (id, _) in done {
-            let response = MaintenanceResponse::Defragment { before, after };
-            self.reply(id, Ok(Body::Maintenance(response)));
-        }
+        self.want_room(done.into_iter().map(|(id, _)| id).collect());
     }
 
     pub(crate) fn maintenance_len(&self) -> usize {
-        self.maintenance.defragmenting.len()
+        self.maintenance.defragmenting.len() + self.chores.len()
     }
 }

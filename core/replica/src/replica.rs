@@ -15,6 +15,7 @@
 use crate::{
     auth::Doorkeeper,
     auto_compaction::AutoCompaction,
+    chores::Chores,
     cluster::{Contacts, Roster},
     compaction::Compaction,
     config::Config,
@@ -81,6 +82,7 @@ pub struct Replica {
     pub(crate) auto_compaction: AutoCompaction,
     pub(crate) maintenance: Maintenance,
     pub(crate) corruption: Corruption,
+    pub(crate) chores: Chores,
     /// The time of the input that is being handled. Never goes back.
     pub(crate) now: Monotonic,
     /// When this process started.
@@ -151,6 +153,7 @@ impl Replica {
             auto_compaction,
             maintenance: Maintenance::default(),
             corruption: Corruption::default(),
+            chores: Chores::default(),
             now: parts.now,
             booted: parts.now,
             ticked: parts.now,
@@ -198,7 +201,10 @@ impl Replica {
         let tick = self.ticked.after(ticks * self.tick_nanos());
         let lease = self.lessor.next_wake(self.now, self.tick_nanos());
         let watch = self.watching.next_wake(self.now);
-        [lease, watch, self.auto_compaction_wake()].into_iter().flatten().fold(tick, Ord::min)
+        [lease, watch, self.auto_compaction_wake(), self.chores_wake()]
+            .into_iter()
+            .flatten()
+            .fold(tick, Ord::min)
     }
 
     /// What the replica looks like from outside.
@@ -473,6 +479,7 @@ impl Replica {
                     break;
                 }
             }
+            self.pump_chores();
             self.pump_transfers();
             self.pump_compaction();
         }

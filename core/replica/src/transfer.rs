@@ -414,6 +414,7 @@ impl Replica {
             installed: true,
         }));
         self.move_watches();
+        self.restart_chores();
         self.persistence.require();
         if self.config.mutations.has(Mutation::SnapshotStateSplit) {
             self.persistence.skip_hard_state_once();

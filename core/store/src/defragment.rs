@@ -1,31 +1,49 @@
-//! Defragmentation: gives back the room that is held and not used (etcd, `server/storage/backend/backend.go`).
+//! Defragmentation: gives back the room that is held and not used (etcd, `server/storage/backend/backend.go`), a bounded
+//! step at a time.
 //!
-//! The map is built anew, so that its nodes are full instead of two thirds full; queues give up the room that compaction
-//! has left in them. Nothing that can be read changes, nor the chain, nor a view.
+//! Histories give up the room that compaction has left in them. The map itself is not built anew, which could not be
+//! done in steps: its nodes are two thirds full on average, and at least half. Nothing that can be read changes, nor the
+//! chain, nor a view.
 
 use crate::store::Store;
-use std::mem;
+use std::ops::Bound;
+use whitewater_api::Key;
 use whitewater_mutation::Mutation;
 
+/// A defragmentation under way.
+#[derive(Debug, Default)]
+pub struct Defragmentation {
+    /// The last key that was looked at.
+    after: Option<Key>,
+}
+
 impl Store {
-    /// Builds everything anew and answers with the bytes held before and after: the most since the last time, and what is
-    /// in use. Looks at everything.
-    pub fn defragment(&mut self) -> (u64, u64) {
-        let before = self.peak;
+    /// Looks at up to `left` more keys, and takes them off. When it has looked at all, answers with the bytes held before
+    /// and after: the most since the last time, and what is in use.
+    pub fn defragment(
+        &mut self,
+        under_way: &mut Defragmentation,
+        left: &mut usize,
+    ) -> Option<(u64, u64)> {
         let forgets = self.mutations.has(Mutation::DefragmentForgetsHistory);
-        let keys = mem::take(&mut self.keys).into_iter().map(|(key, mut history)| {
-            if forgets {
-                while let Some(version) = history.pop_replaced(self.revision) {
-                    self.journal.forget(&key, &version);
-                }
+        let start = under_way.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.keys.range_mut::<Key, _>((start, Bound::Unbounded));
+        let mut last = None;
+        for (key, history) in rest.by_ref().take(*left) {
+            *left -= 1;
+            while forgets && let Some(version) = history.pop_replaced(self.revision) {
+                self.journal.forget(key, &version);
             }
             history.shrink();
-            (key, history)
-        });
-        self.keys = keys.collect();
-        self.journal.changes.shrink_to_fit();
+            last = Some(key.clone());
+        }
+        if rest.next().is_some() {
+            under_way.after = last;
+            return None;
+        }
+        let before = self.peak;
         self.peak = self.bytes();
-        (before, self.peak)
+        Some((before, self.peak))
     }
 }
 
@@ -50,6 +68,15 @@ mod tests {
         store
     }
 
+    fn defragment(store: &mut Store) -> (u64, u64) {
+        let mut under_way = Defragmentation::default();
+        loop {
+            if let Some(bytes) = store.defragment(&mut under_way, &mut 2) {
+                return bytes;
+            }
+        }
+    }
+
     #[test]
     fn a_defragmentation_changes_nothing_that_can_be_seen() {
         let mut store = used(Mutations::none());
@@ -58,7 +85,7 @@ mod tests {
             (store.digest(), store.chain(), store.bytes(), old, store.hash_kv(Revision(0)).unwrap())
         };
         let before = seen(&store);
-        let (peak, after) = store.defragment();
+        let (peak, after) = defragment(&mut store);
         assert_eq!(seen(&store), before);
         assert!(peak > after, "{peak} bytes before, {after} after");
         assert_eq!(after, store.bytes());
@@ -69,7 +96,7 @@ mod tests {
     fn a_defragmentation_that_forgets_is_found_by_the_digest() {
         let mut store = used(Mutations::none().with(Mutation::DefragmentForgetsHistory));
         let before = store.digest();
-        store.defragment();
+        defragment(&mut store);
         assert_ne!(store.digest(), before);
     }
 }

@@ -56,6 +56,8 @@ mod limits;
 
 pub use crate::{
     auth::Auth,
+    defragment::Defragmentation,
+    hash_kv::KvHasher,
     lease::Lease,
     restore::{Restore, RestoreError},
     store::Store,

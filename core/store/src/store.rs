@@ -155,8 +155,8 @@ impl Store {
         }
     }
 
-    /// Answers a request that cannot write for nobody: a range, a transaction of nothing else, or a question for a hash or
-    /// about users and roles.
+    /// Answers a request that cannot write for nobody: a range, a transaction of nothing else, or a question about
+    /// alarms, users or roles.
     ///
     /// # Panics
     ///
@@ -176,7 +176,7 @@ impl Store {
         match request {
             Request::Range(range) => self.range(range, self.compacted).map(Body::Range),
             Request::Txn(txn) => self.read_txn(txn).map(Body::Txn),
-            Request::Maintenance(request) => self.maintain(*request).map(Body::Maintenance),
+            Request::Maintenance(request) => Ok(Body::Maintenance(self.maintain(*request))),
             Request::Auth(auth) => self.auth.read(auth).map(Body::Auth),
             Request::Put(_)
             | Request::DeleteRange(_)
@@ -189,17 +189,15 @@ impl Store {
     }
 
     /// What an operator asks of the store alone.
-    fn maintain(&self, request: MaintenanceRequest) -> Result<MaintenanceResponse, Error> {
+    fn maintain(&self, request: MaintenanceRequest) -> MaintenanceResponse {
         match request {
             MaintenanceRequest::Alarm { action: AlarmAction::Get, alarm, .. } => {
                 let shown = self.alarms().filter(|raised| alarm.is_none_or(|a| a == raised.alarm));
-                Ok(MaintenanceResponse::Alarm(shown.collect()))
-            }
-            MaintenanceRequest::Hash => Ok(MaintenanceResponse::Hash(self.hash())),
-            MaintenanceRequest::HashKv { revision } => {
-                self.hash_kv(revision).map(MaintenanceResponse::HashKv)
+                MaintenanceResponse::Alarm(shown.collect())
             }
             MaintenanceRequest::Status
+            | MaintenanceRequest::Hash
+            | MaintenanceRequest::HashKv { .. }
             | MaintenanceRequest::Alarm { .. }
             | MaintenanceRequest::Defragment
             | MaintenanceRequest::CheckCorruption => panic!("not the store's: {request}"),

@@ -63,6 +63,8 @@ pub struct Part {
     pub bytes: Bytes,
     /// Where the next part starts; `None` after the last.
     pub next: Option<Cursor>,
+    /// After the last part: [`Store::digest`] as of the view.
+    pub digest: Option<u64>,
 }
 
 /// The running digest of users and roles, of leases by id, and then of versions in key order.
@@ -183,9 +185,9 @@ impl Store {
             let alarms = view.alarms.clone();
             let digest = next.contents.digest(view.revision, view.compacted, &alarms);
             let trailer = Trailer { alarms, records: next.contents.records, digest };
-            return Part { bytes: writer.finish(Some(&trailer)), next: None };
+            return Part { bytes: writer.finish(Some(&trailer)), next: None, digest: Some(digest) };
         }
-        Part { bytes: writer.finish(None), next: Some(next) }
+        Part { bytes: writer.finish(None), next: Some(next), digest: None }
     }
 
     /// Writes the users and roles that come after `cursor` and moves it along. Says whether that was the rest of them.
