@@ -84,6 +84,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
         network: scenario.network.draw(seed),
         disk: scenario.disk.draw(seed),
         timeout: scenario.workload.timeout.wide(&mut seed.stream("plan/timeout", 0)),
+        fork: None,
         faults,
         clients: workload::draw(&scenario.workload, seed, &size),
         watchers: scenario

@@ -298,6 +298,10 @@ impl Replica {
         let patience = limits::READ_PATIENCE_ELECTIONS * self.election_nanos();
         let now = self.now;
         let is_old = |read: &Read| now.since(read.asked) > patience;
+        let confirmed = self.reads.confirmed.iter().map(|(.., read)| read);
+        if !self.reads.gathering.iter().chain(confirmed).any(is_old) {
+            return; // As after nearly every input.
+        }
         let mut old: Vec<Read> = self.reads.gathering.extract_if(.., |read| is_old(read)).collect();
         // Confirmed, but its index never comes: a removed member does not hear what else was committed.
         let confirmed = mem::take(&mut self.reads.confirmed);

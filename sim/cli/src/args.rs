@@ -69,7 +69,7 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Write a window of a run for another viewer.
     Export(ExportArgs),
-    /// Say what a code of a violation means, where it is from, and what to look at.
+    /// Say what a failing plan hangs on; or what a code of a violation means, where it is from, and what to look at.
     Explain(ExplainArgs),
     /// Show the results of a campaign again, or compare them with an earlier one.
     Report(ReportArgs),
@@ -394,9 +394,21 @@ pub(crate) enum Viewer {
 /// `whitewater explain`
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The code, such as `promise` or `linearizable`; all of them if not given.
-    #[arg(value_name = "CODE")]
-    pub(crate) code: Option<String>,
+    /// A code, such as `promise` or `linearizable`, or a failing plan, best a shrunk one; all codes if not given.
+    #[arg(value_name = "CODE|PLAN.toml")]
+    pub(crate) what: Option<String>,
+    /// Of a plan: moments from which its future is played anew, from its beginning to its failure.
+    #[arg(long, value_name = "N", default_value_t = limits::FORKS, value_parser = clap::value_parser!(u64).range(1..=limits::FORKS_MAX))]
+    pub(crate) points: u64,
+    /// Of a plan: futures from each of these moments.
+    #[arg(long, value_name = "N", default_value_t = limits::FUTURES, value_parser = clap::value_parser!(u64).range(1..=limits::FUTURES_MAX))]
+    pub(crate) futures: u64,
+    /// Of a plan: stop after this much time on the wall.
+    #[arg(long, value_name = "TIME", default_value = limits::SHRINK_TIME)]
+    pub(crate) time: Span,
+    /// Of a plan: worker processes; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
 }
 
 /// `whitewater report`

@@ -11,6 +11,7 @@ use crate::{
     pool::{Recruiter, Reply, Worker},
     progress::Ticker,
 };
+use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::mpsc::{Receiver, Sender, channel},
@@ -37,6 +38,31 @@ struct Fact {
     verdict: Verdict,
     violation: Option<Violation>,
     is_wanted: bool,
+}
+
+/// What came of a plan that was played to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sight {
+    /// The failure that is looked for.
+    Fails,
+    /// Another failure.
+    FailsOtherwise,
+    /// Undecided.
+    Undecided,
+    /// Nothing is broken.
+    Passes,
+}
+
+impl Sight {
+    fn of(fact: &Fact) -> Self {
+        match fact.verdict {
+            _ if fact.is_wanted => Self::Fails,
+            Verdict::Failed => Self::FailsOtherwise,
+            Verdict::Inconclusive => Self::Undecided,
+            Verdict::Passed => Self::Passes,
+        }
+    }
 }
 
 /// Workers, and what they found out.
@@ -127,6 +153,11 @@ impl Lab {
         u64::try_from(self.counted.len()).unwrap_or(u64::MAX)
     }
 
+    /// Runs may begin until then.
+    pub(crate) const fn extend(&mut self, deadline: Option<Instant>) {
+        self.budget.deadline = deadline;
+    }
+
     /// CPU time of all workers, in microseconds.
     pub(crate) const fn cpu_us(&self) -> u64 {
         self.cpu_us
@@ -142,6 +173,45 @@ impl Lab {
         }
         let fact = self.facts.get(&key).filter(|fact| fact.is_wanted);
         Ok(fact.and_then(|fact| fact.violation.clone()))
+    }
+
+    /// What comes of each of these plans, in full. Nothing of those for which the budget does not reach.
+    pub(crate) fn each(
+        &mut self,
+        plans: &[Plan],
+        ticker: &mut Ticker,
+    ) -> Result<Vec<Option<Sight>>, CliError> {
+        let mut idle: Vec<usize> = (0..self.stations.len()).collect();
+        let mut playing = 0;
+        for (place, plan) in plans.iter().enumerate() {
+            let key = key(plan, None);
+            if self.facts.contains_key(&key) || self.counted.contains(&key) {
+                continue;
+            }
+            if idle.is_empty() {
+                idle.push(self.settle_one(plans)?);
+                playing -= 1;
+            }
+            ticker.on_question(self.runs());
+            if self.is_spent(0) {
+                break;
+            }
+            let station = idle.pop().expect("one was just freed");
+            self.send(station, place, plan, None);
+            self.counted.insert(key);
+            playing += 1;
+        }
+        for _ in 0..playing {
+            self.settle_one(plans)?;
+        }
+        Ok(plans.iter().map(|plan| self.facts.get(&key(plan, None)).map(Sight::of)).collect())
+    }
+
+    /// Waits for one of the plans that are being played. Returns the station that is free now.
+    fn settle_one(&mut self, plans: &[Plan]) -> Result<usize, CliError> {
+        let (station, place, fact) = self.receive()?;
+        self.facts.insert(key(&plans[place], None), fact);
+        Ok(station)
     }
 
     /// The first of the candidates that still fails.

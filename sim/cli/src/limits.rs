@@ -8,6 +8,18 @@ pub(crate) const SLOWER_PERCENT: u64 = 50;
 /// Plans that `diff` plays to find a neighbour that passes.
 pub(crate) const NEIGHBOURS_MAX: usize = 100;
 
+/// Moments of a failing run from which `explain` plays other futures, and at most.
+pub(crate) const FORKS: u64 = 12;
+
+/// See [`FORKS`].
+pub(crate) const FORKS_MAX: u64 = 1_000;
+
+/// Futures from each of them, and at most.
+pub(crate) const FUTURES: u64 = 20;
+
+/// See [`FUTURES`].
+pub(crate) const FUTURES_MAX: u64 = 10_000;
+
 /// Seeds of a campaign that does not say how many.
 pub(crate) const SEEDS: u64 = 100;
 

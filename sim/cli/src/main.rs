@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod anatomy;
 mod args;
 mod artefacts;
 mod campaign;

@@ -128,24 +128,25 @@ impl Progress {
 
 /// How far a search is: a spinner on a terminal, else a line every ten seconds.
 pub(crate) struct Ticker {
+    what: &'static str,
     console: Console,
     bar: Option<ProgressBar>,
     last_line: Instant,
 }
 
 impl Ticker {
-    /// A search begins.
-    pub(crate) fn new(console: Console) -> Self {
+    /// A search begins: `what` goes on.
+    pub(crate) fn new(what: &'static str, console: Console) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
                 .with_style(style("{spinner} {msg}"))
         });
-        Self { console, bar, last_line: Instant::now() }
+        Self { what, console, bar, last_line: Instant::now() }
     }
 
     /// So many runs were played, and so large is the smallest plan.
     pub(crate) fn on_question(&mut self, runs: u64) {
-        let state = || format!("shrinking: {}", count(runs, "run"));
+        let state = || format!("{}: {}", self.what, count(runs, "run"));
         if let Some(bar) = &self.bar {
             bar.set_message(state());
             bar.tick();

@@ -9,7 +9,8 @@ use crate::{
     interrupt::Interrupt,
     job::{self, Job, Trial, Work},
     lab::{self, Budget, Lab},
-    limits, pool,
+    limits,
+    pool::{self, Recruiter, Worker},
     progress::Ticker,
     replay, report,
 };
@@ -21,7 +22,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_record::{FailureClass, Plan, Seed, Signature, Verdict, Violation};
+use whitewater_record::{FailureClass, Plan, Seed, Signature, SimTime, Verdict, Violation};
 use whitewater_reports::{Plays, ShrunkPlan, number, page::Minimised};
 use whitewater_shrink::{Failing, Items, Proof, Shrunk, pinned, shrink};
 
@@ -34,6 +35,47 @@ pub(crate) struct Means {
     pub(crate) patience: Duration,
     /// When to stop.
     pub(crate) budget: Budget,
+}
+
+/// A failure, as a plan shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// What is broken first.
+    pub(crate) violation: Violation,
+    /// What all plans that fail like this have in common.
+    pub(crate) signature: Signature,
+    /// The plan passes without the bug that was switched on. So must all others that count as this failure: the bug must
+    /// stay to blame.
+    pub(crate) has_twin: bool,
+    /// When each operation of each client was invoked.
+    began: Vec<Vec<SimTime>>,
+    /// CPU time that it took to find out, in microseconds.
+    cpu_us: u64,
+}
+
+impl Case {
+    /// Plays a plan; [`None`] if it does not fail.
+    pub(crate) fn of(
+        plan: &Plan,
+        recruiter: &Recruiter,
+        worker: &mut Option<Worker>,
+    ) -> Result<Option<Self>, CliError> {
+        let look = lab::ask(recruiter, worker, &Self::trial(plan))?;
+        let Some(violation) = look.violation else { return Ok(None) };
+        let (mut has_twin, mut cpu_us) = (false, look.cpu_us);
+        if !plan.mutations.is_empty() {
+            let twin = Plan { mutations: Vec::new(), ..plan.clone() };
+            let look = lab::ask(recruiter, worker, &Self::trial(&twin))?;
+            cpu_us += look.cpu_us;
+            has_twin = look.verdict == Verdict::Passed;
+        }
+        let signature = Signature::of_violation(&violation);
+        Ok(Some(Self { violation, signature, has_twin, began: look.began, cpu_us }))
+    }
+
+    fn trial(plan: &Plan) -> Trial {
+        Trial { plan: plan.clone(), until: None, wanted: None, has_twin: false }
+    }
 }
 
 /// What came of it.
@@ -119,29 +161,17 @@ pub(crate) fn minimise(
 ) -> Result<Option<Minimum>, CliError> {
     let recruiter = pool::recruiter(None, Work::Plans.line()?, means.patience)?;
     let mut worker = None;
-    let trial =
-        |plan: &Plan| Trial { plan: plan.clone(), until: None, wanted: None, has_twin: false };
-    let look = lab::ask(&recruiter, &mut worker, &trial(plan))?;
-    let mut cpu_us = look.cpu_us;
-    let Some(violation) = look.violation else {
-        worker.into_iter().for_each(pool::Worker::dismiss);
+    let Some(case) = Case::of(plan, &recruiter, &mut worker)? else {
+        worker.into_iter().for_each(Worker::dismiss);
         return Ok(None);
     };
-    let signature = Signature::of_violation(&violation);
+    let Case { violation, signature, has_twin, began, mut cpu_us } = case;
     let look_again = violation.clone();
     console.remark(&format!("shrinking {name}: {signature}"));
-    // A bug that was switched on must stay to blame: without it, the shrunk plan passes as the first one does.
-    let mut has_twin = false;
-    if !plan.mutations.is_empty() {
-        let twin = Plan { mutations: Vec::new(), ..plan.clone() };
-        let look = lab::ask(&recruiter, &mut worker, &trial(&twin))?;
-        cpu_us += look.cpu_us;
-        has_twin = look.verdict == Verdict::Passed;
-    }
-    let mut first = Failing { plan: pinned(plan, &look.began), at: violation.at };
-    let look = lab::ask(&recruiter, &mut worker, &trial(&first.plan))?;
+    let mut first = Failing { plan: pinned(plan, &began), at: violation.at };
+    let look = lab::ask(&recruiter, &mut worker, &Case::trial(&first.plan))?;
     cpu_us += look.cpu_us;
-    worker.into_iter().for_each(pool::Worker::dismiss);
+    worker.into_iter().for_each(Worker::dismiss);
     if look.violation.as_ref().map(Signature::of_violation).as_ref() != Some(&signature) {
         first.plan = plan.clone();
     }
@@ -177,7 +207,7 @@ fn search(
     class: FailureClass,
     console: Console,
 ) -> Result<(Shrunk, Option<Violation>), CliError> {
-    let mut ticker = Ticker::new(console);
+    let mut ticker = Ticker::new("shrinking", console);
     let mut shrunk = first.clone();
     loop {
         let mut ask = |depth, candidates: &mut dyn Iterator<Item = Plan>| {

@@ -72,6 +72,45 @@ fn sim_a_mutant_is_shrunk_to_what_it_takes_whatever_the_number_of_workers() {
 }
 
 #[test]
+fn sim_a_failure_is_explained_by_what_it_needs_and_by_when_it_was_decided() {
+    let explain = |plan: &str| {
+        whitewater(&[
+            "explain",
+            plan,
+            "--points",
+            "3",
+            "--futures",
+            "4",
+            "--time",
+            "600s",
+            "--json",
+        ])
+    };
+    let output = explain(&mutant("local-read"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let without = |sort: &str| {
+        let items = told["necessity"].as_array().unwrap().iter();
+        let items = items.filter(|item| item["item"].as_str().unwrap().starts_with(sort));
+        items.map(|item| item["without"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(without("fault"), ["passes"; 2], "the partition, and who leads when it comes");
+    assert_eq!(without("member"), ["passes"; 3]);
+    assert_eq!(without("c1 +50ms get"), ["fails"; 59], "one read of many is not missed");
+    let curve = told["inevitability"].as_array().unwrap();
+    let failing: Vec<u64> = curve.iter().map(|it| it["fails"].as_u64().unwrap()).collect();
+    assert!(curve.iter().all(|point| point["played"] == 4), "{told}");
+    assert_eq!(failing.last(), Some(&4), "what has happened cannot be undone: {told}");
+
+    let quiet = folder("explain").join("quiet.toml");
+    let plan = whitewater(&["plan", "quiet", "--seed", "1", "--duration", "1s"]);
+    fs::write(&quiet, plan.stdout).unwrap();
+    let output = explain(quiet.to_str().unwrap());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("does not fail"), "{output:?}");
+}
+
+#[test]
 fn sim_a_plan_that_passes_is_nothing_to_shrink() {
     let file = folder("shrink").join("quiet.toml");
     let output = whitewater(&[

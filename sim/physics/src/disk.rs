@@ -99,21 +99,27 @@ struct Batch {
 impl Disk {
     /// An empty disk, with draws of its own.
     pub fn new(profile: DiskProfile, seed: Seed, node: NodeId) -> Self {
+        let [latency, luck, damage] = streams(seed, node);
         Self {
             profile,
-            latency: seed.stream("disk", node.0),
-            luck: seed.stream("disk luck", node.0),
+            latency,
+            luck,
             files: Files::default(),
             queue: VecDeque::new(),
             faults: Faults::new(),
             capacity: None,
             truth: None,
-            damage: seed.stream("disk damage", node.0),
+            damage,
             misread: None,
             synced: Vec::new(),
             directory_synced: false,
             counts: DiskCounts::default(),
         }
+    }
+
+    /// Throws by another root from now on.
+    pub fn reseed(&mut self, seed: Seed, node: NodeId) {
+        [self.latency, self.luck, self.damage] = streams(seed, node);
     }
 
     /// Puts a batch into the queue and says when it will be done, as far as is known now: see [`Self::due`].
@@ -456,6 +462,11 @@ impl DiskFault {
     fn stalls(self, done: SimTime) -> bool {
         matches!(self, Self::Stall { until } if until > done)
     }
+}
+
+/// The draws of a disk: how long it takes, what a power loss leaves, and what damage hits.
+fn streams(seed: Seed, node: NodeId) -> [Stream; 3] {
+    ["disk", "disk luck", "disk damage"].map(|purpose| seed.stream(purpose, node.0))
 }
 
 #[cfg(test)]

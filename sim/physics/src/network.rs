@@ -111,6 +111,8 @@ struct LinkFault {
 
 #[derive(Clone, Debug)]
 struct Link {
+    /// The name of its draws.
+    entity: u64,
     /// The draws that each message takes.
     luck: Stream,
     /// The draws that some messages take.
@@ -294,6 +296,14 @@ impl Network {
         }
     }
 
+    /// Throws by another root from now on.
+    pub fn reseed(&mut self, seed: Seed) {
+        self.seed = seed;
+        for link in &mut self.links {
+            [link.luck, link.extra] = streams(seed, link.entity);
+        }
+    }
+
     fn place(&mut self, from: Port, to: Port) -> usize {
         let known = self.places.get(from.index()).and_then(|row| row.get(to.index()));
         match known {
@@ -305,9 +315,11 @@ impl Network {
     #[cold]
     fn add_link(&mut self, from: Port, to: Port) -> usize {
         let entity = from.stream_entity(to);
+        let [luck, extra] = streams(self.seed, entity);
         self.links.push(Link {
-            luck: self.seed.stream("link", entity),
-            extra: self.seed.stream("link extra", entity),
+            entity,
+            luck,
+            extra,
             ordered: SimTime::ZERO,
             latest: SimTime::ZERO,
             busy_until: SimTime::ZERO,
@@ -322,6 +334,11 @@ impl Network {
         row[to.index()] = u32::try_from(self.links.len()).expect("ports bound the links");
         self.links.len() - 1
     }
+}
+
+/// The draws of a link: those of each message, and those of some.
+fn streams(seed: Seed, entity: u64) -> [Stream; 2] {
+    ["link", "link extra"].map(|purpose| seed.stream(purpose, entity))
 }
 
 impl Link {

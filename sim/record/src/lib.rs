@@ -36,7 +36,7 @@ pub use crate::{
     operation::{PlannedOperation, When},
     outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation},
-    plan::{ClientPlan, ClusterPlan, Plan, PlanError},
+    plan::{ClientPlan, ClusterPlan, Fork, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},

@@ -3,7 +3,7 @@
 mod text;
 
 use crate::{
-    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, Span,
+    ClockProfile, DiskProfile, NetworkProfile, PlannedFault, PlannedOperation, Seed, SimTime, Span,
     WatcherPlan, profile,
 };
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub struct Plan {
     pub disk: DiskProfile,
     /// Client request timeout.
     pub timeout: Span,
+    /// From when on the draws are others than the seed's, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The faults, by start.
     #[serde(default, rename = "fault")]
     pub faults: Vec<PlannedFault>,
@@ -47,6 +50,18 @@ pub struct Plan {
     /// The clients that watch.
     #[serde(default, rename = "watcher", skip_serializing_if = "Vec::is_empty")]
     pub watchers: Vec<WatcherPlan>,
+}
+
+/// Another future of the same past: up to `at` the run is that of the plan without the fork, event by event; from then on
+/// what the world throws (latencies, loss, the luck of disks and timers) is thrown anew. What the plan says, such as its
+/// faults, stays, and a process that runs keeps its own draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// From this moment on.
+    pub at: SimTime,
+    /// Which of the futures.
+    pub salt: u64,
 }
 
 /// The machines of a run.
@@ -144,6 +159,11 @@ impl Plan {
                 "duration".into(),
                 format!("{} is not between 1ns and a day", self.duration),
             );
+        }
+        if let Some(Fork { at, .. }) = self.fork
+            && at.0 > self.duration.0
+        {
+            return field("fork.at".into(), format!("{at} is after the run's {}", self.duration));
         }
         for (i, fault) in self.faults.iter().enumerate() {
             if fault.end().0 > self.duration.0 {

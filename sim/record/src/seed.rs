@@ -25,6 +25,14 @@ impl Seed {
         rng.set_stream(mixer.finish());
         Stream { rng }
     }
+
+    /// Another root, the same for the same salt.
+    pub fn salted(self, salt: u64) -> Self {
+        let mut mixer = Mixer::default();
+        mixer.add(self.0);
+        mixer.add(salt);
+        Self(mixer.finish())
+    }
 }
 
 /// A stream of draws. All arithmetic is on integers, so that every machine draws the same.

@@ -2,7 +2,7 @@
 
 use crate::{cluster, fair, operations, settings, watchers};
 use std::fmt;
-use whitewater_record::Plan;
+use whitewater_record::{Plan, PlannedFault};
 
 /// How many items a plan has, of each sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +57,48 @@ impl fmt::Display for Items {
     }
 }
 
-/// The plan without each of its items: for each item, the plans that count as the plan without it.
-pub(crate) fn without_each(plan: &Plan) -> Vec<Vec<Plan>> {
-    let mut all: Vec<Vec<Plan>> = Vec::new();
-    for group in fault_groups(plan) {
-        all.push(vec![without_faults(plan, &group)]);
-    }
-    let places = operations::places(plan);
-    all.extend(places.iter().map(|place| vec![operations::without(plan, &[*place])]));
-    all.extend(watchers::without_each(plan).into_iter().map(|plan| vec![plan]));
-    all.extend(
-        (1..=plan.cluster.nodes)
-            .filter_map(|node| cluster::without_node(plan, node).map(|plan| vec![plan])),
-    );
-    all.extend(settings::each_usual(plan));
-    all
+/// One item, and the plan without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The item, for people: its sort, and the item itself as the plan writes it.
+    pub item: String,
+    /// The plans that count as the plan without it, the best first.
+    pub plans: Vec<Plan>,
+}
+
+/// The plan without each of its items.
+pub fn removals(plan: &Plan) -> Vec<Removal> {
+    let faults = fault_groups(plan).into_iter().map(|group| Removal {
+        item: format!("fault {}", list(group.iter().map(|place| fault(&plan.faults[*place])))),
+        plans: vec![without_faults(plan, &group)],
+    });
+    let operations = operations::places(plan).into_iter().map(|(client, place)| Removal {
+        item: format!("c{} {}", client + 1, plan.clients[client].operations[place]),
+        plans: vec![operations::without(plan, &[(client, place)])],
+    });
+    let watchers = plan.watchers.iter().zip(watchers::without_each(plan));
+    let watchers = watchers.map(|(watcher, less)| Removal {
+        item: format!("watcher of {}", list(watcher.watches.iter().map(ToString::to_string))),
+        plans: vec![less],
+    });
+    let nodes = (1..=plan.cluster.nodes).filter_map(|node| {
+        let plans = vec![cluster::without_node(plan, node)?];
+        Some(Removal { item: format!("member n{node}"), plans })
+    });
+    let settings = settings::each_usual(plan);
+    faults.chain(operations).chain(watchers).chain(nodes).chain(settings).collect()
+}
+
+/// A fault in a word, and when it holds.
+fn fault(planned: &PlannedFault) -> String {
+    let PlannedFault { at, lasts, fault } = planned;
+    let nodes: Vec<String> = fault.nodes().iter().map(ToString::to_string).collect();
+    let of = if nodes.is_empty() { String::new() } else { format!(" of {}", nodes.join("+")) };
+    format!("{}{of} at {at} for {lasts}", fault.name())
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
 }
 
 /// The faults, by place, in groups that make sense only together: what wipes a disk, and what replaces its member.

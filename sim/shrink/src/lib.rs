@@ -35,7 +35,7 @@ mod times;
 mod watchers;
 
 pub use crate::{
-    items::Items,
+    items::{Items, Removal, removals},
     search::{Answer, Ask, Depth, Failing, Proof, Shrunk, shrink},
     size::Size,
     times::pinned,

@@ -3,6 +3,7 @@
 //! A part of the weather is *calm* if nothing of it is thrown, *usual* if it is what a plan has that does not say, and
 //! else *unusual*. Calm is best, because without luck what happens does not depend on what was taken away before.
 
+use crate::items::Removal;
 use whitewater_api::Tuning;
 use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan};
 
@@ -16,6 +17,8 @@ const CERTAIN: u32 = 1_000_000;
 
 /// One setting, and what it could be instead.
 struct Part {
+    /// Its name in the plan.
+    name: String,
     /// 0 for calm, 1 for usual, 2 for unusual.
     rank: usize,
     /// What it could be instead, the best first: calm, certain where it is a chance of the disk's luck, usual.
@@ -33,10 +36,13 @@ pub(crate) fn luck(plan: &Plan) -> usize {
 }
 
 /// For each unusual setting, the plans without it.
-pub(crate) fn each_usual(plan: &Plan) -> Vec<Vec<Plan>> {
-    let parts = parts(plan);
-    let unusual = parts.iter().filter(|part| part.rank == 2);
-    unusual.map(|part| part.changes.iter().map(|change| changed(plan, change)).collect()).collect()
+pub(crate) fn each_usual(plan: &Plan) -> Vec<Removal> {
+    let unusual = parts(plan).into_iter().filter(|part| part.rank == 2);
+    let removal = |part: Part| Removal {
+        item: format!("setting {}", part.name),
+        plans: part.changes.iter().map(|change| changed(plan, change)).collect(),
+    };
+    unusual.map(removal).collect()
 }
 
 /// The plan with many settings calmer at once: all of them, then by room.
@@ -155,6 +161,7 @@ macro_rules! part {
     ($all:ident, $plan:ident, $calm:expr, $usual:expr, $($field:ident).+) => {
         let (now, calm, usual) = ($plan.$($field).+, $calm, $usual);
         $all.push(Part {
+            name: stringify!($($field).+).replace(' ', ""),
             rank: if now == calm { 0 } else { 1 + usize::from(now != usual) },
             changes: vec![
                 Box::new(move |plan: &mut Plan| plan.$($field).+ = calm),
@@ -168,6 +175,7 @@ macro_rules! chance {
     ($all:ident, $plan:ident, $usual:expr, $field:ident) => {
         let (now, usual) = ($plan.disk.$field, $usual);
         $all.push(Part {
+            name: concat!("disk.", stringify!($field)).to_owned(),
             rank: if now == 0 { 0 } else { 1 + usize::from(now != usual && now != CERTAIN) },
             changes: vec![
                 Box::new(|plan: &mut Plan| plan.disk.$field = 0),
@@ -205,12 +213,18 @@ fn parts(plan: &Plan) -> Vec<Part> {
         let is_exact = plan.cluster.clocks[place] == ClockProfile::default();
         let exact = move |plan: &mut Plan| plan.cluster.clocks[place] = ClockProfile::default();
         let rank = if is_exact { 0 } else { 2 };
-        all.push(Part { rank, changes: vec![Box::new(exact)] });
+        let name = format!("cluster.clocks[{place}]");
+        all.push(Part { name, rank, changes: vec![Box::new(exact)] });
     }
     for (place, client) in plan.clients.iter().enumerate() {
         let moves = move |plan: &mut Plan| plan.clients[place].follows_hints = true;
         let rank = if client.follows_hints { 0 } else { 2 };
-        all.push(Part { rank, changes: vec![Box::new(moves)] });
+        let name = format!("client[{place}].follows_hints");
+        all.push(Part { name, rank, changes: vec![Box::new(moves)] });
+    }
+    if plan.fork.is_some() {
+        let whole = |plan: &mut Plan| plan.fork = None;
+        all.push(Part { name: "fork".to_owned(), rank: 2, changes: vec![Box::new(whole)] });
     }
     tuning_parts! {
         all, plan,

@@ -53,6 +53,8 @@ pub(crate) enum Due {
     CrashPoint { node: NodeId, epoch: u64 },
     /// What holds a node down lets go.
     Release { node: NodeId, hold: Hold },
+    /// From here on the draws are others.
+    Fork { salt: u64 },
     /// The safety phase ends.
     Heal,
     /// The liveness phase looks at the cluster.

@@ -30,6 +30,7 @@ mod client;
 mod clients;
 mod coverage;
 mod effects;
+mod fork;
 mod host;
 mod invariants;
 mod lifecycle;

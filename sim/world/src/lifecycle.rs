@@ -53,14 +53,14 @@ impl World {
         } else {
             Boot::Join { members: self.observer.members().everybody() }
         };
-        let mut draws = self.plan.seed.stream("incarnation", node.0 << 32 | machine.disks);
+        let mut draws = self.seed.stream("incarnation", node.0 << 32 | machine.disks);
         Opening {
             config: Config {
                 node,
                 cluster: ClusterId(1),
                 peers: BTreeMap::new(),
                 boot,
-                seed: self.plan.seed.0,
+                seed: self.seed.0,
                 tuning: cluster.tuning.clone(),
                 security: self.security(node),
                 mutations: self.mutations,

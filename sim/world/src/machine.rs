@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term};
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
-use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, SimTime, Span, Stream};
+use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, Seed, SimTime, Span, Stream};
 use whitewater_replica::{Input, Phase, Role, Status};
 
 /// One machine.
@@ -80,11 +80,17 @@ impl Machines {
             let place = usize::try_from(id - 1).expect("ids are below 64");
             let clock = plan.cluster.clocks.get(place).copied().unwrap_or(ClockProfile::default());
             let disk = Disk::new(plan.disk, plan.seed, NodeId(id));
-            let luck = |name: &str| plan.seed.stream(name, id);
-            let luck = (luck("timer jitter"), luck("passwords"));
-            Machine::new(NodeId(id), disk, Clock::new(clock), luck)
+            Machine::new(NodeId(id), disk, Clock::new(clock), luck(plan.seed, NodeId(id)))
         };
         Self { all: (1..=highest).map(machine).collect() }
+    }
+
+    /// Throws by another root from now on.
+    pub(crate) fn reseed(&mut self, seed: Seed) {
+        for machine in &mut self.all {
+            machine.disk.reseed(seed, machine.node);
+            (machine.jitter, machine.passwords) = luck(seed, machine.node);
+        }
     }
 
     /// The machine of a node.
@@ -121,6 +127,11 @@ impl Machines {
             .filter(|machine| machine.life == Life::Up && machine.status.role == Role::Leader);
         leaders.max_by_key(|machine| machine.status.term).map(|machine| machine.node)
     }
+}
+
+/// The draws of a node: how late its timers are, and how long its passwords take.
+fn luck(seed: Seed, node: NodeId) -> (Stream, Stream) {
+    (seed.stream("timer jitter", node.0), seed.stream("passwords", node.0))
 }
 
 fn place(node: NodeId) -> usize {

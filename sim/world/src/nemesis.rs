@@ -497,7 +497,7 @@ impl World {
             self.start(node);
         }
         self.network_before = Some(self.network.counts());
-        self.network = Network::new(fair(self.plan.network), self.plan.seed);
+        self.network = Network::new(fair(self.plan.network), self.seed);
         self.start_recovery();
     }
 

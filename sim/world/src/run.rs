@@ -44,6 +44,7 @@ fn draw(world: &mut World, plan: &Plan) {
     world.plan_faults();
     world.start_clients();
     world.start_watchers();
+    world.plan_fork();
     world.later(SimTime::ZERO + plan.duration, Due::Heal);
 }
 

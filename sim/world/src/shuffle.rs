@@ -21,6 +21,11 @@ impl Shuffling {
         Self { luck: seed.stream("schedule", 0), on: Vec::new(), last: SimTime::ZERO }
     }
 
+    /// Throws by another root from now on.
+    pub(crate) fn reseed(&mut self, seed: Seed) {
+        self.luck = Self::new(seed).luck;
+    }
+
     /// A shuffle begins.
     pub(crate) fn begin(&mut self, fault: usize, grain: Span) {
         self.on.push((fault, grain));

@@ -5,8 +5,8 @@ use whitewater_api::{
     MemberChange, NodeId, Process, Revision, Tuning, WatchId, WatchResponse, watch::WatchBody,
 };
 use whitewater_record::{
-    ClientPlan, ClusterPlan, CrashPoint, Damage, DiskProfile, Fault, NetworkProfile, Plan,
-    PlannedFault, PlannedOperation, RowKind, Seed, Shape, SimTime, Span, Step, Trace, Verdict,
+    ClientPlan, ClusterPlan, CrashPoint, Damage, DiskProfile, Fault, Fork, NetworkProfile, Plan,
+    PlannedFault, PlannedOperation, Row, RowKind, Seed, Shape, SimTime, Span, Step, Trace, Verdict,
     Victim, WatchMessage, WatchRow, WatcherPlan,
     plan::PLAN_VERSION,
     trace::{MESSAGES, ROLES},
@@ -36,6 +36,7 @@ fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
         network: NetworkProfile::default(),
         disk: DiskProfile::default(),
         timeout: Span::seconds(2),
+        fork: None,
         faults: Vec::new(),
         clients: clients.collect(),
         watchers: Vec::new(),
@@ -480,4 +481,26 @@ fn sim_short_writes_take_longer_and_change_nothing() {
     let mut plan = plan(44, 8, 200);
     plan.faults.push(fault(2_000, 5_000, Fault::ShortDisk { victim: Victim::Leader }));
     assert_eq!(witnessed(&run(&plan), "short_disk"), 1);
+}
+
+#[test]
+fn a_fork_has_the_same_past_and_another_future() {
+    let at = SimTime(2_000_000_000);
+    let forked = |salt| {
+        let plan = Plan { fork: Some(Fork { at, salt }), ..plan(7, 5, 300) };
+        play(&plan, &Options { keep_trace: true, ..Options::default() }).trace
+    };
+    let whole = play(&plan(7, 5, 300), &Options { keep_trace: true, ..Options::default() }).trace;
+    let past = |trace: &Trace| {
+        let rows = trace.rows().iter().take_while(|row| row.at < at);
+        rows.copied().collect::<Vec<Row>>()
+    };
+    let (one, other) = (forked(1), forked(2));
+    assert!(past(&whole).len() > 1_000, "something happens before the fork");
+    for trace in [&one, &other] {
+        assert_eq!(past(trace), past(&whole));
+        assert_ne!(trace.hash(), whole.hash());
+    }
+    assert_ne!(one.hash(), other.hash(), "each salt is a future of its own");
+    assert_eq!(one.hash(), forked(1).hash());
 }

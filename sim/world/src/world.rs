@@ -23,7 +23,7 @@ use std::{
 use whitewater_api::{Caller, NodeId, Request, RequestId, Revision, WriteId};
 use whitewater_mutation::Mutations;
 use whitewater_physics::{Network, NetworkCounts};
-use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, SimTime, Trace};
+use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, Seed, SimTime, Trace};
 use whitewater_replica::{Envelope, Input};
 
 /// The world, where the main task and the drivers can reach it. Only one of them runs at a time.
@@ -69,6 +69,8 @@ pub(crate) enum Act {
 pub(crate) struct World {
     pub(crate) plan: Arc<Plan>,
     pub(crate) mutations: Mutations,
+    /// Root of the draws of the world: the plan's, until it forks.
+    pub(crate) seed: Seed,
     /// The run stops here at the latest.
     pub(crate) until: SimTime,
     /// True time. Never goes back.
@@ -115,6 +117,7 @@ impl World {
         let highest = crate::nemesis::highest_node(plan);
         Self {
             mutations: named.fold(Mutations::none(), Mutations::with),
+            seed: plan.seed,
             until,
             now: SimTime::ZERO,
             phase: PhaseOfRun::Safety,
@@ -229,6 +232,7 @@ impl World {
             Due::FaultOff { fault } => self.on_fault_end(fault),
             Due::CrashPoint { node, epoch } => self.on_crash_point(node, epoch),
             Due::Release { node, hold } => self.release(node, hold),
+            Due::Fork { salt } => self.on_fork(salt),
             Due::Heal => self.on_heal(),
             Due::Look => self.on_look(),
         }

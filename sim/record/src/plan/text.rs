@@ -20,6 +20,7 @@ pub(super) fn write(plan: &Plan) -> String {
         network,
         disk,
         timeout,
+        fork,
         faults,
         clients,
         watchers,
@@ -42,6 +43,9 @@ pub(super) fn write(plan: &Plan) -> String {
         entry(&mut text, "disk", &inline(CALM));
     } else {
         unusual(&mut text, "disk", disk);
+    }
+    if let Some(fork) = fork {
+        entry(&mut text, "fork", &inline(fork));
     }
     if !faults.is_empty() {
         list(&mut text, "fault", faults);
@@ -129,6 +133,7 @@ timeout = "500ms"
 mutations = ["local-read"]
 network = "calm"
 disk = { keep_ppm = 0 }
+fork = { at = "1s", salt = 3 }
 fault = [
     { at = "500ms", lasts = "1s", kind = "move_leader", victim = { node = 1 } },
     { at = "2s", lasts = "2s", kind = "partition", shape = { isolate = "leader" } },
@@ -181,6 +186,7 @@ window = 1
                 "lasts = \"3s\", kind = \"part",
                 "fault[1]: ends at 5s",
             ),
+            ("at = \"1s\"", "at = \"5s\"", "fork.at: 5s is after the run's 4s"),
         ] {
             assert!(TEXT.contains(from));
             let error = Plan::from_toml("plan.toml", &TEXT.replace(from, to)).unwrap_err();
