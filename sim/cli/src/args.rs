@@ -65,6 +65,8 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Look for each deliberate bug, and print who found which, how soon.
     Zoo(ZooArgs),
+    /// Find the commit with which a plan began to fail.
+    Bisect(BisectArgs),
     /// Compare two runs: the first event that differs, then terms, entries and operations side by side.
     Diff(DiffArgs),
     /// Write a window of a run for another viewer.
@@ -348,6 +350,29 @@ pub(crate) struct FindArgs {
     /// What the command line says instead of the scenario.
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// `whitewater bisect`
+#[derive(Debug, clap::Args)]
+pub(crate) struct BisectArgs {
+    /// The failing plan.
+    #[arg(value_name = "PLAN.toml")]
+    pub(crate) plan: PathBuf,
+    /// A commit at which it passes.
+    #[arg(long, value_name = "COMMIT")]
+    pub(crate) good: String,
+    /// A commit at which it fails.
+    #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+    pub(crate) bad: String,
+    /// What builds the command at a commit.
+    #[arg(long, value_name = "COMMAND", default_value = "cargo build --release -p whitewater")]
+    pub(crate) build: String,
+    /// The command that was built, from the top of the checkout.
+    #[arg(long, value_name = "FILE", default_value = "target/release/whitewater")]
+    pub(crate) binary: PathBuf,
+    /// Where commits are checked out and built. It stays, so that the next search builds less.
+    #[arg(long, value_name = "DIR", default_value = "target/bisect")]
+    pub(crate) checkout: PathBuf,
 }
 
 /// `whitewater diff`

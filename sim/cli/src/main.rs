@@ -14,6 +14,7 @@
 mod anatomy;
 mod args;
 mod artefacts;
+mod bisect;
 mod campaign;
 mod check;
 mod compare;
@@ -95,6 +96,7 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Check(args) => check::check(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(args) => zoo::zoo(&args, console),
+        Verb::Bisect(args) => bisect::verb(&args, console),
         Verb::Diff(args) => diff::verb(&args, console),
         Verb::Export(args) => export::verb(&args, console),
         Verb::Explain(args) => explain::explain(&args, console),
