@@ -1,6 +1,6 @@
 //! What an operator asks of a member (etcd, `rpc.proto`, service Maintenance).
 
-use crate::{Index, NodeId, Revision, Term};
+use crate::{Index, NodeId, Revision, Term, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -27,6 +27,14 @@ pub enum MaintenanceRequest {
     HashKv {
         /// Which; [`Revision::LATEST`] for the newest. Refused below the last compaction.
         revision: Revision,
+    },
+    /// A part of a backup of the member that is asked, in order from 0. etcd makes a stream of it; here whoever takes the
+    /// backup asks for one part after the other, and for the last one again if its answer was lost.
+    Backup {
+        /// Which backup, as the first answer says; 0 begins one.
+        backup: u64,
+        /// Which part.
+        part: u64,
     },
     /// Compare the members' content now, and raise an alarm if it differs. Asked of the leader.
     CheckCorruption,
@@ -82,6 +90,15 @@ pub enum MaintenanceResponse {
     Hash(u32),
     /// To the question for the hash over revisions.
     HashKv(KvHash),
+    /// To the request for a part of a backup.
+    Backup {
+        /// Which backup.
+        backup: u64,
+        /// What comes next in the file.
+        bytes: Value,
+        /// About how many bytes are left; 0 after the last part only.
+        remaining: u64,
+    },
     /// To the order to compare members: how many others could be compared, and whose content differs (0: it cannot be
     /// told).
     CheckCorruption {
@@ -133,7 +150,7 @@ impl MaintenanceRequest {
     pub const fn is_read(&self) -> bool {
         match self {
             Self::Alarm { action, .. } => matches!(action, AlarmAction::Get),
-            Self::Status | Self::Hash | Self::HashKv { .. } => true,
+            Self::Status | Self::Hash | Self::HashKv { .. } | Self::Backup { .. } => true,
             Self::Defragment | Self::CheckCorruption => false,
         }
     }
@@ -142,9 +159,19 @@ impl MaintenanceRequest {
     #[must_use]
     pub const fn is_local(&self) -> bool {
         match self {
-            Self::Status | Self::Defragment | Self::Hash | Self::HashKv { .. } => true,
+            Self::Status
+            | Self::Defragment
+            | Self::Hash
+            | Self::HashKv { .. }
+            | Self::Backup { .. } => true,
             Self::Alarm { .. } | Self::CheckCorruption => false,
         }
+    }
+
+    /// Whether a learner answers it too (etcd, `v3rpc/interceptor.go`).
+    #[must_use]
+    pub const fn is_for_learners(&self) -> bool {
+        matches!(self, Self::Status | Self::Backup { .. })
     }
 }
 
@@ -192,6 +219,8 @@ impl fmt::Display for MaintenanceRequest {
             Self::Hash => f.write_str("hash"),
             Self::HashKv { revision: Revision::LATEST } => f.write_str("hash-kv"),
             Self::HashKv { revision } => write!(f, "hash-kv @{revision}"),
+            Self::Backup { backup: 0, .. } => f.write_str("backup"),
+            Self::Backup { part, .. } => write!(f, "backup part {part}"),
             Self::CheckCorruption => f.write_str("check-corruption"),
         }
     }

@@ -212,6 +212,11 @@ mutations! {
         "Of what one transaction did, a watch is told the first event only.";
     WatchNotCanceledByCompaction, "watch-not-canceled-by-compaction", "etcd #17529",
         "A watch that compaction has overtaken goes on behind the gap.";
+    // Backups.
+    BackupOfManyMoments, "backup-of-many-moments", "etcd takes one read transaction of bbolt for it",
+        "Each part of a backup is of its own moment.";
+    RestoreKeepsRevision, "restore-keeps-revision", "etcd #16028: --bump-revision",
+        "A restored cluster gives revisions away again that the old one has given to other changes.";
     // Who may do what.
     AuthOnlyAtAdmission, "auth-only-at-admission", "etcd #14571; guarded by apply_auth.go",
         "Permissions are asked about when a request is admitted, and not when it is carried out.";

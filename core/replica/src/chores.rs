@@ -7,11 +7,11 @@
 //!  client: hash, hash-kv ──┐                       ┌──▶ answer to the client
 //!  peer: its hash? ────────┼──▶ queue ──▶ rows ... ┼──▶ HashAnswer
 //!  comparison of members ──┤                       ├──▶ the round goes on
-//!  defragment ─────────────┘                       └──▶ answers
+//!  defragment, compaction ─┘                       └──▶ answers
 //! ```
 
 use crate::{limits, message::PeerMessage, replica::Replica};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 use whitewater_api::{
     Body, Error, KvHash, MaintenanceResponse, Monotonic, NodeId, RequestId, Revision,
 };
@@ -21,6 +21,8 @@ use whitewater_store::{Cursor, Defragmentation, KvHasher, View};
 #[derive(Default)]
 pub(crate) struct Chores {
     queue: VecDeque<Chore>,
+    /// Compactions whose clients wait until the space is free.
+    scrubbing: Vec<RequestId>,
 }
 
 enum Chore {
@@ -51,7 +53,7 @@ impl Chores {
             Chore::HashKv { .. } => 0,
             Chore::Defragment { ids, .. } => ids.len(),
         };
-        self.queue.iter().map(clients).sum()
+        self.queue.iter().map(clients).sum::<usize>() + self.scrubbing.len()
     }
 }
 
@@ -81,13 +83,34 @@ impl Replica {
         })
     }
 
-    /// When there is more to do, at once.
+    /// A compaction was applied, and its client waits until the space is free.
+    pub(crate) fn want_scrubbed(&mut self, id: RequestId) {
+        self.chores.scrubbing.push(id);
+    }
+
+    /// When there is more to do, at once. What waits for a view to close is looked at again with every tick.
     pub(crate) fn chores_wake(&self) -> Option<Monotonic> {
-        (!self.chores.queue.is_empty()).then_some(self.now)
+        let scrubs = !self.chores.scrubbing.is_empty() && !self.store.is_viewed();
+        (scrubs || !self.chores.queue.is_empty()).then_some(self.now)
+    }
+
+    /// Whether a client waits for space.
+    pub(crate) fn is_scrubbing(&self) -> bool {
+        !self.chores.scrubbing.is_empty()
+    }
+
+    fn scrub_for_clients(&mut self) {
+        if self.chores.scrubbing.is_empty() || self.store.scrub(limits::CHORE_ROWS_MAX) {
+            return;
+        }
+        for id in mem::take(&mut self.chores.scrubbing) {
+            self.reply(id, Ok(Body::Compact));
+        }
     }
 
     /// Does so many rows of what is to be done.
     pub(crate) fn pump_chores(&mut self) {
+        self.scrub_for_clients();
         // Small ones are done at once, all that are there.
         let mut rows = limits::CHORE_ROWS_MAX;
         while rows > 0

@@ -6,6 +6,7 @@
 
 use crate::{
     door::Event,
+    limits,
     persistence::{Effect, FileStep},
     replica::Replica,
     snapshot::{Framer, SnapshotMeta},
@@ -56,6 +57,8 @@ impl Compaction {
 impl Replica {
     pub(crate) fn on_compaction_tick(&mut self) {
         self.compaction.rest_ticks = self.compaction.rest_ticks.saturating_sub(1);
+        // Where nothing is written, space becomes free all the same.
+        self.store.scrub(limits::SCRUB_STEPS_TICK);
     }
 
     /// Takes the next bounded step, if there is one to take.

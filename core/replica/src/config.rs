@@ -1,5 +1,6 @@
 //! Who a replica is and how it shall behave.
 
+use bytes::Bytes;
 use std::{collections::BTreeMap, fmt};
 use whitewater_api::{ClusterId, NodeId, Tuning};
 use whitewater_mutation::Mutations;
@@ -43,6 +44,23 @@ impl fmt::Debug for Security {
     }
 }
 
+/// What a new cluster starts from that has the content of another one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// The bytes of a backup: what the parts of [`whitewater_api::MaintenanceRequest::Backup`] make up.
+    pub backup: Bytes,
+    /// How many revisions the new cluster leaves out, so that none is told twice of two things.
+    pub revision_bump: u64,
+    /// Everything before counts as compacted, so that watches from there are ended instead of going on.
+    pub mark_compacted: bool,
+}
+
+impl fmt::Debug for Restoration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Restoration of {} bytes", self.backup.len())
+    }
+}
+
 /// What a replica with an empty disk does. One whose disk is not empty recovers, whatever is said here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Boot {
@@ -50,6 +68,13 @@ pub enum Boot {
     Bootstrap {
         /// All first members, this one too.
         members: Vec<NodeId>,
+    },
+    /// The same, with the content of a backup: a cluster of its own, which needs an identity of its own.
+    Restore {
+        /// All first members, this one too.
+        members: Vec<NodeId>,
+        /// The same for all of them.
+        from: Restoration,
     },
     /// It was, or will be, added to a running cluster, and starts with nothing.
     Join {
@@ -62,7 +87,9 @@ impl Boot {
     /// The other members that a fresh member introduces itself to.
     pub(crate) fn others(&self, me: NodeId) -> Vec<NodeId> {
         match self {
-            Self::Bootstrap { members } | Self::Join { members } => {
+            Self::Bootstrap { members }
+            | Self::Restore { members, .. }
+            | Self::Join { members } => {
                 members.iter().copied().filter(|node| *node != me).collect()
             }
         }

@@ -103,7 +103,10 @@ impl Replica {
             LeaseRequest::KeepAlive(lease) => return self.answer_keep_alive(id, lease),
             LeaseRequest::TimeToLive { lease, keys } => self.time_to_live(lease, keys),
             LeaseRequest::List => {
-                LeaseResponse::List(self.store.leases(None).map(|(id, _)| id).collect())
+                // What ends first comes first, as in etcd.
+                let mut leases: Vec<LeaseId> = self.store.leases(None).map(|(id, _)| id).collect();
+                leases.sort_by_key(|id| (self.lessor.left(*id, self.now).unwrap_or(0), *id));
+                LeaseResponse::List(leases)
             }
             LeaseRequest::Grant { .. } | LeaseRequest::Revoke(_) => {
                 panic!("not a read: {request}")

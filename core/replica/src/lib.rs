@@ -20,6 +20,7 @@
 
 mod auth;
 mod auto_compaction;
+mod backup;
 mod chores;
 mod cluster;
 mod compaction;
@@ -51,7 +52,7 @@ mod writes;
 
 pub use crate::{
     auth::{PasswordDone, PasswordWork},
-    config::{Boot, Config, Security},
+    config::{Boot, Config, Restoration, Security},
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},
     recovery::OpenError,

@@ -48,19 +48,28 @@ pub const CATCH_UP_ELECTIONS: u64 = 2;
 /// Histories that the store scrubs behind one applied batch.
 pub const SCRUB_STEPS: usize = 16;
 
+/// Histories that the store scrubs with every tick.
+pub const SCRUB_STEPS_TICK: usize = 1024;
+
 /// A learner is ready for promotion when it has this share of the leader's log, in percent (etcd's `readyPercent`).
 pub const LEARNER_READY_PERCENT: u64 = 90;
 
 /// Election timeouts without a leader after which the streams end whose clients mind (etcd's `maxNoLeaderCnt`).
 pub const WATCH_LEADERLESS_ELECTIONS: u64 = 3;
 
+/// Backups that are taken at a time.
+pub const BACKUPS_MAX: usize = 4;
+
+/// Election timeouts after which a backup is given up that nobody goes on with.
+pub const BACKUP_PATIENCE_ELECTIONS: u64 = 10;
+
 /// Keys or versions that work on everything looks at in one step: a few milliseconds.
-pub const CHORE_ROWS_MAX: usize = 4096;
+pub const CHORE_ROWS_MAX: usize = 2048;
 
 /// Bytes that the hash of everything looks at at a time, and for how many rows that counts.
 pub const CHORE_PART_BYTES: usize = 128 << 10;
 /// See [`CHORE_PART_BYTES`].
-pub const CHORE_PART_ROWS: usize = 1024;
+pub const CHORE_PART_ROWS: usize = 512;
 
 /// Passwords that the host hashes and compares at a time.
 pub const PASSWORDS_MAX: usize = 64;

@@ -37,6 +37,7 @@ impl Replica {
             MaintenanceRequest::HashKv { revision } => {
                 self.want_hash_kv(Asker::Client(id), revision);
             }
+            MaintenanceRequest::Backup { backup, part } => self.on_backup(id, backup, part),
             MaintenanceRequest::Defragment => self.start_defragmenting(id),
             MaintenanceRequest::CheckCorruption => self.check_corruption(id),
             MaintenanceRequest::Alarm { .. } => {

@@ -4,6 +4,7 @@
 //! disk on which nothing was promised, and the next start writes the rest.
 
 use crate::{
+    backup,
     cluster::Roster,
     compaction::Compaction,
     config::{Boot, Config},
@@ -47,6 +48,12 @@ pub enum OpenError {
         /// Which file.
         file: FileName,
     },
+    /// A new cluster cannot start from what it was given.
+    #[error("the backup cannot be used: {reason}. Take another one, or another copy of it")]
+    BadBackup {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A snapshot is damaged.
     #[error(
         "{file}: offset {offset}: expected {expected}. Put back a good copy, or remove the member and add it again"
@@ -64,6 +71,9 @@ pub enum OpenError {
 /// Index and term that a new cluster's log starts behind. Not zero, so that a member that is added later cannot mistake
 /// an empty log for the beginning of this one and miss its first configuration.
 const ORIGIN: (u64, u64) = (1, 1);
+
+/// Bytes of a part of the first snapshot.
+const PART_BYTES: usize = 1 << 20;
 
 impl Replica {
     /// Opens a replica on what its disk holds. `incarnation` names the disk if it is new. The first outputs are added to
@@ -104,7 +114,12 @@ impl Replica {
                 let mut wal = Wal::create(incarnation, bytes, mutations, &mut ops);
                 let base = match &config.boot {
                     Boot::Bootstrap { members } => {
-                        Base::bootstrap(members, &config, &mut wal, &mut ops)
+                        let store = Store::new(mutations);
+                        Base::bootstrap(members, store, &config, &mut wal, &mut ops)
+                    }
+                    Boot::Restore { members, from } => {
+                        let store = backup::restore(from, mutations)?;
+                        Base::bootstrap(members, store, &config, &mut wal, &mut ops)
                     }
                     Boot::Join { .. } => Base::nothing(&config),
                 };
@@ -237,9 +252,10 @@ impl Base {
         Ok(Self { meta, store, hard_state: (0, 0), file: Some(file), stale })
     }
 
-    /// The first state of a new cluster: nothing but its members, as a snapshot like any other.
+    /// The first state of a new cluster: its members, and what it is given, as a snapshot like any other.
     fn bootstrap(
         members: &[NodeId],
+        mut store: Store,
         config: &Config,
         wal: &mut Wal,
         ops: &mut Vec<DiskOp>,
@@ -252,7 +268,6 @@ impl Base {
             roster: first_roster(config),
             ..SnapshotMeta::default()
         };
-        let mut store = Store::new(config.mutations);
         let (framer, bytes) = write_whole(&meta, &mut store);
         let (file, temporary) = (meta.file(), meta.temporary());
         ops.extend([
@@ -300,14 +315,14 @@ fn first_roster(config: &Config) -> Roster {
     config.peers.iter().map(|(node, urls)| (*node, attributes(urls))).collect()
 }
 
-/// A whole snapshot file of a small store.
+/// A whole snapshot file.
 fn write_whole(meta: &SnapshotMeta, store: &mut Store) -> (Framer, Vec<u8>) {
     let (mut framer, start) = Framer::start(meta);
     let mut bytes = start.to_vec();
     let view = store.open_view();
     let mut cursor = Some(Cursor::start());
     while let Some(at) = cursor {
-        let part = store.part(&view, &at, usize::MAX);
+        let part = store.part(&view, &at, PART_BYTES);
         bytes.extend_from_slice(&framer.part(&part.bytes));
         cursor = part.next;
     }

@@ -15,6 +15,7 @@
 use crate::{
     auth::Doorkeeper,
     auto_compaction::AutoCompaction,
+    backup::Backups,
     chores::Chores,
     cluster::{Contacts, Roster},
     compaction::Compaction,
@@ -83,6 +84,7 @@ pub struct Replica {
     pub(crate) maintenance: Maintenance,
     pub(crate) corruption: Corruption,
     pub(crate) chores: Chores,
+    pub(crate) backups: Backups,
     /// The time of the input that is being handled. Never goes back.
     pub(crate) now: Monotonic,
     /// When this process started.
@@ -154,6 +156,7 @@ impl Replica {
             maintenance: Maintenance::default(),
             corruption: Corruption::default(),
             chores: Chores::default(),
+            backups: Backups::default(),
             now: parts.now,
             booted: parts.now,
             ticked: parts.now,
@@ -275,6 +278,7 @@ impl Replica {
         self.on_corruption_tick();
         self.on_watch_tick();
         self.on_auth_tick();
+        self.on_backup_tick();
     }
 
     /// A follower that cannot write must not stand for election, and one that is its own quorum would lead on entries
@@ -312,6 +316,8 @@ impl Replica {
             || self.incoming.is_some()
             || self.compaction.is_waiting()
             || self.is_comparing()
+            || self.is_backing_up()
+            || self.is_scrubbing()
             || self.writes.is_moving()
     }
 

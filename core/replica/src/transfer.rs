@@ -415,6 +415,7 @@ impl Replica {
         }));
         self.move_watches();
         self.restart_chores();
+        self.forget_backups();
         self.persistence.require();
         if self.config.mutations.has(Mutation::SnapshotStateSplit) {
             self.persistence.skip_hard_state_once();

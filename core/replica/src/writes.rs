@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
     AuthRequest, Body, Caller, ClusterRequest, Error, Identity, LeaseRequest, MaintenanceRequest,
-    NodeId, Process, Request, RequestId, Revision, response::PutResponse,
+    NodeId, Process, Request, RequestId, Revision, request::CompactRequest, response::PutResponse,
 };
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -86,7 +86,7 @@ impl Replica {
         if let Request::Maintenance(maintenance) = &request
             && maintenance.is_local()
             && self.phase == Phase::Active
-            && (!self.is_learner() || *maintenance == MaintenanceRequest::Status)
+            && (!self.is_learner() || maintenance.is_for_learners())
         {
             return match self.permit_here(&caller, &request) {
                 Ok(()) => self.on_maintenance(id, None, *maintenance),
@@ -281,6 +281,12 @@ impl Replica {
         } else {
             self.writes.take(proposal.id)
         };
+        if let (Some(id), Ok(_), Request::Compact(CompactRequest { physical: true, .. })) =
+            (waiter, &result, &proposal.request)
+        {
+            self.want_scrubbed(id);
+            return (None, made);
+        }
         (waiter.map(|id| (id, result)), made)
     }
 

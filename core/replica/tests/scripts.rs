@@ -29,7 +29,7 @@ scripts! {
     member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_no_campaign torn_tail damage_refused single_node fsync_failure
     disk_full disk_stalled wiped_member not_leader full_queue damage_repaired damage_snapshot_repaired damage_not_spared
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
-    cluster_members cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction
+    backup_restore compact_physical cluster_members cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction
     watch_events watch_slow watch_compaction watch_progress watch_snapshot watch_streams
     auth_basic auth_everything auth_password auth_revision auth_signed auth_snapshot
     lock_fairness lock_cancel lock_lease_loss lock_two_waiters lock_leader_change lock_election

@@ -79,6 +79,12 @@ impl Journal {
         self.chain = self.chain.bytes(&[]).word(u64::MAX).word(u64::MAX).word(change);
     }
 
+    /// Takes note that revisions were left out.
+    pub(crate) fn record_bump(&mut self, revisions: u64) {
+        // None of what a lease, a user or an alarm does has this number.
+        self.chain = self.chain.bytes(&[]).word(u64::MAX).word(u64::MAX - 1).word(revisions);
+    }
+
     /// Takes note that an alarm was raised or put down.
     pub(crate) fn record_alarm(&mut self, about: AlarmMember, is_raised: bool) {
         let chain = self.chain.bytes(&[]).word(u64::MAX).word(3 + u64::from(is_raised));

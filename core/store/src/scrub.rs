@@ -25,7 +25,9 @@ impl Store {
         self.has_scrubbing_left()
     }
 
-    fn has_scrubbing_left(&self) -> bool {
+    /// Whether physical compaction has anything to visit yet.
+    #[must_use]
+    pub fn has_scrubbing_left(&self) -> bool {
         let changes = &self.journal.changes;
         changes.front().is_some_and(|change| change.revision < self.compacted)
             || changes

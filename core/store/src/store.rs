@@ -198,6 +198,7 @@ impl Store {
             MaintenanceRequest::Status
             | MaintenanceRequest::Hash
             | MaintenanceRequest::HashKv { .. }
+            | MaintenanceRequest::Backup { .. }
             | MaintenanceRequest::Alarm { .. }
             | MaintenanceRequest::Defragment
             | MaintenanceRequest::CheckCorruption => panic!("not the store's: {request}"),
@@ -299,6 +300,19 @@ impl Store {
             history.push(tombstone);
         }
         response
+    }
+
+    /// Makes a restored store that of a new cluster: so many revisions are left out, and everything before may count as
+    /// compacted (etcd, `etcdutl/snapshot/v3_snapshot.go`).
+    pub fn start_anew(&mut self, revision_bump: u64, mark_compacted: bool) {
+        if revision_bump == 0 {
+            return;
+        }
+        self.revision.0 = self.revision.0.saturating_add(revision_bump);
+        self.journal.record_bump(revision_bump);
+        if mark_compacted {
+            self.compact(self.revision).expect("it is the newest, and above the last compaction");
+        }
     }
 
     /// Forgets what was before `revision`. Only moves the limit: [`Store::scrub`] frees the space, step by step.

@@ -146,6 +146,12 @@ impl Store {
         View { id, revision, compacted, chain, auth, alarms }
     }
 
+    /// Whether a view is open, for which physical compaction waits.
+    #[must_use]
+    pub fn is_viewed(&self) -> bool {
+        !self.views.is_empty()
+    }
+
     /// Closes a view.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 //! or shows the defect on plain raft-rs where the guard is the structure of the driver.
 
 mod auth;
+mod backup;
 mod cluster;
 mod leases;
 mod locks;

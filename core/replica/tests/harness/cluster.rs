@@ -1,6 +1,7 @@
 //! A cluster of replicas whose network, disks and clocks do what a script says.
 
 use crate::harness::{
+    backup::Taken,
     callers::Callers,
     disk::{Disk, Mode},
     draw,
@@ -49,6 +50,10 @@ pub(crate) struct Cluster {
     pub(crate) aliases: draw::Aliases,
     pub(crate) tuning: Tuning,
     pub(crate) mutations: Mutations,
+    /// Which cluster it is.
+    pub(crate) id: ClusterId,
+    /// The backup that is being taken, or was.
+    pub(crate) taken: Taken,
     pub(crate) seed: u64,
     /// Whether a promise that the disk does not hold is an error. Off under mutations that break just that.
     pub(crate) checks_promises: bool,
@@ -74,7 +79,9 @@ pub(crate) struct Node {
 fn peers(boot: &Boot) -> BTreeMap<NodeId, Vec<String>> {
     let url = |node: &NodeId| (*node, vec![format!("http://{node}:2380")]);
     match boot {
-        Boot::Bootstrap { members } => members.iter().map(url).collect(),
+        Boot::Bootstrap { members } | Boot::Restore { members, .. } => {
+            members.iter().map(url).collect()
+        }
         Boot::Join { .. } => BTreeMap::new(),
     }
 }
@@ -99,6 +106,8 @@ impl Cluster {
             aliases: draw::Aliases::default(),
             tuning,
             mutations,
+            id: ClusterId(1),
+            taken: Taken::default(),
             seed,
             checks_promises: true,
             members: (Index(0), Vec::new()),
@@ -128,7 +137,7 @@ impl Cluster {
         assert!(node.replica.is_none(), "{id} runs already");
         let config = Config {
             node: id,
-            cluster: ClusterId(1),
+            cluster: self.id,
             peers: peers(&node.boot),
             boot: node.boot.clone(),
             seed: self.seed,
@@ -367,7 +376,7 @@ impl Cluster {
         node.disk.corrupt(file, at);
         let config = Config {
             node: id,
-            cluster: ClusterId(1),
+            cluster: self.id,
             boot: Boot::Bootstrap { members: vec![id] },
             peers: BTreeMap::new(),
             seed: self.seed,

@@ -236,6 +236,9 @@ fn maintenance(response: &MaintenanceResponse) -> String {
         MaintenanceResponse::Defragment { before, after } => {
             format!("defragmented from {before} B to {after} B")
         }
+        MaintenanceResponse::Backup { bytes, remaining, .. } => {
+            format!("{} B, about {remaining} B are left", bytes.len())
+        }
         MaintenanceResponse::CheckCorruption { compared, corrupt } => {
             format!(
                 "compared {compared}, corrupt {:?}",

@@ -4,6 +4,7 @@
 //! replicas are the real ones. `script.rs` knows the verbs, `draw.rs` what the lines look like.
 
 pub(crate) mod auth;
+pub(crate) mod backup;
 pub(crate) mod callers;
 pub(crate) mod cluster;
 pub(crate) mod disk;

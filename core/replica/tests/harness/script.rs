@@ -14,6 +14,7 @@
 //! | `network` | draws what is on its way |
 //! | `partition n1 n2`, `cut n1 n2`, `heal` | cuts these from all others; cuts one direction; undoes all cuts |
 //! | `disk n1 works/stalls/full/fails`, `disk n1 done [count=1]` | what the disk does with what it is asked from now on |
+//! | `backup n1`, `backup-next n1`, `backup-again n1`, `backup-whole n1`, `restore nodes=3 bump=100` .. | backups; `harness/backup.rs` has them all |
 //! | `passwords held/done` | what hosts make of passwords is kept back; it comes, now and from now on |
 //! | `crash n1 [power] [torn=BYTES]`, `restart n1`, `wipe n1` | kills the process; starts it; empties the disk |
 //! | `corrupt n1 wal-1 at=BYTE` | changes one byte on the platter |
@@ -38,9 +39,9 @@ use crate::harness::{auth, cluster::Cluster, disk::Mode, draw};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
-    Alarm, AlarmAction, ClusterRequest, FileName, Incarnation, KeyRange, LeaseId, LeaseRequest,
-    MaintenanceRequest, MemberChange, NodeId, Request, RequestId, Revision, StreamId, Tuning,
-    WatchId, WatchRequest,
+    Alarm, AlarmAction, ClusterId, ClusterRequest, FileName, Incarnation, KeyRange, LeaseId,
+    LeaseRequest, MaintenanceRequest, MemberChange, NodeId, Request, RequestId, Revision, StreamId,
+    Tuning, WatchId, WatchRequest,
     concurrency::ServiceRequest,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
@@ -49,7 +50,7 @@ use whitewater_api::{
     watch::WatchCreate,
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_replica::{Boot, Envelope, Input, wal::Wal};
+use whitewater_replica::{Boot, Envelope, Input, Restoration, wal::Wal};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -93,6 +94,15 @@ impl Runner for Script {
             }
             "partition" | "cut" | "heal" => self.cut(&command.name, &mut args)?,
             "disk" => self.set_disk(&mut args)?,
+            "backup" | "backup-next" | "backup-again" | "backup-whole" => {
+                let node = node(&mut args)?;
+                self.cluster.back_up(&command.name, node);
+            }
+            "backup-damage" => {
+                let at: usize = positional(&mut args)?;
+                *self.cluster.taken.bytes.get_mut(at).ok_or("no such byte")? ^= 1;
+            }
+            "restore" => self.restore(&mut args)?,
             "passwords" => {
                 self.cluster.holds_passwords = args.next_pos() == Some("held");
                 self.cluster.return_passwords();
@@ -152,6 +162,27 @@ impl Script {
         if introduces {
             self.cluster.stabilize();
         }
+        Ok(())
+    }
+
+    fn restore(&mut self, args: &mut ArgumentConsumer) -> Outcome {
+        let count = key(args, "nodes")?.unwrap_or(3);
+        let from = Restoration {
+            backup: self.cluster.taken.bytes.clone().into(),
+            revision_bump: key(args, "bump")?.unwrap_or(0),
+            mark_compacted: args.take_key("compacted") == Some("yes"),
+        };
+        let members: Vec<NodeId> = (1..=count).map(NodeId).collect();
+        let mut new =
+            Cluster::new(self.cluster.tuning.clone(), self.cluster.mutations, PATIENT_SEED);
+        new.id = ClusterId(key(args, "cluster")?.unwrap_or(2));
+        new.taken = self.cluster.taken.clone();
+        self.cluster = new;
+        for node in &members {
+            let boot = Boot::Restore { members: members.clone(), from: from.clone() };
+            self.cluster.add(*node, boot);
+        }
+        self.cluster.stabilize();
         Ok(())
     }
 
@@ -570,9 +601,9 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
             }
             Request::Txn(TxnRequest { compares: Vec::new(), success, failure: Vec::new() })
         }
-        "compact" => Request::Compact(CompactRequest {
+        "compact" | "compact-physical" => Request::Compact(CompactRequest {
             revision: Revision(next()?.parse()?),
-            physical: false,
+            physical: verb == "compact-physical",
         }),
         _ => operator_request(verb, args)?,
     })

@@ -1,0 +1,177 @@
+//! Backups: the store at one moment as a file that a new cluster can start from (etcd, `server/etcdserver/api/v3rpc/maintenance.go`
+//! and `etcdutl/snapshot/v3_snapshot.go`).
+//!
+//! ```text
+//!  file: a snapshot as in `snapshot.rs` | SHA-256 of it
+//!
+//!  host: part 0 of a new backup ──▶ a view is opened ──▶ the first bytes, and the number of the backup
+//!        part 1, 2 ..           ──▶ the next bytes; with the last ones the view is closed
+//! ```
+//!
+//! Whoever takes the backup asks for one part after the other, so that the step stays short and the slow hold nobody up; a
+//! part whose answer was lost can be asked for once more. All parts are of the moment of the first. A view holds physical
+//! compaction up, so a backup that nobody goes on with is given up.
+//!
+//! A restored cluster is another one: it has the content and nothing else, neither the log nor the members nor the
+//! identity, so that no old member can ever talk to it. Its revisions can go on far behind those of the backup, so that no
+//! client that saw what the backup does not hold takes an old revision for a new one (etcd's `--bump-revision`).
+
+use crate::{
+    config::Restoration,
+    limits,
+    recovery::OpenError,
+    replica::Replica,
+    snapshot::{self, Framer, SnapshotMeta},
+};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use whitewater_api::{Body, Error, FileName, MaintenanceResponse, Monotonic, RequestId, Value};
+use whitewater_mutation::{Mutation, Mutations};
+use whitewater_store::{Cursor, Store, View};
+
+/// Bytes of the checksum at the end of the file.
+const CHECKSUM_BYTES: usize = 32;
+
+/// The backups that are being taken.
+#[derive(Default)]
+pub(crate) struct Backups {
+    open: BTreeMap<u64, Backup>,
+    started: u64,
+}
+
+struct Backup {
+    /// The moment, and where the next part starts; nothing when all parts were given.
+    rest: Option<(View, Cursor)>,
+    framer: Framer,
+    checksum: Sha256,
+    /// The number of the next part.
+    next: u64,
+    /// The part before it, in case that its answer was lost.
+    last: Value,
+    /// About how many bytes are left.
+    remaining: u64,
+    /// When it was last asked for.
+    asked: Monotonic,
+}
+
+impl Replica {
+    /// Somebody wants a part of a backup; of a new one if `number` is 0.
+    pub(crate) fn on_backup(&mut self, id: RequestId, number: u64, part: u64) {
+        let result = if number == 0 {
+            self.begin_backup().and_then(|number| self.backup_part(number, 0))
+        } else {
+            self.backup_part(number, part)
+        };
+        self.reply(id, result.map(Body::Maintenance));
+    }
+
+    fn begin_backup(&mut self) -> Result<u64, Error> {
+        if self.raft.store().applied().0 == 0 {
+            return Err(Error::NoLeader); // A member that was added and has nothing yet.
+        }
+        if self.backups.open.len() >= limits::BACKUPS_MAX {
+            return Err(Error::TooManyRequests);
+        }
+        let log = self.raft.store();
+        let meta =
+            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
+                .with_roster(&self.roster);
+        self.backups.started += 1;
+        // Never 0, and no number of another life of this process.
+        let number = self.booted.0.rotate_left(20) ^ self.backups.started | 1 << 63;
+        let (framer, start) = Framer::start(&meta);
+        let backup = Backup {
+            rest: Some((self.store.open_view(), Cursor::start())),
+            framer,
+            checksum: Sha256::new_with_prefix(&start),
+            next: 0,
+            last: Value::from(start.to_vec()),
+            remaining: self.store.bytes(),
+            asked: self.now,
+        };
+        self.backups.open.insert(number, backup);
+        self.sometimes("backup begun");
+        Ok(number)
+    }
+
+    fn backup_part(&mut self, number: u64, part: u64) -> Result<MaintenanceResponse, Error> {
+        let now = self.now;
+        // It is not known here, or not any more: the stream is broken.
+        let backup = self.backups.open.get_mut(&number).ok_or(Error::Stopped)?;
+        backup.asked = now;
+        if part.checked_add(1) == Some(backup.next) {
+            let (bytes, remaining) = (backup.last.clone(), backup.remaining);
+            return Ok(MaintenanceResponse::Backup { backup: number, bytes, remaining });
+        }
+        let (mut view, cursor) =
+            backup.rest.take_if(|_| part == backup.next).ok_or(Error::Stopped)?;
+        let bytes_max =
+            usize::try_from(self.config.tuning.snapshot_part_bytes).unwrap_or(usize::MAX);
+        if self.config.mutations.has(Mutation::BackupOfManyMoments) {
+            self.store.close_view(&view);
+            view = self.store.open_view();
+        }
+        let cut = self.store.part(&view, &cursor, bytes_max);
+        let mut bytes = if part == 0 { backup.last.as_slice().to_vec() } else { Vec::new() };
+        let framed = backup.framer.part(&cut.bytes);
+        backup.checksum.update(&framed);
+        bytes.extend_from_slice(&framed);
+        backup.next += 1;
+        backup.remaining = backup.remaining.saturating_sub(bytes.len() as u64).max(1);
+        if let Some(next) = cut.next {
+            backup.rest = Some((view, next));
+        } else {
+            self.store.close_view(&view);
+            let end = backup.framer.end();
+            backup.checksum.update(&end);
+            bytes.extend_from_slice(&end);
+            bytes.extend_from_slice(&backup.checksum.finalize_reset());
+            backup.remaining = 0;
+        }
+        let (bytes, remaining) = (Value::from(bytes), backup.remaining);
+        backup.last = bytes.clone();
+        Ok(MaintenanceResponse::Backup { backup: number, bytes, remaining })
+    }
+
+    /// Gives up what nobody goes on with, or what was all given.
+    pub(crate) fn on_backup_tick(&mut self) {
+        let patience = self.election_nanos() * limits::BACKUP_PATIENCE_ELECTIONS;
+        let now = self.now;
+        let is_over = |backup: &Backup| now.since(backup.asked) > patience;
+        while let Some((number, _)) = self.backups.open.iter().find(|(_, backup)| is_over(backup)) {
+            let number = *number;
+            let backup = self.backups.open.remove(&number).expect("it was just found");
+            if let Some((view, _)) = backup.rest {
+                self.store.close_view(&view);
+            }
+        }
+    }
+
+    /// The store was replaced, and its views with it.
+    pub(crate) fn forget_backups(&mut self) {
+        self.backups.open.clear();
+    }
+
+    pub(crate) fn is_backing_up(&self) -> bool {
+        !self.backups.open.is_empty()
+    }
+}
+
+/// The store that a backup holds, made ready for a new cluster.
+pub(crate) fn restore(from: &Restoration, mutations: Mutations) -> Result<Store, OpenError> {
+    let bad = |reason: &str| OpenError::BadBackup { reason: reason.to_owned() };
+    let (body, checksum) = from
+        .backup
+        .split_last_chunk::<CHECKSUM_BYTES>()
+        .ok_or_else(|| bad("it is shorter than its checksum"))?;
+    if Sha256::digest(body).as_slice() != checksum {
+        return Err(bad("its bytes are not those that the checksum at its end is of"));
+    }
+    let name = FileName("backup".to_owned());
+    let (_, mut store) = snapshot::read(&name, body, mutations)
+        .map_err(|error| OpenError::BadBackup { reason: error.to_string() })?;
+    if !mutations.has(Mutation::RestoreKeepsRevision) {
+        store.start_anew(from.revision_bump, from.mark_compacted);
+    }
+    Ok(store)
+}
