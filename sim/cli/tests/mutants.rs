@@ -131,122 +131,183 @@ pinned! {
     lease_renewed_by_put
     keep_alive_unconfirmed
     keep_alive_after_revoke
+    auth_merge_ignores_gaps
+    auth_admin_unchecked
+    auth_txn_put_unchecked
+    auth_compare_unchecked
+    auth_nested_txn_unchecked
+    auth_lost_in_snapshot
+    login_from_stale_state
+    apply_rots
 }
 
 /// Why no plan kills the bugs of maintenance.
-const MAINTENANCE: &str = "No plan asks for maintenance yet; the tests of core/store and core/replica/tests/defects kill it.";
+const MAINTENANCE: &str = "No plan asks for maintenance.";
+/// And those of locks and elections.
+const CALLS: &str =
+    "The clients of plans play the recipe of locks step by step; only scripts call the service.";
 
-/// The mutants that no plan kills yet, and why. One that is killed moves up.
-const SURVIVORS: &[(Mutation, &str)] = &[
-    (Mutation::MemberUpdatePromotes, MAINTENANCE),
-    (Mutation::MemberAddNeedsAll, MAINTENANCE),
-    (Mutation::PromoteUnready, MAINTENANCE),
-    (Mutation::PeerUrlsShared, MAINTENANCE),
-    (Mutation::HashKvCountsDoomed, MAINTENANCE),
-    (Mutation::HashKvCountsBuried, MAINTENANCE),
-    (Mutation::DefragmentForgetsHistory, MAINTENANCE),
-    (Mutation::AlarmIgnoredAtApply, MAINTENANCE),
-    (Mutation::QuotaSkipsNestedTxn, MAINTENANCE),
-    (Mutation::QuotaRaisesNoAlarm, MAINTENANCE),
-    (Mutation::CorruptLeaderTrusted, MAINTENANCE),
-    (Mutation::CorruptAcrossCompactions, MAINTENANCE),
-    (Mutation::AutoCompactionTooFar, MAINTENANCE),
-    (Mutation::ApplyRots, MAINTENANCE),
+/// The mutants that no plan kills yet, why, and what does kill them, where anything does. One that is killed moves up.
+const SURVIVORS: &[(Mutation, &str, &str)] = &[
+    (
+        Mutation::MemberUpdatePromotes,
+        MAINTENANCE,
+        "core/replica/tests/defects/cluster.rs#new_urls_make_no_voter_of_a_learner",
+    ),
+    (
+        Mutation::MemberAddNeedsAll,
+        MAINTENANCE,
+        "core/replica/tests/defects/cluster.rs#a_member_that_is_down_can_be_replaced",
+    ),
+    (
+        Mutation::PromoteUnready,
+        MAINTENANCE,
+        "core/replica/tests/defects/cluster.rs#a_learner_that_is_behind_gets_no_vote",
+    ),
+    (
+        Mutation::PeerUrlsShared,
+        MAINTENANCE,
+        "core/replica/tests/defects/cluster.rs#no_two_members_have_one_url",
+    ),
+    (
+        Mutation::BackupOfManyMoments,
+        MAINTENANCE,
+        "core/replica/tests/defects/backup.rs#a_backup_is_of_one_moment",
+    ),
+    (
+        Mutation::RestoreKeepsRevision,
+        MAINTENANCE,
+        "core/replica/tests/defects/backup.rs#a_restored_cluster_gives_no_revision_away_again",
+    ),
+    (
+        Mutation::HashKvCountsDoomed,
+        MAINTENANCE,
+        "core/store/tests/hash_kv.rs#the_vectors_tell_mutants_apart",
+    ),
+    (
+        Mutation::HashKvCountsBuried,
+        MAINTENANCE,
+        "core/store/tests/hash_kv.rs#the_vectors_tell_mutants_apart",
+    ),
+    (
+        Mutation::DefragmentForgetsHistory,
+        MAINTENANCE,
+        "core/store/src/defragment.rs#a_defragmentation_that_forgets_is_found_by_the_digest",
+    ),
+    (
+        Mutation::AlarmIgnoredAtApply,
+        MAINTENANCE,
+        "core/store/src/alarm.rs#mutants_write_under_an_alarm",
+    ),
+    (
+        Mutation::QuotaSkipsNestedTxn,
+        MAINTENANCE,
+        "core/store/src/alarm.rs#mutants_write_under_an_alarm",
+    ),
+    (
+        Mutation::QuotaRaisesNoAlarm,
+        MAINTENANCE,
+        "core/replica/tests/defects/maintenance.rs#a_member_over_its_quota_tells_everybody",
+    ),
+    (
+        Mutation::CorruptLeaderTrusted,
+        MAINTENANCE,
+        "core/replica/tests/defects/maintenance.rs#a_leader_does_not_take_itself_for_right",
+    ),
+    (
+        Mutation::CorruptAcrossCompactions,
+        MAINTENANCE,
+        "core/replica/tests/defects/maintenance.rs#a_member_that_has_yet_to_compact_is_not_corrupt",
+    ),
+    (
+        Mutation::AutoCompactionTooFar,
+        MAINTENANCE,
+        "core/replica/tests/defects/maintenance.rs#compaction_by_itself_keeps_the_period",
+    ),
+    (
+        Mutation::AuthOnlyAtAdmission,
+        "What was permitted when it was asked for may be permitted still, as far as a history tells; the test does not leave it open.",
+        "core/replica/tests/defects/auth.rs#what_counts_is_what_is_permitted_when_it_is_carried_out",
+    ),
+    (
+        Mutation::AuthRevisionUnchecked,
+        "The permission itself is asked about all the same, so no history shows it.",
+        "core/replica/tests/defects/auth.rs#an_old_token_counts_no_more",
+    ),
+    (
+        Mutation::AuthLeaseKeysUnchecked,
+        "The judge does not follow which keys hang on a lease.",
+        "core/replica/tests/defects/auth.rs#what_hangs_on_a_lease_is_asked_about",
+    ),
+    (
+        Mutation::AuthWatchFromKeyUnchecked,
+        "Watchers of plans show no token.",
+        "core/replica/tests/defects/auth.rs#a_watch_from_a_key_on_is_more_than_one_of_the_key",
+    ),
+    (
+        Mutation::TokenOutlivesPassword,
+        "A history does not tell which token was shown.",
+        "core/replica/tests/defects/auth.rs#a_token_ends_with_the_password_that_it_was_given_for",
+    ),
+    (
+        Mutation::TokenNeverExpires,
+        "A history does not tell which token was shown.",
+        "core/replica/tests/defects/auth.rs#a_token_that_nobody_shows_is_over",
+    ),
+    (
+        Mutation::LoginNotRechecked,
+        "The login may have come before the change, as far as a history tells.",
+        "core/replica/tests/defects/auth.rs#a_password_that_is_changed_while_it_is_compared_is_good_no_more",
+    ),
+    (
+        Mutation::LockSkipsQueue,
+        CALLS,
+        "core/replica/tests/defects/locks.rs#one_release_hands_the_lock_to_one",
+    ),
+    (
+        Mutation::LockNotRechecked,
+        CALLS,
+        "core/replica/tests/defects/locks.rs#a_contender_without_its_key_is_no_owner",
+    ),
+    (
+        Mutation::LockOutlivesLease,
+        CALLS,
+        "core/replica/tests/defects/locks.rs#a_lock_ends_with_its_lease",
+    ),
+    (
+        Mutation::ResignDeletesOther,
+        CALLS,
+        "core/replica/tests/defects/locks.rs#a_leadership_that_was_lost_cannot_be_resigned",
+    ),
+    (
+        Mutation::ObserveSkipsSuccessor,
+        CALLS,
+        "core/replica/tests/defects/locks.rs#an_observer_hears_of_who_has_waited",
+    ),
     (
         Mutation::SnapshotStateSplit,
         "Equivalent: recovery lifts the commit index to the mark, and the term is on the disk before a transfer starts.",
+        "",
     ),
     (
         Mutation::StalledDiskLeads,
         "No checker judges availability while a fault holds; the stall ends before liveness is looked at.",
+        "",
     ),
     (
         Mutation::GhostTail,
         "Needs a targeted plan: a mark at the very last index, a longer overwritten tail, and a restart before the next write.",
-    ),
-    (
-        Mutation::AuthOnlyAtAdmission,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthRevisionUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthMergeIgnoresGaps,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthAdminUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthTxnPutUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthCompareUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthNestedTxnUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthLeaseKeysUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthWatchFromKeyUnchecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::AuthLostInSnapshot,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::TokenOutlivesPassword,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::LoginFromStaleState,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::LoginNotRechecked,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::TokenNeverExpires,
-        "Needs users, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::LockSkipsQueue,
-        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::LockNotRechecked,
-        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::LockOutlivesLease,
-        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::ResignDeletesOther,
-        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
-    ),
-    (
-        Mutation::ObserveSkipsSuccessor,
-        "Needs contenders, which no plan has yet; the replica's scripts kill it.",
+        "",
     ),
     (
         Mutation::ReadContextReused,
         "Needs a targeted plan: a doubled read request, a late heartbeat response, and a leader deposed in between.",
+        "",
     ),
     (
         Mutation::StaleRejectionKept,
         "Equivalent for safety and for liveness: it costs messages that were sent before.",
+        "",
     ),
 ];
 
@@ -254,13 +315,25 @@ const SURVIVORS: &[(Mutation, &str)] = &[
 fn every_mutation_is_pinned_or_a_known_survivor() {
     let pinned: BTreeSet<String> = PINNED.iter().map(|test| test.replace('_', "-")).collect();
     let survivors: BTreeSet<String> =
-        SURVIVORS.iter().map(|(mutation, _)| mutation.name().to_owned()).collect();
+        SURVIVORS.iter().map(|(mutation, ..)| mutation.name().to_owned()).collect();
     let all: BTreeSet<String> =
         Mutation::ALL.iter().map(|mutation| mutation.name().to_owned()).collect();
     let both: Vec<&String> = pinned.intersection(&survivors).collect();
     assert!(both.is_empty(), "pinned and still listed as survivors: {both:?}");
     assert_eq!(pinned.union(&survivors).cloned().collect::<BTreeSet<String>>(), all);
     assert!(pinned.len() >= PINNED_MIN, "only {} are pinned", pinned.len());
+}
+
+#[test]
+fn what_kills_a_survivor_is_there() {
+    for (mutation, why, killer) in SURVIVORS {
+        assert!(!why.is_empty(), "{mutation:?} survives for no reason");
+        let Some((path, test)) = killer.split_once('#') else { continue };
+        let path = folder().join("../..").join(path);
+        let source = fs::read_to_string(&path).unwrap();
+        let has_test = source.contains(&format!("fn {test}("));
+        assert!(has_test, "{mutation:?}: {} has no test {test}", path.display());
+    }
 }
 
 #[test]
