@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  benches/step.rs, store.rs, wal.rs, checker.rs, world.rs     one part each, by criterion, in time on the wall
+//!  benches/million.rs, src/bin/million.rs                      a store of a million keys
 //!  src/bin/figures/                                            the whole, in CPU time of one process
 //! ```
 //!
@@ -25,6 +26,7 @@
 pub mod cluster;
 pub mod judging;
 pub mod limits;
+pub mod million;
 pub mod seeds;
 pub mod traffic;
 pub mod usage;

@@ -1,0 +1,82 @@
+//! A store of a million keys, and what one step of it costs.
+
+use crate::usage;
+use std::time::Duration;
+use whitewater_api::{
+    KeyRange, Request,
+    request::{PutRequest, RangeRequest},
+};
+use whitewater_mutation::Mutations;
+use whitewater_store::Store;
+
+/// How many keys it holds.
+pub const KEYS: usize = 1_000_000;
+/// Bytes of a value.
+pub const VALUE_BYTES: usize = 100;
+
+/// The put of a key, by its number. Neighbours in number lie far apart in the order of keys.
+pub fn put(number: usize) -> Request {
+    Request::Put(PutRequest::new(key(number), vec![b'v'; VALUE_BYTES]))
+}
+
+/// A range of about a thousand keys in the middle of the others.
+pub fn thousand(number: usize) -> Request {
+    let start = number * THOUSAND % (PLACES - THOUSAND);
+    get(KeyRange::span(name(start), name(start + THOUSAND)))
+}
+
+/// The first thousand keys of all, and the count of all.
+pub fn thousand_of_all() -> Request {
+    let range = RangeRequest { limit: 1_000, ..RangeRequest::new(KeyRange::all()) };
+    Request::Range(range)
+}
+
+fn get(range: KeyRange) -> Request {
+    Request::Range(RangeRequest::new(range))
+}
+
+/// A store with so many keys of one version each.
+pub fn filled(keys: usize) -> Store {
+    let mut store = Store::new(Mutations::none());
+    for number in 0..keys {
+        store.apply(&put(number)).expect("a put is never refused");
+    }
+    store
+}
+
+/// Places for keys; about one in twenty stays free.
+const PLACES: usize = 1 << 20;
+/// Places of about a thousand keys.
+const THOUSAND: usize = PLACES / 1_000;
+
+fn key(number: usize) -> String {
+    // Odd, so that it is a permutation of the places.
+    const STRIDE: usize = 644_245;
+    name(number.wrapping_mul(STRIDE) % PLACES)
+}
+
+fn name(place: usize) -> String {
+    format!("/registry/pods/default/{place:07}")
+}
+
+/// How long steps took, in CPU time, so that what else the machine does counts for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steps {
+    /// How many.
+    pub count: u64,
+    /// All of them.
+    pub total: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Steps {
+    /// Makes a step.
+    pub fn take<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        let (took, result) = usage::timed(step);
+        self.count += 1;
+        self.total += took;
+        self.longest = self.longest.max(took);
+        result
+    }
+}
