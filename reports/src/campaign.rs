@@ -18,6 +18,9 @@ pub struct Campaign {
     pub mutations: Vec<String>,
     /// What the command line changed in the scenario, such as `nodes` = `5`.
     pub overrides: BTreeMap<String, String>,
+    /// The first seed, and how many, of the whole that this is a part of, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<(Seed, u64)>,
 }
 
 /// Why a campaign ended.
@@ -35,6 +38,8 @@ pub enum Ending {
     Interrupted,
     /// Before the first seed: a bug that was fixed is back.
     Regression,
+    /// Parts of it are lost. Never a pass.
+    Missing,
 }
 
 /// The verdict on a campaign, the worst last.
@@ -130,7 +135,7 @@ impl CampaignResult {
             Ruling::Violated
         } else if gates.iter().any(|gate| gate.ruling() == Ruling::GateFailed) {
             Ruling::GateFailed
-        } else if totals.inconclusive > 0 || !gates.is_empty() {
+        } else if totals.inconclusive > 0 || !gates.is_empty() || self.ending == Ending::Missing {
             Ruling::Inconclusive
         } else {
             Ruling::Passed

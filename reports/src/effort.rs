@@ -18,6 +18,15 @@ pub struct Effort {
 }
 
 impl Effort {
+    /// Adds what another part of the campaign took, on another machine.
+    pub fn join(&mut self, part: Self) {
+        self.cpu_us += part.cpu_us;
+        self.wall_us = self.wall_us.max(part.wall_us);
+        self.peak_bytes = self.peak_bytes.max(part.peak_bytes);
+        self.workers += part.workers;
+        self.restarts += part.restarts;
+    }
+
     /// Adds what one seed took in one worker.
     pub fn add(&mut self, cpu_us: u64, peak_bytes: u64) {
         self.cpu_us += cpu_us;

@@ -46,6 +46,7 @@ pub mod query;
 #[cfg(test)]
 mod sample;
 pub mod sentence;
+pub mod shards;
 mod table;
 pub mod text;
 pub mod totals;

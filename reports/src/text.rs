@@ -176,6 +176,7 @@ fn tried(result: &CampaignResult) -> String {
             "ended: interrupted; these are the seeds that were done, and `--resume` goes on\n"
         }
         Ending::Regression => "ended: before the first seed, since a bug that was fixed is back\n",
+        Ending::Missing => "ended: parts are lost, and with them some of its seeds\n",
     };
     text.push(ending.to_owned());
     if totals.seeds > 0 {

@@ -129,6 +129,7 @@ fn notes(result: &CampaignResult) -> Vec<Note> {
         }
         Ending::Interrupted => Some("by hand; these are the seeds that were done"),
         Ending::Regression => Some("before the first seed: a bug that was fixed is back"),
+        Ending::Missing => Some("parts are lost, and with them some of its seeds"),
     };
     let ending = ending.map(|text| Note { what: "ended", text: text.to_owned() });
     gates.chain(unequal).chain(doubts).chain(ending).collect()

@@ -161,6 +161,9 @@ pub(crate) struct RunArgs {
     /// Where failures and the campaign's results go.
     #[arg(long, value_name = "DIR", default_value = "reports/out")]
     pub(crate) out: PathBuf,
+    /// Send the results to this folder or object store (`s3://bucket/path`) too, where `report merge` joins them with others.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: Option<String>,
     /// Time on the wall after which a seed counts as stuck.
     #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
     pub(crate) patience: Span,
@@ -438,7 +441,11 @@ pub(crate) struct ExplainArgs {
 
 /// `whitewater report`
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ReportArgs {
+    /// Something else than showing one campaign.
+    #[command(subcommand)]
+    pub(crate) verb: Option<ReportVerb>,
     /// The results of a campaign, as JSON lines.
     #[arg(value_name = "RESULTS.jsonl", default_value = "reports/out/campaign.jsonl")]
     pub(crate) results: PathBuf,
@@ -451,6 +458,24 @@ pub(crate) struct ReportArgs {
     /// Write the page here; `campaign.html` beside the results if not given.
     #[arg(short, long, value_name = "FILE.html")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// What else there is to do with results.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportVerb {
+    /// Join the parts of a campaign that ran on several machines (`run --shard I/N --to PLACE`).
+    Merge(MergeArgs),
+}
+
+/// `whitewater report merge`
+#[derive(Debug, clap::Args)]
+pub(crate) struct MergeArgs {
+    /// A folder, or the URL of an object store, to which the parts were sent.
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+    /// Where the whole goes.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) out: PathBuf,
 }
 
 /// `whitewater plan`

@@ -186,6 +186,7 @@ impl Job {
             seeds_asked,
             mutations: self.mutations.clone(),
             overrides,
+            whole: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod campaign;
 mod check;
 mod compare;
 mod console;
+mod depot;
 mod diff;
 mod dispenser;
 mod doctor;
@@ -33,6 +34,7 @@ mod judge;
 mod lab;
 mod limits;
 mod listing;
+mod merge;
 mod pool;
 mod progress;
 mod publish;
@@ -53,7 +55,7 @@ mod worker;
 mod zoo;
 
 use crate::{
-    args::{Args, Verb},
+    args::{Args, ReportArgs, ReportVerb, Verb},
     console::Console,
     exit::{CliError, Exit},
 };
@@ -100,6 +102,9 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Diff(args) => diff::verb(&args, console),
         Verb::Export(args) => export::verb(&args, console),
         Verb::Explain(args) => explain::explain(&args, console),
+        Verb::Report(ReportArgs { verb: Some(ReportVerb::Merge(args)), .. }) => {
+            merge::verb(&args, console)
+        }
         Verb::Report(args) => publish::report(&args, console),
         Verb::Scenarios => listing::scenarios(console),
         Verb::Worker => worker::work(),

@@ -5,17 +5,21 @@ use clap::Parser;
 use std::{fs, path::Path};
 
 /// Files of the kit, and how many command lines each must have at least.
-const FILES: [(&str, usize); 4] = [
+const FILES: [(&str, usize); 7] = [
     (".github/actions/campaign/action.yml", 2),
     (".gitlab/campaign.yml", 1),
     ("docs/ci.md", 2),
+    ("docs/fleet.md", 2),
+    ("docs/fleet/job.yaml", 1),
+    ("docs/fleet/slurm.sh", 1),
     ("README.md", 1),
 ];
-const YAML: [&str; 4] = [
+const YAML: [&str; 5] = [
     ".github/actions/campaign/action.yml",
     ".github/workflows/campaign.yml",
     ".github/workflows/ci.yml",
     ".gitlab/campaign.yml",
+    "docs/fleet/job.yaml",
 ];
 
 fn read(file: &str) -> String {
@@ -41,6 +45,8 @@ fn words(line: &str) -> Option<Vec<String>> {
         ("$ARGUMENTS", "--fail-fast"),
         ("$OUT", "reports/out"),
         ("$AGAINST", "old.jsonl"),
+        ("$SHARD", "2/64"),
+        ("$PLACE", "s3://campaigns/monday"),
     ] {
         text = text.replace(variable, value);
     }

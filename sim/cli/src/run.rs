@@ -5,13 +5,14 @@ use crate::{
     artefacts::{self, Keeping},
     campaign::{Collector, WORKER_DIED, WORKER_STUCK},
     console::Console,
+    depot::Depot,
     dispenser::Dispenser,
     engine,
     exit::{CliError, Exit},
     interrupt::Interrupt,
     job::{Job, Work},
     lab::Budget,
-    limits, pool,
+    limits, merge, pool,
     progress::Progress,
     regressions, resources,
     shrink::{self, Means},
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &RunArgs, console: Console) -> Result<Exit, CliError> {
     let job = Job::new(&args.scenario, &args.overrides, args.seed.unwrap_or(FIRST))?
         .redacting(args.redact);
     match (args.seed, args.seeds, args.time) {
-        (Some(seed), None, None) => one(args, &job, seed, console),
+        (Some(seed), None, None) if args.to.is_none() => one(args, &job, seed, console),
         _ => many(args, &job, console),
     }
 }
@@ -85,12 +86,15 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     let scenario = job.scenario()?;
     let (first, seeds) = seeds(args)?;
     let workers = shrink::workers(args.jobs)?;
+    let depot = args.to.as_deref().map(Depot::open).transpose()?;
     let first_line = Work::Seeds(Box::new(job.clone())).line()?;
     let recruiter = pool::recruiter(None, first_line, Duration::from_nanos(args.patience.0))?;
     let interrupt = Interrupt::listen(console)?;
     let deadline = args.time.map(|time| Instant::now() + Duration::from_nanos(time.0));
     let count = seeds.unwrap_or(u64::MAX);
-    let result = CampaignResult::new(job.campaign(&scenario, first, seeds));
+    let mut campaign = job.campaign(&scenario, first, seeds);
+    campaign.whole = args.shard.and(args.seeds).map(|whole| (args.seed.unwrap_or(FIRST), whole));
+    let result = CampaignResult::new(campaign);
     let mut collector = Collector::open(job, &scenario, console, result, &args.out, args.resume)?;
     let dispenser = Dispenser::new(first, count, deadline, interrupt.clone()).skip(collector.seeds);
     let mut progress = Progress::new(console, seeds, deadline);
@@ -114,6 +118,9 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     let failures = &mut collector.result.failures;
     shrink_failures(args, job, failures, workers, &interrupt, console)?;
     let result = collector.close()?;
+    if let Some(depot) = &depot {
+        merge::send(depot, &args.out, &result)?;
+    }
     Ok(if result.ending == Ending::Interrupted {
         Exit::Interrupted
     } else {

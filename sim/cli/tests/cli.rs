@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -353,6 +353,30 @@ fn sim_shards_play_the_seeds_of_the_whole_once_each() {
     let parts = [seeds(&["--shard", "1/2"], "part-1"), seeds(&["--shard", "2/2"], "part-2")];
     assert_eq!(parts.each_ref().map(Vec::len), [2, 3]);
     assert_eq!(parts.concat(), seeds(&[], "parts"));
+    let store = folder("shards-store");
+    fs::remove_dir_all(&store).unwrap();
+    let to = store.to_str().unwrap();
+    for (shard, out) in [("1/3", "sent-1"), ("3/3", "sent-3")] {
+        seeds(&["--shard", shard, "--to", to], out);
+    }
+    let out = folder("shards-whole");
+    let merge = || whitewater(&["report", "merge", to, "--out", out.to_str().unwrap()]);
+    let output = merge();
+    assert_eq!(output.status.code(), Some(3), "a part is lost: {output:?}");
+    assert!(stdout(&output).contains("\nmissing: seeds "), "{}", stdout(&output));
+    seeds(&["--shard", "2/3", "--to", to], "sent-2");
+    let output = merge();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("merged: 3 parts"), "{}", stdout(&output));
+    let totals = |folder: &Path| {
+        let text = fs::read_to_string(folder.join("campaign.jsonl")).unwrap();
+        text.lines().find(|line| line.contains("\"kind\":\"totals\"")).unwrap().to_owned()
+    };
+    seeds(&[], "unsent");
+    assert_eq!(totals(&out), totals(&folder("unsent")), "the whole, whoever ran which part");
+    let output = whitewater(&["report", "merge", "nowhere://x", "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+
     let output = whitewater(&["run", "quiet", "--time", "1s", "--shard", "1/2"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--shard needs --seeds"), "{}", stderr(&output));
