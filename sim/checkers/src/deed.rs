@@ -65,6 +65,14 @@ impl Deed<'_> {
             Self::Delete { answer, .. } => answer.is_some_and(|answer| answer.deleted > 0),
         }
     }
+
+    /// Whether it can have changed nothing but this key.
+    pub(crate) fn is_of(&self, own: &Key) -> bool {
+        match self {
+            Self::Put { key, .. } => *key == own,
+            Self::Delete { range, .. } => **range == KeyRange::single(own.clone()),
+        }
+    }
 }
 
 fn put(request: &PutRequest) -> Deed<'_> {

@@ -78,6 +78,8 @@ struct Fenced {
     /// The revision that created the key.
     fence: u64,
     key: u32,
+    /// Whether only a holder may do that. Whoever waits may change or take back its own key.
+    is_of_holder: bool,
 }
 
 struct Review<'a, 'h> {
@@ -231,15 +233,16 @@ impl<'h> Review<'_, 'h> {
                 continue;
             };
             let Body::Txn(answer) = &response.body else { continue };
-            let mut has_effect = false;
-            deeds(told, &mut |deed| has_effect |= deed.has_effect());
-            if !answer.succeeded || !has_effect {
+            let mut effects = Vec::new();
+            deeds(told, &mut |deed| effects.extend(deed.has_effect().then_some(deed)));
+            if !answer.succeeded || effects.is_empty() {
                 continue;
             }
             for (key, fence) in fences(request) {
                 if !self.chronicle_has(key) {
                     continue;
                 }
+                let is_of_holder = effects.iter().any(|deed| !deed.is_of(key));
                 let key = self.keys.number(key);
                 let revision = response.header.revision.0;
                 if let Some(prefix) = owners.get(&(key, fence)) {
@@ -248,6 +251,7 @@ impl<'h> Review<'_, 'h> {
                         operation,
                         fence,
                         key,
+                        is_of_holder,
                     });
                 }
             }
@@ -292,7 +296,9 @@ impl<'h> Review<'_, 'h> {
                 let operations = [write.operation, later.operation];
                 return Err(object("interleaved-fences", at, sentence, &operations));
             }
-            newest = Some(write);
+            if write.is_of_holder {
+                newest = Some(write);
+            }
         }
         Ok(())
     }

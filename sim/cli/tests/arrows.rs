@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("server", &["replica"]),
     ("record", &["api", "mutation"]),
     ("physics", &["record"]),
-    ("world", &["replica", "physics", "record"]),
+    ("world", &["replica", "concurrency", "physics", "record"]),
     ("scenarios", &["record", "api"]),
     ("checkers", &["record", "api"]),
     ("reports", &["record", "api"]),

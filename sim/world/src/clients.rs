@@ -8,7 +8,9 @@ use crate::{
     steps::{self, Belief, Sight},
     world::{PhaseOfRun, World},
 };
-use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
+use whitewater_api::{
+    Completion, Error, NodeId, Request, RequestId, Response, concurrency::LeaderKey,
+};
 use whitewater_mutation::Mutation;
 use whitewater_record::{CallerRow, HoldRow, Operation, RowKind, SimTime, Span};
 
@@ -48,7 +50,7 @@ impl World {
         }
         let step = &self.plan.clients[index].operations[client.next].step;
         let special = client.session.request(step);
-        let request = special.unwrap_or_else(|| client.sight.request(step));
+        let request = special.unwrap_or_else(|| client.sight.request(step, self.mutations));
         let (id, node) = (client.take_id(), client.target);
         let user = client.session.user().map(str::to_owned);
         let caller = client.session.caller();
@@ -117,8 +119,13 @@ impl World {
         if let Completion::Ok(response) = &completion {
             let request = &self.history.operations[pending.operation].request;
             self.clients[index].sight.learn(request, response);
-            self.record_beliefs(index);
+        } else if matches!(then, Then::Advance)
+            && let Completion::Fail(error) | Completion::Info(error) = &completion
+        {
+            let request = &self.history.operations[pending.operation].request;
+            self.clients[index].sight.learn_of_failure(request, error);
         }
+        self.record_beliefs(index);
         let retires = matches!(completion, Completion::Info(_));
         self.complete(pending.operation, completion);
         if retires {
@@ -138,9 +145,10 @@ impl World {
         let client = &mut self.clients[index];
         for belief in client.sight.take_beliefs() {
             match belief {
-                Belief::Holds { lock, prefix, key, lease, revision, seen } => {
+                Belief::Holds { lock, prefix, leader, seen } => {
                     client.holds.insert(lock, self.history.holds.len());
                     let (process, from, to) = (client.process, now, SimTime::NEVER);
+                    let LeaderKey { key, lease, revision, .. } = leader;
                     self.history.holds.push(HoldRow {
                         process,
                         prefix,

@@ -6,7 +6,7 @@ mod locks;
 
 pub(crate) use self::{digest::digest, locks::Belief};
 
-use self::locks::Contender;
+use self::locks::Place;
 use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
@@ -16,6 +16,7 @@ use whitewater_api::{
         Relation, TxnOp, TxnRequest,
     },
 };
+use whitewater_mutation::Mutations;
 use whitewater_record::{Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, Step};
 
 /// What one client has seen of the store.
@@ -31,7 +32,9 @@ pub(crate) struct Sight {
     seen_lease: LeaseId,
     turn: Turn,
     /// The locks that it is in line for, or holds, by their names.
-    locks: BTreeMap<Key, Contender>,
+    locks: BTreeMap<Key, Place>,
+    /// The request of a call about one of them that is under way.
+    asked: Option<(Key, Request)>,
     /// What it has begun and ceased to believe, for the record.
     beliefs: Vec<Belief>,
 }
@@ -59,7 +62,7 @@ struct Turn {
 
 impl Sight {
     /// The request for a step.
-    pub(crate) fn request(&mut self, step: &Step) -> Request {
+    pub(crate) fn request(&mut self, step: &Step, mutations: Mutations) -> Request {
         match step {
             Step::Put(key, value) => Request::Put(PutRequest::new(key.clone(), value.clone())),
             Step::Get(key) => Request::Range(get(key)),
@@ -98,7 +101,7 @@ impl Sight {
                 Some(revision) => compact(revision),
                 None => Request::Range(get(&COMPACTION_KEY.into())),
             },
-            Step::Lock(step) => self.lock_request(step),
+            Step::Lock(step) => self.lock_request(step, mutations),
             Step::Auth(step) => unreachable!("the session has a request for {step}"),
         }
     }

@@ -1,5 +1,6 @@
-//! Steps about locks: `lock-join m v3`, by etcd's recipe (`client/v3/concurrency`, `mutex.go` and `election.go`). Each
-//! contender puts a key of its own, named after its lease and hung on it, under the lock's prefix; the oldest one owns it.
+//! Steps about locks: `lock-join m v3`, by the state machine of etcd's services (`core/concurrency`). Each contender puts a
+//! key of its own, named after its lease and hung on it, under the lock's prefix; the oldest one owns it. A call is several
+//! requests, and each step is one of them.
 
 use std::fmt;
 use whitewater_api::{Key, Value};
@@ -7,16 +8,18 @@ use whitewater_api::{Key, Value};
 /// What a client does with locks. An election is a lock whose owner proclaims something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockStep {
-    /// `lock-join LOCK VALUE`: gets in line, with a key on this client's own lease. Without a lease it only looks.
+    /// `lock-join LOCK VALUE`: campaigns with this client's own lease, or goes on with the call that is under way. Without a
+    /// lease it only looks.
     Join(Key, Value),
-    /// `lock-look LOCK`: who owns it? A client that finds its own key believes from then on that it holds the lock.
+    /// `lock-look LOCK`: goes on with the call that is under way: looks who is before it, or whether who was is gone. A client
+    /// whose call has won believes from then on that it holds the lock. Without a call: who is first?
     Look(Key),
     /// `lock-write LOCK KEY VALUE`: a put under the lock: a transaction that puts if the client's own key is still the one
     /// that it joined with. A client that does not believe to hold the lock only gets the key.
     Write(Key, Key, Value),
     /// `lock-proclaim LOCK VALUE`: the same, to the client's own key, for others to see.
     Proclaim(Key, Value),
-    /// `lock-leave LOCK`: deletes the client's own key.
+    /// `lock-leave LOCK`: resigns.
     Leave(Key),
 }
 

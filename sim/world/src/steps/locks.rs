@@ -1,22 +1,39 @@
-//! A client in line for locks, by etcd's recipe (`client/v3/concurrency`): what it asks, and what it believes.
+//! A client in line for locks, by the state machine of etcd's services (`core/concurrency`): what it asks, and what it
+//! believes.
+//!
+//! One step of a plan is one request of a call: `lock-join` begins a call or goes on with it, `lock-look` goes on with it. What
+//! the call would watch, the client looks up from step to step, and hands over as the event that a watch would bring.
 
-use super::{Sight, compare, delete, get, put, txn};
+use super::{Sight, compare, get, put, txn};
 use whitewater_api::{
-    Body, Key, KeyRange, LeaseId, LeaseRequest, LeaseResponse, Request, Response, Revision, Value,
-    request::{CompareTarget, PutRequest, RangeRequest, Sort, SortTarget, TxnOp},
+    Body, Error, Header, Key, KeyRange, KeyValue, LeaseId, LeaseRequest, LeaseResponse, Request,
+    Response, Revision, Value, WatchId, WatchResponse,
+    concurrency::{LeaderKey, ServiceError, ServiceRequest, ServiceResponse},
+    request::{CompareTarget, RangeRequest, Sort, SortTarget, TxnOp},
     response::TxnOpResponse,
+    watch::{EventKind, WatchBody, WatchEvent},
 };
+use whitewater_concurrency::{Call, Step};
+use whitewater_mutation::Mutations;
 use whitewater_record::LockStep;
 
 /// A client's own place in a line.
 #[derive(Clone, Debug)]
-pub(super) struct Contender {
-    key: Key,
+pub(super) struct Place {
     lease: LeaseId,
-    /// The revision that created the key; nothing before that is known.
-    revision: Option<Revision>,
-    /// Whether the client believes that it holds the lock.
-    holds: bool,
+    /// What the client believes to hold.
+    held: Option<LeaderKey>,
+    /// A call that is under way, and what it wants next.
+    call: Option<(Call, Next)>,
+}
+
+/// What a call wants next.
+#[derive(Clone, Debug)]
+enum Next {
+    /// This is to be asked.
+    Ask(Request),
+    /// This key is to be watched.
+    Watch(Key),
 }
 
 /// What a client has begun, or ceased, to believe.
@@ -28,12 +45,8 @@ pub(crate) enum Belief {
         lock: Key,
         /// What the keys of all contenders begin with.
         prefix: Key,
-        /// The client's own key.
-        key: Key,
-        /// What the key hangs on.
-        lease: LeaseId,
-        /// What created the key.
-        revision: Revision,
+        /// The client's own key, the lease that it hangs on, and the revision that created it.
+        leader: LeaderKey,
         /// When it was seen to be the oldest.
         seen: Revision,
     },
@@ -41,57 +54,82 @@ pub(crate) enum Belief {
     Lost(Key),
 }
 
+impl Next {
+    fn request(&self) -> Request {
+        match self {
+            Self::Ask(request) => request.clone(),
+            Self::Watch(key) => Request::Range(get(key)),
+        }
+    }
+}
+
 impl Sight {
-    pub(super) fn lock_request(&mut self, step: &LockStep) -> Request {
+    pub(super) fn lock_request(&mut self, step: &LockStep, mutations: Mutations) -> Request {
         match step {
-            LockStep::Join(lock, value) => self.join(lock, value),
-            LockStep::Look(lock) => look(lock),
-            LockStep::Write(lock, key, value) => match self.holder(lock) {
-                Some((own, revision)) => fenced(own, revision, put(key, value)),
+            LockStep::Join(lock, value) => self.join(lock, value, mutations),
+            LockStep::Look(lock) => self.go_on(lock),
+            LockStep::Write(lock, key, value) => match self.held(lock) {
+                Some(leader) => {
+                    let is_mine = compare(&leader.key, CompareTarget::Create(leader.revision));
+                    let own = TxnOp::Range(get(&leader.key));
+                    txn(vec![is_mine], vec![put(key, value)], vec![own])
+                }
                 None => Request::Range(get(key)),
             },
-            LockStep::Proclaim(lock, value) => match self.holder(lock) {
-                Some((own, revision)) => {
-                    let put = PutRequest::new(own.clone(), value.clone());
-                    let put = PutRequest { ignore_lease: true, ..put };
-                    fenced(own, revision, TxnOp::Put(put))
-                }
-                None => look(lock),
-            },
+            LockStep::Proclaim(lock, value) => {
+                let Some(leader) = self.held(lock).cloned() else { return self.go_on(lock) };
+                let (leader, value) = (Some(leader), value.clone());
+                self.begin(lock, ServiceRequest::Proclaim { leader, value }, mutations)
+            }
             LockStep::Leave(lock) => {
-                let Some(contender) = self.locks.get(lock).cloned() else { return look(lock) };
+                let Some(leader) = self.held(lock).cloned() else { return self.go_on(lock) };
                 self.give_up(lock);
-                Request::DeleteRange(delete(KeyRange::single(contender.key)))
+                let resign = ServiceRequest::Resign { leader: Some(leader) };
+                only_request(Call::begin(resign, mutations).1)
             }
         }
     }
 
-    fn join(&mut self, lock: &Key, value: &Value) -> Request {
+    /// Gets in line. With a new lease comes a new place: nobody may hold one lock by two.
+    fn join(&mut self, lock: &Key, value: &Value, mutations: Mutations) -> Request {
         let lease = self.own_lease;
         if lease == LeaseId::NONE {
             return look(lock);
         }
-        let key = Key::from(format!("{lock}/{:x}", lease.0));
-        if self.locks.get(lock).is_none_or(|contender| contender.lease != lease) {
-            // With a new lease comes a new place in the line. Nobody may hold one lock by two.
-            self.give_up(lock);
-            let contender = Contender { key: key.clone(), lease, revision: None, holds: false };
-            self.locks.insert(lock.clone(), contender);
+        if self.locks.get(lock).is_some_and(|place| place.lease == lease) {
+            return self.go_on(lock);
         }
-        let put = PutRequest { lease, ..PutRequest::new(key.clone(), value.clone()) };
-        let is_new = compare(&key, CompareTarget::Create(Revision(0)));
-        txn(vec![is_new], vec![TxnOp::Put(put)], vec![TxnOp::Range(get(&key))])
+        self.give_up(lock);
+        self.locks.insert(lock.clone(), Place { lease, held: None, call: None });
+        let (name, value) = (lock.clone(), value.clone());
+        self.begin(lock, ServiceRequest::Campaign { name, lease, value }, mutations)
     }
 
-    /// The client's own key and what created it, if the client believes to hold the lock.
-    fn holder(&self, lock: &Key) -> Option<(&Key, Revision)> {
-        let contender = self.locks.get(lock).filter(|contender| contender.holds)?;
-        contender.revision.map(|revision| (&contender.key, revision))
+    /// The next request of the call that is under way; else who is first.
+    fn go_on(&mut self, lock: &Key) -> Request {
+        let call = self.locks.get(lock).and_then(|place| place.call.as_ref());
+        let Some((_, next)) = call else { return look(lock) };
+        let request = next.request();
+        self.asked = Some((lock.clone(), request.clone()));
+        request
+    }
+
+    fn begin(&mut self, lock: &Key, request: ServiceRequest, mutations: Mutations) -> Request {
+        let (call, steps) = Call::begin(request, mutations);
+        let first = only_request(steps);
+        if let Some(place) = self.locks.get_mut(lock) {
+            place.call = Some((call, Next::Ask(first)));
+        }
+        self.go_on(lock)
+    }
+
+    fn held(&self, lock: &Key) -> Option<&LeaderKey> {
+        self.locks.get(lock)?.held.as_ref()
     }
 
     /// The client gets out of line.
     fn give_up(&mut self, lock: &Key) {
-        if self.locks.remove(lock).is_some_and(|contender| contender.holds) {
+        if self.locks.remove(lock).is_some_and(|place| place.held.is_some()) {
             self.beliefs.push(Belief::Lost(lock.clone()));
         }
     }
@@ -103,75 +141,116 @@ impl Sight {
 
     /// What an answer says about locks.
     pub(super) fn learn_of_locks(&mut self, request: &Request, response: &Response) {
-        if self.locks.is_empty() {
-            return;
+        if let Some((lock, _)) = self.asked.take_if(|(_, asked)| asked == request) {
+            return self.advance(&lock, Ok(response));
         }
         match (request, &response.body) {
             (
                 Request::Lease(LeaseRequest::KeepAlive(lease)),
                 Body::Lease(LeaseResponse::KeepAlive { ttl: 0, .. }),
             ) => {
-                let lost = self.locks.iter().filter(|(_, contender)| contender.lease == *lease);
+                let lost = self.locks.iter().filter(|(_, place)| place.lease == *lease);
                 let lost: Vec<Key> = lost.map(|(lock, _)| lock.clone()).collect();
                 for lock in lost {
                     self.give_up(&lock);
                 }
             }
-            (Request::Txn(asked), Body::Txn(answer)) => {
+            (Request::Txn(asked), Body::Txn(answer)) if !answer.succeeded => {
                 let own = asked.compares.first().map(|compare| &compare.range.start);
-                let of = self.locks.iter().find(|(_, contender)| Some(&contender.key) == own);
-                let Some(lock) = of.map(|(lock, _)| lock.clone()) else { return };
                 let found = match answer.responses.first() {
                     Some(TxnOpResponse::Range(found)) => found.kvs.first(),
                     _ => None,
                 };
-                let found = found.map(|kv| kv.create_revision);
-                let is_new = answer.succeeded.then_some(response.header.revision);
-                self.learn_of_place(&lock, found, is_new);
+                self.lose(|leader| {
+                    Some(&leader.key) == own
+                        && found.is_none_or(|kv| kv.create_revision != leader.revision)
+                });
             }
             (Request::Range(asked), Body::Range(found)) if asked.sort.is_some() => {
-                let of = |lock: &&Key| KeyRange::prefix(prefix(lock)) == asked.range;
-                let Some(lock) = self.locks.keys().find(of).cloned() else { return };
                 let first = found.kvs.first().map(|kv| (&kv.key, kv.create_revision));
-                self.learn_of_owner(&lock, first, response.header.revision);
+                self.lose(|leader| {
+                    KeyRange::prefix(LeaderKey::prefix(&leader.name)) == asked.range
+                        && first != Some((&leader.key, leader.revision))
+                });
             }
             _ => {}
         }
     }
 
-    /// A transaction under the condition of the client's own key has come back: a joining one that found its key there
-    /// or created it, or a fenced one that succeeded or found out that the key is gone.
-    fn learn_of_place(&mut self, lock: &Key, found: Option<Revision>, created: Option<Revision>) {
-        let Some(contender) = self.locks.get_mut(lock) else { return };
-        match (contender.revision, created) {
-            (None, created) => contender.revision = created.or(found),
-            (Some(revision), None) if found != Some(revision) => self.give_up(lock),
-            (Some(_), _) => {}
+    /// A request is not going to be asked again, and nobody knows more of it than this.
+    pub(crate) fn learn_of_failure(&mut self, request: &Request, error: &Error) {
+        if let Some((lock, _)) = self.asked.take_if(|(_, asked)| asked == request) {
+            self.advance(&lock, Err(error.clone()));
         }
     }
 
-    /// Somebody owns the lock.
-    fn learn_of_owner(&mut self, lock: &Key, first: Option<(&Key, Revision)>, seen: Revision) {
-        let Some(contender) = self.locks.get_mut(lock) else { return };
-        let Some(revision) = contender.revision else { return };
-        if first != Some((&contender.key, revision)) {
-            if contender.holds {
-                self.give_up(lock);
-            }
-            return;
+    /// Gives up what is certainly not held any more.
+    fn lose(&mut self, is_lost: impl Fn(&LeaderKey) -> bool) {
+        let held = self.locks.iter().filter(|(_, place)| place.held.as_ref().is_some_and(&is_lost));
+        let lost: Vec<Key> = held.map(|(lock, _)| lock.clone()).collect();
+        for lock in lost {
+            self.give_up(&lock);
         }
-        if !contender.holds {
-            contender.holds = true;
-            let (key, lease) = (contender.key.clone(), contender.lease);
-            let (lock, prefix) = (lock.clone(), prefix(lock));
-            self.beliefs.push(Belief::Holds { lock, prefix, key, lease, revision, seen });
+    }
+
+    /// Hands an answer to the call that it is for.
+    fn advance(&mut self, lock: &Key, answer: Result<&Response, Error>) {
+        let Some(place) = self.locks.get_mut(lock) else { return };
+        let Some((call, next)) = &mut place.call else { return };
+        let steps = match (&*next, answer) {
+            (Next::Ask(_), answer) => call.on_answer(answer),
+            (Next::Watch(key), Ok(response)) => match deletion(key, response) {
+                Some(message) => call.on_watch(&message),
+                None => Vec::new(),
+            },
+            (Next::Watch(_), Err(_)) => Vec::new(),
+        };
+        for step in steps {
+            match step {
+                Step::Ask(request) => *next = Next::Ask(request),
+                Step::Watch(watch) => *next = Next::Watch(watch.range.start),
+                Step::Tell(_) => {}
+                Step::Done(result) => {
+                    place.call = None;
+                    return self.finish(lock, result);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, lock: &Key, result: Result<ServiceResponse, ServiceError>) {
+        match result {
+            Ok(ServiceResponse::Campaign { header, leader }) => {
+                let Some(place) = self.locks.get_mut(lock) else { return };
+                place.held = Some(leader.clone());
+                let (lock, prefix) = (lock.clone(), LeaderKey::prefix(&leader.name));
+                self.beliefs.push(Belief::Holds { lock, prefix, leader, seen: header.revision });
+            }
+            Ok(_) => {}
+            // Whoever leads and could not say so leads still, unless it was told otherwise.
+            Err(error) if self.held(lock).is_some() && error != ServiceError::NotLeader => {}
+            Err(_) => self.give_up(lock),
         }
     }
 }
 
-/// What the keys of all contenders begin with.
-fn prefix(lock: &Key) -> Key {
-    Key::from(format!("{lock}/"))
+/// What a watch would say of a key that is found absent.
+fn deletion(key: &Key, response: &Response) -> Option<WatchResponse> {
+    let Body::Range(found) = &response.body else { return None };
+    let header: Header = response.header;
+    let kv = KeyValue { key: key.clone(), mod_revision: header.revision, ..KeyValue::default() };
+    let event = WatchEvent { kind: EventKind::Delete, kv, prev_kv: None };
+    let body = WatchBody::Events { events: vec![event], fragment: false };
+    found.kvs.is_empty().then_some(WatchResponse { header, watch: WatchId(0), body })
+}
+
+/// The request that a call begins with.
+fn only_request(steps: Vec<Step>) -> Request {
+    let mut requests = steps.into_iter().filter_map(|step| match step {
+        Step::Ask(request) => Some(request),
+        Step::Watch(_) | Step::Tell(_) | Step::Done(_) => None,
+    });
+    requests.next().expect("what has a lease or a leader begins with a request")
 }
 
 /// The oldest key.
@@ -180,11 +259,6 @@ fn look(lock: &Key) -> Request {
     Request::Range(RangeRequest {
         sort,
         limit: 1,
-        ..RangeRequest::new(KeyRange::prefix(prefix(lock)))
+        ..RangeRequest::new(KeyRange::prefix(LeaderKey::prefix(lock)))
     })
-}
-
-/// Does something if the client's own key is the one that it joined with.
-fn fenced(own: &Key, revision: Revision, op: TxnOp) -> Request {
-    txn(vec![compare(own, CompareTarget::Create(revision))], vec![op], vec![TxnOp::Range(get(own))])
 }
