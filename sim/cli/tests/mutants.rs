@@ -139,14 +139,12 @@ pinned! {
     auth_lost_in_snapshot
     login_from_stale_state
     apply_rots
+    lock_skips_queue
+    lock_not_rechecked
 }
 
 /// Why no plan kills the bugs of maintenance.
 const MAINTENANCE: &str = "No plan asks for maintenance.";
-/// And those of locks and elections.
-const CALLS: &str =
-    "The clients of plans play the recipe of locks step by step; only scripts call the service.";
-
 /// The mutants that no plan kills yet, why, and what does kill them, where anything does. One that is killed moves up.
 const SURVIVORS: &[(Mutation, &str, &str)] = &[
     (
@@ -260,28 +258,18 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         "core/replica/tests/defects/auth.rs#a_password_that_is_changed_while_it_is_compared_is_good_no_more",
     ),
     (
-        Mutation::LockSkipsQueue,
-        CALLS,
-        "core/replica/tests/defects/locks.rs#one_release_hands_the_lock_to_one",
-    ),
-    (
-        Mutation::LockNotRechecked,
-        CALLS,
-        "core/replica/tests/defects/locks.rs#a_contender_without_its_key_is_no_owner",
-    ),
-    (
         Mutation::LockOutlivesLease,
-        CALLS,
+        "A lock whose holder is gone goes to nobody, and no judge misses it.",
         "core/replica/tests/defects/locks.rs#a_lock_ends_with_its_lease",
     ),
     (
         Mutation::ResignDeletesOther,
-        CALLS,
+        "Takes a client that resigns when its key was made anew under the same lease.",
         "core/replica/tests/defects/locks.rs#a_leadership_that_was_lost_cannot_be_resigned",
     ),
     (
         Mutation::ObserveSkipsSuccessor,
-        CALLS,
+        "No client of a plan observes.",
         "core/replica/tests/defects/locks.rs#an_observer_hears_of_who_has_waited",
     ),
     (
