@@ -8,6 +8,7 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { wireCopy } from "./copy";
 import { Proof, WatchLadder } from "./evidence";
+import { Holding, hasHolding } from "./holding";
 import { Ladder, LADDER_MAX } from "./ladder";
 import { Model } from "./model";
 import { Overview } from "./overview";
@@ -18,6 +19,7 @@ import { Trace } from "./trace";
 import { block, type Data } from "./unpack";
 
 const asLadder = signal(false);
+const showsHolding = signal(false);
 
 function Legend() {
   return (
@@ -86,6 +88,11 @@ function Bar({ view }: { view: View }) {
           Ladder
         </button>
       )}
+      {hasHolding(view) && (
+        <button type="button" aria-pressed={showsHolding.value} onClick={() => (showsHolding.value = !showsHolding.value)}>
+          Locks and leases
+        </button>
+      )}
     </div>
   );
 }
@@ -100,6 +107,7 @@ function App({ view }: { view: View }) {
           <Bar view={view} />
           <Overview view={view} />
           {ladder ? <Ladder view={view} /> : <Space view={view} />}
+          {!ladder && showsHolding.value && <Holding view={view} />}
           <Legend />
         </>
       )}
@@ -162,6 +170,7 @@ async function open(): Promise<void> {
   const view = new View(model);
   asLadder.value = trace.length <= LADDER_MAX;
   if (asLadder.value) view.story.value = false;
+  showsHolding.value = data.head.class === "lease" && hasHolding(view);
   home.textContent = "";
   render(<App view={view} />, home);
   keys(view);

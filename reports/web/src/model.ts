@@ -1,4 +1,5 @@
 // What is derived from a trace once: lives and roles of nodes, messages with their ends, faults, what belongs to the story.
+import { offsets, type Bend } from "./clocks";
 import type { Trace } from "./trace";
 import type { Data, Operation } from "./unpack";
 
@@ -17,6 +18,8 @@ export interface Span {
   text: string;
   event: number;
   is_cut: boolean;
+  /** Of a cut: the side of each node. */
+  side?: Map<number, number>;
 }
 
 export interface Batch {
@@ -51,7 +54,13 @@ const PASSING = ["invoke", "receive", "complete", "reply", "read", "watch", "sen
 
 export class Model {
   readonly nodes: number[];
+  /** The nodes in the order of their lanes: those of a side of the cut that matters most stand together. */
+  readonly lanes: number[];
   readonly end: number;
+  /** How far wall clocks are off, of those that are. */
+  readonly offsets: Map<number, Bend[]>;
+  /** The most that any of them is off. */
+  readonly skew: number;
   readonly segments = new Map<number, Segment[]>();
   readonly batches = new Map<number, Batch[]>();
   readonly faults: Span[] = [];
@@ -115,6 +124,7 @@ export class Model {
       all.push(segment);
     };
     const faults = new Map<number, Span>();
+    const cuts = new Map<Span, Set<string>>();
     const live = new Map<number, NodeState>();
     const passing = (this.passing = Uint8Array.from(trace.schema, (kind) => (PASSING.includes(kind.name) ? 1 : 0)));
     // Most events are messages: those that need no look into their numbers go first.
@@ -196,7 +206,11 @@ export class Model {
         }
         case "cut": {
           const span = faults.get(a);
-          if (span) span.is_cut = true;
+          if (span) {
+            span.is_cut = true;
+            const links = cuts.get(span) ?? new Set();
+            cuts.set(span, links.add(`${b}/${trace.field(e, 2)}`));
+          }
           told = e + 1 >= trace.length || !trace.is(e + 1, "cut");
           break;
         }
@@ -226,6 +240,17 @@ export class Model {
       if (told) this.story[e] = 1;
       if (!passing[kind]) take(live, trace, e);
     }
+    for (const [span, links] of cuts) {
+      span.side = sidesOf(this.nodes, links);
+      span.text += ` ${sideNames(this.nodes, span.side)}`;
+    }
+    const { bad, detected } = data.head;
+    const moment = trace.at[(bad ?? detected)?.event ?? 0] ?? 0;
+    const long = [...cuts.keys()].sort((a, b) => b.to - b.from - (a.to - a.from));
+    const first = long.find((it) => it.from <= moment && it.to >= moment) ?? long[0];
+    this.lanes = [...this.nodes].sort((a, b) => (first?.side?.get(a) ?? 0) - (first?.side?.get(b) ?? 0) || a - b);
+    this.offsets = offsets(trace, data, this.nodes, this.end);
+    this.skew = Math.max(1, ...[...this.offsets.values()].flat().map((it) => Math.abs(it.off)));
     this.arrivals = Int32Array.from(arrivals);
     this.slowest = slowest;
     this.markOperations();
@@ -271,6 +296,25 @@ export class Model {
     }
     return log;
   }
+}
+
+/** Groups of nodes that reach each other in both directions, by the lowest number. */
+function sidesOf(nodes: number[], links: Set<string>): Map<number, number> {
+  const groups: number[][] = [];
+  const isCut = (a: number, b: number) => links.has(`${a}/${b}`) || links.has(`${b}/${a}`);
+  for (const node of nodes) {
+    const home = groups.find((group) => group.every((it) => !isCut(it, node)));
+    if (home) home.push(node);
+    else groups.push([node]);
+  }
+  return new Map(groups.flatMap((group, place) => group.map((node): [number, number] => [node, place])));
+}
+
+/** `n1 | n2 n3` */
+function sideNames(nodes: number[], side: Map<number, number>): string {
+  const groups: string[][] = [];
+  for (const node of nodes) (groups[side.get(node) ?? 0] ??= []).push(`n${node}`);
+  return groups.map((group) => group.join(" ")).join(" | ");
 }
 
 function copy(live: Map<number, NodeState>): Map<number, NodeState> {

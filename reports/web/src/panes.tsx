@@ -1,8 +1,10 @@
 // The cluster at the cursor, and what there is to read: events, logs, configuration, schedule, the raw event.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { offset } from "./clocks";
+import { Differences } from "./difference";
 import type { View } from "./state";
-import { nodes, seconds, tell } from "./tell";
+import { nodes, seconds, span, tell } from "./tell";
 
 const ROLES = ["follower", "pre-candidate", "candidate", "leader"];
 
@@ -11,7 +13,11 @@ export function Cluster({ view }: { view: View }) {
   const e = view.cursor.value;
   if (!model.trace.length) return null;
   const states = model.state(e);
-  const skewed = model.data.clocks.some((clock) => clock.drift_ppm !== 0);
+  const skewed = model.offsets.size > 0;
+  const wrong = (node: number) => {
+    const off = offset(model.offsets.get(node) ?? [], model.trace.at[e]!);
+    return `${off < 0 ? "\u2212" : "+"}${span(Math.abs(off))}`;
+  };
   return (
     <section class="pane" aria-label="The cluster at the cursor">
       <h2>
@@ -47,7 +53,7 @@ export function Cluster({ view }: { view: View }) {
                   <td>{it.applied}</td>
                   <td>{it.snapshot || "\u2014"}</td>
                   <td>{it.writing.length || "\u2014"}</td>
-                  {skewed && <td>{model.data.clocks[node - 1]?.drift_ppm ?? 0} ppm</td>}
+                  {skewed && <td>{wrong(node)}</td>}
                 </tr>
               );
             })}
@@ -312,12 +318,13 @@ function Raw({ view }: { view: View }) {
   );
 }
 
-const TABS = ["events", "logs", "configuration", "schedule", "raw"] as const;
+const TABS = ["events", "logs", "configuration", "schedule", "difference", "raw"] as const;
 
 export function Tabs({ view }: { view: View }) {
   const tab = useSignal<(typeof TABS)[number]>("events");
+  const tabs = TABS.filter((it) => it !== "difference" || view.model.data.difference);
   const move = (by: number) => {
-    tab.value = TABS[(TABS.indexOf(tab.value) + by + TABS.length) % TABS.length]!;
+    tab.value = tabs[(tabs.indexOf(tab.value) + by + tabs.length) % tabs.length]!;
     document.getElementById(`tab-${tab.value}`)?.focus();
   };
   return (
@@ -333,7 +340,7 @@ export function Tabs({ view }: { view: View }) {
           event.stopPropagation();
         }}
       >
-        {TABS.map((it) => (
+        {tabs.map((it) => (
           <button
             key={it}
             id={`tab-${it}`}
@@ -352,6 +359,7 @@ export function Tabs({ view }: { view: View }) {
         {tab.value === "logs" && <Logs view={view} around={24} />}
         {tab.value === "configuration" && <Configuration view={view} />}
         {tab.value === "schedule" && <Schedule view={view} />}
+        {tab.value === "difference" && <Differences view={view} />}
         {tab.value === "raw" && <Raw view={view} />}
       </div>
     </section>

@@ -1,26 +1,31 @@
 // Space and time: one lane a node, messages between them, and below them the clients.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { arrows } from "./arrows";
 import { Canvas, type Brush } from "./canvas";
-import type { Model } from "./model";
+import { after, offset } from "./clocks";
+import type { Model, Span } from "./model";
 import type { View } from "./state";
 import { seconds, span, tell } from "./tell";
-import { onTerm, stroke, term, theme, type Theme } from "./theme";
+import { onTerm, term, theme, type Theme } from "./theme";
 import type { Operation } from "./unpack";
 
 const LANE = 52;
 const TOP = 34;
 const CLIENT = 20;
-const LEFT = 58;
+/** Where the axis of time begins; names stand before it. */
+export const LEFT = 58;
 const CLIENTS_MAX = 14;
-/** Beyond so many arrows in view nobody can read them, and only those of the story are drawn. */
-const ARROWS_MAX = 430;
 const TALL = [6, 12, 12, 20];
 const LETTERS = ["f", "p", "C", "L"];
 
-interface Scale {
+/** Time from left to right. */
+export interface Timeline {
   x: (at: number) => number;
   at: (x: number) => number;
+}
+
+export interface Scale extends Timeline {
   lanes: Map<number, number>;
   clients: Map<number, number>;
   height: number;
@@ -44,17 +49,23 @@ function clients(view: View): number[] {
   return all.slice(0, CLIENTS_MAX).sort((a, b) => a - b);
 }
 
-/** Sides of a cut are kept together: nodes in the order of their side, then of their number. */
-function scale(view: View, width: number): Scale {
-  const { model } = view;
+/** The window of time that is looked at. */
+export function timeline(view: View, width: number): Timeline {
   const [from, to] = [view.from.value, view.to.value];
   const usable = Math.max(width - LEFT - 8, 1);
-  const lanes = new Map(model.nodes.map((node, place) => [node, TOP + place * LANE + LANE / 2]));
-  const bottom = TOP + model.nodes.length * LANE + 6;
-  const rows = new Map(clients(view).map((process, place) => [process, bottom + place * CLIENT + CLIENT / 2]));
   return {
     x: (at) => LEFT + ((at - from) / (to - from)) * usable,
     at: (x) => from + ((x - LEFT) / usable) * (to - from),
+  };
+}
+
+function scale(view: View, width: number): Scale {
+  const { model } = view;
+  const lanes = new Map(model.lanes.map((node, place) => [node, TOP + place * LANE + LANE / 2]));
+  const bottom = TOP + model.nodes.length * LANE + 6;
+  const rows = new Map(clients(view).map((process, place) => [process, bottom + place * CLIENT + CLIENT / 2]));
+  return {
+    ...timeline(view, width),
     lanes,
     clients: rows,
     height: bottom + rows.size * CLIENT + 34,
@@ -231,11 +242,30 @@ function faults(view: View, it: Scale, { context }: Brush, colors: Theme): void 
     context.globalAlpha = 1;
     context.fillRect(from, 0, Math.max(1, to - from), 2);
     if (to - from > 30) fit(context, fault.text, from + 3, 12, to - from - 4);
+    sides(view, fault, from, to, context, colors);
   }
 }
 
+/** A line between lanes whose nodes do not reach each other. */
+function sides(view: View, { side }: Span, from: number, to: number, context: CanvasRenderingContext2D, colors: Theme): void {
+  if (!side) return;
+  const { lanes } = view.model;
+  context.strokeStyle = colors.bad;
+  context.lineWidth = 1.5;
+  context.setLineDash([7, 4]);
+  context.beginPath();
+  for (let place = 1; place < lanes.length; place++) {
+    if (side.get(lanes[place - 1]!) === side.get(lanes[place]!)) continue;
+    const y = TOP + place * LANE + 0.5;
+    context.moveTo(from, y);
+    context.lineTo(to, y);
+  }
+  context.stroke();
+  context.setLineDash([]);
+}
+
 /** Text that is cut where there is no room for it. */
-function fit(context: CanvasRenderingContext2D, text: string, x: number, y: number, room: number): void {
+export function fit(context: CanvasRenderingContext2D, text: string, x: number, y: number, room: number): void {
   if (room < 8) return;
   let shown = text.slice(0, 120);
   while (shown.length > 1 && context.measureText(shown).width > room) {
@@ -282,6 +312,30 @@ function lane(view: View, it: Scale, { context, width }: Brush, colors: Theme, n
     }
   }
   disks(view, it, context, colors, node, base + 5);
+  clock(view, it, context, colors, node, y - 18);
+}
+
+/** How far a wall clock is off, above the lane, all on one scale: ahead is up. */
+function clock(view: View, it: Scale, context: CanvasRenderingContext2D, colors: Theme, node: number, y: number): void {
+  const bends = view.model.offsets.get(node);
+  if (!bends) return;
+  const [from, to] = [view.from.value, view.to.value];
+  const tall = (off: number) => y - (off / view.model.skew) * 7;
+  context.strokeStyle = colors.line;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(it.x(from), y + 0.5);
+  context.lineTo(it.x(to), y + 0.5);
+  context.stroke();
+  context.strokeStyle = colors.clock;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(it.x(from), tall(offset(bends, from)));
+  for (let place = after(bends, from); place < bends.length && bends[place]!.at <= to; place++) {
+    context.lineTo(it.x(bends[place]!.at), tall(bends[place]!.off));
+  }
+  context.lineTo(it.x(to), tall(offset(bends, to)));
+  context.stroke();
 }
 
 /** Batches on their way to the disk; a tick where they are on it, a cross where they failed. */
@@ -308,92 +362,6 @@ function disks(view: View, it: Scale, context: CanvasRenderingContext2D, colors:
     context.lineTo(to, y + 3);
     context.stroke();
   }
-}
-
-/** Returns how many messages there were no room for. */
-function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
-  const { model } = view;
-  const { trace, arrivals } = model;
-  const shown = view.shown.value;
-  let low = 0;
-  let high = arrivals.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (trace.at[arrivals[middle]!]! < view.from.value) low = middle + 1;
-    else high = middle;
-  }
-  let end = low;
-  const until = view.to.value + model.slowest;
-  while (end < arrivals.length && end - low < 200_000 && trace.at[arrivals[end]!]! <= until) end++;
-  const crowded = end - low > ARROWS_MAX;
-  let hidden = 0;
-  let drawn = 0;
-  for (let i = low; i < end; i++) {
-    const e = arrivals[i]!;
-    const sent = model.sent[trace.field(e, 0)] ?? -1;
-    if (sent < 0 || trace.at[sent]! > view.to.value) continue;
-    const told = !shown || shown[e] === 1 || shown[sent] === 1;
-    const lost = trace.is(e, "drop");
-    if ((crowded && !told) || drawn > 2 * ARROWS_MAX) {
-      hidden++;
-      continue;
-    }
-    drawn++;
-    arrow(view, it, context, colors, sent, e, lost, told);
-  }
-  return hidden;
-}
-
-function arrow(
-  view: View,
-  it: Scale,
-  context: CanvasRenderingContext2D,
-  colors: Theme,
-  sent: number,
-  e: number,
-  lost: boolean,
-  strong: boolean,
-): void {
-  const { trace } = view.model;
-  const style = stroke(trace.word(sent, 2), colors);
-  const from = it.lanes.get(trace.node[sent]!);
-  const to = it.lanes.get(trace.field(sent, 1));
-  if (from === undefined || to === undefined) return;
-  const down = to > from ? 1 : -1;
-  const [x0, y0] = [it.x(trace.at[sent]!), from + (down > 0 ? 10 : -10)];
-  let [x1, y1] = [it.x(trace.at[e]!), to - (down > 0 ? 10 : -10)];
-  if (lost) [x1, y1] = [x0 + Math.max((x1 - x0) * 0.5, 6), y0 + (y1 - y0) * 0.5];
-  context.globalAlpha = strong ? 1 : 0.45;
-  context.strokeStyle = context.fillStyle = style.color;
-  context.lineWidth = strong ? style.width + 0.4 : style.width;
-  context.setLineDash(style.dash);
-  context.beginPath();
-  context.moveTo(x0, y0);
-  context.lineTo(x1, y1);
-  context.stroke();
-  context.setLineDash([]);
-  if (lost) {
-    context.strokeStyle = colors.fail;
-    context.beginPath();
-    context.moveTo(x1 - 3, y1 - 3);
-    context.lineTo(x1 + 3, y1 + 3);
-    context.moveTo(x1 + 3, y1 - 3);
-    context.lineTo(x1 - 3, y1 + 3);
-    context.stroke();
-  } else {
-    const angle = Math.atan2(y1 - y0, x1 - x0);
-    context.beginPath();
-    context.moveTo(x1, y1);
-    context.lineTo(x1 - 7 * Math.cos(angle - 0.4), y1 - 7 * Math.sin(angle - 0.4));
-    context.lineTo(x1 - 7 * Math.cos(angle + 0.4), y1 - 7 * Math.sin(angle + 0.4));
-    context.fill();
-    if (trace.field(e, 2) > 0 && trace.is(e, "deliver")) {
-      context.beginPath();
-      context.arc(x1, y1, 5, 0, 7);
-      context.stroke();
-    }
-  }
-  context.globalAlpha = 1;
 }
 
 /** A dot for each event that is shown, unless they are too many. */
@@ -482,13 +450,13 @@ function labels(view: View, it: Scale, { context, height }: Brush, colors: Theme
   for (const [node, y] of it.lanes) {
     context.fillStyle = colors.ink;
     context.fillText(`n${node}`, 6, y + 6);
-    const drift = view.model.data.clocks[node - 1]?.drift_ppm ?? 0;
-    if (drift !== 0) {
-      context.font = "9px ui-monospace, monospace";
-      context.fillStyle = colors.quiet;
-      context.fillText(`${drift > 0 ? "+" : ""}${drift}`, 6, y + 18);
-      context.font = "bold 12px ui-monospace, monospace";
-    }
+    const bends = view.model.offsets.get(node);
+    if (!bends) continue;
+    const off = offset(bends, view.model.trace.at[view.cursor.value] ?? 0);
+    context.font = "9px ui-monospace, monospace";
+    context.fillStyle = colors.clock;
+    context.fillText(`${off < 0 ? "\u2212" : "+"}${span(Math.abs(off))}`, 2, y - 15);
+    context.font = "bold 12px ui-monospace, monospace";
   }
   context.font = "11px ui-monospace, monospace";
   context.fillStyle = colors.quiet;

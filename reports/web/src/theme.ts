@@ -12,6 +12,7 @@ export interface Theme {
   bad: string;
   link: string;
   mark: string;
+  clock: string;
 }
 
 const TERMS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"];
@@ -38,6 +39,7 @@ function read(): Theme {
     bad: value("bad"),
     link: value("link"),
     mark: value("mark"),
+    clock: value("clock"),
   };
 }
 

@@ -42,6 +42,46 @@ export interface Message {
   revisions: number[];
 }
 
+/** A client believed that it held a lock. */
+export interface Hold {
+  process: number;
+  lock: string;
+  lease: string;
+  revision: number;
+  from: number;
+  to: number;
+}
+
+/** The life of a lease. `reports/src/page/holding.rs` says what its times are. */
+export interface Lease {
+  lease: string;
+  process: number;
+  asked: number;
+  from: number;
+  renewed: number[];
+  promised: number;
+  ended: number | null;
+  end: "" | "expired" | "revoked";
+  keys: string[];
+}
+
+/** Something that this run and another one have, and in which they differ. */
+export interface Pair {
+  what: string;
+  sides: [string | null, string | null];
+}
+
+/** Another run beside this one. */
+export interface Difference {
+  other: string;
+  events: [number, number];
+  first: { event: number; sides: [string | null, string | null]; before: string[] } | null;
+  terms: Pair[];
+  entries: Pair[];
+  operations: Pair[];
+  faults: Pair[];
+}
+
 /** All but the events. `reports/src/page/data.rs` writes it. */
 export interface Data {
   version: number;
@@ -57,13 +97,16 @@ export interface Data {
   kinds: { name: string; meaning: string }[];
   operations: Operation[];
   watches: Message[];
-  faults: { kind: string; at: number; until: number }[];
+  faults: { kind: string; at: number; until: number; slew_ppm: number }[];
   plan: string;
   core: number[];
   evidence: number[];
   unplaced: number | null;
   placements: { after: number; before: number; forbidden: string }[];
-  clocks: { drift_ppm: number }[];
+  clocks: { drift_ppm: number; offset_ns: number }[];
+  holds: Hold[];
+  leases: Lease[];
+  difference: Difference | null;
   heals: number;
   checks: [string, number, number][];
 }

@@ -53,6 +53,24 @@ export function played(name, text, extra = []) {
   return file;
 }
 
+/** A window of a pinned plan in the words of another viewer. */
+export function exported(name, form, extra = []) {
+  const file = join(OUT, `${name}.${form}`);
+  const plan = join(ROOT, "scenarios/mutants", `${name}.toml`);
+  const run = spawnSync(COMMAND, ["export", plan, "--as", form, "--output", file, ...extra], { encoding: "utf8" });
+  if (run.status !== 0) throw new Error(`${name}: exit ${run.status}\n${run.stderr}`);
+  return file;
+}
+
+/** The page of a pinned plan, with the nearest run that passes beside it. */
+export function compared(name) {
+  const file = join(OUT, `${name}-diff.html`);
+  const plan = join(ROOT, "scenarios/mutants", `${name}.toml`);
+  const run = spawnSync(COMMAND, ["diff", plan, "--report", file], { encoding: "utf8" });
+  if (run.status !== 0) throw new Error(`${name}: exit ${run.status}\n${run.stderr}`);
+  return file;
+}
+
 /** Runs a line as a shell would. */
 export function paste(line) {
   try {

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser } from "./browser.mjs";
-import { OUT, PLANTED, find, paste, played, replayed } from "./failures.mjs";
+import { OUT, PLANTED, compared, find, paste, played, replayed } from "./failures.mjs";
 
 let light;
 before(async () => {
@@ -155,6 +155,27 @@ test("every tab can be reached by keys and shows something", async () => {
     assert.equal(await page.getAttribute(`#tab-${tab}`, "aria-selected"), "true");
     assert.ok((await page.innerText("[role=tabpanel]")).length > 20, tab);
   }
+  assert.deepEqual(light.errors, []);
+});
+
+test("a run that passes stands beside the one that fails, from the first difference on", async () => {
+  const page = await light.open(compared("reply-before-persist"));
+  await page.click("#tab-difference");
+  const text = await page.innerText("[role=tabpanel]");
+  assert.match(text, /without reply-before-persist/);
+  const event = Number(await page.getAttribute("[role=tabpanel] [data-event]", "data-event"));
+  await page.click("[role=tabpanel] [data-event]");
+  const cursor = await page.textContent("[aria-label='The cluster at the cursor'] h2");
+  assert.ok(cursor.endsWith(`event ${event}`), cursor);
+  assert.deepEqual(light.errors, []);
+});
+
+test("leases are shown from their grant to their end", async () => {
+  const page = await light.open(replayed("lease-expired-early"));
+  const label = await page.getAttribute("#holding", "aria-label");
+  assert.match(label, /lease \w+ of p\d+ from [\d.]+ s/);
+  await page.click("text=Locks and leases");
+  assert.equal(await page.$("#holding"), null);
   assert.deepEqual(light.errors, []);
 });
 

@@ -1,0 +1,94 @@
+// Messages as arrows from lane to lane.
+import type { Brush } from "./canvas";
+import type { Scale } from "./space";
+import type { View } from "./state";
+import { stroke, type Theme } from "./theme";
+
+/** Beyond so many arrows in view nobody can read them, and only those of the story are drawn. */
+const ARROWS_MAX = 430;
+
+/** Returns how many messages there were no room for. */
+export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
+  const { model } = view;
+  const { trace, arrivals } = model;
+  const shown = view.shown.value;
+  let low = 0;
+  let high = arrivals.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (trace.at[arrivals[middle]!]! < view.from.value) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  const until = view.to.value + model.slowest;
+  while (end < arrivals.length && end - low < 200_000 && trace.at[arrivals[end]!]! <= until) end++;
+  const crowded = end - low > ARROWS_MAX;
+  let hidden = 0;
+  let drawn = 0;
+  for (let i = low; i < end; i++) {
+    const e = arrivals[i]!;
+    const sent = model.sent[trace.field(e, 0)] ?? -1;
+    if (sent < 0 || trace.at[sent]! > view.to.value) continue;
+    const told = !shown || shown[e] === 1 || shown[sent] === 1;
+    const lost = trace.is(e, "drop");
+    if ((crowded && !told) || drawn > 2 * ARROWS_MAX) {
+      hidden++;
+      continue;
+    }
+    drawn++;
+    arrow(view, it, context, colors, sent, e, lost, told);
+  }
+  return hidden;
+}
+
+function arrow(
+  view: View,
+  it: Scale,
+  context: CanvasRenderingContext2D,
+  colors: Theme,
+  sent: number,
+  e: number,
+  lost: boolean,
+  strong: boolean,
+): void {
+  const { trace } = view.model;
+  const style = stroke(trace.word(sent, 2), colors);
+  const from = it.lanes.get(trace.node[sent]!);
+  const to = it.lanes.get(trace.field(sent, 1));
+  if (from === undefined || to === undefined) return;
+  const down = to > from ? 1 : -1;
+  const [x0, y0] = [it.x(trace.at[sent]!), from + (down > 0 ? 10 : -10)];
+  let [x1, y1] = [it.x(trace.at[e]!), to - (down > 0 ? 10 : -10)];
+  if (lost) [x1, y1] = [x0 + Math.max((x1 - x0) * 0.5, 6), y0 + (y1 - y0) * 0.5];
+  context.globalAlpha = strong ? 1 : 0.45;
+  context.strokeStyle = context.fillStyle = style.color;
+  context.lineWidth = strong ? style.width + 0.4 : style.width;
+  context.setLineDash(style.dash);
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  context.stroke();
+  context.setLineDash([]);
+  if (lost) {
+    context.strokeStyle = colors.fail;
+    context.beginPath();
+    context.moveTo(x1 - 3, y1 - 3);
+    context.lineTo(x1 + 3, y1 + 3);
+    context.moveTo(x1 + 3, y1 - 3);
+    context.lineTo(x1 - 3, y1 + 3);
+    context.stroke();
+  } else {
+    const angle = Math.atan2(y1 - y0, x1 - x0);
+    context.beginPath();
+    context.moveTo(x1, y1);
+    context.lineTo(x1 - 7 * Math.cos(angle - 0.4), y1 - 7 * Math.sin(angle - 0.4));
+    context.lineTo(x1 - 7 * Math.cos(angle + 0.4), y1 - 7 * Math.sin(angle + 0.4));
+    context.fill();
+    if (trace.field(e, 2) > 0 && trace.is(e, "deliver")) {
+      context.beginPath();
+      context.arc(x1, y1, 5, 0, 7);
+      context.stroke();
+    }
+  }
+  context.globalAlpha = 1;
+}
