@@ -33,19 +33,17 @@ pub fn lanes(rows: &[Row], plan: &Plan, outcome: &Outcome, shown: &Shown, last: 
     let objections = outcome.violations.iter();
     let objections = objections.filter_map(|it| it.event.map(|event| (event, it)));
     let objections: BTreeMap<u64, &Violation> = objections.collect();
+    let story = match shown {
+        Shown::Story => story(rows),
+        Shown::All | Shown::Only(_) => Vec::new(),
+    };
     let mut lanes = Lanes::new(rows);
     for (event, row) in (0..).zip(rows) {
-        let before = lanes.picture.nodes.get(&row.node).map(|node| (node.role, node.term));
         lanes.picture.take(row);
         let is_shown = match shown {
             Shown::All => true,
             Shown::Only(events) => events.binary_search(&event).is_ok(),
-            // The links of a partition are cut one by one; the last one shows the sides.
-            Shown::Story if row.kind == RowKind::Cut => {
-                let next = usize::try_from(event + 1).ok().and_then(|next| rows.get(next));
-                next.is_none_or(|next| next.kind != RowKind::Cut)
-            }
-            Shown::Story => is_story(row, before),
+            Shown::Story => story.binary_search(&event).is_ok(),
         };
         match objections.get(&event) {
             Some(it) => lanes.line('!', event, row, &format!("{}: {}", it.code, it.sentence)),
@@ -109,8 +107,31 @@ pub fn cell(node: &NodePicture) -> String {
     }
 }
 
+/// The events of the story, in order.
+#[must_use]
+pub fn story(rows: &[Row]) -> Vec<u64> {
+    let mut picture = Picture::default();
+    let mut story = Vec::new();
+    for (event, row) in (0..).zip(rows) {
+        let before = picture.nodes.get(&row.node).map(|node| (node.role, node.term));
+        picture.take(row);
+        // The links of a partition are cut one by one; the last one shows the sides.
+        let is_shown = if row.kind == RowKind::Cut {
+            let next = usize::try_from(event + 1).ok().and_then(|next| rows.get(next));
+            next.is_none_or(|next| next.kind != RowKind::Cut)
+        } else {
+            is_story(row, before)
+        };
+        if is_shown {
+            story.push(event);
+        }
+    }
+    story
+}
+
 /// Every node that ever ran, by id.
-fn nodes(rows: &[Row]) -> Vec<u64> {
+#[must_use]
+pub fn nodes(rows: &[Row]) -> Vec<u64> {
     let mut nodes: Vec<u64> =
         rows.iter().filter(|row| row.kind == RowKind::Boot).map(|row| row.node).collect();
     nodes.sort_unstable();

@@ -14,6 +14,7 @@ pub(crate) mod blame;
 mod classes;
 mod clean;
 mod data;
+mod holding;
 mod scene;
 mod story;
 
@@ -22,7 +23,10 @@ mod tests;
 
 pub use classes::{Class, Promise, promise};
 
-use crate::number::{count, grouped};
+use crate::{
+    diff::Side,
+    number::{count, grouped},
+};
 use blame::Moment;
 use clean::Cleaner;
 use minijinja::{AutoEscape, Environment, context};
@@ -60,8 +64,19 @@ pub struct Page<'a> {
     pub plays: Plays,
     /// What the plan is left of, if it was shrunk.
     pub shrunk: Option<Minimised<'a>>,
+    /// Another run to be compared with, such as the nearest one that passes.
+    pub other: Option<Other<'a>>,
     /// Show hashes instead of values.
     pub redact: bool,
+}
+
+/// Another run, beside the one that the page is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Other<'a> {
+    /// What it is, such as `without fault 2, partition`.
+    pub name: &'a str,
+    /// Its events and its plan.
+    pub side: Side<'a>,
 }
 
 /// How small a plan was made.
@@ -137,6 +152,26 @@ pub fn html(page: &Page<'_>) -> String {
             trace => data.trace,
         })
         .expect("the template is tested, and names only what it is given")
+}
+
+/// The moments of a failed run that matter most, by event, each with what is to be said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// The first bad moment, if the trace tells.
+    pub bad: Option<(u64, String)>,
+    /// Where a check objected.
+    pub detected: Option<(u64, String)>,
+}
+
+/// The moments of a failed run that matter most; none of a run that did not fail.
+#[must_use]
+pub fn moments(page: &Page<'_>) -> Moments {
+    let Some(scene) = Scene::new(page) else { return Moments::default() };
+    let tell = |moment: Moment| (moment.event, format!("{}: {}", moment.condition, moment.text));
+    Moments {
+        bad: blame::first_bad(&scene).map(tell),
+        detected: Some(tell(scene.detection(&scene.violation.code))),
+    }
 }
 
 /// What stands above the story.
@@ -282,7 +317,8 @@ fn trust(page: &Page<'_>) -> Vec<(&'static str, String)> {
     if of > 1 {
         trust.push(("same", format!("on {same} of {}", count(of, "play"))));
     }
-    if of > 0 {
+    // Of a process that died nobody has the trace.
+    if of > 0 && outcome.events > 0 {
         trust.push(("trace", format!("{:016x}", outcome.trace_hash)));
     }
     let what = if page.plan.is_some() {

@@ -110,11 +110,13 @@ pub(crate) fn message(kind: &str, term: u64, index: u64, more: u64) -> String {
 
 fn watch(node: u64, what: &str, [process, stream, _, watch, revision, _]: [u64; 6]) -> String {
     let who = format!("p{process}.{stream} at n{node}");
+    // etcd's number for all watches of a stream is -1.
+    let watch = if watch == u64::MAX { "all watches".to_owned() } else { format!("w{watch}") };
     match what {
         "broken" => format!("{who}: the stream breaks"),
         "sent" => format!("{who}: asks"),
-        "events" => format!("{who}: w{watch} sees events up to r{revision}"),
-        _ => format!("{who}: w{watch} {what} at r{revision}"),
+        "events" => format!("{who}: {watch} sees events up to r{revision}"),
+        _ => format!("{who}: {watch} {what} at r{revision}"),
     }
 }
 
@@ -157,7 +159,8 @@ fn on(victim: u64) -> String {
 }
 
 /// The sides of a partition: `{n1}|{n2,n3}`.
-pub(crate) fn sides(picture: &Picture) -> String {
+#[must_use]
+pub fn sides(picture: &Picture) -> String {
     let sides = picture.sides();
     let side = |side: &Vec<u64>| {
         let nodes: Vec<String> = side.iter().map(|id| format!("n{id}")).collect();

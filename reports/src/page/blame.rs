@@ -26,7 +26,7 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
     let by_class = match scene.violation.code.as_str() {
         "promise" | "vote-once" => promised(scene),
         "boot-promise" | "recovery" => lost(scene),
-        "watch" | "mirror" => untold(scene),
+        "watch" | "mirror" => untold(scene).or_else(|| mistold(scene)),
         "liveness" => waiting(scene),
         "election-safety" => second_vote(scene),
         "leader-completeness" => lacking(scene),
@@ -173,6 +173,30 @@ fn untold(scene: &Scene<'_>) -> Option<Moment> {
     let never = if told { "" } else { "; no message tells of it" };
     let text = format!("{}{never}", scene.tell(event));
     Some(moment(scene, event, format!("Told({name}, r{revision})"), text))
+}
+
+/// No write is to blame: since the message on the same stream that does not go with the one that was objected to. That is
+/// the first one that said that all was told up to a revision that comes only now, else the last one that told anything.
+fn mistold(scene: &Scene<'_>) -> Option<Moment> {
+    let WatchName { process, stream, .. } = scene.watch()?;
+    let revision = scene.row(scene.detected)?.fields[4];
+    let says = |row: &Row, word: &str| {
+        row.kind == RowKind::Watch
+            && (row.fields[0], row.fields[1]) == (process, stream)
+            && row.kind.columns()[2].word(row.fields[2]) == Some(word)
+    };
+    let before = || (0..scene.detected).zip(scene.rows);
+    let ahead = before()
+        .find(|(_, row)| says(row, "progress") && row.fields[4] >= revision)
+        .map(|(event, _)| event);
+    if let Some(event) = ahead {
+        let text = format!("{}; r{revision} comes only later", scene.tell(event));
+        let condition = format!("AllTold(p{process}/{stream}, r{revision})");
+        return Some(moment(scene, event, condition, text));
+    }
+    let event = scene.last_before(scene.detected, |row| says(row, "events"))?;
+    let text = format!("{}: the next message does not go with it", scene.tell(event));
+    Some(moment(scene, event, format!("Continues(p{process}/{stream})"), text))
 }
 
 fn made(operation: &Operation) -> Option<u64> {

@@ -1,20 +1,24 @@
 //! What the script reads: compressed, in base64, so that nothing in it can be taken for markup.
 
 use super::{
-    Head, Page, Placement, ShownLine,
+    Head, Other, Page, Placement, ShownLine,
     answer::{self, answer},
     clean::Cleaner,
+    holding::{self, Hold, Life},
     scene,
 };
+use crate::diff::{self, Diff, Side};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use std::io::Write;
 use whitewater_api::Completion;
-use whitewater_record::{Operation, PlainOperation, RowKind, WatchMessage, WatchRow};
+use whitewater_record::{Fault, Operation, PlainOperation, RowKind, WatchMessage, WatchRow};
 
 /// The version of what the script reads.
 const VERSION: u32 = 1;
+/// Rows of each table about another run.
+const PAIRS_MAX: usize = 400;
 
 /// The two blocks.
 pub(super) struct Packed {
@@ -40,6 +44,9 @@ struct Data<'a> {
     unplaced: Option<usize>,
     placements: Vec<Placement>,
     clocks: Vec<Clock>,
+    holds: Vec<Hold>,
+    leases: Vec<Life>,
+    difference: Option<Difference>,
     /// When the safety phase ends, in nanoseconds; 0 if nobody knows.
     heals: u64,
     checks: Vec<(String, u64, u64)>,
@@ -87,11 +94,23 @@ struct PlannedFault {
     kind: &'static str,
     at: u64,
     until: u64,
+    /// How much faster a wall clock runs meanwhile, of a fault that slews it; the trace says nothing of it.
+    slew_ppm: i64,
 }
 
 #[derive(Serialize)]
 struct Clock {
     drift_ppm: i64,
+    offset_ns: i64,
+}
+
+/// Another run beside this one.
+#[derive(Serialize)]
+struct Difference {
+    /// What the other one is.
+    other: String,
+    #[serde(flatten)]
+    diff: Diff,
 }
 
 /// What was made for the page that the script reads too.
@@ -129,6 +148,11 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Pack
                 kind: planned.fault.name(),
                 at: planned.at.0,
                 until: planned.end().0,
+                slew_ppm: if let Fault::SlewClock { ppm, .. } = planned.fault {
+                    ppm.into()
+                } else {
+                    0
+                },
             })
             .collect(),
         plan,
@@ -136,7 +160,13 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Pack
         evidence: if named.is_empty() { page.evidence.operations.clone() } else { named },
         unplaced: page.evidence.unplaced,
         placements: placements.collect(),
-        clocks: clocks.iter().map(|clock| Clock { drift_ppm: clock.drift_ppm.into() }).collect(),
+        clocks: clocks
+            .iter()
+            .map(|it| Clock { drift_ppm: it.drift_ppm.into(), offset_ns: it.offset_ns })
+            .collect(),
+        holds: holding::holds(page, cleaner),
+        leases: holding::leases(page, cleaner),
+        difference: page.other.map(|other| difference(page, cleaner, other)),
         heals: page.plan.map_or(0, |plan| plan.duration.0),
         checks: page
             .outcome
@@ -156,6 +186,16 @@ pub(super) fn pack(page: &Page<'_>, cleaner: &Cleaner, shown: Shown<'_>) -> Pack
         json: STANDARD.encode(packed.expect("memory takes everything")),
         trace: STANDARD.encode(trace),
     }
+}
+
+/// How this run differs from another one, cleaned: operations and keys stand in the words of the plans.
+fn difference(page: &Page<'_>, cleaner: &Cleaner, other: Other<'_>) -> Difference {
+    let own = page.plan.map(|plan| Side { rows: page.trace.rows(), plan });
+    let mut diff = diff::diff(own.unwrap_or(other.side), other.side);
+    for pairs in [&mut diff.faults, &mut diff.terms, &mut diff.entries, &mut diff.operations] {
+        pairs.truncate(PAIRS_MAX);
+    }
+    Difference { other: cleaner.text(other.name), diff }
 }
 
 fn kinds() -> Vec<Kind> {

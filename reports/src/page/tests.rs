@@ -70,6 +70,7 @@ fn page(outcome: &Outcome, history: &History, trace: &Trace, redact: bool) -> St
         repro: "whitewater replay plan.toml",
         plays: Plays { of: 2, same: 2 },
         shrunk: None,
+        other: None,
         redact,
     })
 }

@@ -152,6 +152,10 @@ pub(crate) struct RunArgs {
     /// Go on with the campaign in `--out` that was interrupted.
     #[arg(long)]
     pub(crate) resume: bool,
+    /// The results of another campaign (campaign.jsonl), whose failures are no news; those of the campaigns before in
+    /// `--out` are none in any case.
+    #[arg(long, value_name = "CAMPAIGN.jsonl")]
+    pub(crate) known: Option<PathBuf>,
     /// Do not replay the pinned plans of fixed bugs first.
     #[arg(long)]
     pub(crate) no_regressions: bool,
@@ -206,6 +210,9 @@ pub(crate) struct ReplayArgs {
     /// Show what a node (n1) looks like at the end, or at `--until`.
     #[arg(long, value_name = "NODE")]
     pub(crate) dump: Vec<NodeArg>,
+    /// Step through the events in the terminal; `?` lists the keys. Begins at the first bad moment, or at `--until`.
+    #[arg(long, conflicts_with_all = ["lanes", "dump"])]
+    pub(crate) browse: bool,
     /// Write the events as JSON lines; `-` is stdout, and the outcome then goes to stderr.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
@@ -388,6 +395,12 @@ pub(crate) struct DiffArgs {
     /// bug, one of its faults or one of its operations.
     #[arg(value_name = "PLAN.toml|TRACE.wwt|FOLDER")]
     pub(crate) other: Option<PathBuf>,
+    /// Write the report of the first run as a page, with the other one beside it.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Show hashes instead of values in the report.
+    #[arg(long, requires = "report")]
+    pub(crate) redact: bool,
 }
 
 /// `whitewater export`

@@ -2,14 +2,22 @@
 
 use crate::{
     args::DiffArgs,
+    artefacts,
     console::Console,
     engine,
     exit::{CliError, Exit},
-    job, limits, replay,
+    job, limits,
+    neighbour::Neighbour,
+    replay,
+    report::Means,
 };
 use std::{fs, path::Path};
 use whitewater_record::{Plan, Trace, Verdict};
-use whitewater_reports::diff::{self, Side};
+use whitewater_reports::{
+    Plays,
+    diff::{self, Side},
+    page::Other,
+};
 
 /// One side: what was played, and what happened.
 struct Run {
@@ -26,6 +34,9 @@ pub(crate) fn verb(args: &DiffArgs, console: Console) -> Result<Exit, CliError> 
         None => first.neighbour(console)?,
     };
     let difference = diff::diff(first.side(), other.side());
+    if let Some(file) = &args.report {
+        first.report(file, &args.first, &other, args.redact)?;
+    }
     if console.json {
         console.line(&job::line(&difference)?)?;
     } else {
@@ -53,6 +64,29 @@ impl Run {
         Ok(Self { name, plan, trace: read_trace(&trace)? })
     }
 
+    /// Writes the page of this run, with the other one beside it. The plan is played, for the page shows more than events.
+    fn report(&self, file: &Path, path: &Path, other: &Self, redact: bool) -> Result<(), CliError> {
+        let finished = engine::run(&self.plan, true, None);
+        if finished.trace.hash() != self.trace.hash() {
+            return Err(CliError::Usage(format!(
+                "{}: its plan gives other events today than the trace has; name the plan instead",
+                self.name
+            )));
+        }
+        let plan = if path.is_dir() { path.join("plan.toml") } else { path.to_owned() };
+        let is_plan = plan.extension().is_some_and(|ending| ending == "toml");
+        let plan = if is_plan { plan } else { plan.with_file_name("plan.toml") };
+        let means = Means {
+            plan: &self.plan,
+            repro: &artefacts::replay_line(&plan),
+            plays: Plays { of: 1, same: 1 },
+            shrunk: None,
+            other: Some(Other { name: &other.name, side: other.side() }),
+            redact,
+        };
+        means.write(file, &finished)
+    }
+
     fn side(&self) -> Side<'_> {
         Side { rows: self.trace.rows(), plan: &self.plan }
     }
@@ -64,15 +98,11 @@ impl Run {
             let reason = "it does not fail, so it has no passing neighbour; name another run";
             return Err(CliError::Usage(format!("{name}: {reason}")));
         }
-        for (what, plan) in neighbours(&self.plan).into_iter().take(limits::NEIGHBOURS_MAX) {
-            if plan.check().is_err() {
-                continue;
-            }
-            let finished = engine::run(&plan, true, None);
-            if finished.outcome.verdict == Verdict::Passed {
-                console.remark(&format!("the nearest run that passes: {what}"));
-                return Ok(Self { name: what, plan, trace: finished.trace });
-            }
+        if let Some(Neighbour { name, plan, trace }) =
+            Neighbour::nearest(&self.plan, limits::NEIGHBOURS_MAX)
+        {
+            console.remark(&format!("the nearest run that passes: {name}"));
+            return Ok(Self { name, plan, trace });
         }
         Err(CliError::Usage(format!(
             "{}: none of its nearest {} neighbours passes; shrink it first",
@@ -80,28 +110,6 @@ impl Run {
             limits::NEIGHBOURS_MAX
         )))
     }
-}
-
-/// Plans that lack one thing, the nearest first: the deliberate bugs, then each fault, then each operation.
-fn neighbours(plan: &Plan) -> Vec<(String, Plan)> {
-    let mut all = Vec::new();
-    if !plan.mutations.is_empty() {
-        let clean = Plan { mutations: Vec::new(), ..plan.clone() };
-        all.push((format!("without {}", plan.mutations.join(", ")), clean));
-    }
-    for (place, planned) in plan.faults.iter().enumerate() {
-        let mut without = plan.clone();
-        without.faults.remove(place);
-        all.push((format!("without fault {place}, {}", planned.fault.name()), without));
-    }
-    for (client, planned) in plan.clients.iter().enumerate() {
-        for (place, operation) in planned.operations.iter().enumerate() {
-            let mut without = plan.clone();
-            without.clients[client].operations.remove(place);
-            all.push((format!("without `{operation}` of client {client}"), without));
-        }
-    }
-    all
 }
 
 /// Reads a packed trace.

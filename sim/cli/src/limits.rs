@@ -7,6 +7,8 @@ pub(crate) const SLOWER_PERCENT: u64 = 50;
 
 /// Plans that `diff` plays to find a neighbour that passes.
 pub(crate) const NEIGHBOURS_MAX: usize = 100;
+/// The same for the report of a shrunk plan, whose neighbours mostly pass.
+pub(crate) const NEIGHBOURS_OF_SHRUNK: usize = 8;
 
 /// Moments of a failing run from which `explain` plays other futures, and at most.
 pub(crate) const FORKS: u64 = 12;

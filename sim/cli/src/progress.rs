@@ -5,10 +5,11 @@
 use crate::{console::Console, limits};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
+    collections::BTreeSet,
     io::{self, IsTerminal},
     time::{Duration, Instant},
 };
-use whitewater_record::{Outcome, Verdict};
+use whitewater_record::{Outcome, Signature, Verdict};
 use whitewater_reports::number::{count, duration, grouped, ratio};
 
 /// The count so far.
@@ -23,11 +24,45 @@ pub(crate) struct Progress {
     failed: u64,
     undecided: u64,
     simulated_ns: u64,
+    failures: Failures,
+}
+
+/// The ways in which seeds have failed, by signature.
+#[derive(Debug, Default)]
+struct Failures {
+    /// In earlier campaigns.
+    known: BTreeSet<String>,
+    /// In this one.
+    seen: BTreeSet<String>,
+}
+
+impl Failures {
+    /// What there is to say of one more failure, if anything: of each way once.
+    fn take(&mut self, outcome: &Outcome) -> Option<String> {
+        let signature = Signature::of(outcome)?.to_string();
+        let word = if self.known.contains(&signature) { "known" } else { "new" };
+        let is_first = self.seen.insert(signature.clone());
+        is_first.then(|| format!("{word} failure: seed {}, {signature}", outcome.seed))
+    }
+
+    /// `1 new, 2 known`, in ways; empty if there are none.
+    fn state(&self) -> String {
+        let known = self.seen.intersection(&self.known).count();
+        match self.seen.len() {
+            0 => String::new(),
+            all => format!(" in {} new and {known} known ways", all - known),
+        }
+    }
 }
 
 impl Progress {
-    /// Of so many seeds, or until the deadline.
-    pub(crate) fn new(console: Console, seeds: Option<u64>, deadline: Option<Instant>) -> Self {
+    /// Of so many seeds, or until the deadline. `known`: signatures of failures that are no news.
+    pub(crate) fn new(
+        console: Console,
+        seeds: Option<u64>,
+        deadline: Option<Instant>,
+        known: BTreeSet<String>,
+    ) -> Self {
         let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(seeds, ProgressDrawTarget::stderr());
@@ -47,6 +82,7 @@ impl Progress {
             failed: 0,
             undecided: 0,
             simulated_ns: 0,
+            failures: Failures { known, ..Failures::default() },
         }
     }
 
@@ -59,9 +95,9 @@ impl Progress {
             Verdict::Inconclusive => self.undecided += 1,
             Verdict::Failed => {
                 self.failed += 1;
-                let code =
-                    outcome.violations.first().map_or("unnamed", |violation| &violation.code);
-                self.say(&format!("failed: seed {}, {code}", outcome.seed));
+                if let Some(news) = self.failures.take(outcome) {
+                    self.say(&news);
+                }
             }
         }
         if let Some(bar) = &self.bar {
@@ -104,9 +140,10 @@ impl Progress {
             format!(", {} left", duration(nanos))
         });
         format!(
-            "seeds, {rate} a second{eta}, {} simulated, {} failed, {} undecided",
+            "seeds, {rate} a second{eta}, {} simulated, {} failed{}, {} undecided",
             duration(self.simulated_ns),
             count(self.failed, "seed"),
+            self.failures.state(),
             grouped(self.undecided),
         )
     }
@@ -166,4 +203,27 @@ impl Ticker {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant that was tried")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use whitewater_record::Plan;
+
+    #[test]
+    fn each_way_to_fail_is_told_once_as_new_or_known() {
+        let plan =
+            "version = 1\nscenario = \"x\"\nseed = \"7\"\nduration = \"1s\"\ntimeout = \"1s\"\n";
+        let plan = Plan::from_toml("plan", &format!("{plan}[cluster]\nnodes = 3\n")).unwrap();
+        let outcome = |code: &str| engine::without_result(&plan, code, "lost-write: n1".into());
+        let known = BTreeSet::from(["promise: lost-write".to_owned()]);
+        let mut failures = Failures { known, ..Failures::default() };
+        assert_eq!(failures.state(), "");
+        let mut tell = |code| failures.take(&outcome(code));
+        assert_eq!(tell("promise").unwrap(), "known failure: seed 7, promise: lost-write");
+        assert_eq!(tell("durability").unwrap(), "new failure: seed 7, durability: lost-write");
+        assert_eq!((tell("promise"), tell("durability")), (None, None));
+        assert_eq!(failures.state(), " in 1 new and 1 known ways");
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     job,
 };
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
     path::Path,
@@ -30,6 +31,9 @@ pub(crate) fn write_all(
     let before = ledger::before(&entries, result);
     let against = before.map(|entry| Comparison::new(&entry.result, result));
     let against = against.as_ref();
+    if let Some(sentence) = against.and_then(|it| it.sentences().into_iter().next()) {
+        console.remark(&sentence);
+    }
     put(&out.join("junit.xml"), &junit::junit(result))?;
     put(&out.join("summary.md"), &github::summary(result, against))?;
     put(&out.join("annotations.txt"), &github::annotations(result))?;
@@ -89,6 +93,18 @@ fn read(path: &Path) -> Result<CampaignResult, CliError> {
     let text =
         fs::read_to_string(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
     lines::read(&name, &text).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// The signatures of failures that are no news: of the campaigns before in the folder of results, and of another one.
+pub(crate) fn known(
+    out: &Path,
+    other: Option<&Path>,
+    console: Console,
+) -> Result<BTreeSet<String>, CliError> {
+    let entries = read_ledger(&out.join(LEDGER), console)?;
+    let mut results: Vec<CampaignResult> = entries.into_iter().map(|entry| entry.result).collect();
+    results.extend(other.map(read).transpose()?);
+    Ok(results.into_iter().flat_map(|result| result.totals.signatures.into_keys()).collect())
 }
 
 fn read_ledger(path: &Path, console: Console) -> Result<Vec<Entry>, CliError> {

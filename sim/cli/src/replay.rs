@@ -3,6 +3,7 @@
 use crate::{
     args::ReplayArgs,
     artefacts,
+    browse::{self, Start},
     console::Console,
     engine,
     exit::{CliError, Exit},
@@ -16,6 +17,9 @@ use whitewater_reports::{Plays, lines, text};
 
 /// The verb.
 pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliError> {
+    if args.browse {
+        browse::needs_terminal()?;
+    }
     let plan = plan(args)?;
     let until = match args.until {
         Some(Until::Time(time)) => Some(time),
@@ -23,16 +27,22 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
     };
     let finished = engine::run(&plan, true, until);
     let outcome = &finished.outcome;
+    let repro = repro(args);
+    let plays = Plays { of: 1, same: 1 };
+    let means =
+        Means { plan: &plan, repro: &repro, plays, shrunk: None, other: None, redact: args.redact };
     if let Some(file) = &args.report {
-        let repro = repro(args);
-        let plays = Plays { of: 1, same: 1 };
-        let means = Means { plan: &plan, repro: &repro, plays, shrunk: None, redact: args.redact };
         means.write(file, &finished)?;
+    }
+    if args.browse {
+        let until = args.until.as_ref();
+        let start = Start { until, follow: args.follow.as_deref(), color: console.color };
+        browse::browse(&plan, &finished, &means.moments(&finished), start)?;
     }
     let shown = if console.json {
         format!("{}\n", lines::seed(outcome))
     } else {
-        let events = view::text(args, &plan, &finished)?;
+        let events = if args.browse { String::new() } else { view::text(args, &plan, &finished)? };
         let gap = if events.is_empty() { "" } else { "\n" };
         format!("{events}{gap}{}", text::outcome(outcome, console.color))
     };

@@ -6,7 +6,7 @@ use whitewater_checkers::{Budget, Judgement, counterexample};
 use whitewater_record::{History, Outcome, Plan, Row, Trace, Violation};
 use whitewater_reports::{
     Evidence, Page, Picture, Placement, Plays,
-    page::{self, Minimised},
+    page::{self, Minimised, Moments, Other},
     sentence,
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Means<'a> {
     pub(crate) plays: Plays,
     /// What it is left of, if it was shrunk.
     pub(crate) shrunk: Option<Minimised<'a>>,
+    /// Another run to be shown beside it.
+    pub(crate) other: Option<Other<'a>>,
     /// Hashes instead of values.
     pub(crate) redact: bool,
 }
@@ -28,11 +30,12 @@ pub(crate) struct Means<'a> {
 impl Means<'_> {
     /// Writes the page of a run whose trace was kept.
     pub(crate) fn write(&self, file: &Path, finished: &Finished) -> Result<(), CliError> {
-        let Finished { outcome, history, trace, judgements, .. } = finished;
-        let first = outcome.violations.first();
-        let objector = first.filter(|it| it.event.is_none()).map(|it| it.code.as_str());
-        let evidence = evidence(history, judgements, objector);
-        self.page(file, outcome, history, (trace, &evidence))
+        write(file, &self.page(finished, &evidence_of(finished)))
+    }
+
+    /// The moments that matter of a run whose trace was kept.
+    pub(crate) fn moments(&self, finished: &Finished) -> Moments {
+        page::moments(&self.page(finished, &evidence_of(finished)))
     }
 
     /// Writes the page of a plan that gave two different runs: of one of them, and where the other one differs first.
@@ -71,32 +74,32 @@ impl Means<'_> {
     /// Writes the page of a run of which only the outcome is known: its process died.
     pub(crate) fn write_outcome(&self, file: &Path, outcome: &Outcome) -> Result<(), CliError> {
         let (history, trace) = (History::default(), Trace::hashed());
-        self.page(file, outcome, &history, (&trace, &Evidence::default()))
+        let found = (&history, &trace, &Evidence::default());
+        write(file, &self.of(outcome, found))
     }
 
-    fn page(
-        &self,
-        file: &Path,
-        outcome: &Outcome,
-        history: &History,
-        (trace, evidence): (&Trace, &Evidence),
-    ) -> Result<(), CliError> {
-        let Self { plan, repro, plays, shrunk, redact } = *self;
-        let plan = Some(plan);
-        let page = Page {
-            outcome,
-            plan,
-            history,
-            plain: None,
-            trace,
-            evidence,
-            repro,
-            plays,
-            shrunk,
-            redact,
-        };
-        write(file, &page)
+    fn page<'a>(&'a self, finished: &'a Finished, evidence: &'a Evidence) -> Page<'a> {
+        let Finished { outcome, history, trace, .. } = finished;
+        self.of(outcome, (history, trace, evidence))
     }
+
+    fn of<'a>(
+        &'a self,
+        outcome: &'a Outcome,
+        (history, trace, evidence): (&'a History, &'a Trace, &'a Evidence),
+    ) -> Page<'a> {
+        let Self { plan, repro, plays, shrunk, other, redact } = *self;
+        let plan = Some(plan);
+        let plain = None;
+        Page { outcome, plan, history, plain, trace, evidence, repro, plays, shrunk, other, redact }
+    }
+}
+
+/// Why the history of a run is wrong, if it was a judge of histories that objected.
+fn evidence_of(finished: &Finished) -> Evidence {
+    let first = finished.outcome.violations.first();
+    let objector = first.filter(|it| it.event.is_none()).map(|it| it.code.as_str());
+    evidence(&finished.history, &finished.judgements, objector)
 }
 
 /// The place of the first event that is not the same in both.

@@ -14,7 +14,7 @@ use crate::{
     lab::Budget,
     limits, merge, pool,
     progress::Progress,
-    regressions, resources,
+    publish, regressions, resources,
     shrink::{self, Means},
 };
 use std::{
@@ -97,7 +97,8 @@ fn many(args: &RunArgs, job: &Job, console: Console) -> Result<Exit, CliError> {
     let result = CampaignResult::new(campaign);
     let mut collector = Collector::open(job, &scenario, console, result, &args.out, args.resume)?;
     let dispenser = Dispenser::new(first, count, deadline, interrupt.clone()).skip(collector.seeds);
-    let mut progress = Progress::new(console, seeds, deadline);
+    let known = publish::known(&args.out, args.known.as_deref(), console)?;
+    let mut progress = Progress::new(console, seeds, deadline, known);
     let is_regressed =
         if args.overrides.mutations.is_empty() && !args.no_regressions && !args.resume {
             let (replayed, failed) = regressions::replay(&recruiter, &args.out)?;

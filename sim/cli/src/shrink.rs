@@ -10,6 +10,7 @@ use crate::{
     job::{self, Job, Trial, Work},
     lab::{self, Budget, Lab},
     limits,
+    neighbour::Neighbour,
     pool::{self, Recruiter, Worker},
     progress::Ticker,
     replay, report,
@@ -237,18 +238,25 @@ impl Minimum {
         Ok(repro)
     }
 
-    /// Plays it once more, now keeping the trace. What ends its process leaves no report beside it.
+    /// Plays it once more, now keeping the trace, and the nearest plan that passes. Of what ends its process only the
+    /// outcome is known.
     fn report(&self, file: &Path, repro: &str, redact: bool) -> Result<(), CliError> {
-        if self.signature.class == FailureClass::Process {
-            return Ok(());
-        }
-        let finished = engine::run(&self.plan, true, None);
         let sizes = (self.before.to_string(), self.after.to_string());
         let proof = self.proof_line();
-        let shrunk = Minimised { before: &sizes.0, after: &sizes.1, proof: &proof };
+        let shrunk = Some(Minimised { before: &sizes.0, after: &sizes.1, proof: &proof });
+        if self.signature.class == FailureClass::Process {
+            let Violation { code, sentence, .. } = &self.violation;
+            let outcome = engine::without_result(&self.plan, code, sentence.clone());
+            let (plan, plays, other) = (&self.plan, Plays { of: 1, same: 1 }, None);
+            let means = report::Means { plan, repro, plays, shrunk, other, redact };
+            return means.write_outcome(file, &outcome);
+        }
+        let finished = engine::run(&self.plan, true, None);
+        let neighbour = Neighbour::nearest(&self.plan, limits::NEIGHBOURS_OF_SHRUNK);
         let is_same = finished.outcome.violations.first() == Some(&self.violation);
         let plays = Plays { of: 2, same: 1 + u64::from(is_same) };
-        let means = report::Means { plan: &self.plan, repro, plays, shrunk: Some(shrunk), redact };
+        let other = neighbour.as_ref().map(Neighbour::other);
+        let means = report::Means { plan: &self.plan, repro, plays, shrunk, other, redact };
         means.write(file, &finished)
     }
 

@@ -130,7 +130,7 @@ fn end_of(all: &str) -> String {
 }
 
 /// The events in the life of an operation, an index, or all operations on a key.
-fn follow(what: &str, rows: &[Row], history: &History) -> Result<Vec<u64>, CliError> {
+pub(crate) fn follow(what: &str, rows: &[Row], history: &History) -> Result<Vec<u64>, CliError> {
     let numbers = |id: RequestId| (u64::from(id.process.0), u64::from(id.sequence));
     if let Ok(index) = what.parse::<u64>() {
         return Ok(lanes::follow(rows, &[], Some(index)));

@@ -214,6 +214,30 @@ fn sim_the_printed_line_replays_the_failure_when_it_is_pasted() {
 }
 
 #[test]
+fn sim_a_failure_of_an_earlier_campaign_is_no_news() {
+    let out = folder("news");
+    // Of an earlier run of this test.
+    fs::remove_dir_all(&out).unwrap();
+    let campaign = |out: &Path, more: &[&str]| {
+        let mut arguments = vec!["run", "swarm", "--seeds", "2", "--no-shrink", "--out"];
+        arguments.push(out.to_str().unwrap());
+        arguments.extend(["--mutation", "reply-before-persist"]);
+        arguments.extend(more);
+        let output = whitewater(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        stderr(&output)
+    };
+    let first = campaign(&out, &[]);
+    assert!(first.contains("new failure: seed ") && !first.contains("known failure"), "{first}");
+    let again = campaign(&out, &[]);
+    assert!(again.contains("known failure: seed ") && !again.contains("new failure"), "{again}");
+    assert!(again.contains("(the same seeds): 0 new, "), "{again}");
+    let results = out.join("campaign.jsonl");
+    let known = campaign(&folder("news-elsewhere"), &["--known", results.to_str().unwrap()]);
+    assert!(known.contains("known failure: seed ") && !known.contains("new failure"), "{known}");
+}
+
+#[test]
 fn sim_a_replay_shows_lanes_and_answers_questions() {
     let plan = format!("{}/../../scenarios/mutants/local-read.toml", env!("CARGO_MANIFEST_DIR"));
     let shown = |arguments: &[&str]| {

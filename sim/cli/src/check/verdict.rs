@@ -133,6 +133,7 @@ impl Verdict<'_> {
             ),
             plays: Plays::default(),
             shrunk: None,
+            other: None,
             redact,
         };
         report::write(file, &page)

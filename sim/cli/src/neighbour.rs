@@ -1,0 +1,55 @@
+//! Of a plan that fails, the nearest one that passes: what both have in common is not what it takes to fail.
+
+use crate::engine;
+use whitewater_record::{Plan, Trace, Verdict};
+use whitewater_reports::{diff::Side, page::Other};
+
+/// A plan that passes, and what happens in it.
+pub(crate) struct Neighbour {
+    /// What it lacks.
+    pub(crate) name: String,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Its events.
+    pub(crate) trace: Trace,
+}
+
+impl Neighbour {
+    /// Plays neighbours until one passes, and `tries` of them at most.
+    pub(crate) fn nearest(plan: &Plan, tries: usize) -> Option<Self> {
+        let plans = neighbours(plan).into_iter().filter(|(_, plan)| plan.check().is_ok());
+        plans.take(tries).find_map(|(name, plan)| {
+            let finished = engine::run(&plan, true, None);
+            let passes = finished.outcome.verdict == Verdict::Passed;
+            passes.then(|| Self { name, plan, trace: finished.trace })
+        })
+    }
+
+    /// As the page of a failure takes it.
+    pub(crate) fn other(&self) -> Other<'_> {
+        let side = Side { rows: self.trace.rows(), plan: &self.plan };
+        Other { name: &self.name, side }
+    }
+}
+
+/// Plans that lack one thing, the nearest first: the deliberate bugs, then each fault, then each operation.
+fn neighbours(plan: &Plan) -> Vec<(String, Plan)> {
+    let mut all = Vec::new();
+    if !plan.mutations.is_empty() {
+        let clean = Plan { mutations: Vec::new(), ..plan.clone() };
+        all.push((format!("without {}", plan.mutations.join(", ")), clean));
+    }
+    for (place, planned) in plan.faults.iter().enumerate() {
+        let mut without = plan.clone();
+        without.faults.remove(place);
+        all.push((format!("without fault {place}, {}", planned.fault.name()), without));
+    }
+    for (client, planned) in plan.clients.iter().enumerate() {
+        for (place, operation) in planned.operations.iter().enumerate() {
+            let mut without = plan.clone();
+            without.clients[client].operations.remove(place);
+            all.push((format!("without `{operation}` of client {client}"), without));
+        }
+    }
+    all
+}
