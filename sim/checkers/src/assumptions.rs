@@ -5,6 +5,7 @@
 
 use crate::{
     case::{Case, Status},
+    intern::Table,
     ruling::{Judgement, Ruling},
     writers::Writers,
 };
@@ -32,19 +33,12 @@ fn answers(case: &Case) -> Ruling {
 }
 
 fn record(case: &Case, writers: &Writers) -> Result<(), String> {
-    let mut order: Vec<u32> = (0..).zip(case.recorded_operations()).map(|(op, _)| op).collect();
-    let told = |op: &u32| &case.history.operations[*op as usize];
-    order.sort_unstable_by_key(|op| (told(op).id, *op));
-    let mut previous: Option<u32> = None;
-    for op in order {
-        let this = told(&op);
-        if this.completed < this.invoked {
-            return Err(format!("{} was completed before it was invoked", case.operation(op)));
-        }
-        if let Some(before) = previous.filter(|before| told(before).id.process == this.id.process) {
-            between(case, before, op)?;
-        }
-        previous = Some(op);
+    if let Some(op) = case.backwards {
+        let op = u32::try_from(op).expect("operations are numbered by u32");
+        return Err(format!("{} was completed before it was invoked", case.operation(op)));
+    }
+    if !in_order(case)? {
+        sorted(case)?;
     }
     if let Some([first, second]) = writers.duplicate {
         return Err(format!(
@@ -56,20 +50,49 @@ fn record(case: &Case, writers: &Writers) -> Result<(), String> {
     Ok(())
 }
 
+/// Judges the operations in the order of the record; stops and says so if that is not the order of each process.
+fn in_order(case: &Case) -> Result<bool, String> {
+    // By process: its latest operation so far.
+    let mut latest: Table<u32, u32> = Table::default();
+    for (op, this) in (0..).zip(case.recorded_operations()) {
+        if let Some(before) = latest.insert(this.id.process.0, op) {
+            if case.operations[before as usize].id > this.id {
+                return Ok(false);
+            }
+            between(case, before, op)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The same in any order.
+fn sorted(case: &Case) -> Result<(), String> {
+    let mut order: Vec<u32> = (0..).zip(case.recorded_operations()).map(|(op, _)| op).collect();
+    let id = |op: u32| case.operations[op as usize].id;
+    order.sort_unstable_by_key(|op| (id(*op), *op));
+    for pair in order.windows(2) {
+        let [before, op] = pair else { continue };
+        if id(*before).process == id(*op).process {
+            between(case, *before, *op)?;
+        }
+    }
+    Ok(())
+}
+
 /// Two operations of one process, by their ids.
 fn between(case: &Case, before: u32, op: u32) -> Result<(), String> {
-    let told = |op: u32| &case.history.operations[op as usize];
-    if told(before).id == told(op).id {
-        return Err(format!("two operations have the id {}", told(op).id));
+    let [first, second] = [before, op].map(|op| &case.operations[op as usize]);
+    if first.id == second.id {
+        return Err(format!("two operations have the id {}", second.id));
     }
-    if case.operations[before as usize].status == Status::Unknown {
+    if first.status == Status::Unknown {
         return Err(format!(
             "{} follows {}: a process is retired after an unknown outcome",
             case.operation(op),
             case.operation(before)
         ));
     }
-    if told(op).invoked < told(before).completed {
+    if second.invoked < first.completed {
         return Err(format!(
             "{} was invoked before {} had returned",
             case.operation(op),

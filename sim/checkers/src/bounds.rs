@@ -2,9 +2,8 @@
 //!
 //! Intervals are closed: an operation that returns at the instant at which another is invoked overlaps it.
 
-use crate::case::{Case, Op};
+use crate::case::{Case, Status};
 use whitewater_api::Revision;
-use whitewater_record::SimTime;
 
 /// For each operation, the revisions that its place in real time leaves.
 #[derive(Debug, Default)]
@@ -19,23 +18,14 @@ impl Bounds {
     /// `writes` are the revisions with their writers.
     pub(crate) fn new(case: &Case, writes: impl Iterator<Item = (u64, u32)>) -> Self {
         let ops = &case.operations;
-        let count = u32::try_from(ops.len()).expect("operations are numbered by u32");
-        let mut by_invocation: Vec<u32> = (0..count).collect();
-        if !ops.is_sorted_by_key(|op| op.invoked) {
-            by_invocation.sort_by_key(|op| ops[*op as usize].invoked);
-        }
-        let mut by_completion: Vec<(SimTime, u32)> =
-            (0..).zip(ops).map(|(operation, op)| (op.completed, operation)).collect();
-        by_completion.sort_unstable();
-
         let mut floor = vec![(0, u32::MAX); ops.len()];
-        let mut told = by_completion.iter().peekable();
+        let mut told = case.order.completed.iter().peekable();
         let mut highest = (Revision::FIRST.0, u32::MAX);
-        for op in &by_invocation {
+        for op in &case.order.invoked {
             let invoked = ops[*op as usize].invoked;
-            while let Some((_, before)) = told.next_if(|(completed, _)| *completed < invoked) {
+            while let Some(before) = told.next_if(|op| ops[**op as usize].completed < invoked) {
                 let before_op = &ops[*before as usize];
-                if before_op.revision > highest.0 && tells(case, *before) {
+                if before_op.revision > highest.0 && before_op.tells {
                     highest = (before_op.revision, *before);
                 }
             }
@@ -53,20 +43,26 @@ impl Bounds {
     /// The upper bounds alone, after more of the writers became known.
     pub(crate) fn ceilings(case: &Case, writes: impl Iterator<Item = (u64, u32)>) -> Vec<u64> {
         let ops = &case.operations;
-        let mut made: Vec<(SimTime, u64)> =
-            writes.map(|(revision, op)| (ops[op as usize].invoked, revision)).collect();
-        made.sort_unstable();
-        // Up to each of these times, the highest revision that may have been made.
+        // By operation: the revision that it made, or 0.
+        let mut made = vec![0; ops.len()];
+        writes.for_each(|(revision, op)| made[op as usize] = revision);
         let mut highest = case.origin.revision;
-        for (_, revision) in &mut made {
-            highest = highest.max(*revision);
-            *revision = highest;
+        let mut invoked = case.order.invoked.iter().peekable();
+        let mut ceiling = vec![0; ops.len()];
+        for op in &case.order.completed {
+            let completed = ops[*op as usize].completed;
+            while let Some(op) = invoked.next_if(|op| ops[**op as usize].invoked <= completed) {
+                highest = highest.max(made[*op as usize]);
+            }
+            ceiling[*op as usize] = highest;
         }
-        let ceiling = |op: &Op| {
-            let end = made.partition_point(|(invoked, _)| *invoked <= op.completed);
-            end.checked_sub(1).map_or(case.origin.revision, |last| made[last].1)
-        };
-        ops.iter().map(ceiling).collect()
+        let highest = invoked.map(|op| made[*op as usize]).fold(highest, u64::max);
+        for (ceiling, op) in ceiling.iter_mut().zip(ops) {
+            if op.status == Status::Unknown {
+                *ceiling = highest;
+            }
+        }
+        ceiling
     }
 }
 

@@ -7,13 +7,14 @@ use crate::{
     ends::{self, Leases},
     model::Cell,
     names::Names,
+    order::Order,
     recorded::Recorded,
 };
 use whitewater_api::{
-    Completion, Effect, Key, Process, Revision, Value,
+    Completion, Effect, Key, RequestId, Revision, Value,
     request::{CompareTarget, RangeRequest, Relation},
 };
-use whitewater_record::{History, SimTime};
+use whitewater_record::{History, Operation, SimTime};
 
 /// The history, in numbers.
 #[derive(Debug)]
@@ -25,8 +26,12 @@ pub(crate) struct Case<'h> {
     pub(crate) values: Vec<&'h [u8]>,
     /// The operations, at the positions that they have in the history; behind them the ends of leases that nobody asked for.
     pub(crate) operations: Vec<Op<'h>>,
+    /// The same in the order of time.
+    pub(crate) order: Order,
     /// Answers that do not fit their questions: position, and what is wrong.
     pub(crate) malformed: Vec<(usize, String)>,
+    /// An operation that was completed before it was invoked, if there is one.
+    pub(crate) backwards: Option<usize>,
     /// What its answers tell about keys.
     pub(crate) recorded: Recorded,
     /// What was there before the first of the operations.
@@ -65,8 +70,8 @@ impl Default for Origin {
 /// One operation.
 #[derive(Debug)]
 pub(crate) struct Op<'h> {
-    /// Who did it.
-    pub(crate) process: Process,
+    /// Who did it, and the how-manieth of that process.
+    pub(crate) id: RequestId,
     /// When it was asked.
     pub(crate) invoked: SimTime,
     /// When it was answered; never, for an unknown outcome.
@@ -77,11 +82,15 @@ pub(crate) struct Op<'h> {
     pub(crate) revision: u64,
     /// Whether the header of the answer tells the newest revision at some moment between invocation and return.
     pub(crate) tells: bool,
-    /// [`Step::has_effect`] and [`Step::is_serializable`], which every judge asks for.
+    /// [`Step::has_effect`], [`Step::can_write`] and [`Step::is_serializable`], which every judge asks for.
     pub(crate) has_effect: bool,
+    pub(crate) can_write: bool,
     pub(crate) is_serializable: bool,
-    /// The request with its answer.
-    pub(crate) step: Step<'h>,
+    /// A read of the past, or a compaction.
+    pub(crate) is_of_past: bool,
+    /// The request with its answer. Apart, because most sweeps over a long history do not look at it, and then memory is
+    /// what they wait for.
+    pub(crate) step: Box<Step<'h>>,
 }
 
 /// What is known about the outcome of an operation.
@@ -130,10 +139,10 @@ pub(crate) struct Put {
     pub(crate) answer: Option<PutAnswer>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PutAnswer {
     /// What was there before.
-    pub(crate) prev_kv: Option<SeenKv>,
+    pub(crate) prev_kv: Option<Box<SeenKv>>,
 }
 
 #[derive(Debug)]
@@ -142,19 +151,16 @@ pub(crate) struct Range<'h> {
     pub(crate) request: &'h RangeRequest,
     /// No sort, no filter, nothing left out, at the newest revision. A limit is plain.
     pub(crate) is_plain: bool,
+    /// The revision that is read; 0 for the newest.
+    pub(crate) past: u64,
+    /// What it shows is not the newest state, or lacks the values.
+    pub(crate) is_unread: bool,
     pub(crate) answer: Option<RangeAnswer>,
-}
-
-impl Range<'_> {
-    /// Whether what it shows is not the newest state, or lacks the values.
-    pub(crate) fn is_unread(&self) -> bool {
-        self.request.revision.0 != 0 || self.request.keys_only
-    }
 }
 
 #[derive(Debug)]
 pub(crate) struct RangeAnswer {
-    pub(crate) kvs: Vec<SeenKv>,
+    pub(crate) kvs: Box<[SeenKv]>,
     pub(crate) more: bool,
     pub(crate) count: u64,
 }
@@ -169,7 +175,7 @@ pub(crate) struct Delete {
 #[derive(Debug)]
 pub(crate) struct DeleteAnswer {
     pub(crate) deleted: u64,
-    pub(crate) prev_kvs: Vec<SeenKv>,
+    pub(crate) prev_kvs: Box<[SeenKv]>,
 }
 
 #[derive(Debug)]
@@ -188,9 +194,9 @@ impl Revoke {
 
 #[derive(Debug)]
 pub(crate) struct Txn<'h> {
-    pub(crate) compares: Vec<Condition<'h>>,
-    pub(crate) success: Vec<Step<'h>>,
-    pub(crate) failure: Vec<Step<'h>>,
+    pub(crate) compares: Box<[Condition<'h>]>,
+    pub(crate) success: Box<[Step<'h>]>,
+    pub(crate) failure: Box<[Step<'h>]>,
     /// The branch that was taken, as the answer says.
     pub(crate) answer: Option<bool>,
 }
@@ -263,6 +269,15 @@ impl Step<'_> {
         !matches!(self, Self::Compact(_) | Self::Other)
     }
 
+    /// Whether it is a read of the past, or a compaction.
+    pub(crate) fn is_of_past(&self) -> bool {
+        match self {
+            Self::Range(range) => range.past != 0,
+            Self::Compact(_) => true,
+            Self::Put(_) | Self::Delete(_) | Self::Txn(_) | Self::Revoke(_) | Self::Other => false,
+        }
+    }
+
     /// Whether it reads, and may be answered from a stale state.
     pub(crate) fn is_serializable(&self) -> bool {
         match self {
@@ -280,7 +295,7 @@ impl Step<'_> {
     /// Calls `look` on every key that the answer shows, in order.
     pub(crate) fn seen(&self, look: &mut impl FnMut(&SeenKv)) {
         match self {
-            Self::Put(put) => put.answer.iter().filter_map(|a| a.prev_kv.as_ref()).for_each(look),
+            Self::Put(put) => put.answer.iter().filter_map(|a| a.prev_kv.as_deref()).for_each(look),
             Self::Range(range) => range.answer.iter().flat_map(|a| &a.kvs).for_each(look),
             Self::Delete(delete) => delete.answer.iter().flat_map(|a| &a.prev_kvs).for_each(look),
             Self::Txn(txn) => {
@@ -296,7 +311,7 @@ impl Step<'_> {
     /// reads without values.
     pub(crate) fn seen_newest(&self, look: &mut impl FnMut(&SeenKv)) {
         match self {
-            Self::Range(range) if range.is_unread() => {}
+            Self::Range(range) if range.is_unread => {}
             Self::Txn(txn) => {
                 if let Some(taken) = txn.answer {
                     txn.branch(taken).iter().for_each(|step| step.seen_newest(look));
@@ -370,6 +385,43 @@ impl<'h> Txn<'h> {
     }
 }
 
+impl<'h> Op<'h> {
+    /// An operation, whose names come next. If the answer does not fit the request, without either, and what is wrong.
+    fn new(names: &mut Names<'h>, operation: &'h Operation) -> Result<Self, (Self, String)> {
+        let (status, revision, body) = match &operation.completion {
+            Completion::Ok(response) => {
+                (Status::Known, response.header.revision.0, Some(&response.body))
+            }
+            // An error says best itself what it did; a doubtful one is unknown, whatever it was filed under.
+            Completion::Fail(error) if error.effect() == Effect::None => (Status::Refused, 0, None),
+            Completion::Fail(_) | Completion::Info(_) => (Status::Unknown, 0, None),
+        };
+        let op = |step: Step<'h>| {
+            let is_serializable = step.is_serializable();
+            Self {
+                id: operation.id,
+                invoked: operation.invoked,
+                completed: match status {
+                    Status::Unknown => SimTime::NEVER,
+                    Status::Known | Status::Refused => operation.completed,
+                },
+                status,
+                revision,
+                tells: status == Status::Known && step.is_kv() && !is_serializable,
+                has_effect: step.has_effect(),
+                can_write: step.can_write(),
+                is_serializable,
+                is_of_past: step.is_of_past(),
+                step: Box::new(step),
+            }
+        };
+        match names.request(&operation.request, body) {
+            Ok(step) => Ok(op(step)),
+            Err(reason) => Err((op(Step::Other), reason)),
+        }
+    }
+}
+
 /// What a key was before a history begins, from a revision on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before<'h> {
@@ -412,44 +464,39 @@ impl<'h> Case<'h> {
                 before.cell.map(|(value, cell)| Cell { value: names.value(key, value), ..cell });
             origin.versions.push((before.revision, key, cell));
         }
-        let mut malformed = Vec::new();
+        let (mut malformed, mut backwards) = (Vec::new(), None);
         let mut operations = Vec::with_capacity(history.operations.len());
         for (position, operation) in history.operations.iter().enumerate() {
-            let (status, revision, body) = match &operation.completion {
-                Completion::Ok(response) => {
-                    (Status::Known, response.header.revision.0, Some(&response.body))
-                }
-                // An error says best itself what it did; a doubtful one is unknown, whatever it was filed under.
-                Completion::Fail(error) if error.effect() == Effect::None => {
-                    (Status::Refused, 0, None)
-                }
-                Completion::Fail(_) | Completion::Info(_) => (Status::Unknown, 0, None),
-            };
-            let completed =
-                if status == Status::Unknown { SimTime::NEVER } else { operation.completed };
             names.begin(position);
-            let step = names.request(&operation.request, body).unwrap_or_else(|reason| {
+            let op = Op::new(&mut names, operation).unwrap_or_else(|(op, reason)| {
                 malformed.push((position, reason));
-                Step::Other
+                op
             });
-            let (process, invoked) = (operation.id.process, operation.invoked);
-            let (has_effect, is_serializable) = (step.has_effect(), step.is_serializable());
-            operations.push(Op {
-                process,
-                invoked,
-                completed,
-                status,
-                revision,
-                tells: status == Status::Known && step.is_kv() && !is_serializable,
-                has_effect,
-                is_serializable,
-                step,
-            });
+            operations.push(op);
+            if operation.completed < operation.invoked {
+                backwards.get_or_insert(position);
+            }
         }
-        let leases = ends::add(history, &origin, &mut operations);
+        let leases = if names.has_leases || !origin.grants.is_empty() {
+            ends::add(history, &origin, &mut operations)
+        } else {
+            Leases::new()
+        };
+        let order = Order::new(&operations);
         let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
         let (values, recorded) = (names.values.strings, names.recorded);
-        Self { history, keys, values, operations, malformed, recorded, origin, leases }
+        Self {
+            history,
+            keys,
+            values,
+            operations,
+            order,
+            malformed,
+            backwards,
+            recorded,
+            origin,
+            leases,
+        }
     }
 
     /// The operations of the history.

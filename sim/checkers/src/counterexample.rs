@@ -236,7 +236,7 @@ fn describe(case: &Case, position: usize) -> String {
     if shown > 3 {
         seen.push(format!("{} more", shown - 3));
     }
-    let told = match &op.step {
+    let told = match &*op.step {
         Step::Range(range) => {
             let count = range.answer.as_ref().map_or(0, |answer| answer.count);
             if shown == 0 { format!("{count} keys") } else { String::new() }

@@ -28,7 +28,7 @@ impl Case<'_> {
     pub(crate) fn operation(&self, operation: u32) -> String {
         let op = &self.operations[operation as usize];
         let Some(told) = self.history.operations.get(operation as usize) else {
-            let Step::Revoke(revoke) = &op.step else { return "nobody".to_owned() };
+            let Step::Revoke(revoke) = &*op.step else { return "nobody".to_owned() };
             return format!("the end of {}", LeaseId(revoke.lease));
         };
         let (id, request, invoked) = (told.id, &told.request, told.invoked);

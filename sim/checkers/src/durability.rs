@@ -11,7 +11,6 @@
 //! them. Discriminating: those with a write of the key acknowledged before, so that the read could have lost it.
 
 use crate::{
-    bounds::tells,
     case::{Case, Keys, SeenKv, Status, Step},
     cover::Cover,
     live::LiveSet,
@@ -62,17 +61,12 @@ type Deletion = (SimTime, SimTime, Keys);
 impl Sweep<'_, '_> {
     /// Three cursors over time: invocations of reads; before each, completions of writes and invocations of deletes.
     fn run(&mut self) -> Result<(), Ruling> {
-        let ops = &self.case.operations;
-        let count = u32::try_from(ops.len()).expect("operations are numbered by u32");
-        let mut reads: Vec<u32> = (0..count).filter(|op| tells(self.case, *op)).collect();
-        let mut completions: Vec<u32> = reads.clone();
-        completions.retain(|op| ops[*op as usize].step.can_write());
+        let (ops, order) = (&self.case.operations, &self.case.order);
         let deletions = self.deletions();
-        reads.sort_by_key(|op| ops[*op as usize].invoked);
-        completions.sort_by_key(|op| ops[*op as usize].completed);
-        let mut completions = completions.into_iter().peekable();
+        let is_write = |op: &u32| ops[*op as usize].tells && ops[*op as usize].step.can_write();
+        let mut completions = order.completed.iter().copied().filter(is_write).peekable();
         let mut invoked = 0;
-        for read in reads {
+        for read in order.invoked.iter().copied().filter(|op| ops[*op as usize].tells) {
             let op = &ops[read as usize];
             while let Some(deletion) = deletions.get(invoked).filter(|d| d.0 <= op.invoked) {
                 self.delete(deletion);
@@ -92,8 +86,11 @@ impl Sweep<'_, '_> {
     /// Everything that may have deleted keys, by invocation.
     fn deletions(&self) -> Vec<Deletion> {
         let mut deletions = Vec::new();
-        for op in self.case.operations.iter().filter(|op| op.status != Status::Refused) {
-            op.step.deletes(&mut |keys| deletions.push((op.invoked, op.completed, keys)));
+        for op in &self.case.order.invoked {
+            let op = &self.case.operations[*op as usize];
+            if op.status != Status::Refused {
+                op.step.deletes(&mut |keys| deletions.push((op.invoked, op.completed, keys)));
+            }
         }
         deletions.sort_by_key(|(invoked, completed, _)| (*invoked, *completed));
         deletions
@@ -124,16 +121,20 @@ impl Sweep<'_, '_> {
             }
         });
         // What the end of a lease takes with it, nobody tells.
-        if !matches!(op.step, Step::Revoke(_)) {
+        if !matches!(*op.step, Step::Revoke(_)) {
             op.step.deletes(&mut |keys| self.deletes.note(keys.low, keys.high, this));
         }
     }
 
     fn seen(&mut self, read: u32) -> Result<(), Ruling> {
-        let mut kvs: Vec<SeenKv> = Vec::new();
-        let op = &self.case.operations[read as usize];
-        op.step.seen_newest(&mut |kv| kvs.push(*kv));
-        kvs.iter().try_for_each(|kv| self.seen_kv(read, kv))
+        let case = self.case;
+        let mut ruling = Ok(());
+        case.operations[read as usize].step.seen_newest(&mut |kv| {
+            if ruling.is_ok() {
+                ruling = self.seen_kv(read, kv);
+            }
+        });
+        ruling
     }
 
     fn seen_kv(&mut self, read: u32, kv: &SeenKv) -> Result<(), Ruling> {
@@ -186,7 +187,7 @@ impl Sweep<'_, '_> {
     /// Keys that a read shows absent. Only those that are due can be missed.
     fn absent(&mut self, read: u32, concurrent: &[Deletion]) -> Result<(), Ruling> {
         let op = &self.case.operations[read as usize];
-        let Step::Range(range) = &op.step else { return Ok(()) };
+        let Step::Range(range) = &*op.step else { return Ok(()) };
         let Some(answer) = range.answer.as_ref().filter(|_| range.is_plain) else { return Ok(()) };
         let last = answer.kvs.last().map_or(range.keys.low, |kv| kv.key + 1);
         let high = if answer.more { last.min(range.keys.high) } else { range.keys.high };

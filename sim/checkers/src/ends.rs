@@ -9,7 +9,7 @@ use crate::{
     deed::{Fate, fate},
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Body, LeaseRequest, LeaseResponse, Process, Request};
+use whitewater_api::{Body, LeaseRequest, LeaseResponse, Process, Request, RequestId};
 use whitewater_record::{History, Operation, SimTime};
 
 /// The grants of one lease.
@@ -115,7 +115,7 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         op.step.puts(&mut |put| attach(put.lease.unwrap_or_default(), put.key));
     }
     for op in ops.iter() {
-        if let Step::Revoke(revoke) = &op.step {
+        if let Step::Revoke(revoke) = &*op.step {
             attachable.entry(revoke.lease).or_default();
         }
     }
@@ -136,8 +136,9 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         }
     }
     for op in ops.iter_mut() {
-        if let Step::Revoke(revoke) = &mut op.step {
+        if let Step::Revoke(revoke) = &mut *op.step {
             revoke.keys = attachable.get(&revoke.lease).cloned().unwrap_or_default();
+            op.can_write = !revoke.keys.is_empty();
         }
     }
     for (lease, keys) in attachable {
@@ -154,14 +155,16 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
 /// The end of a lease, at some time from `asked` on.
 fn expiry<'h>(lease: i64, keys: Vec<u32>, asked: SimTime) -> Op<'h> {
     Op {
-        process: Process(u32::MAX),
+        id: RequestId { process: Process(u32::MAX), sequence: 0 },
         invoked: asked,
         completed: SimTime::NEVER,
         status: Status::Unknown,
         revision: 0,
         tells: false,
         has_effect: false,
+        can_write: !keys.is_empty(),
         is_serializable: false,
-        step: Step::Revoke(Revoke { lease, keys }),
+        is_of_past: false,
+        step: Box::new(Step::Revoke(Revoke { lease, keys })),
     }
 }

@@ -1,5 +1,6 @@
 //! Byte strings to small numbers, so that judges compare and index integers.
 
+use hashbrown::{HashTable, hash_table::Entry};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A multiplicative hash after Firefox's, for trusted input: equal on every machine and in every run.
@@ -50,25 +51,49 @@ pub(crate) type Seen<K> = std::collections::HashSet<K, BuildHasherDefault<Mix>>;
 /// Byte strings in the order of their first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Interner<'h> {
-    numbers: Table<&'h [u8], u32>,
+    /// The numbers alone, found by the bytes that they stand for: a table that holds the bytes as well is five times as
+    /// large, and a long history waits for memory most of the time.
+    numbers: HashTable<u32>,
     /// What each number stands for.
     pub(crate) strings: Vec<&'h [u8]>,
 }
 
+fn hash(bytes: &[u8]) -> u64 {
+    let mut mix = Mix::default();
+    mix.write(bytes);
+    mix.finish()
+}
+
 impl<'h> Interner<'h> {
+    /// Makes room for so many more, so that the table need not grow step by step.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let strings = &self.strings;
+        self.numbers.reserve(more, |number| hash(strings[*number as usize]));
+        self.strings.reserve(more);
+    }
+
     /// The number of `bytes`, a new one if they are new.
     pub(crate) fn number(&mut self, bytes: &'h [u8]) -> u32 {
-        let next = u32::try_from(self.strings.len()).expect("fewer than 2^32 strings in a history");
-        let number = *self.numbers.entry(bytes).or_insert(next);
-        if number == next {
-            self.strings.push(bytes);
+        let strings = &self.strings;
+        let is_it = |number: &u32| strings[*number as usize] == bytes;
+        let place =
+            self.numbers.entry(hash(bytes), is_it, |number| hash(strings[*number as usize]));
+        match place {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => {
+                let number =
+                    u32::try_from(strings.len()).expect("fewer than 2^32 strings in a history");
+                free.insert(number);
+                self.strings.push(bytes);
+                number
+            }
         }
-        number
     }
 
     /// The number of `bytes`, if they have one.
     pub(crate) fn get(&self, bytes: &[u8]) -> Option<u32> {
-        self.numbers.get(bytes).copied()
+        let is_it = |number: &u32| self.strings[*number as usize] == bytes;
+        self.numbers.find(hash(bytes), is_it).copied()
     }
 
     /// Numbers the strings anew, in byte order. Returns the new numbers by the old ones.
@@ -79,7 +104,9 @@ impl<'h> Interner<'h> {
         for (number, (bytes, old)) in (0..).zip(order) {
             numbers[old as usize] = number;
             self.strings[number as usize] = bytes;
-            self.numbers.insert(bytes, number);
+        }
+        for number in &mut self.numbers {
+            *number = numbers[*number as usize];
         }
         numbers
     }

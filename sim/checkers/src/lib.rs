@@ -49,6 +49,7 @@ mod mirror;
 mod model;
 mod monotone;
 mod names;
+mod order;
 pub mod plain;
 mod recorded;
 mod revision_order;

@@ -263,9 +263,10 @@ impl<'a> Model<'a> {
 
     fn put(&mut self, put: &Put, revision: u64) -> Result<(), Mismatch> {
         let old = self.newest(put.key);
-        if let Some(answer) = put.answer {
+        if let Some(answer) = &put.answer {
             // Not asked for, not shown.
-            self.expect_kv(put.key, answer.prev_kv, old.filter(|_| put.prev_kv))?;
+            let saw = answer.prev_kv.as_deref().copied();
+            self.expect_kv(put.key, saw, old.filter(|_| put.prev_kv))?;
         }
         if let Some(lease) = put.lease.filter(|lease| *lease != 0) {
             self.expect_lease(lease, revision)?;
@@ -386,7 +387,7 @@ impl<'a> Model<'a> {
 
     fn range(&self, range: &Range, revision: u64) -> Result<(), Mismatch> {
         let (Some(answer), request) = (&range.answer, range.request) else { return Ok(()) };
-        let at = match request.revision.0 {
+        let at = match range.past {
             0 => revision,
             wanted if wanted > revision => return Err(Mismatch::Future { wanted }),
             past => past,

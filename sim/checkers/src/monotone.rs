@@ -31,7 +31,7 @@ fn processes(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
     let mut last: Table<u32, u32> = Table::default();
     for (operation, op) in (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op)) {
         checked.evaluations += 1;
-        let Some(before) = last.insert(op.process.0, operation) else { continue };
+        let Some(before) = last.insert(op.id.process.0, operation) else { continue };
         checked.discriminating += 1;
         let earlier = &case.operations[before as usize];
         if op.revision < earlier.revision && earlier.completed < op.invoked {
@@ -49,44 +49,53 @@ fn processes(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
 }
 
 fn keys(case: &Case, checked: &mut Checked) -> Result<(), Ruling> {
-    let mut seen: Vec<(SeenKv, u32)> = Vec::new();
-    let mut last: Table<(u32, u64), SeenKv> = Table::default();
-    for (operation, op) in (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op)) {
+    let mut by_key: Vec<Vec<(SeenKv, u32)>> = vec![Vec::new(); case.keys.len()];
+    for (operation, op) in (0..).zip(&case.operations).filter(|(_, op)| op.tells) {
         op.step.seen(&mut |kv| {
             checked.evaluations += 1;
+            let seen = &mut by_key[kv.key as usize];
             // Most keys are seen many times in the same state.
-            if last.insert((kv.key, kv.modified), *kv) != Some(*kv) {
+            if seen.last().is_none_or(|(last, _)| last != kv) {
                 seen.push((*kv, operation));
             }
         });
     }
-    seen.sort_by_key(|(kv, _)| (kv.key, kv.modified));
-    let tells_creations = case.recorded.tells_creations();
-    for pair in seen.windows(2) {
-        let [(a, first), (b, second)] = pair else { continue };
-        if a.key != b.key {
-            continue;
-        }
-        checked.discriminating += 1;
-        let is_fine = if a.modified == b.modified {
-            a.version == b.version && a.create == b.create
-        } else if !tells_creations {
-            true
-        } else if a.create == b.create {
-            a.version < b.version
-        } else {
-            a.modified < b.create
-        };
-        if !is_fine {
-            let sentence = format!(
-                "{} saw {}, and {} saw {}",
-                case.operation(*second),
-                case.seen(b),
-                case.operation(*first),
-                case.seen(a)
-            );
-            return Err(case.broken("version-went-back", sentence, &[*second, *first]));
+    for mut seen in by_key {
+        seen.sort_by_key(|(kv, _)| kv.modified);
+        seen.dedup_by_key(|(kv, _)| *kv);
+        for pair in seen.windows(2) {
+            let [first, second] = pair else { continue };
+            checked.discriminating += 1;
+            one_after_the_other(case, *first, *second)?;
         }
     }
     Ok(())
+}
+
+/// Two answers about one key, by their mod revisions.
+fn one_after_the_other(
+    case: &Case,
+    (a, first): (SeenKv, u32),
+    (b, second): (SeenKv, u32),
+) -> Result<(), Ruling> {
+    let is_fine = if a.modified == b.modified {
+        a.version == b.version && a.create == b.create
+    } else if !case.recorded.tells_creations() {
+        true
+    } else if a.create == b.create {
+        a.version < b.version
+    } else {
+        a.modified < b.create
+    };
+    if is_fine {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{} saw {}, and {} saw {}",
+        case.operation(second),
+        case.seen(&b),
+        case.operation(first),
+        case.seen(&a)
+    );
+    Err(case.broken("version-went-back", sentence, &[second, first]))
 }

@@ -22,14 +22,32 @@ pub(crate) struct Names<'h> {
     pub(crate) keys: Interner<'h>,
     pub(crate) values: Interner<'h>,
     pub(crate) recorded: Recorded,
-    /// The keys that the answers show, one after the other, so that none has to be looked up twice.
-    shown: Vec<u32>,
-    /// By operation: where its keys begin in `shown`.
-    starts: Vec<usize>,
-    /// The next of `shown`.
-    cursor: usize,
+    /// The keys that the requests name, one after the other, so that none has to be looked up twice.
+    named: Cursor,
+    /// The same of those that the answers show.
+    shown: Cursor,
+    /// Whether anything is about leases.
+    pub(crate) has_leases: bool,
+    /// Values that requests may put.
+    puts: usize,
     /// By key: the value that was last seen or put, which the next answer mostly shows again.
     latest: Vec<u32>,
+}
+
+/// Numbers of keys in the order in which they are met.
+#[derive(Default)]
+struct Cursor {
+    keys: Vec<u32>,
+    /// By operation: where its keys begin.
+    starts: Vec<usize>,
+    next: usize,
+}
+
+impl Cursor {
+    fn next(&mut self) -> u32 {
+        self.next += 1;
+        self.keys[self.next - 1]
+    }
 }
 
 /// No value yet.
@@ -39,16 +57,19 @@ impl<'h> Names<'h> {
     /// All keys are noted: numbers them anew, in byte order.
     pub(crate) fn sort(&mut self) {
         let numbers = self.keys.sort();
-        for key in &mut self.shown {
+        for key in self.named.keys.iter_mut().chain(&mut self.shown.keys) {
             *key = numbers[*key as usize];
         }
         self.latest = vec![NONE; numbers.len()];
+        self.values.reserve(self.puts);
     }
 
     /// The number of a value that is there under `key`. To compare bytes is cheaper than to look them up.
     pub(crate) fn value(&mut self, key: u32, bytes: &'h [u8]) -> u32 {
         let latest = &mut self.latest[key as usize];
-        if self.values.strings.get(*latest as usize) != Some(&bytes) {
+        // The same bytes in the same place need not even be looked at.
+        let known = self.values.strings.get(*latest as usize);
+        if !known.is_some_and(|known| std::ptr::eq(*known, bytes) || *known == bytes) {
             *latest = self.values.number(bytes);
         }
         *latest
@@ -56,24 +77,38 @@ impl<'h> Names<'h> {
 
     /// The operation at `position` is read next.
     pub(crate) fn begin(&mut self, position: usize) {
-        self.cursor = self.starts[position];
+        for cursor in [&mut self.named, &mut self.shown] {
+            cursor.next = cursor.starts[position];
+        }
+    }
+
+    fn add_key(&mut self, key: &'h Key) {
+        let number = self.keys.number(key.as_slice());
+        self.named.keys.push(number);
+    }
+
+    fn add_put(&mut self, put: &'h PutRequest) {
+        self.puts += 1;
+        self.has_leases |= put.lease.0 != 0;
+        self.add_key(&put.key);
     }
 
     fn add_range(&mut self, range: &'h KeyRange) {
         if range.end == End::Single {
-            self.keys.number(range.start.as_slice());
+            self.add_key(&range.start);
         }
     }
 
     /// Notes the keys that a request names.
     pub(crate) fn add_request(&mut self, request: &'h Request) {
+        self.named.starts.push(self.named.keys.len());
         match request {
-            Request::Put(put) => _ = self.keys.number(put.key.as_slice()),
+            Request::Put(put) => self.add_put(put),
             Request::Range(range) => self.add_range(&range.range),
             Request::DeleteRange(delete) => self.add_range(&delete.range),
             Request::Txn(txn) => self.add_txn(txn),
+            Request::Lease(_) => self.has_leases = true,
             Request::Compact(_)
-            | Request::Lease(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
@@ -86,7 +121,7 @@ impl<'h> Names<'h> {
         txn.compares.iter().for_each(|compare| self.add_range(&compare.range));
         for op in txn.success.iter().chain(&txn.failure) {
             match op {
-                TxnOp::Put(put) => _ = self.keys.number(put.key.as_slice()),
+                TxnOp::Put(put) => self.add_put(put),
                 TxnOp::Range(range) => self.add_range(&range.range),
                 TxnOp::DeleteRange(delete) => self.add_range(&delete.range),
                 TxnOp::Txn(txn) => self.add_txn(txn),
@@ -97,13 +132,13 @@ impl<'h> Names<'h> {
     fn add_kvs(&mut self, kvs: impl IntoIterator<Item = &'h KeyValue>) {
         for kv in kvs {
             let number = self.keys.number(kv.key.as_slice());
-            self.shown.push(number);
+            self.shown.keys.push(number);
         }
     }
 
     /// Notes the keys that the answer of the next operation shows, if it has one.
     pub(crate) fn add_answer(&mut self, body: Option<&'h Body>) {
-        self.starts.push(self.shown.len());
+        self.shown.starts.push(self.shown.keys.len());
         if let Some(body) = body {
             self.add_body(body);
         }
@@ -143,7 +178,7 @@ impl<'h> Names<'h> {
         };
         match &range.end {
             End::Single => {
-                let low = self.keys.number(range.start.as_slice());
+                let low = self.named.next();
                 Keys { low, high: low + 1 }
             }
             End::Before(end) => {
@@ -158,8 +193,7 @@ impl<'h> Names<'h> {
     }
 
     fn kv(&mut self, kv: &'h KeyValue) -> SeenKv {
-        let key = self.shown[self.cursor];
-        self.cursor += 1;
+        let key = self.shown.next();
         let seen = SeenKv {
             key,
             value: self.value(key, kv.value.as_slice()),
@@ -172,7 +206,7 @@ impl<'h> Names<'h> {
         seen
     }
 
-    fn kvs(&mut self, kvs: &'h [KeyValue]) -> Vec<SeenKv> {
+    fn kvs(&mut self, kvs: &'h [KeyValue]) -> Box<[SeenKv]> {
         kvs.iter().map(|kv| self.kv(kv)).collect()
     }
 
@@ -211,16 +245,20 @@ impl<'h> Names<'h> {
     }
 
     fn put(&mut self, put: &'h PutRequest, answer: Option<&'h PutResponse>) -> Step<'h> {
-        let key = self.keys.number(put.key.as_slice());
+        let key = self.named.next();
+        // A put mostly brings a value that is new.
+        let value = self.values.number(put.value.as_slice());
+        self.latest[key as usize] = value;
         Step::Put(Put {
             key,
-            value: self.value(key, put.value.as_slice()),
+            value,
             is_plain: put.lease.0 == 0 && !put.ignore_value && !put.ignore_lease,
             ignore_value: put.ignore_value,
             lease: (!put.ignore_lease).then_some(put.lease.0),
             prev_kv: put.prev_kv,
-            answer: answer
-                .map(|answer| PutAnswer { prev_kv: answer.prev_kv.as_ref().map(|kv| self.kv(kv)) }),
+            answer: answer.map(|answer| PutAnswer {
+                prev_kv: answer.prev_kv.as_ref().map(|kv| Box::new(self.kv(kv))),
+            }),
         })
     }
 
@@ -239,6 +277,8 @@ impl<'h> Names<'h> {
                 && range.sort.is_none()
                 && !range.keys_only
                 && !range.count_only,
+            past: range.revision.0,
+            is_unread: range.revision.0 != 0 || range.keys_only,
             answer: answer.map(|answer| RangeAnswer {
                 kvs: self.kvs(&answer.kvs),
                 more: answer.more,
@@ -296,7 +336,7 @@ impl<'h> Names<'h> {
         &mut self,
         ops: &'h [TxnOp],
         answer: Option<&'h TxnResponse>,
-    ) -> Result<Vec<Step<'h>>, String> {
+    ) -> Result<Box<[Step<'h>]>, String> {
         if let Some(answer) = answer
             && answer.responses.len() != ops.len()
         {

@@ -17,7 +17,7 @@
 
 use crate::{
     bounds::tells,
-    case::{Case, Status, Step},
+    case::{Case, Op, Status, Step},
     ruling::{Judgement, Ruling},
     timeline::Timeline,
 };
@@ -44,7 +44,7 @@ pub(crate) fn judge(case: &Case, timeline: Result<&Timeline, &Ruling>) -> Judgem
 
 fn discriminating(case: &Case, timeline: &Timeline) -> u64 {
     let bounds = &timeline.bounds;
-    let had_choice = |operation: u32, op: &crate::case::Op| {
+    let had_choice = |operation: u32, op: &Op| {
         let (floor, _) = bounds.floor[operation as usize];
         let first = if op.has_effect { floor + 1 } else { floor };
         bounds.ceiling[operation as usize] > first
@@ -65,8 +65,9 @@ struct Compactions {
 impl Compactions {
     fn new(case: &Case) -> Self {
         let mut compactions = Self::default();
-        for (id, op) in (0..).zip(&case.operations).filter(|(_, op)| op.status != Status::Refused) {
-            let Step::Compact(revision) = op.step else { continue };
+        let is_asked = |op: &Op| op.is_of_past && op.status != Status::Refused;
+        for (id, op) in (0..).zip(&case.operations).filter(|(_, op)| is_asked(op)) {
+            let Step::Compact(revision) = *op.step else { continue };
             let first = compactions.asked.entry(revision).or_insert(op.invoked);
             *first = op.invoked.min(*first);
             if op.status == Status::Known {
@@ -92,8 +93,15 @@ impl Compactions {
 /// Errors that are answers, and compactions.
 pub(crate) fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling> {
     let compactions = Compactions::new(case);
-    for (operation, told) in (0..).zip(&case.history.operations) {
-        match &told.completion {
+    for (operation, op) in (0..).zip(case.recorded_operations()) {
+        if op.status == Status::Known {
+            if op.is_of_past {
+                readable(case, &compactions, operation)?;
+                compactable(case, timeline, &compactions, operation)?;
+            }
+            continue;
+        }
+        match &case.history.operations[operation as usize].completion {
             Completion::Fail(Error::Compacted { compacted }) => {
                 explain_compacted(case, &compactions, operation, compacted.0)?;
             }
@@ -101,11 +109,7 @@ pub(crate) fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling
                 explain_future(case, timeline, operation, current.0)?;
             }
             Completion::Fail(Error::KeyNotFound) => explain_absent(case, timeline, operation)?,
-            Completion::Ok(_) => {
-                readable(case, &compactions, operation)?;
-                compactable(case, timeline, &compactions, operation)?;
-            }
-            Completion::Fail(_) | Completion::Info(_) => {}
+            Completion::Ok(_) | Completion::Fail(_) | Completion::Info(_) => {}
         }
     }
     Ok(())
@@ -127,8 +131,8 @@ fn explain_compacted(
         );
         return Err(case.broken("phantom-compaction", sentence, &[operation]));
     }
-    let is_readable = match &op.step {
-        Step::Range(range) => range.request.revision.0 >= compacted,
+    let is_readable = match &*op.step {
+        Step::Range(range) => range.past >= compacted,
         Step::Compact(revision) => *revision > compacted,
         Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Revoke(_) | Step::Other => false,
     };
@@ -151,8 +155,8 @@ fn explain_future(
     current: u64,
 ) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let wanted = match &op.step {
-        Step::Range(range) => range.request.revision.0,
+    let wanted = match &*op.step {
+        Step::Range(range) => range.past,
         Step::Compact(revision) => *revision,
         Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Revoke(_) | Step::Other => u64::MAX,
     };
@@ -176,7 +180,7 @@ fn explain_future(
 /// A put that keeps the value was refused: the key must have been absent at some time of the operation.
 fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let Step::Put(put) = &op.step else { return Ok(()) };
+    let Step::Put(put) = &*op.step else { return Ok(()) };
     let (floor, _) = timeline.bounds.floor[operation as usize];
     let ceiling = timeline.bounds.ceiling[operation as usize];
     // What was guessed may have been otherwise.
@@ -205,8 +209,8 @@ fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<()
 /// A read of the past that was answered must not lie below a compaction that was acknowledged before.
 fn readable(case: &Case, compactions: &Compactions, operation: u32) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let Step::Range(range) = &op.step else { return Ok(()) };
-    let past = range.request.revision.0;
+    let Step::Range(range) = &*op.step else { return Ok(()) };
+    let past = range.past;
     // A stale node may not have heard of the compaction.
     if past == 0 || op.is_serializable {
         return Ok(());
@@ -233,7 +237,7 @@ fn compactable(
     operation: u32,
 ) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let Step::Compact(revision) = op.step else { return Ok(()) };
+    let Step::Compact(revision) = *op.step else { return Ok(()) };
     let newest = timeline.bounds.ceiling[operation as usize] + timeline.unused.len() as u64;
     let who = case.operation(operation);
     if revision > newest {

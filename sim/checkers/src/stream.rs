@@ -483,10 +483,10 @@ fn settle(
         .zip(pending)
         .enumerate()
         .map(|(i, (op, pending))| match op.status {
-            Status::Known if matches!(op.step, Step::Compact(_) | Step::Other) => true,
+            Status::Known if matches!(*op.step, Step::Compact(_) | Step::Other) => true,
             Status::Known => op.revision <= revision,
             Status::Refused => pending.told <= revision,
-            Status::Unknown => !op.step.can_write() && i < closed,
+            Status::Unknown => !op.can_write && i < closed,
         })
         .collect();
     for at in case.origin.revision + 1..=revision {

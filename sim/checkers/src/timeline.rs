@@ -139,7 +139,7 @@ impl<'a> Timeline<'a> {
         let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
         let newest = told.clone().max_by_key(|(_, op)| op.revision);
         let (newest, newest_op) = newest.map_or((before, 0), |(op, newest)| (newest.revision, op));
-        let can_write = |op: &&Op| op.status != Status::Refused && op.step.can_write();
+        let can_write = |op: &&Op| op.status != Status::Refused && op.can_write;
         let most = case.operations.iter().filter(can_write).count() as u64 + before;
         if newest > most {
             let sentence = format!(
@@ -177,10 +177,10 @@ impl<'a> Timeline<'a> {
 
     /// Fills in the writes of unknown outcome that somebody read. Returns the other operations of unknown outcome.
     fn revealed(&mut self, case: &Case, writers: &Writers) -> Result<Vec<u32>, Ruling> {
-        let is_open = |op: &Op| op.status == Status::Unknown && op.step.can_write();
+        let may_write = |op: &Op| op.status == Status::Unknown && op.can_write;
         let mut unknown: Vec<u32> = (0..)
             .zip(&case.operations)
-            .filter(|(_, op)| is_open(op))
+            .filter(|(_, op)| may_write(op))
             .map(|(operation, _)| operation)
             .collect();
         if unknown.is_empty() {
@@ -188,15 +188,18 @@ impl<'a> Timeline<'a> {
         }
         // By operation: 0 if it is known, or the revision that it made; 1 as long as nobody tells.
         let mut revision = vec![0; case.operations.len()];
+        // By value: whether one of them puts it. Few values are, and most looks end here.
+        let mut is_open = vec![false; case.values.len()];
         for op in &unknown {
             revision[*op as usize] = 1;
+            case.operations[*op as usize].step.puts(&mut |put| is_open[put.value as usize] = true);
         }
         let mut twice = None;
         let (before, newest) = (case.origin.revision, self.newest());
         let mut look = |reader: u32, is_evidence: bool| {
             case.operations[reader as usize].step.seen(&mut |kv| {
                 // An empty value may be one that was left out.
-                if case.values[kv.value as usize].is_empty() {
+                if !is_open[kv.value as usize] || case.values[kv.value as usize].is_empty() {
                     return;
                 }
                 let Some(write) = writers.of(kv.key, kv.value) else { return };

@@ -12,11 +12,10 @@ pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
     let ops = (0..).zip(&case.operations);
     // Whether the end of a lease made the revision that it tells, it does not tell.
     let is_writer = |id: u32, op: &Op| {
-        let is_revoke = matches!(op.step, Step::Revoke(_));
+        let is_revoke = matches!(*op.step, Step::Revoke(_));
         is_revoke && timeline.writer_at(op.revision) == Some(id)
     };
-    let quiet =
-        ops.filter(|(id, op)| tells(case, *id) && !op.step.has_effect() && !is_writer(*id, op));
+    let quiet = ops.filter(|(id, op)| tells(case, *id) && !op.has_effect && !is_writer(*id, op));
     let mut reads: Vec<_> = quiet.map(|(id, op)| (op.revision, op.invoked, id)).collect();
     reads.sort_unstable();
     let mut reads = reads.into_iter().peekable();

@@ -48,7 +48,7 @@ impl<'a, 'h> Cone<'a, 'h> {
             op.step.seen(&mut |kv| cone.reveal(writers, kv));
         }
         for (position, op) in case.recorded_operations().iter().enumerate() {
-            let is_open = op.status == Status::Unknown && op.step.can_write();
+            let is_open = op.status == Status::Unknown && op.can_write;
             if is_open && !cone.revealed.contains_key(&position) {
                 cone.dark.push(position);
             }
@@ -192,7 +192,7 @@ impl<'a, 'h> Cone<'a, 'h> {
     /// Of a range, the writes that agree with its answer, where the answer tells; what it shows otherwise, and what it
     /// wrongly misses, may be what is wrong.
     fn range(&self, range: &Range, at: u64, needs: &mut BTreeSet<usize>) {
-        let past = range.request.revision.0;
+        let past = range.past;
         let at = if past == 0 { at } else { past.min(at) };
         let Some(answer) = &range.answer else { return };
         let shown: BTreeMap<u32, u64> = answer.kvs.iter().map(|kv| (kv.key, kv.modified)).collect();
@@ -230,7 +230,7 @@ impl<'a, 'h> Cone<'a, 'h> {
 fn leased(case: &Case) -> BTreeSet<u32> {
     let mut leased = BTreeSet::new();
     for op in &case.operations {
-        if let Step::Revoke(revoke) = &op.step {
+        if let Step::Revoke(revoke) = &*op.step {
             leased.extend(&revoke.keys);
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn all(projection: &Projection, place: usize) -> Vec<Placement> {
         !is_own && !told.contains(revision)
     });
     for (position, op) in recorded.iter().enumerate() {
-        if position != place && !op.tells && op.step.can_write() {
+        if position != place && !op.tells && op.can_write {
             others.extend(hidden.next().map(|revision| (revision, position)));
         }
     }

@@ -83,7 +83,10 @@ impl Compiler<'_, '_> {
         for (info, op) in problem.ops.iter_mut().zip(&self.case.operations) {
             info.is_unseen =
                 op.status == Status::Unknown && is_hidden(&info.moves, &problem.writes);
-            let Move::Put(PutMove { write, before: None, .. }) = info.moves else { continue };
+            // One that keeps the lease needs a key that is there, and cannot stand for one that does not.
+            let Move::Put(PutMove { write, before: None, lease: Some(_), .. }) = info.moves else {
+                continue;
+            };
             let key = self.writers.writes[write as usize].key as usize;
             info.is_simple = problem.writes[write as usize].shown < FIRST
                 && !self.lives.leased[key]
@@ -104,10 +107,10 @@ impl Compiler<'_, '_> {
         match op.status {
             Status::Known => {
                 let is_read = tells(self.case, operation);
-                let is_unread = matches!(&op.step, Step::Range(range) if range.is_unread());
+                let is_unread = matches!(&*op.step, Step::Range(range) if range.is_unread);
                 is_read && !is_unread
             }
-            Status::Unknown => op.step.can_write(),
+            Status::Unknown => op.can_write,
             Status::Refused => false,
         }
     }
@@ -159,8 +162,8 @@ impl Compiler<'_, '_> {
             moves,
             is_included: self.included[operation as usize],
             is_write: op.status == Status::Unknown
-                || op.step.has_effect()
-                || matches!(op.step, Step::Revoke(_)),
+                || op.has_effect
+                || matches!(*op.step, Step::Revoke(_)),
             is_simple: false,
             is_unseen: false,
             reads: Vec::new(),
@@ -205,9 +208,9 @@ impl Compiler<'_, '_> {
     fn writes(&mut self) -> Vec<WriteInfo> {
         let mut writes = Vec::with_capacity(self.writers.writes.len());
         for (index, write) in self.writers.writes.iter().enumerate() {
-            let is_unknown = self.case.operations[write.operation as usize].status
-                == Status::Unknown
-                && self.lore.has_anonymous[write.key as usize];
+            let op = &self.case.operations[write.operation as usize];
+            let is_open = op.status == Status::Unknown;
+            let is_unknown = is_open && self.lore.has_anonymous[write.key as usize];
             let hint = self.lore.hints[index];
             let is_kept = self.writers.kept[write.key as usize] != Kept::Never;
             let is_shown = self.lore.is_seen(id(index)) || self.named[index] || is_kept;
@@ -215,6 +218,7 @@ impl Compiler<'_, '_> {
                 operation: write.operation,
                 shown: if is_shown { FIRST + id(index) } else { hidden(is_unknown) },
                 hint,
+                is_untold: is_open && !self.lore.is_told(write.operation),
                 told_lease: self.lore.told_lease[index].map(|lease| self.lives.number(lease)),
                 told_value: self.lore.told_value[index].map(|write| FIRST + write),
                 observers: std::mem::take(&mut self.lore.observers[index]),
@@ -270,8 +274,8 @@ impl Compiler<'_, '_> {
     }
 
     fn put(&self, operation: u32, put: &Put) -> Move {
-        let before = put.answer.filter(|_| put.prev_kv);
-        let before = before.map(|a| a.prev_kv.map_or(ABSENT, |kv| self.held(&kv)));
+        let before = put.answer.as_ref().filter(|_| put.prev_kv);
+        let before = before.map(|a| a.prev_kv.as_ref().map_or(ABSENT, |kv| self.held(kv)));
         Move::Put(PutMove {
             key: self.place(put.key),
             write: self.lore.write_by(operation, put.key),
@@ -288,7 +292,7 @@ impl Compiler<'_, '_> {
 
     fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
         let Some(answer) = &range.answer else { return Ok(Move::Nothing) };
-        if range.is_unread() {
+        if range.is_unread {
             return Ok(Move::Nothing);
         }
         self.may_hold(operation, range.keys, answer.count)?;

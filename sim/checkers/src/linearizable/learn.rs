@@ -84,6 +84,11 @@ impl Lore {
         self.hints[write].is_some() || !self.observers[write].is_empty()
     }
 
+    /// Whether an answer tells the token of an operation.
+    pub(super) fn is_told(&self, operation: u32) -> bool {
+        self.token_of[operation as usize] != 0
+    }
+
     /// The number of the write of `key` with this token.
     pub(super) fn write(&self, token: u64, key: u32) -> Option<u32> {
         let operation = self.operation_of.get(&token)?;
@@ -113,7 +118,7 @@ impl Lore {
 
     fn acknowledged(&mut self, case: &Case) -> Result<(), Ruling> {
         let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
-        for (operation, op) in told.filter(|(_, op)| op.step.has_effect()) {
+        for (operation, op) in told.filter(|(_, op)| op.has_effect) {
             self.token_of[operation as usize] = op.revision;
             if let Some(other) = self.operation_of.insert(op.revision, operation) {
                 let sentence = format!(

@@ -38,7 +38,7 @@ impl Lives {
             lives.leases.insert(*lease, Lease { number, life: is_one.then_some((NEVER, NEVER)) });
         }
         for op in &case.operations {
-            let Step::Revoke(revoke) = &op.step else { continue };
+            let Step::Revoke(revoke) = &*op.step else { continue };
             for key in &revoke.keys {
                 lives.leased[*key as usize] = true;
             }

@@ -80,6 +80,8 @@ pub(super) struct WriteInfo {
     /// What a cell shows after it: its own number, or that it is hidden.
     pub(super) shown: u32,
     pub(super) hint: Option<Hint>,
+    /// Of unknown outcome, and no answer tells its token.
+    pub(super) is_untold: bool,
     /// Of one that kept them: the lease that the answers show, by number, and the write that first put the value.
     pub(super) told_lease: Option<u32>,
     pub(super) told_value: Option<u32>,

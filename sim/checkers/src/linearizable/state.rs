@@ -203,7 +203,10 @@ impl Player<'_> {
                 (true, false) => return Err(Block::Deleters(one(key))),
                 (false, true) => return Err(self.creation(key, hint.creator)),
                 (false, false) => {
-                    let is_anonymous = hint.creator >= ANONYMOUS && cell.creator == HIDDEN_UNKNOWN;
+                    // What created the key, nobody told: not by its value, or not its token.
+                    let creator_is_untold = cell.creator == HIDDEN_UNKNOWN
+                        || self.problem.write(cell.creator).is_some_and(|write| write.is_untold);
+                    let is_anonymous = hint.creator >= ANONYMOUS && creator_is_untold;
                     if cell.creator != hint.creator && !is_anonymous {
                         return Err(Block::Deleters(one(key)));
                     }

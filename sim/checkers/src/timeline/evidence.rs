@@ -147,7 +147,7 @@ impl Evidence {
             told.for_each(|op| evidence.answer(op, timeline, case.origin.revision));
             for (revision, op) in timeline.made() {
                 let op = &case.operations[op as usize];
-                if let Step::Txn(txn) = &op.step
+                if let Step::Txn(txn) = &*op.step
                     && txn.answer.is_none()
                     && !txn.failure.iter().any(Step::can_write)
                 {
@@ -289,9 +289,10 @@ impl Evidence {
             self.put_at(kv.key, kv.create, timeline, before);
         });
         let at = if op.has_effect { op.revision - 1 } else { op.revision };
-        match &op.step {
+        match &*op.step {
             Step::Put(put) => {
-                let seen = put.answer.and_then(|answer| answer.prev_kv);
+                let seen =
+                    put.answer.as_ref().and_then(|answer| answer.prev_kv.as_deref().copied());
                 if put.prev_kv {
                     self.shown(Keys { low: put.key, high: put.key + 1 }, at, seen.as_slice(), true);
                 }
@@ -330,8 +331,7 @@ impl Evidence {
         ];
         let is_complete =
             !answer.more && !request.count_only && filters.iter().all(|filter| filter.0 == 0);
-        let past = request.revision.0;
-        let at = if past == 0 { revision } else { past.min(revision) };
+        let at = if range.past == 0 { revision } else { range.past.min(revision) };
         self.shown(range.keys, at, &answer.kvs, is_complete);
     }
 
@@ -387,7 +387,7 @@ impl Evidence {
             return;
         }
         for op in case.operations.iter().filter(|op| op.status == Status::Known) {
-            if let Step::Revoke(revoke) = &op.step {
+            if let Step::Revoke(revoke) = &*op.step {
                 self.uses.entry(revoke.lease).or_default().push(op.revision);
             } else if op.has_effect {
                 op.step.puts(&mut |put| {

@@ -74,7 +74,7 @@ impl Guessing {
         for operation in &timeline.unused {
             let op = &case.operations[*operation as usize];
             let next = u32::try_from(classes.len()).expect("no more than operations");
-            let number = match &op.step {
+            let number = match &*op.step {
                 Step::Revoke(revoke) => *leases.entry(revoke.lease).or_insert(next),
                 Step::Put(put) if put.is_plain && !has_seen_values => {
                     *numbers.entry((put.key, u32::MAX, 0)).or_insert(next)
@@ -115,7 +115,7 @@ impl Guessing {
         let next =
             |classes: &[Class]| u32::try_from(classes.len()).expect("no more than operations");
         for (operation, op) in (0..).zip(&case.operations) {
-            if let Step::Revoke(revoke) = &op.step
+            if let Step::Revoke(revoke) = &*op.step
                 && op.status == Status::Known
                 && !revoke.keys.is_empty()
                 && op.revision > case.origin.revision

@@ -2,7 +2,7 @@
 
 use crate::{
     bounds::tells,
-    case::{Case, Status, Step},
+    case::{Case, Op, Status, Step},
 };
 
 /// One answer to hold against the store.
@@ -55,22 +55,16 @@ fn all(case: &Case) -> impl Iterator<Item = (u64, Probe)> {
         let is_stale = op.is_serializable;
         let is_quiet = tells(case, operation) && !op.has_effect;
         let is_told = is_quiet || (is_stale && op.status == Status::Known);
-        is_told.then_some((shown(&op.step, op.revision), Probe { operation, is_stale }))
+        is_told.then_some((shown(op), Probe { operation, is_stale }))
     })
 }
 
-/// The revision whose state an answer shows, if it tells `revision` in its header.
-pub(super) fn shown(step: &Step, revision: u64) -> u64 {
-    match step {
-        Step::Range(range) if range.request.revision.0 != 0 => {
-            range.request.revision.0.min(revision)
-        }
-        Step::Range(_)
-        | Step::Put(_)
-        | Step::Delete(_)
-        | Step::Txn(_)
-        | Step::Compact(_)
-        | Step::Revoke(_)
-        | Step::Other => revision,
+/// The revision whose state an answer shows.
+pub(super) fn shown(op: &Op) -> u64 {
+    if op.is_of_past
+        && let Step::Range(range) = &*op.step
+    {
+        return range.past.min(op.revision);
     }
+    op.revision
 }

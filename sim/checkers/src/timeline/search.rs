@@ -154,7 +154,7 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             self.timeline.set_writer(revision, NOBODY);
             self.timeline.stale.retain(|(op, _)| {
                 let op = &self.case.operations[*op as usize];
-                super::probes::shown(&op.step, op.revision) < revision
+                super::probes::shown(op) < revision
             });
             guessing.looks += guess.all.len() as u64;
             let classes = &guessing.classes;

@@ -26,6 +26,15 @@ const EXPIRIES: u64 = 120;
 
 /// A history with leases, right by construction.
 pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
+    history_of(shape, dice, Client::request)
+}
+
+/// The same of other requests.
+pub(crate) fn history_of(
+    shape: Shape,
+    dice: &mut Dice,
+    request: fn(&mut Client, Shape, usize, &mut Dice) -> Request,
+) -> History {
     let mut drafts = drafts(shape, dice);
     drafts.sort_by_key(|draft| draft.at.unwrap_or(draft.invoked));
     let mut client = Client { spec: Spec::new(), granted: Vec::new(), last: BTreeMap::new() };
@@ -36,7 +45,8 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
         {
             client.spec.end(lease);
         }
-        operations.push(client.operation(shape, draft, i, dice));
+        let request = request(&mut client, shape, i, dice);
+        operations.push(client.perform(request, draft, dice));
     }
     if shape.has_final_read {
         let end = operations.iter().map(|op| op.completed.0).max().unwrap_or(0) + 10;
@@ -55,25 +65,20 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
     History { operations, ..History::default() }
 }
 
-struct Client {
-    spec: Spec,
-    granted: Vec<i64>,
+pub(crate) struct Client {
+    pub(crate) spec: Spec,
+    pub(crate) granted: Vec<i64>,
     last: BTreeMap<Key, u64>,
 }
 
 impl Client {
-    fn operation(&mut self, shape: Shape, draft: &Draft, i: usize, dice: &mut Dice) -> Operation {
-        let request = self.request(shape, i, dice);
-        self.perform(request, draft, dice)
-    }
-
     fn perform(&mut self, request: Request, draft: &Draft, dice: &mut Dice) -> Operation {
         let response = draft.at.map(|_| match &request {
             Request::Range(range) if range.serializable => {
                 let back = dice.below(4).min(self.spec.revision() - 1);
                 Ok(self.spec.read_at(range, self.spec.revision() - back))
             }
-            request => self.spec.attempt(request),
+            request => attempt(&mut self.spec, request),
         });
         let completion = match response {
             _ if draft.unknown => Completion::Info(Error::TimedOut),
@@ -98,7 +103,7 @@ impl Client {
         }
     }
 
-    fn request(&mut self, shape: Shape, i: usize, dice: &mut Dice) -> Request {
+    pub(crate) fn request(&mut self, shape: Shape, i: usize, dice: &mut Dice) -> Request {
         let key = Key::from(format!("k{}", dice.below(shape.keys)));
         let value = format!("v{i}");
         let lease = LeaseId(dice.pick(&self.granted).unwrap_or_default());
@@ -148,9 +153,25 @@ impl Client {
     }
 }
 
+/// What the store answers, to reads of the past and compactions as well.
+fn attempt(spec: &mut Spec, request: &Request) -> Result<Response, Error> {
+    let header =
+        Header { node: NodeId(1), revision: Revision(spec.revision()), ..Header::default() };
+    match request {
+        Request::Range(range) if range.revision.0 > spec.revision() => {
+            Err(Error::FutureRevision { current: header.revision })
+        }
+        Request::Range(range) if range.revision.0 != 0 => {
+            Ok(Response { header, ..spec.read_at(range, range.revision.0) })
+        }
+        Request::Compact(_) => Ok(Response { header, body: Body::Compact }),
+        request => spec.attempt(request),
+    }
+}
+
 /// Whether some order of the operations, with leases that end in between, explains all answers: up to the naming of
 /// revisions, or to the letter.
-fn explains(history: &History, is_exact: bool) -> bool {
+pub(crate) fn explains(history: &History, is_exact: bool) -> bool {
     let open: Vec<usize> = (0..history.operations.len())
         .filter(|i| {
             let op = &history.operations[*i];
@@ -182,7 +203,7 @@ impl Orders<'_> {
             let before = spec.revision();
             let request =
                 if self.is_exact { op.request.clone() } else { translate(&op.request, &tokens) };
-            let Ok(answer) = spec.attempt(&request) else { return false };
+            let Ok(answer) = attempt(&mut spec, &request) else { return false };
             let wrote = spec.revision() > before;
             let fits = match &op.completion {
                 Completion::Ok(told) if self.is_exact => {
@@ -210,7 +231,7 @@ fn tiny(operations: usize) -> Shape {
 }
 
 /// Whether some lease may have been granted twice.
-fn has_twins(history: &History) -> bool {
+pub(crate) fn has_twins(history: &History) -> bool {
     let mut granted = Vec::new();
     for op in &history.operations {
         if let Request::Lease(LeaseRequest::Grant { lease, .. }) = op.request
@@ -225,7 +246,7 @@ fn has_twins(history: &History) -> bool {
     granted.len() < all
 }
 
-fn ruling<'a>(judgements: &'a [Judgement], judge: &str) -> &'a Ruling {
+pub(crate) fn ruling<'a>(judgements: &'a [Judgement], judge: &str) -> &'a Ruling {
     &judgements.iter().find(|j| j.judge == judge).unwrap().ruling
 }
 
@@ -299,7 +320,8 @@ proptest! {
     }
 }
 
-type Kind = (&'static str, fn(&mut History, &mut Dice) -> Option<()>, &'static [&'static str]);
+pub(crate) type Kind =
+    (&'static str, fn(&mut History, &mut Dice) -> Option<()>, &'static [&'static str]);
 
 /// What a wrong state of a key looks like, whichever answer is met first.
 const STATE: &[&str] = &[
@@ -316,7 +338,7 @@ const STATE: &[&str] = &[
 ];
 
 /// Ways to corrupt a history with leases, each with the codes of the judge by revisions.
-const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[Kind] = &[
     ("a key that outlives its lease", outlived, STATE),
     ("a key that is gone for a moment", |h, d| gone(h, d, true), STATE),
     ("a key without a lease that is gone for a moment", |h, d| gone(h, d, false), STATE),

@@ -9,6 +9,7 @@
 
 mod brute;
 mod explain;
+mod fuzz;
 mod generate;
 mod kinds;
 mod leases;

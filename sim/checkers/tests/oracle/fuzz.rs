@@ -1,0 +1,202 @@
+//! Tiny histories of everything at once, right and corrupted: all engines against each other and against every order
+//! there is. Transactions in transactions and deletes whose outcome nobody knows, keys that hang on leases that end,
+//! puts that keep what is there, reads of the past.
+//!
+//! A few thousand in every test run; `cargo test --release -p whitewater-checkers --test oracle -- --ignored fuzz` goes
+//! through many more.
+
+use crate::{
+    config, dice,
+    generate::{Dice, SMALL, Shape, shown},
+    leases::{self, Client, KINDS, explains, has_twins, ruling},
+    mutate, text,
+};
+use proptest::prelude::*;
+use whitewater_api::{
+    Completion, Key, KeyRange, KeyValue, LeaseId, Request, Revision,
+    request::{
+        CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
+        Relation, TxnOp, TxnRequest,
+    },
+};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
+use whitewater_record::History;
+
+/// Of all orders of more than so many there are too many.
+const OPERATIONS_MAX: usize = 9;
+
+fn request(client: &mut Client, shape: Shape, i: usize, dice: &mut Dice) -> Request {
+    let key = Key::from(format!("k{}", dice.below(shape.keys)));
+    let lease = LeaseId(dice.pick(&client.granted).unwrap_or_default());
+    let kept = PutRequest { ignore_value: true, lease, ..PutRequest::new(key.clone(), "") };
+    let newest = client.spec.revision();
+    let back = |by: u64| Revision(newest.saturating_sub(by).max(1));
+    match dice.below(100) {
+        0..6 => Request::DeleteRange(DeleteRangeRequest {
+            range: KeyRange::prefix("k"),
+            prev_kv: dice.chance(300),
+        }),
+        6..18 => nested(&key, lease, shape, (i, dice)),
+        18..20 => Request::Put(kept),
+        20..22 => Request::Put(PutRequest { ignore_lease: true, lease: LeaseId::NONE, ..kept }),
+        22..25 => {
+            let revision = back(dice.below(3));
+            Request::Range(RangeRequest { revision, ..RangeRequest::new(KeyRange::prefix("k")) })
+        }
+        25..27 => Request::Compact(CompactRequest { revision: back(1), physical: false }),
+        _ => client.request(shape, i, dice),
+    }
+}
+
+/// One transaction in another; each may put or delete.
+fn nested(key: &Key, lease: LeaseId, shape: Shape, (i, dice): (usize, &mut Dice)) -> Request {
+    let second = Key::from(format!("k{}", dice.below(shape.keys)));
+    let equal = |key: &Key, target| Compare {
+        range: KeyRange::single(key.clone()),
+        relation: Relation::Equal,
+        target,
+    };
+    let put = |key: &Key, value: String| {
+        TxnOp::Put(PutRequest { lease, ..PutRequest::new(key.clone(), value.as_str()) })
+    };
+    let get = TxnOp::Range(RangeRequest::new(KeyRange::prefix("k")));
+    let delete = |key: &Key, prev_kv| {
+        TxnOp::DeleteRange(DeleteRangeRequest { range: KeyRange::single(key.clone()), prev_kv })
+    };
+    // One transaction puts a key once.
+    let inner = match dice.below(3) {
+        _ if second == *key => Vec::new(),
+        0 => vec![put(&second, format!("w{i}"))],
+        1 => vec![delete(&second, dice.chance(300))],
+        _ => vec![delete(&second, false), get.clone()],
+    };
+    let inner = TxnOp::Txn(TxnRequest {
+        compares: vec![equal(&second, CompareTarget::Create(Revision(0)))],
+        success: if dice.chance(500) { inner.clone() } else { Vec::new() },
+        failure: if dice.chance(500) { inner } else { vec![get.clone()] },
+    });
+    Request::Txn(TxnRequest {
+        compares: vec![equal(key, CompareTarget::Version(dice.below(3)))],
+        success: vec![put(key, format!("v{i}")), inner.clone()],
+        failure: if dice.chance(500) {
+            vec![delete(key, dice.chance(500)), get]
+        } else {
+            vec![inner]
+        },
+    })
+}
+
+/// A tiny history, right or corrupted.
+fn draw(dice: &mut Dice) -> Option<History> {
+    let operations = 2 + usize::try_from(dice.below(7)).ok()?;
+    let (keys, has_final_read) = (1 + dice.below(3), dice.chance(600));
+    let shape =
+        Shape { operations, clients: 3, keys, unknown: 250, refused: 20, has_final_read, ..SMALL };
+    let mut history = leases::history_of(shape, dice, request);
+    // One compaction at most, and then nobody reads the past.
+    let mut is_compacted = false;
+    history.operations.retain(|op| {
+        !matches!(op.request, Request::Compact(_)) || !std::mem::replace(&mut is_compacted, true)
+    });
+    if history.operations.len() > OPERATIONS_MAX || (is_compacted && has_past(&history)) {
+        return None;
+    }
+    if dice.chance(700) {
+        match dice.below(40) {
+            0..15 => _ = dice.pick(KINDS)?.1(&mut history, dice),
+            15..30 => _ = dice.pick(mutate::CORRUPTIONS)?.1(&mut history, dice),
+            _ => _ = mutate::anything(&mut history, dice),
+        }
+    }
+    // What is zero everywhere counts as not recorded, and a mutation may make it so.
+    let mut kvs: Vec<KeyValue> = Vec::new();
+    for op in &history.operations {
+        if let Completion::Ok(response) = &op.completion {
+            kvs.extend(shown(&response.body).into_iter().cloned());
+        }
+    }
+    let is_told = |of: fn(&KeyValue) -> bool| kvs.is_empty() || kvs.iter().any(of);
+    let is_whole = is_told(|kv| kv.lease != LeaseId::NONE)
+        && is_told(|kv| kv.version != 0)
+        && is_told(|kv| kv.create_revision.0 != 0);
+    is_whole.then_some(history)
+}
+
+fn has_past(history: &History) -> bool {
+    let is_past =
+        |request: &Request| matches!(request, Request::Range(range) if range.revision.0 != 0);
+    history.operations.iter().any(|op| is_past(&op.request))
+}
+
+/// What somebody says that is not so.
+fn disagreement(history: &History, judgements: &[Judgement], searched: &Ruling) -> Option<String> {
+    // Refusals and compactions are explained or not, whatever the order is.
+    let is_apart = |code: &str| {
+        [
+            "wrong-error",
+            "phantom-compaction",
+            "future-compaction",
+            "repeated-compaction",
+            "attached-to-nothing",
+        ]
+        .contains(&code)
+    };
+    let truth = explains(history, true);
+    let white = ruling(judgements, "revision-order");
+    let is_right = match white {
+        Ruling::Holds => truth,
+        Ruling::Broken(anomaly) => !truth || is_apart(&anomaly.code),
+        Ruling::Undecided(_) | Ruling::NotApplicable(_) | Ruling::Withheld(_) => false,
+    };
+    if !is_right {
+        return Some(format!("by revisions {white:?}, but an order: {truth}"));
+    }
+    // The search reads no past and no revisions, and cannot tell two leases of one id apart.
+    let by_tokens = explains(history, false);
+    for black in [ruling(judgements, "linearizable"), searched] {
+        let is_right = match black {
+            Ruling::Broken(_) => !truth && (has_past(history) || !by_tokens),
+            Ruling::Holds => by_tokens || has_past(history) || has_twins(history),
+            Ruling::NotApplicable(_) => true,
+            Ruling::Undecided(_) | Ruling::Withheld(_) => false,
+        };
+        if !is_right {
+            return Some(format!("by search {black:?}, but an order of tokens: {by_tokens}"));
+        }
+    }
+    let objects = |judge: &&&str| ruling(judgements, judge).anomaly().is_some();
+    let narrow: &[&str] =
+        if truth { &["durability", "monotone", "agreement"] } else { &["agreement"] };
+    narrow.iter().find(objects).map(|judge| format!("{judge} objects"))
+}
+
+fn check(seed: u64) -> Result<(), TestCaseError> {
+    let Some(history) = draw(&mut dice(seed)) else { return Ok(()) };
+    let judgements = judge(&history, &Budget::default());
+    if *ruling(&judgements, "assumptions") != Ruling::Holds {
+        return Ok(());
+    }
+    let searched = search(&history, &Budget::default());
+    let wrong = disagreement(&history, &judgements, &searched.ruling);
+    prop_assert!(wrong.is_none(), "{}\n{:#?}\n{}", wrong.unwrap(), judgements, text(&history));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    #[test]
+    fn all_engines_agree_with_all_orders(seed: u64) {
+        check(seed)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config(500_000))]
+
+    #[test]
+    #[ignore = "takes half an hour"]
+    fn fuzz_all_engines_against_all_orders(seed: u64) {
+        check(seed)?;
+    }
+}
