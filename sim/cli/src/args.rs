@@ -309,6 +309,10 @@ pub(crate) struct CheckArgs {
     /// Judge by revisions alone, while the history is read: for histories of this project that do not fit into memory.
     #[arg(long, conflicts_with_all = ["timeout", "memory", "jobs", "initial"])]
     pub(crate) stream: bool,
+    /// Judge a file of this project of so many bytes or more while it is read, if that comes to the same: it has neither
+    /// watches, locks nor leases. A compressed one counts ten times.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = limits::STREAM_FROM)]
+    pub(crate) stream_from: u64,
     /// Bytes that the search may hold, all threads together, such as 512M or 4G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
@@ -318,6 +322,18 @@ pub(crate) struct CheckArgs {
     /// Show hashes instead of values in the report.
     #[arg(long, requires = "report")]
     pub(crate) redact: bool,
+}
+
+impl CheckArgs {
+    /// Whether nothing is asked for that only a whole history gives.
+    pub(crate) fn may_stream(&self) -> bool {
+        self.timeout.is_none()
+            && self.memory.is_none()
+            && self.initial.is_none()
+            && self.report.is_none()
+            && self.format.is_none_or(|format| format == Format::Whitewater)
+            && self.model.is_none_or(|model| model == Model::Etcd)
+    }
 }
 
 /// What a store promises.

@@ -15,6 +15,7 @@ use self::{
     judging::Effort,
     progress::Bar,
     source::{Source, Unread},
+    streaming::Streamed,
     verdict::Verdict,
 };
 use crate::{
@@ -73,6 +74,12 @@ fn one(
     if args.stream {
         return streamed(args, source, prefix, bar, console).map(Some);
     }
+    if args.may_stream()
+        && source.has_bytes(args.stream_from)
+        && let Some(exit) = large(source, prefix, bar, console)?
+    {
+        return Ok(Some(exit));
+    }
     bar.say(format!("{prefix}: reading"));
     let refuse = |text: &str| {
         bar.aside(|| console.complain(text));
@@ -127,13 +134,45 @@ fn streamed(
     } else {
         source.operations(bar).and_then(streaming::judge)
     };
-    let (operations, judgements) = match judged {
-        Ok(judged) => judged,
+    match judged {
+        Ok(judged) => print_streamed(source, judged, bar, console),
         Err(text) => {
             bar.aside(|| console.complain(&text));
-            return Ok(Exit::Usage);
+            Ok(Exit::Usage)
         }
-    };
+    }
+}
+
+/// Judges one large history while it is read, if that is the whole truth.
+fn large(
+    source: &Source,
+    prefix: &str,
+    bar: &Bar,
+    console: Console,
+) -> Result<Option<Exit>, CliError> {
+    // What is wrong with the file, or that it is of another kind, turns out when it is read as a whole.
+    let Ok(operations) = source.operations(bar) else { return Ok(None) };
+    if operations.rows_behind() > 0 {
+        return Ok(None);
+    }
+    bar.say(format!("{prefix}: reading and judging"));
+    let Ok(judged) = streaming::judge(operations) else { return Ok(None) };
+    let name = &source.name;
+    if let Some(rest) = judged.rest {
+        bar.aside(|| console.remark(&format!("{name}: judged anew as a whole, for {rest}")));
+        return Ok(None);
+    }
+    bar.aside(|| console.remark(&format!("{name}: large, so judged while it was read")));
+    print_streamed(source, judged, bar, console).map(Some)
+}
+
+fn print_streamed(
+    source: &Source,
+    judged: Streamed,
+    bar: &Bar,
+    console: Console,
+) -> Result<Exit, CliError> {
+    let Streamed { operations, judgements, rest: _ } = judged;
     let (format, model, recorded) = (Format::Whitewater, Model::Etcd, None);
     let name = source.name.as_str();
     let verdict = Verdict { name, format, model, operations, recorded, judgements };

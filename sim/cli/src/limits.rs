@@ -45,6 +45,13 @@ pub(crate) const LAST_WORDS_MAX: usize = 20;
 /// Seconds between two lines of progress where there is no terminal.
 pub(crate) const PROGRESS_SECONDS: u64 = 10;
 
+/// `check` judges a file of so many bytes while it reads it, unless `--stream-from` says otherwise: as a whole it would
+/// take three times as much memory.
+pub(crate) const STREAM_FROM: &str = "512M";
+
+/// By how much a compressed history is smaller.
+pub(crate) const PACKED_BY: u64 = 10;
+
 /// Workers at most.
 pub(crate) const WORKERS_MAX: usize = 1_024;
 

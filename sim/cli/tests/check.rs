@@ -11,7 +11,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
-use whitewater_record::{Format, Recorded, formats};
+use whitewater_api::{Completion, Error, LeaseId, LeaseRequest, Request};
+use whitewater_record::{Format, History, Recorded, formats};
 
 fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
@@ -205,6 +206,50 @@ fn a_file_that_was_cut_off_or_damaged_is_named_with_the_place() {
         assert!(stderr.starts_with(&format!("error: {name}:")), "{stderr}");
         assert!(stderr.contains(place), "{name}: {stderr}");
     }
+}
+
+#[test]
+fn a_compressed_history_that_was_cut_off_is_never_judged() {
+    for (name, ..) in HISTORIES {
+        let path = histories().join(name);
+        if path.is_dir() {
+            continue;
+        }
+        let bytes = fs::read(path).unwrap();
+        for wrapped in [gzip(&bytes), zstd(&bytes)] {
+            for end in [wrapped.len() / 2, wrapped.len() - 1] {
+                let (code, stdout, stderr) = pipe(&wrapped[..end], &[]);
+                assert_eq!((code, stdout.as_str()), (Some(2), ""), "{name}, {end}: {stderr}");
+                assert!(stderr.starts_with("error: stdin:"), "{name}, {end}: {stderr}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_history_is_judged_while_it_is_read_if_that_is_the_whole_truth() {
+    let home = folder("large");
+    let name = histories().join("etcd.jsonl");
+    let read = formats::read("etcd", None, fs::read(name).unwrap().as_slice()).unwrap();
+    let (_, Recorded::Etcd(mut history)) = read else { panic!("{read:?}") };
+    let judged = |history: &History| {
+        let mut bytes = Vec::new();
+        history.write(&mut bytes).unwrap();
+        fs::write(home.join("h.jsonl.gz"), gzip(&bytes)).unwrap();
+        check(&home, &["h.jsonl.gz", "--stream-from", "1"])
+    };
+    let (code, stdout, stderr) = judged(&history);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 3), "{stdout}");
+    assert_eq!(stderr, "h.jsonl.gz: large, so judged while it was read\n");
+    let mut grant = history.operations[0].clone();
+    grant.id.process.0 = 99;
+    grant.request = Request::Lease(LeaseRequest::Grant { lease: LeaseId(5), ttl: 60 });
+    grant.completion = Completion::Info(Error::TimedOut);
+    history.operations.push(grant);
+    history.operations.sort_by_key(|operation| operation.invoked);
+    let (code, stdout, stderr) = judged(&history);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 12), "{stdout}");
+    assert_eq!(stderr, "h.jsonl.gz: judged anew as a whole, for there are leases\n");
 }
 
 #[test]

@@ -177,6 +177,7 @@ pub struct Operations<R> {
     name: String,
     lines: Lines<R>,
     promised: usize,
+    behind: usize,
     read: usize,
     newest: SimTime,
 }
@@ -187,7 +188,13 @@ impl<R: BufRead> Operations<R> {
         let mut lines = Lines::new(input);
         let header = read_header(&mut lines).map_err(|malformed| malformed.in_file(name))?;
         let (promised, newest) = (header.operations, SimTime::ZERO);
-        Ok(Self { name: name.to_owned(), lines, promised, read: 0, newest })
+        let behind = header.watches.saturating_add(header.holds);
+        Ok(Self { name: name.to_owned(), lines, promised, behind, read: 0, newest })
+    }
+
+    /// How many rows of watches and locks stand behind the operations, as the header says.
+    pub fn rows_behind(&self) -> usize {
+        self.behind
     }
 
     fn read(&mut self) -> Result<Option<Operation>, Malformed> {

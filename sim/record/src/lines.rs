@@ -95,6 +95,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// Whether the line that was read last had an end of its own. If not, the file may have been cut off in it.
+    pub(crate) fn has_end(&self) -> bool {
+        self.bytes.ends_with(b"\n")
+    }
+
     /// The next line that is not blank.
     pub(crate) fn next_full(&mut self) -> Result<Option<(usize, &str)>, Malformed> {
         // In two steps, because a loop that returns what it borrows does not pass the borrow checker.

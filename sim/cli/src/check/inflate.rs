@@ -13,10 +13,18 @@ use std::{
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// What tells how a file is wrapped.
+pub(super) const HEAD_BYTES: usize = ZSTD.len();
+
+/// Whether a file that begins like this is compressed.
+pub(super) fn is_packed(head: &[u8]) -> bool {
+    head.starts_with(&GZIP) || head.starts_with(&ZSTD)
+}
+
 /// The bytes of a history, whatever they are wrapped in.
 pub(super) fn inflate<'r>(mut input: impl BufRead + 'r) -> io::Result<Box<dyn BufRead + 'r>> {
     let mut head = Vec::new();
-    input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
+    input.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     let (is_gzip, is_zstd) = (head.starts_with(&GZIP), head == ZSTD);
     let whole = Cursor::new(head).chain(input);
     Ok(if is_gzip {

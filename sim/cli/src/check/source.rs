@@ -1,9 +1,13 @@
 //! What the arguments of `whitewater check` stand for: files, stdin, folders.
 
-use super::{inflate::inflate, progress::Bar};
+use super::{
+    inflate::{HEAD_BYTES, inflate, is_packed},
+    progress::Bar,
+};
+use crate::limits;
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 use whitewater_record::{
@@ -104,6 +108,16 @@ impl Source {
         }
     }
 
+    /// Whether it is a file of so many bytes or more, once it is unpacked.
+    pub(super) fn has_bytes(&self, bytes: u64) -> bool {
+        let Parts::File(file) = &self.parts else { return false };
+        let mut head = [0; HEAD_BYTES];
+        let read = File::open(file).and_then(|mut file| file.read(&mut head));
+        let is_packed = read.is_ok_and(|read| is_packed(&head[..read]));
+        let growth = if is_packed { limits::PACKED_BY } else { 1 };
+        self.bytes().saturating_mul(growth) >= bytes
+    }
+
     /// Reads the history.
     pub(super) fn read(
         &self,
@@ -136,7 +150,7 @@ impl Source {
         &self,
         bar: &'b Bar,
     ) -> Result<Operations<Box<dyn BufRead + 'b>>, String> {
-        let input: Box<dyn io::Read> = match &self.parts {
+        let input: Box<dyn Read> = match &self.parts {
             Parts::Stdin => Box::new(io::stdin().lock()),
             Parts::File(file) => {
                 let open = File::open(file).map_err(|error| format!("{}: {error}", self.name))?;
@@ -165,7 +179,7 @@ impl Source {
     fn one(
         &self,
         name: &str,
-        input: impl io::Read,
+        input: impl Read,
         format: Option<Format>,
         bar: &Bar,
     ) -> Result<(Format, Recorded), Unread> {

@@ -64,9 +64,13 @@ pub(super) fn read_log(input: impl BufRead) -> Result<PlainHistory, Malformed> {
     let mut lines = Lines::new(input);
     let mut pairing = Pairing::new(false);
     while let Some((line, text)) = lines.next_full()? {
-        if let Some(event) = log_event(line, text)? {
-            pairing.event(event)?;
+        let end = text.len() + 1;
+        let Some(event) = log_event(line, text)? else { continue };
+        // A part of a number is a number.
+        if !lines.has_end() {
+            return Err(Malformed::new(line, end, "the line has no end: the file was cut off"));
         }
+        pairing.event(event)?;
     }
     pairing.finish()
 }

@@ -499,6 +499,34 @@ fn bytes_that_are_no_text_and_a_file_that_breaks_off_are_named() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_within_a_line_is_refused_there() {
+    for (format, text) in SAMPLES {
+        // Of an empty file nothing can be judged, and the command says so.
+        for at in 1..text.len() {
+            let part = &text[..at];
+            let last = part.lines().last().unwrap_or_default();
+            if text.lines().any(|line| line == last) {
+                continue;
+            }
+            let whole = |text: &str| read("h", Some(format), text.as_bytes());
+            let before = &part[..part.rfind('\n').map_or(0, |end| end + 1)];
+            if format == Format::JepsenLog && whole(part) == whole(before) {
+                // What is no event is passed over there, half a line as well.
+                continue;
+            }
+            let error =
+                whole(part).expect_err(&format!("{format}, {at} of {}: {part}", text.len()));
+            let lines = part.lines().count().max(1);
+            assert!((1..=lines).contains(&error.line), "{format}, {at}: {error}");
+        }
+    }
+    let number =
+        "INFO  jepsen.util - 0\t:invoke\t:write\t34\nINFO  jepsen.util - 0\t:ok\t:write\t3";
+    let error = read("h", Some(Format::JepsenLog), number.as_bytes()).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 35), "{error}");
+}
+
+#[test]
 fn a_read_history_equals_the_one_that_was_written() {
     let mut bytes = Vec::new();
     let history = etcd(SAMPLES[5].1);
