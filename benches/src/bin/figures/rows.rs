@@ -1,7 +1,7 @@
 //! The measurements. Each is over the seeds from 1 on, so that two commits are compared over the same ones.
 
 use crate::{
-    laps::{Laps, float},
+    laps::{Laps, float, ratio},
     table::{Figure, Reach},
 };
 use clap::ValueEnum;
@@ -114,6 +114,13 @@ fn swarm(nodes: u64, reach: f64, seeds: u64, amount: Amount) -> Vec<Figure> {
             reach: Reach::Any,
             measured: all.seeds_rate(),
             unit,
+            notes: Vec::new(),
+        },
+        Figure {
+            what: format!("{size}, the share of the judges"),
+            reach: Reach::AtMost(20.0),
+            measured: 100.0 * ratio(all.split.judging, all.split.total()),
+            unit: "% of CPU time",
             notes: Vec::new(),
         },
     ]

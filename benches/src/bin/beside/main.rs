@@ -1,0 +1,114 @@
+//! The judges of registers and keys beside Porcupine's algorithm, on the same histories, in one run.
+//!
+//! ```text
+//!  cargo run --release -p whitewater-benches --bin beside [-- FILE_OR_DIRECTORY..]
+//! ```
+//!
+//! The histories are those of the arguments, or else of the folder that `WHITEWATER_HISTORIES` names. The rival is
+//! [`whitewater_benches::rival`], Porcupine's published algorithm in Rust, not Porcupine itself. Where a `porcupine.csv`
+//! lies beside the histories, what Porcupine itself was measured to take is shown as well.
+
+#![forbid(unsafe_code)]
+
+mod families;
+
+use crate::families::Families;
+use clap::Parser;
+use mimalloc::MiMalloc;
+use std::{
+    env,
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+use whitewater_benches::{
+    recorded,
+    rival::{self, Found, Limits},
+    usage,
+};
+use whitewater_record::Recorded;
+
+/// Measures the judges beside Porcupine's algorithm.
+#[derive(Debug, Parser)]
+#[command(name = "beside")]
+struct Args {
+    /// Histories, or directories of them.
+    paths: Vec<PathBuf>,
+    /// The rival gives up on a history after so many seconds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Or when it remembers so many MiB.
+    #[arg(long, default_value_t = 2_048)]
+    mebibytes: usize,
+    /// A line for each history.
+    #[arg(long)]
+    all: bool,
+}
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Histories that are judged faster are judged again and again for so long, and the mean counts.
+const LEAST: Duration = Duration::from_millis(2);
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let mut out = io::stdout().lock();
+    let named = env::var_os("WHITEWATER_HISTORIES").map(PathBuf::from);
+    let paths = if args.paths.is_empty() { named.into_iter().collect() } else { args.paths };
+    if paths.is_empty() {
+        return writeln!(
+            out,
+            "beside: skipped, for there are no histories. Name files or folders, or a folder in WHITEWATER_HISTORIES."
+        );
+    }
+    let limits = Limits {
+        time: Duration::from_secs(args.seconds),
+        bytes: args.mebibytes.saturating_mul(1 << 20),
+    };
+    let mut families = Families::default();
+    for path in recorded::files(&paths)? {
+        let history = match recorded::read(&path)? {
+            Ok(Recorded::Plain(history)) => history,
+            Ok(Recorded::Etcd(_)) => continue,
+            Err(error) => {
+                writeln!(out, "{error}")?;
+                continue;
+            }
+        };
+        let recorded = Recorded::Plain(history);
+        let Recorded::Plain(history) = &recorded else { continue };
+        let (ours, cost) = timed(|| recorded::judge(&recorded, limits.time));
+        let (theirs, found) = timed(|| rival::judge(history, limits));
+        let is_right = match found {
+            Found::Linearizable => Some(true),
+            Found::Not => Some(false),
+            Found::Undecided => None,
+        };
+        let measured = families::porcupine(&path)?;
+        families.add(&path, [cost.is_right, is_right], [ours, theirs], measured);
+        if args.all {
+            let [ours, theirs] = [ours, theirs].map(|time| time.as_secs_f64() * 1e3);
+            let name = recorded::name(&path);
+            writeln!(out, "{ours:>12.4} {theirs:>12.4}  {name} {:?} {found:?}", cost.is_right)?;
+        }
+    }
+    families.write(&mut out)?;
+    writeln!(out, "peak memory of all: {} MiB", usage::peak_bytes() >> 20)
+}
+
+/// The CPU time of `work` and what it returns. Short work is done several times.
+fn timed<T>(work: impl Fn() -> T) -> (Duration, T) {
+    let (first, mut result) = usage::timed(&work);
+    if first >= LEAST {
+        return (first, result);
+    }
+    let (mut total, mut times) = (first, 1);
+    while total < LEAST && times < 1_000 {
+        let (again, same) = usage::timed(&work);
+        (total, result) = (total + again, same);
+        times += 1;
+    }
+    (total / times, result)
+}
