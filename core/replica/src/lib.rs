@@ -48,6 +48,7 @@ mod timeouts;
 mod transfer;
 pub mod wal;
 mod watches;
+pub mod wire;
 mod writes;
 
 pub use crate::{

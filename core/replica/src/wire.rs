@@ -1,0 +1,229 @@
+//! Messages between members as bytes.
+//!
+//! ```text
+//!  kind u8 | body: raft-rs's own in protobuf, all others in postcard's encoding of their fields, in order
+//! ```
+//!
+//! Sender and receiver are the connection's business. Kinds are never used again for something else; the version that two
+//! hosts agree on when they connect ([`VERSION`]) rises when a body changes.
+
+use crate::message::{PeerMessage, SnapshotPart, Transfer};
+use bytes::Bytes;
+use protobuf::Message as _;
+use raft::eraftpb;
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error as ThisError;
+
+/// The newest form of messages that this build speaks.
+pub const VERSION: u16 = 1;
+
+/// The oldest form that it still understands.
+pub const VERSION_MIN: u16 = 1;
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+pub enum WireError {
+    /// There is nothing.
+    #[error("an empty message")]
+    Empty,
+    /// The kind is unknown here.
+    #[error("a message of the unknown kind {0}: a newer member speaks; upgrade this one")]
+    Kind(u8),
+    /// The body is not that of its kind.
+    #[error("a message of kind {0} that cannot be read")]
+    Body(u8),
+}
+
+const RAFT: u8 = 1;
+const HELLO: u8 = 2;
+const WELCOME: u8 = 3;
+const GHOST: u8 = 4;
+const DAMAGED: u8 = 5;
+const START_OVER: u8 = 6;
+const RENEWED: u8 = 7;
+const READ_INDEX: u8 = 8;
+const READ_INDEX_ANSWER: u8 = 9;
+const HASH_ASK: u8 = 10;
+const HASH_ANSWER: u8 = 11;
+const SNAPSHOT_PART: u8 = 12;
+const SNAPSHOT_ACK: u8 = 13;
+
+impl PeerMessage {
+    /// Writes the message behind what `out` holds.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Raft(message) => {
+                out.push(RAFT);
+                message.write_to_vec(out).expect("all required fields are set");
+            }
+            Self::Hello(incarnation) => put(out, HELLO, incarnation),
+            Self::Welcome(incarnation) => put(out, WELCOME, incarnation),
+            Self::Ghost(incarnation) => put(out, GHOST, incarnation),
+            Self::Damaged { life } => put(out, DAMAGED, life),
+            Self::StartOver { life, term, barrier } => put(out, START_OVER, &(life, term, barrier)),
+            Self::Renewed => out.push(RENEWED),
+            Self::ReadIndex { term, context } => put(out, READ_INDEX, &(term, context)),
+            Self::ReadIndexAnswer { context, index } => {
+                put(out, READ_INDEX_ANSWER, &(context, index));
+            }
+            Self::HashAsk { number, revision } => put(out, HASH_ASK, &(number, revision)),
+            Self::HashAnswer { number, hash, newest } => {
+                put(out, HASH_ANSWER, &(number, hash, newest));
+            }
+            Self::SnapshotPart(part) => {
+                let SnapshotPart { transfer, part, last, meta, bytes } = &**part;
+                put(out, SNAPSHOT_PART, &(transfer.term, transfer.number, part, last, meta));
+                out.extend_from_slice(bytes);
+            }
+            Self::SnapshotAck { transfer, next } => {
+                put(out, SNAPSHOT_ACK, &(transfer.term, transfer.number, next));
+            }
+        }
+    }
+
+    /// Reads what [`Self::encode`] has written.
+    pub fn decode(bytes: &Bytes) -> Result<Self, WireError> {
+        let (kind, body) = bytes.split_first().ok_or(WireError::Empty)?;
+        Ok(match *kind {
+            RAFT => {
+                let mut message = eraftpb::Message::default();
+                message.merge_from_bytes(body).map_err(|_| WireError::Body(RAFT))?;
+                Self::Raft(Box::new(message))
+            }
+            HELLO => Self::Hello(whole(HELLO, body)?),
+            WELCOME => Self::Welcome(whole(WELCOME, body)?),
+            GHOST => Self::Ghost(whole(GHOST, body)?),
+            DAMAGED => Self::Damaged { life: whole(DAMAGED, body)? },
+            START_OVER => {
+                let (life, term, barrier) = whole(START_OVER, body)?;
+                Self::StartOver { life, term, barrier }
+            }
+            RENEWED if body.is_empty() => Self::Renewed,
+            READ_INDEX => {
+                let (term, context) = whole(READ_INDEX, body)?;
+                Self::ReadIndex { term, context }
+            }
+            READ_INDEX_ANSWER => {
+                let (context, index) = whole(READ_INDEX_ANSWER, body)?;
+                Self::ReadIndexAnswer { context, index }
+            }
+            HASH_ASK => {
+                let (number, revision) = whole(HASH_ASK, body)?;
+                Self::HashAsk { number, revision }
+            }
+            HASH_ANSWER => {
+                let (number, hash, newest) = whole(HASH_ANSWER, body)?;
+                Self::HashAnswer { number, hash, newest }
+            }
+            SNAPSHOT_PART => {
+                let fields = postcard::take_from_bytes(body);
+                let ((term, number, part, last, meta), rest) =
+                    fields.map_err(|_| WireError::Body(SNAPSHOT_PART))?;
+                let (transfer, bytes) = (Transfer { term, number }, bytes.slice_ref(rest));
+                Self::SnapshotPart(Box::new(SnapshotPart { transfer, part, last, meta, bytes }))
+            }
+            SNAPSHOT_ACK => {
+                let (term, number, next) = whole(SNAPSHOT_ACK, body)?;
+                Self::SnapshotAck { transfer: Transfer { term, number }, next }
+            }
+            RENEWED => return Err(WireError::Body(RENEWED)),
+            kind => return Err(WireError::Kind(kind)),
+        })
+    }
+}
+
+fn put(out: &mut Vec<u8>, kind: u8, fields: &impl Serialize) {
+    out.push(kind);
+    let fields = postcard::to_allocvec(fields).expect("plain data has an encoding");
+    out.extend_from_slice(&fields);
+}
+
+/// The fields of a body, and nothing behind them.
+fn whole<T: DeserializeOwned>(kind: u8, body: &[u8]) -> Result<T, WireError> {
+    match postcard::take_from_bytes(body) {
+        Ok((fields, [])) => Ok(fields),
+        Ok(_) | Err(_) => Err(WireError::Body(kind)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::SnapshotMeta;
+    use proptest::prelude::*;
+    use whitewater_api::{Incarnation, Index, KvHash, NodeId, Revision, Term};
+
+    fn samples() -> Vec<PeerMessage> {
+        let mut raft = eraftpb::Message { to: 2, from: 1, term: 7, ..Default::default() };
+        raft.set_msg_type(eraftpb::MessageType::MsgAppend);
+        raft.entries.push(eraftpb::Entry { index: 9, data: "put".into(), ..Default::default() });
+        let transfer = Transfer { term: Term(7), number: 3 };
+        let meta = SnapshotMeta {
+            index: Index(40),
+            voters: vec![NodeId(1), NodeId(u64::MAX)],
+            ..SnapshotMeta::default()
+        };
+        let bytes = Bytes::from_static(b"part of a store");
+        let hash = KvHash { hash: 5, revision: Revision(9), compacted: Revision(2) };
+        vec![
+            PeerMessage::Raft(Box::new(raft)),
+            PeerMessage::Hello(Incarnation(u64::MAX)),
+            PeerMessage::Welcome(Incarnation(1)),
+            PeerMessage::Ghost(Incarnation(2)),
+            PeerMessage::Damaged { life: 300 },
+            PeerMessage::StartOver { life: 1, term: Term(2), barrier: Index(3) },
+            PeerMessage::Renewed,
+            PeerMessage::ReadIndex { term: Term(2), context: u64::MAX },
+            PeerMessage::ReadIndexAnswer { context: 1, index: Index(2) },
+            PeerMessage::HashAsk { number: 1, revision: Revision(9) },
+            PeerMessage::HashAnswer { number: 1, hash, newest: Revision(12) },
+            PeerMessage::SnapshotPart(Box::new(SnapshotPart {
+                transfer,
+                part: 4,
+                last: true,
+                meta,
+                bytes,
+            })),
+            PeerMessage::SnapshotAck { transfer, next: 5 },
+        ]
+    }
+
+    fn encoded(message: &PeerMessage) -> Bytes {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        bytes.into()
+    }
+
+    #[test]
+    fn every_message_survives_the_way() {
+        for message in samples() {
+            assert_eq!(PeerMessage::decode(&encoded(&message)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_message_cut_short_is_refused_or_another_one() {
+        for message in samples() {
+            let bytes = encoded(&message);
+            for length in 0..bytes.len() {
+                // Protobuf and a part's bytes have no end of their own; the frame around them has.
+                assert_ne!(PeerMessage::decode(&bytes.slice(..length)), Ok(message.clone()));
+            }
+        }
+        assert_eq!(PeerMessage::decode(&Bytes::from_static(&[99])), Err(WireError::Kind(99)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..16) {
+            let bytes: Vec<u8> = std::iter::once(kind).chain(bytes).collect();
+            drop(PeerMessage::decode(&bytes.into()));
+        }
+    }
+}
