@@ -7,7 +7,7 @@ PLAN ?= reports/out/plan.toml
 WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary formats fix golden replay shrink zoo doctor bench etcd-vectors report fmt-check lint docs wasm web web-check web-test web-install
+.PHONY: help run test check ci canary formats fix golden replay shrink zoo doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ etcd-vectors: ## Records vectors anew from a real etcd and compares. ETCD: its p
 	python3 core/store/tests/vectors/record.py "$${ETCD:-etcd}" $(SEED) > core/store/tests/vectors/hash_kv.jsonl.new
 	mv core/store/tests/vectors/hash_kv.jsonl.new core/store/tests/vectors/hash_kv.jsonl
 	cargo test -p whitewater-store --test hash_kv
+
+server: ## The server: target/release/whitewater-server.
+	cargo build --release -p whitewater-server
 
 report: ## The summary of the last campaign.
 	@cat reports/out/summary.txt

@@ -147,3 +147,25 @@ fn a_forged_arrow_is_seen() {
 fn an_arrow_that_can_be_reached_may_be_named() {
     assert_eq!(objections(&forged("whitewater-world", "whitewater-store")), Vec::<String>::new());
 }
+
+/// What the server is built of, as cargo would build it alone. `-e features` tells the features, too.
+fn server_tree(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "-p", "whitewater-server", "--locked", "--prefix", "none"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_server_ships_neither_the_simulator_nor_a_deliberate_bug() {
+    let crates = server_tree(&["-e", "normal,build"]);
+    assert!(crates.contains("tokio v"), "{crates}");
+    assert!(!crates.contains("madsim"), "{crates}");
+    let features = server_tree(&["-e", "features,normal,build", "-i", "whitewater-mutation"]);
+    assert!(features.contains("whitewater-mutation feature \"default\""), "{features}");
+    assert!(!features.contains("feature \"enabled\""), "{features}");
+}

@@ -1,0 +1,217 @@
+//! The disk: one thread that carries out what the replica asks, in order, on real files.
+//!
+//! It decides nothing. Several requests share a sync because the replica gathers records while a batch is under way.
+
+use crate::metrics::Metrics;
+use rustix::{
+    fs::{FallocateFlags, FlockOperation, fallocate, flock},
+    io::Errno,
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+use whitewater_api::{DiskError, DiskImage, DiskOp, FileName, WriteId};
+
+/// Where the replica's files are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// Snapshots and the identity.
+    pub(crate) member: PathBuf,
+    /// The log; the same folder unless the operator wants it on another disk.
+    pub(crate) wal: PathBuf,
+    /// Leave syncs out. For tests only: a crash of the machine loses what was promised.
+    pub(crate) unsafe_no_fsync: bool,
+}
+
+/// A data directory that no other process uses.
+pub(crate) struct Locked(#[expect(dead_code, reason = "holds the lock until it is dropped")] File);
+
+impl Places {
+    /// Makes the folders and keeps other processes out of them.
+    pub(crate) fn open(&self, data: &Path) -> io::Result<Locked> {
+        for folder in [data, &self.member, &self.wal] {
+            fs::create_dir_all(folder)?;
+        }
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(data.join("lock"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        // The folder's own name must survive a crash too.
+        if let Some(parent) = data.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
+        }
+        File::open(data)?.sync_all()?;
+        Ok(Locked(lock))
+    }
+
+    /// Reads all files of the replica.
+    pub(crate) fn read(&self) -> io::Result<DiskImage> {
+        let mut image = DiskImage::new();
+        for folder in self.folders() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_file() {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    image.insert(FileName(name), fs::read(entry.path())?.into());
+                }
+            }
+        }
+        Ok(image)
+    }
+
+    fn folders(&self) -> Vec<&Path> {
+        let mut folders = vec![self.member.as_path()];
+        if self.wal != self.member {
+            folders.push(&self.wal);
+        }
+        folders
+    }
+
+    fn path(&self, file: &FileName) -> PathBuf {
+        let folder = if file.0.starts_with("wal-") { &self.wal } else { &self.member };
+        folder.join(&file.0)
+    }
+}
+
+/// The queue of the writer.
+pub(crate) struct Writer {
+    batches: mpsc::Sender<(WriteId, Vec<DiskOp>)>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts the thread. `done` is told of each batch.
+    pub(crate) fn start(
+        places: Places,
+        metrics: Arc<Metrics>,
+        done: impl Fn(WriteId, Result<(), DiskError>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (batches, queue) = mpsc::channel::<(WriteId, Vec<DiskOp>)>();
+        let mut disk = Disk { places, metrics, open: BTreeMap::new() };
+        let thread = thread::Builder::new().name("disk".to_owned()).spawn(move || {
+            for (write, ops) in queue {
+                done(write, disk.perform(&ops));
+            }
+        })?;
+        Ok(Self { batches, thread })
+    }
+
+    /// Hands over a batch.
+    pub(crate) fn submit(&self, write: WriteId, ops: Vec<DiskOp>) {
+        self.batches.send((write, ops)).expect("the writer lives as long as its queue");
+    }
+
+    /// Waits until everything that was handed over is done.
+    pub(crate) fn finish(self) {
+        drop(self.batches);
+        if self.thread.join().is_err() {
+            tracing::error!("the disk thread panicked");
+        }
+    }
+}
+
+struct Disk {
+    places: Places,
+    metrics: Arc<Metrics>,
+    open: BTreeMap<FileName, File>,
+}
+
+impl Disk {
+    fn perform(&mut self, ops: &[DiskOp]) -> Result<(), DiskError> {
+        for op in ops {
+            self.carry_out(op).map_err(|error| {
+                tracing::error!(%error, operation = %describe(op), "the disk failed");
+                let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+                if full.contains(&error.kind()) { DiskError::NoSpace } else { DiskError::Io }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, op: &DiskOp) -> io::Result<()> {
+        match op {
+            DiskOp::Create { file } => {
+                let path = self.places.path(file);
+                let created = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(path)?;
+                self.open.insert(file.clone(), created);
+            }
+            DiskOp::SetLength { file, length } => set_length(self.file(file)?, *length)?,
+            DiskOp::Write { file, offset, bytes } => {
+                self.file(file)?.write_all_at(bytes, *offset)?;
+            }
+            DiskOp::Sync { file } => {
+                if !self.places.unsafe_no_fsync {
+                    let start = Instant::now();
+                    self.file(file)?.sync_data()?;
+                    self.metrics.wal_fsync.observe(start.elapsed().as_secs_f64());
+                }
+            }
+            DiskOp::Rename { from, to } => {
+                fs::rename(self.places.path(from), self.places.path(to))?;
+                self.open.remove(to);
+                if let Some(file) = self.open.remove(from) {
+                    self.open.insert(to.clone(), file);
+                }
+            }
+            DiskOp::Remove { file } => {
+                self.open.remove(file);
+                match fs::remove_file(self.places.path(file)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    result => result?,
+                }
+            }
+            DiskOp::SyncDirectory => {
+                if !self.places.unsafe_no_fsync {
+                    for folder in self.places.folders() {
+                        File::open(folder)?.sync_all()?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, name: &FileName) -> io::Result<&File> {
+        if !self.open.contains_key(name) {
+            let path = self.places.path(name);
+            self.open.insert(name.clone(), OpenOptions::new().read(true).write(true).open(path)?);
+        }
+        Ok(&self.open[name])
+    }
+}
+
+/// Space that is wanted is taken at once, so that it cannot run out in the middle of what is written into it.
+fn set_length(file: &File, length: u64) -> io::Result<()> {
+    if length > file.metadata()?.len() {
+        match fallocate(file, FallocateFlags::empty(), 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            result => return Ok(result?),
+        }
+    }
+    file.set_len(length)
+}
+
+fn describe(op: &DiskOp) -> String {
+    match op {
+        DiskOp::Create { file } => format!("create {file}"),
+        DiskOp::SetLength { file, length } => format!("set the length of {file} to {length}"),
+        DiskOp::Write { file, offset, bytes } => {
+            format!("write {} bytes at {offset} of {file}", bytes.len())
+        }
+        DiskOp::Sync { file } => format!("sync {file}"),
+        DiskOp::Rename { from, to } => format!("rename {from} to {to}"),
+        DiskOp::Remove { file } => format!("remove {file}"),
+        DiskOp::SyncDirectory => "sync the directory".to_owned(),
+    }
+}

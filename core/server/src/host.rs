@@ -1,0 +1,236 @@
+//! The host of one replica: a thread that hands it inputs and performs its outputs. It decides nothing.
+//!
+//! Read it beside `sim/world/src/host.rs`: the same loop, with a real clock, real files and real sockets.
+
+use crate::{clock, disk::Writer, entropy, limits, metrics::Metrics, peers::Peers};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+use whitewater_api::{
+    Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
+    WatchResponse,
+};
+use whitewater_replica::{Event, Input, Output, PasswordWork, Replica, Status, StopReason};
+
+/// What comes back to whoever asked.
+pub(crate) type Answer = Result<Response, Error>;
+
+/// What the host is told by the rest of the process.
+pub(crate) enum Command {
+    /// Ask the replica, and say what came of it.
+    Ask { caller: Caller, request: Request, answer: oneshot::Sender<Answer> },
+    /// Open a stream of watches.
+    Open {
+        stream: StreamId,
+        require_leader: bool,
+        caller: Caller,
+        messages: mpsc::UnboundedSender<Told>,
+    },
+    /// Hand this over as it is.
+    Tell(Input),
+    /// Come to an end.
+    Stop,
+}
+
+/// What a stream of watches is told.
+pub(crate) enum Told {
+    Message(WatchResponse),
+    End(StreamEnd),
+}
+
+/// Why a host has come to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was asked to.
+    Asked,
+    /// The replica has stopped by itself.
+    Stopped(StopReason),
+}
+
+/// What the host hands outputs to, and what it takes inputs from.
+pub(crate) struct Surroundings {
+    /// What the disk and other threads have done. Never waits for clients.
+    pub(crate) done: mpsc::UnboundedReceiver<Input>,
+    /// The other end of it.
+    pub(crate) inputs: mpsc::UnboundedSender<Input>,
+    /// Clients and peers.
+    pub(crate) inbox: mpsc::Receiver<Command>,
+    pub(crate) writer: Writer,
+    pub(crate) outbox: Peers,
+    pub(crate) status: watch::Sender<Status>,
+    /// All members, as they are known here.
+    pub(crate) members: watch::Sender<Vec<Member>>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+pub(crate) struct Host {
+    replica: Replica,
+    around: Surroundings,
+    waiting: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    streams: BTreeMap<StreamId, mpsc::UnboundedSender<Told>>,
+    next_id: RequestId,
+    /// When to look at the members again.
+    members_due: Monotonic,
+}
+
+impl Host {
+    pub(crate) fn new(replica: Replica, around: Surroundings) -> Self {
+        let next_id = RequestId { process: new_process(), sequence: 0 };
+        Self {
+            replica,
+            around,
+            waiting: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            next_id,
+            members_due: Monotonic(0),
+        }
+    }
+
+    /// Lives until it is told to end, or the replica stops. `outputs`: those of the opening.
+    pub(crate) async fn drive(mut self, mut outputs: Vec<Output>) -> Ended {
+        let mut ended = self.perform(&mut outputs);
+        while ended.is_none() {
+            let Some(input) = self.next().await else {
+                ended = Some(Ended::Asked);
+                break;
+            };
+            let now = clock::now();
+            self.replica.step(now, input, &mut outputs);
+            self.look_at_members(now, &outputs);
+            ended = self.perform(&mut outputs);
+        }
+        self.around.writer.finish();
+        ended.unwrap_or(Ended::Asked)
+    }
+
+    /// The next input: what the disk has done first, for others wait for it; then time, then everybody else.
+    async fn next(&mut self) -> Option<Input> {
+        let left = self.replica.next_wake().since(clock::now());
+        if left == 0 {
+            return Some(Input::Tick);
+        }
+        let command = tokio::select! {
+            biased;
+            Some(input) = self.around.done.recv() => return Some(input),
+            command = self.around.inbox.recv() => command?,
+            () = tokio::time::sleep(Duration::from_nanos(left)) => return Some(Input::Tick),
+        };
+        match command {
+            Command::Ask { caller, request, answer } => {
+                let id = self.take_id();
+                self.waiting.insert(id, answer);
+                Some(Input::Request { id, caller, request })
+            }
+            Command::Open { stream, require_leader, caller, messages } => {
+                self.streams.insert(stream, messages);
+                Some(Input::StreamOpened { stream, require_leader, caller })
+            }
+            Command::Tell(input) => {
+                if let Input::StreamClosed { stream } = &input {
+                    self.streams.remove(stream);
+                }
+                Some(input)
+            }
+            Command::Stop => None,
+        }
+    }
+
+    /// Performs the outputs of a step, in order. Says so if it was the last.
+    fn perform(&mut self, outputs: &mut Vec<Output>) -> Option<Ended> {
+        // First, so that whoever has an answer sees a state that it holds in.
+        let status = self.replica.status();
+        self.around.status.send_if_modified(|before| {
+            let has_changed = *before != status;
+            *before = status;
+            has_changed
+        });
+        for output in outputs.drain(..) {
+            match output {
+                Output::Send(envelope) => self.around.outbox.send(envelope),
+                Output::Disk { write, ops } => self.around.writer.submit(write, ops),
+                Output::Reply { id, result } => {
+                    // Whoever asked may have gone.
+                    if let Some(answer) = self.waiting.remove(&id) {
+                        drop(answer.send(result));
+                    }
+                }
+                Output::Password { id, work } => self.work_on_password(id, work),
+                Output::Watch { stream, response } => self.tell(stream, Told::Message(response)),
+                Output::StreamEnded { stream, end } => {
+                    self.tell(stream, Told::End(end));
+                    self.streams.remove(&stream);
+                }
+                Output::Event(event) => self.note(&event),
+                Output::Stop(reason) => return Some(Ended::Stopped(reason)),
+            }
+        }
+        None
+    }
+
+    /// On a thread that may take its time.
+    fn work_on_password(&self, id: RequestId, work: PasswordWork) {
+        let inputs = self.around.inputs.clone();
+        tokio::task::spawn_blocking(move || {
+            // Where the host has ended, nobody waits for it any more.
+            drop(inputs.send(Input::PasswordDone { id, done: work.run() }));
+        });
+    }
+
+    /// A change of the configuration is seen before anybody is told that it is done; URLs change without one, so it is looked
+    /// from time to time, too.
+    fn look_at_members(&mut self, now: Monotonic, outputs: &[Output]) {
+        let is_change = |output: &Output| matches!(output, Output::Event(Event::Members { .. }));
+        if now < self.members_due && !outputs.iter().any(is_change) {
+            return;
+        }
+        self.members_due = now.after(limits::MEMBERS_NANOS);
+        let members = self.replica.members();
+        self.around.members.send_if_modified(|known| {
+            let has_changed = *known != members;
+            *known = members;
+            has_changed
+        });
+    }
+
+    fn tell(&self, stream: StreamId, told: Told) {
+        if let Some(messages) = self.streams.get(&stream) {
+            // A client that has gone closes its stream; what is still on its way to it is nobody's.
+            drop(messages.send(told));
+        }
+    }
+
+    fn note(&self, event: &Event) {
+        self.around.metrics.note(event);
+        match event {
+            Event::Damaged(what) => {
+                tracing::error!(what, "the disk is damaged; asking the members");
+            }
+            Event::StartedOver { barrier } => tracing::warn!(?barrier, "started over from nothing"),
+            Event::Snapshot { index, installed, .. } => {
+                tracing::info!(%index, installed, "snapshot in use");
+            }
+            Event::LeaseExpired { lease, .. } => tracing::debug!(%lease, "lease expired"),
+            Event::AutoCompaction { revision } => tracing::info!(%revision, "automatic compaction"),
+            Event::Sometimes(what) => tracing::debug!(what),
+            Event::Appended { .. }
+            | Event::Applied { .. }
+            | Event::Members { .. }
+            | Event::SnapshotPart { .. }
+            | Event::Read { .. } => {}
+        }
+    }
+
+    /// A number for a request that no other has had: entries of older lives and of other members are in the log, too.
+    fn take_id(&mut self) -> RequestId {
+        let id = self.next_id;
+        self.next_id = match id.sequence.checked_add(1) {
+            Some(sequence) => RequestId { sequence, ..id },
+            None => RequestId { process: new_process(), sequence: 0 },
+        };
+        id
+    }
+}
+
+/// One in four thousand million; the largest is the replicas' own.
+fn new_process() -> Process {
+    Process(u32::from_le_bytes(entropy::bytes()) % u32::MAX)
+}

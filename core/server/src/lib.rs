@@ -1,0 +1,38 @@
+//! The same core as a real server: etcd's v3 API on tokio, real files and real sockets.
+//!
+//! ```text
+//!   clients ── listen ── services, gateway, http ── node ──┐
+//!                                                          ▼
+//!   peers ──── peers (links, listener) ────────────────▶ host ── Replica::step
+//!                                                          ▲
+//!   files ──── disk ───────────────────────────────────────┘
+//! ```
+//!
+//! Open [`server`] first: how a member starts and ends. Then `host.rs`, the loop around the replica; it reads like
+//! `sim/world/src/host.rs`, and like it decides nothing. `services/` turns etcd's messages into requests, `convert/` the
+//! two into each other.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod convert;
+mod disk;
+mod entropy;
+pub mod flags;
+mod gateway;
+mod host;
+mod http;
+pub mod limits;
+mod listen;
+mod metrics;
+mod node;
+mod peers;
+pub mod proto;
+pub mod server;
+mod services;
+pub mod settings;
+mod sockets;
+pub mod tls;
+
+/// The version of etcd whose behaviour is followed. Clients switch features on by it.
+pub const VERSION: &str = "3.5.30";

@@ -1,0 +1,54 @@
+//! Bounds of the host, each with its reason.
+
+use std::time::Duration;
+
+/// Commands that wait for the replica's thread. Whoever has more waits outside, so memory stays bounded.
+pub const INBOX: usize = 4096;
+
+/// Inputs that the replica's thread takes before it lets its runtime look at anything else.
+pub const INPUTS_AT_ONCE: usize = 64;
+
+/// Messages of a watch stream that the host takes before its client has taken them.
+pub const STREAM_CREDIT: u64 = 16;
+
+/// How often the host looks where the members are, in nanoseconds.
+pub const MEMBERS_NANOS: u64 = 100_000_000;
+
+/// What a request takes at most beside two elections (etcd, `config.go`, `ReqTimeout`).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What gRPC carries beside the request itself (etcd, `grpcOverheadBytes`).
+pub const GRPC_OVERHEAD_BYTES: usize = 512 << 10;
+
+/// How long a request waits for another leader before it asks again.
+pub const RETRY: Duration = Duration::from_millis(50);
+
+/// Frames that wait for one peer. What comes on top is lost, as on any network; the replica sends it again.
+pub const PEER_QUEUE: usize = 4096;
+
+/// Bytes of one frame between peers: the largest entry, a message of several, and room.
+pub const PEER_FRAME_BYTES: usize = 64 << 20;
+
+/// How long a peer waits before it dials again.
+pub const REDIAL: Duration = Duration::from_millis(100);
+
+/// How long dialling and the handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests that one peer may have forwarded and that are not answered yet.
+pub const FORWARDED_MAX: usize = 4096;
+
+/// Bytes of a request to the JSON gateway, before it is decoded from base64.
+pub const GATEWAY_BYTES: usize = 4 << 20;
+
+/// How long connections get to finish when the server stops.
+pub const DRAIN: Duration = Duration::from_secs(3);
+
+/// Connections of clients at the same time.
+pub const CONNECTIONS: usize = 16_384;
+
+/// Bytes under way on one stream before its reader has taken them. etcd's clients send requests of some hundred KiB at most.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes under way on one connection.
+pub const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;

@@ -1,0 +1,160 @@
+//! The port of the clients: gRPC, the JSON gateway, health and metrics, all on one.
+
+use crate::{
+    gateway, http, limits,
+    node::Node,
+    services::{CommonName, Services},
+    sockets::{Acceptor, Socket},
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header},
+};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+};
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Instant};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+use tower_service::Service as _;
+
+/// The protocols that a TLS client may choose.
+pub(crate) const PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// A listener, and whether TLS is spoken there.
+pub(crate) type Door = (TcpListener, bool);
+
+/// What is served at a port.
+#[derive(Clone)]
+pub(crate) struct Site {
+    node: Node,
+    grpc: Option<Router>,
+    http: Router,
+    acceptor: Acceptor,
+    max_concurrent_streams: u32,
+}
+
+impl Site {
+    /// Everything, for clients.
+    pub(crate) fn for_clients(
+        node: &Node,
+        services: &Services,
+        acceptor: Acceptor,
+        max_concurrent_streams: u32,
+    ) -> Self {
+        let routes = services.routes().prepare();
+        let http = http::router(node.clone()).merge(gateway::router(&routes));
+        let grpc = Some(routes.into_axum_router());
+        Self { node: node.clone(), grpc, http, acceptor, max_concurrent_streams }
+    }
+
+    /// Health and metrics, for who watches over the member.
+    pub(crate) fn for_watchers(node: &Node, acceptor: Acceptor) -> Self {
+        let http = http::router(node.clone());
+        Self { node: node.clone(), grpc: None, http, acceptor, max_concurrent_streams: u32::MAX }
+    }
+
+    /// Serves until `stop` says so, and lets what is under way finish for a while.
+    pub(crate) async fn serve(self, (listener, is_tls): Door, stop: watch::Receiver<bool>) {
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        accept_each(&listener, stop, |stream| {
+            let (site, watcher) = (self.clone(), graceful.watcher());
+            let room = Arc::clone(&room);
+            async move {
+                let Ok(_permit) = room.try_acquire_owned() else {
+                    return Err(io::Error::other("too many connections"));
+                };
+                let socket =
+                    timeout(limits::HANDSHAKE_TIMEOUT, site.acceptor.accept(stream, is_tls));
+                let socket =
+                    socket.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+                site.talk(socket, watcher).await
+            }
+        })
+        .await;
+        drop(listener);
+        if timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+            tracing::info!("connections were cut that did not end by themselves");
+        }
+    }
+
+    async fn talk(
+        self,
+        socket: Socket,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) -> io::Result<()> {
+        let name = socket.common_name().map(CommonName);
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+            .initial_stream_window_size(limits::STREAM_WINDOW_BYTES);
+        builder.http1().timer(TokioTimer::new());
+        let Self { node, grpc, http, .. } = self;
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            if let Some(name) = &name {
+                request.extensions_mut().insert(name.clone());
+            }
+            let kind = request.headers().get(header::CONTENT_TYPE);
+            let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+            let router = if is_grpc { grpc.as_ref().unwrap_or(&http) } else { &http };
+            let mut router = router.clone();
+            let calls = is_grpc.then(|| (node.clone(), request.uri().path().to_owned()));
+            async move {
+                let start = Instant::now();
+                let response = router.call(request.map(Body::new)).await?;
+                if let Some((node, path)) = calls {
+                    // A refusal comes with the head; what ends a stream later is not seen here.
+                    let refusal = tonic::Status::from_header_map(response.headers());
+                    let code = refusal.map_or(tonic::Code::Ok, |refusal| refusal.code());
+                    node.metrics().calls.note(&path, code, start.elapsed());
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = builder.serve_connection(TokioIo::new(socket), service);
+        let served = watcher.watch(connection.into_owned()).await;
+        served.map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// Accepts connections and lets each be served by a task of its own, until `stop` says so.
+pub(crate) async fn accept_each<F>(
+    listener: &TcpListener,
+    mut stop: watch::Receiver<bool>,
+    serve: impl Fn(TcpStream) -> F,
+) where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let serving = serve(stream);
+                tokio::spawn(async move {
+                    if let Err(error) = serving.await {
+                        tracing::debug!(%from, %error, "a connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                // Too many open files, most likely: they come back as connections end.
+                tracing::warn!(%error, "no connection could be accepted");
+                tokio::time::sleep(limits::RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `whitewater-server`: see `--help`.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use whitewater_server::{VERSION, flags::Flags, server};
+
+/// Exit codes, as the simulator's command has them.
+const USAGE: u8 = 2;
+const INTERNAL: u8 = 70;
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what a command is for")]
+fn main() -> ExitCode {
+    let flags = match Flags::read(std::env::args()) {
+        Ok(flags) => flags,
+        Err(error) => error.exit(),
+    };
+    if flags.version {
+        println!("etcd Version: {VERSION}\nWhitewater Version: {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let filter = format!("whitewater_server={}", flags.log_level);
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let settings = match flags.settings() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("whitewater-server: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("whitewater-server: no threads: {error}");
+            return ExitCode::from(INTERNAL);
+        }
+    };
+    match runtime.block_on(server::run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("whitewater-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What `/metrics` tells, under the names that etcd's dashboards and alerts use (`contrib/mixin`).
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
+};
+use std::{sync::Mutex, time::Duration};
+use whitewater_api::{MemberStatus, NodeId};
+use whitewater_replica::{Event, Role, Status};
+
+/// Everything that is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// How long syncs take.
+    pub(crate) wal_fsync: Histogram,
+    pub(crate) peers: PeerMetrics,
+    pub(crate) calls: CallMetrics,
+    pub(crate) health_success: IntCounter,
+    pub(crate) health_failures: IntCounter,
+    pub(crate) watch_streams: IntGauge,
+    member: MemberMetrics,
+    process: ProcessMetrics,
+}
+
+/// By peer.
+pub(crate) struct PeerMetrics {
+    pub(crate) sent: IntCounterVec,
+    pub(crate) received: IntCounterVec,
+    pub(crate) failures: IntCounterVec,
+}
+
+/// By service and method.
+pub(crate) struct CallMetrics {
+    started: IntCounterVec,
+    handled: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+struct MemberMetrics {
+    has_leader: IntGauge,
+    is_leader: IntGauge,
+    is_learner: IntGauge,
+    leader_changes: IntCounter,
+    committed: IntGauge,
+    applied: IntGauge,
+    pending: IntGauge,
+    quota: IntGauge,
+    size: IntGauge,
+    size_in_use: IntGauge,
+    revision: IntGauge,
+    watchers: IntGauge,
+    leases_expired: IntCounter,
+    snapshots: IntCounter,
+    leader: Mutex<Option<NodeId>>,
+}
+
+struct ProcessMetrics {
+    open_files: IntGauge,
+    resident_bytes: IntGauge,
+}
+
+/// Buckets of a sync: 1 ms to 8 s, doubling (etcd, `server/storage/wal/metrics.go`).
+const FSYNC_BUCKETS: (f64, f64, usize) = (0.001, 2.0, 14);
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        let (start, factor, count) = FSYNC_BUCKETS;
+        let buckets = exponential_buckets(start, factor, count).expect("the bounds rise");
+        let fsync = HistogramOpts::new(
+            "etcd_disk_wal_fsync_duration_seconds",
+            "How long the log's syncs take.",
+        );
+        let wal_fsync =
+            make.register(Histogram::with_opts(fsync.buckets(buckets)).expect(WELL_FORMED));
+        make.one("etcd_server_version", "server_version", crate::VERSION);
+        make.one("etcd_cluster_version", "cluster_version", "3.5");
+        Self {
+            wal_fsync,
+            peers: PeerMetrics::new(&make),
+            calls: CallMetrics::new(&make),
+            health_success: make.counter("etcd_server_health_success", "Health checks passed."),
+            health_failures: make.counter("etcd_server_health_failures", "Health checks failed."),
+            watch_streams: make.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
+            member: MemberMetrics::new(&make),
+            process: ProcessMetrics::new(&make),
+            registry,
+        }
+    }
+
+    /// Counts what the replica tells of.
+    pub(crate) fn note(&self, event: &Event) {
+        match event {
+            Event::LeaseExpired { .. } => self.member.leases_expired.inc(),
+            Event::Snapshot { .. } => self.member.snapshots.inc(),
+            Event::Appended { .. }
+            | Event::Applied { .. }
+            | Event::Members { .. }
+            | Event::SnapshotPart { .. }
+            | Event::Read { .. }
+            | Event::Damaged(_)
+            | Event::StartedOver { .. }
+            | Event::AutoCompaction { .. }
+            | Event::Sometimes(_) => {}
+        }
+    }
+
+    /// Notices that somebody else leads.
+    pub(crate) fn note_leader(&self, leader: Option<NodeId>) {
+        let mut seen = self.member.leader.lock().expect("nobody panics with it");
+        if leader.is_some() && *seen != leader {
+            *seen = leader;
+            self.member.leader_changes.inc();
+        }
+    }
+
+    /// All of it, in Prometheus' text format.
+    pub(crate) fn text(&self, status: &Status, member: Option<&MemberStatus>) -> Vec<u8> {
+        self.member.set(status);
+        if let Some(member) = member {
+            self.member.set_member(member);
+        }
+        self.process.set();
+        let mut text = Vec::new();
+        let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        encoded.expect("what is registered can be written to memory");
+        text
+    }
+}
+
+impl PeerMetrics {
+    fn new(make: &Maker<'_>) -> Self {
+        let network = |what: &str| format!("etcd_network_peer_{what}_total");
+        Self {
+            sent: make.counters(&network("sent_bytes"), "Bytes sent to a peer.", &["To"]),
+            received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),
+            failures: make.counters(&network("sent_failures"), "Messages not sent.", &["To"]),
+        }
+    }
+}
+
+/// Methods whose client or server says more than one thing, with gRPC's name for that.
+const STREAMS: &[(&str, &str)] = &[
+    ("Watch", "bidi_stream"),
+    ("LeaseKeepAlive", "bidi_stream"),
+    ("Snapshot", "server_stream"),
+    ("Observe", "server_stream"),
+];
+
+impl CallMetrics {
+    fn new(make: &Maker<'_>) -> Self {
+        let labels = ["grpc_service", "grpc_method", "grpc_type"];
+        let seconds =
+            HistogramOpts::new("grpc_server_handling_seconds", "How long calls take to answer.");
+        let codes = ["grpc_service", "grpc_method", "grpc_type", "grpc_code"];
+        Self {
+            started: make.counters("grpc_server_started_total", "Calls begun.", &labels),
+            handled: make.counters("grpc_server_handled_total", "Calls answered.", &codes),
+            seconds: make.register(HistogramVec::new(seconds, &labels).expect(WELL_FORMED)),
+        }
+    }
+
+    /// A call of `/service/method` was answered so, after so long.
+    pub(crate) fn note(&self, path: &str, code: tonic::Code, took: Duration) {
+        let Some((service, method)) = path.trim_start_matches('/').split_once('/') else { return };
+        let stream = STREAMS.iter().find(|(name, _)| *name == method);
+        let kind = stream.map_or("unary", |(_, kind)| kind);
+        self.started.with_label_values(&[service, method, kind]).inc();
+        let code = format!("{code:?}");
+        self.handled.with_label_values(&[service, method, kind, &code]).inc();
+        self.seconds.with_label_values(&[service, method, kind]).observe(took.as_secs_f64());
+    }
+}
+
+impl MemberMetrics {
+    fn new(make: &Maker<'_>) -> Self {
+        let server = |what: &str| format!("etcd_server_{what}");
+        let mvcc = |what: &str| format!("etcd_debugging_mvcc_{what}");
+        Self {
+            has_leader: make.gauge(&server("has_leader"), "Whether a leader is known."),
+            is_leader: make.gauge(&server("is_leader"), "Whether this member leads."),
+            is_learner: make.gauge(&server("is_learner"), "Whether this member only follows."),
+            leader_changes: make
+                .counter(&server("leader_changes_seen_total"), "Changes of the leader."),
+            committed: make.gauge(&server("proposals_committed_total"), "The commit index."),
+            applied: make.gauge(&server("proposals_applied_total"), "The applied index."),
+            pending: make.gauge(&server("proposals_pending"), "Requests that wait."),
+            quota: make.gauge(&server("quota_backend_bytes"), "The quota in bytes."),
+            size: make.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes held at most."),
+            size_in_use: make.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes held."),
+            revision: make.gauge(&mvcc("current_revision"), "The newest revision."),
+            watchers: make.gauge(&mvcc("watcher_total"), "Watches."),
+            leases_expired: make
+                .counter("etcd_debugging_server_lease_expired_total", "Leases that ended unkept."),
+            snapshots: make.counter("etcd_debugging_snap_total", "Snapshots brought into use."),
+            leader: Mutex::new(None),
+        }
+    }
+
+    fn set(&self, status: &Status) {
+        self.has_leader.set(i64::from(status.leader.is_some()));
+        self.is_leader.set(i64::from(status.role == Role::Leader));
+        self.committed.set(signed(status.commit.0));
+        self.applied.set(signed(status.applied.0));
+        self.pending.set(signed(status.pending as u64));
+        self.revision.set(signed(status.revision.0));
+        self.watchers.set(signed(status.watches as u64));
+    }
+
+    fn set_member(&self, member: &MemberStatus) {
+        self.is_learner.set(i64::from(member.is_learner));
+        self.quota.set(signed(member.quota));
+        self.size.set(signed(member.size));
+        self.size_in_use.set(signed(member.size_in_use));
+    }
+}
+
+impl ProcessMetrics {
+    fn new(make: &Maker<'_>) -> Self {
+        Self {
+            open_files: make.gauge("process_open_fds", "Open files and sockets."),
+            resident_bytes: make.gauge("process_resident_memory_bytes", "Memory in bytes."),
+        }
+    }
+
+    /// As the operating system tells, where it does.
+    fn set(&self) {
+        if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+            self.open_files.set(signed(files.count() as u64));
+        }
+        let pages = std::fs::read_to_string("/proc/self/statm").ok();
+        let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+        if let Some(pages) = pages {
+            self.resident_bytes.set(signed(pages * rustix::param::page_size() as u64));
+        }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+const WELL_FORMED: &str = "names and labels are well formed";
+
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> C {
+        self.0.register(Box::new(collector.clone())).expect("every name is given once");
+        collector
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help).expect(WELL_FORMED))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels).expect(WELL_FORMED))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help).expect(WELL_FORMED))
+    }
+
+    /// A gauge that is one, for the sake of its label.
+    fn one(&self, name: &str, label: &str, value: &str) {
+        let opts = Opts::new(name, "The version, as a label.");
+        let gauges = self.register(IntGaugeVec::new(opts, &[label]).expect(WELL_FORMED));
+        gauges.with_label_values(&[value]).set(1);
+    }
+}

@@ -1,0 +1,213 @@
+//! What the services see of this member: somebody to ask.
+
+use crate::{
+    host::{Answer, Command, Told},
+    limits,
+    metrics::Metrics,
+    peers::{Forwarded, Peers},
+    server::unix_seconds,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+use whitewater_api::{
+    Caller, ClusterId, ClusterRequest, Error, Header, Index, Member, NodeId, Request, StreamId,
+    WatchRequest,
+};
+use whitewater_replica::{Input, Status, ids};
+
+/// One member of a cluster, as the tasks of its process see it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Node(Arc<Inner>);
+
+/// What a node is made of.
+pub(crate) struct Inner {
+    pub(crate) node: NodeId,
+    pub(crate) cluster: ClusterId,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) members: watch::Receiver<Vec<Member>>,
+    pub(crate) peers: Peers,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Two elections, for which requests wait beside their own time (etcd, `config.go`, `ReqTimeout`).
+    pub(crate) elections: Duration,
+    pub(crate) last_stream: AtomicU64,
+}
+
+impl Node {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.0.node
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.0.status.borrow().clone()
+    }
+
+    /// All members, as they are known here.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.0.members.borrow().clone()
+    }
+
+    /// To wait for changes of the status.
+    pub(crate) fn statuses(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    /// Who speaks, where no request has brought a header with it.
+    pub(crate) fn header(&self) -> Header {
+        let status = self.0.status.borrow();
+        let (cluster, node) = (self.0.cluster, self.0.node);
+        Header { cluster, node, term: status.term, revision: status.revision }
+    }
+
+    /// Asks for something, whoever leads. What this member may not answer is carried to the leader, as etcd's followers
+    /// do; while nobody leads, it waits.
+    pub(crate) async fn ask(&self, caller: Caller, request: Request) -> Answer {
+        let patience = limits::REQUEST_TIMEOUT + self.0.elections;
+        let asked = timeout(patience, self.ask_whoever_leads(&caller, &request));
+        asked.await.unwrap_or(Err(Error::TimedOut))
+    }
+
+    async fn ask_whoever_leads(&self, caller: &Caller, request: &Request) -> Answer {
+        loop {
+            let answer = match self.ask_here(caller.clone(), request.clone()).await {
+                // A learner asks the leader for nobody but itself: to be known by its name.
+                Err(Error::Learner) if is_publication(request) => {
+                    Err(Error::NotLeader { hint: self.status().leader })
+                }
+                answer => answer,
+            };
+            let refused_by = match answer {
+                Err(Error::NotLeader { .. }) if matches!(request, Request::MoveLeader(_)) => {
+                    return answer; // Asked of the leader only (etcd, `v3rpc/maintenance.go`).
+                }
+                Err(Error::NotLeader { hint: Some(leader) }) => {
+                    match self.0.peers.forward(leader, caller, request).await {
+                        Forwarded::Answered(Err(Error::NotLeader { .. } | Error::NoLeader), _)
+                        | Forwarded::NotSent => Some(leader),
+                        Forwarded::Answered(answer, applied) => {
+                            return self.as_ours(answer, applied).await;
+                        }
+                        Forwarded::Lost => return Err(Error::TimedOut),
+                    }
+                }
+                Err(Error::NotLeader { hint: None } | Error::NoLeader) => None,
+                answer => return answer,
+            };
+            // None of these refusals took effect: what was asked may be asked again.
+            let mut statuses = self.statuses();
+            let is_new = |status: &Status| status.leader.is_some() && status.leader != refused_by;
+            drop(timeout(limits::RETRY, statuses.wait_for(is_new)).await);
+        }
+    }
+
+    /// The id of a member that is added now.
+    pub(crate) fn new_member(peer_urls: &[String]) -> NodeId {
+        let now = i64::try_from(unix_seconds()).unwrap_or(i64::MAX);
+        ids::member_id(peer_urls, "", Some(now))
+    }
+
+    /// Asks this member only.
+    pub(crate) async fn ask_here(&self, caller: Caller, request: Request) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Ask { caller, request, answer };
+        self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
+        answered.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// The leader's answer in our name, once what it tells of is here too: who asks this member next shall see it.
+    async fn as_ours(&self, answer: Answer, applied: Index) -> Answer {
+        let mut statuses = self.statuses();
+        let here = statuses.wait_for(|status| status.applied >= applied);
+        here.await.map_err(|_| Error::Stopped)?;
+        answer.map(|mut response| {
+            response.header.node = self.0.node;
+            response
+        })
+    }
+
+    /// Opens a stream of watches.
+    pub(crate) async fn open_stream(
+        &self,
+        require_leader: bool,
+        caller: Caller,
+    ) -> Result<Stream, Error> {
+        let stream = StreamId(self.0.last_stream.fetch_add(1, Ordering::Relaxed) + 1);
+        let (messages, told) = mpsc::unbounded_channel();
+        let command = Command::Open { stream, require_leader, caller, messages };
+        self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
+        let stream = Stream { handle: StreamHandle { node: self.clone(), stream }, told };
+        self.tell(Input::StreamReady {
+            stream: stream.handle.stream,
+            credit: limits::STREAM_CREDIT,
+        })
+        .await?;
+        Ok(stream)
+    }
+
+    /// Hands an input to the replica.
+    pub(crate) async fn tell(&self, input: Input) -> Result<(), Error> {
+        self.0.commands.send(Command::Tell(input)).await.map_err(|_| Error::Stopped)
+    }
+
+    /// Lets the host come to its end.
+    pub(crate) async fn stop(&self) {
+        // It may have ended by itself.
+        drop(self.0.commands.send(Command::Stop).await);
+    }
+}
+
+const fn is_publication(request: &Request) -> bool {
+    matches!(request, Request::Cluster(ClusterRequest::Publish { .. }))
+}
+
+/// A stream of watches. It ends with its handle.
+pub(crate) struct Stream {
+    handle: StreamHandle,
+    told: mpsc::UnboundedReceiver<Told>,
+}
+
+struct StreamHandle {
+    node: Node,
+    stream: StreamId,
+}
+
+impl Stream {
+    /// Says something on it.
+    pub(crate) async fn say(&self, request: WatchRequest) -> Result<(), Error> {
+        self.handle.node.tell(Input::Watch { stream: self.handle.stream, request }).await
+    }
+
+    /// The next thing that is said on it; nothing where the member has stopped. Room for one more is told.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        let told = self.told.recv().await?;
+        let more = Input::StreamReady { stream: self.handle.stream, credit: 1 };
+        // Where the host has stopped, the next call says so.
+        drop(self.handle.node.tell(more).await);
+        Some(told)
+    }
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        let (node, stream) = (self.node.clone(), self.stream);
+        // Nobody waits in a destructor; the inbox may be full.
+        tokio::spawn(async move { node.tell(Input::StreamClosed { stream }).await });
+    }
+}

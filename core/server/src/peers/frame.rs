@@ -1,0 +1,174 @@
+//! What goes over a connection between members.
+//!
+//! ```text
+//!   length u32, little endian | kind u8 | body
+//! ```
+
+use super::secrets;
+use crate::{host::Answer, limits};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request};
+use whitewater_replica::{PeerMessage, wire};
+
+/// What one end says.
+pub(crate) enum Frame {
+    /// Who it is. The first of each connection, both ways.
+    Introduction(Introduction),
+    /// No connection, for this reason.
+    Refusal(String),
+    /// The replica's own.
+    Message(PeerMessage),
+    /// A client's request, for the leader.
+    Forward { number: u64, caller: Caller, request: Request },
+    /// What came of it, and what was applied at the leader by then.
+    Answered { number: u64, answer: Answer, applied: Index },
+}
+
+/// Who speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Introduction {
+    /// The newest form of messages that it speaks.
+    pub(crate) version: u16,
+    /// The oldest that it understands.
+    pub(crate) version_min: u16,
+    /// The cluster.
+    pub(crate) cluster: Option<ClusterId>,
+    /// The member; none where it does not know yet who it is.
+    pub(crate) node: Option<NodeId>,
+    /// Whom it wants to talk to.
+    pub(crate) to: Option<NodeId>,
+    pub(crate) purpose: Purpose,
+    /// All members, where the other end asks for them.
+    pub(crate) members: Vec<Member>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To talk.
+    Talk,
+    /// To ask who the members are, before joining them.
+    Ask,
+}
+
+const INTRODUCTION: u8 = 1;
+const REFUSAL: u8 = 2;
+const MESSAGE: u8 = 3;
+const FORWARD: u8 = 4;
+const ANSWERED: u8 = 5;
+
+/// Before the first frame, so that a stray client is known for one.
+pub(super) const MAGIC: [u8; 8] = *b"WWPEER01";
+
+impl Frame {
+    /// The frame with its length before it.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; 4];
+        match self {
+            Self::Introduction(introduction) => put(&mut out, INTRODUCTION, introduction),
+            Self::Refusal(why) => put(&mut out, REFUSAL, why),
+            Self::Message(message) => {
+                out.push(MESSAGE);
+                message.encode(&mut out);
+            }
+            Self::Forward { number, caller, request } => {
+                put(
+                    &mut out,
+                    FORWARD,
+                    &(number, secrets::caller(caller), secrets::of_request(request), request),
+                );
+            }
+            Self::Answered { number, answer, applied } => {
+                put(&mut out, ANSWERED, &(number, secrets::of_answer(answer), answer, applied));
+            }
+        }
+        let length = u32::try_from(out.len() - 4).expect("a frame is shorter than 4 GiB");
+        out[..4].copy_from_slice(&length.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &Bytes) -> io::Result<Self> {
+        let kind = *bytes.first().ok_or_else(|| malformed("an empty frame"))?;
+        let body = bytes.slice(1..);
+        Ok(match kind {
+            INTRODUCTION => Self::Introduction(get(&body)?),
+            REFUSAL => Self::Refusal(get(&body)?),
+            MESSAGE => {
+                let message = PeerMessage::decode(&body);
+                Self::Message(message.map_err(|error| malformed(&error.to_string()))?)
+            }
+            FORWARD => {
+                let (number, caller, secret, mut request) = get(&body)?;
+                secrets::into_request(&mut request, secret);
+                Self::Forward { number, caller: secrets::into_caller(caller), request }
+            }
+            ANSWERED => {
+                let (number, secret, mut answer, applied) = get(&body)?;
+                secrets::into_answer(&mut answer, secret);
+                Self::Answered { number, answer, applied }
+            }
+            kind => return Err(malformed(&format!("a frame of the unknown kind {kind}"))),
+        })
+    }
+
+    /// Reads one, and says how long it was.
+    pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(Self, usize)> {
+        let length = usize::try_from(from.read_u32_le().await?).unwrap_or(usize::MAX);
+        if length > limits::PEER_FRAME_BYTES {
+            return Err(malformed(&format!("a frame of {length} bytes")));
+        }
+        // Grows with what arrives: a length alone takes no memory.
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(length).unwrap_or(u64::MAX);
+        from.take(limit).read_to_end(&mut bytes).await?;
+        if bytes.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((Self::decode(&bytes.into())?, length + 4))
+    }
+
+    /// Writes one, and says how long it was.
+    pub(super) async fn write(&self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<usize> {
+        let bytes = self.encode();
+        to.write_all(&bytes).await?;
+        Ok(bytes.len())
+    }
+}
+
+impl Introduction {
+    /// Of a member of this build.
+    pub(crate) fn new(purpose: Purpose) -> Self {
+        let (version, version_min) = (wire::VERSION, wire::VERSION_MIN);
+        let (cluster, node, to) = (None, None, None);
+        Self { version, version_min, cluster, node, to, purpose, members: Vec::new() }
+    }
+
+    /// Why the two cannot talk, if they cannot: their forms of messages have none in common.
+    pub(crate) fn objection(&self) -> Option<String> {
+        (self.version < wire::VERSION_MIN || self.version_min > wire::VERSION).then(|| {
+            format!(
+                "messages of the versions {} to {} are spoken here, {} to {} there: upgrade one version at a time",
+                wire::VERSION_MIN,
+                wire::VERSION,
+                self.version_min,
+                self.version
+            )
+        })
+    }
+}
+
+fn put(out: &mut Vec<u8>, kind: u8, body: &impl Serialize) {
+    out.push(kind);
+    out.extend(postcard::to_allocvec(body).expect("plain data has an encoding"));
+}
+
+fn get<T: serde::de::DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(body).map_err(|_| malformed("a frame that cannot be read"))
+}
+
+pub(super) fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

@@ -1,0 +1,480 @@
+//! The life of a member: from its data directory to its last answer.
+
+use crate::{
+    clock,
+    disk::{Places, Writer},
+    entropy,
+    host::{Ended, Host, Surroundings},
+    limits,
+    listen::{Door, PROTOCOLS, Site, accept_each},
+    metrics::Metrics,
+    node::{Inner, Node},
+    peers::{Introduction, Listener, Peers, Purpose, Reception, Setting, introduce},
+    services::Services,
+    settings::{Settings, Url},
+    sockets::{Acceptor, Dialer},
+    tls::TlsError,
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use thiserror::Error as ThisError;
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+};
+use whitewater_api::{
+    Caller, ClusterId, ClusterRequest, DiskImage, Incarnation, Member, NodeId, Request,
+};
+use whitewater_mutation::Mutations;
+use whitewater_replica::{
+    Boot, Config, Input, OpenError, Output, Replica, Role, Security, StopReason,
+    identity::{Identity, IdentityError},
+    ids,
+};
+
+/// Why a member does not start, or has ended.
+#[derive(Debug, ThisError)]
+pub enum ServerError {
+    /// The data directory is in use, or cannot be used.
+    #[error("{path}: {error}. Is another process using the directory?")]
+    Data {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// An address cannot be listened at.
+    #[error("cannot listen at {authority}: {error}")]
+    Listen {
+        /// Host and port.
+        authority: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The identity file is damaged.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The disk is refused.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Certificates do not do.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// None of the members could be asked who this one is.
+    #[error("none of the members of --initial-cluster told who this one is: {0}")]
+    Strangers(String),
+    /// The members know nobody with these URLs.
+    #[error("no member has the peer URLs {0:?}: say `etcdctl member add` first")]
+    NotAdded(Vec<String>),
+    /// The replica has stopped.
+    #[error("the replica has stopped: {}", words(*.0))]
+    Stopped(StopReason),
+    /// Something of the operating system's.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+const fn words(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::DiskFailed(_) => {
+            "a write or sync failed, and nothing after it can be trusted; start again when the disk is well"
+        }
+        StopReason::Corrupt => {
+            "most members hold other content; remove this member, wipe its data and add it again"
+        }
+        StopReason::WipedDisk => {
+            "the others know this member with another disk; remove it and add it again"
+        }
+        StopReason::DamagedDisk => "the disk is damaged, and the members have not made up for it",
+    }
+}
+
+/// Who this member is, and among whom.
+struct Belonging {
+    node: NodeId,
+    cluster: ClusterId,
+    boot: Boot,
+    /// Where the others are found until the replica knows it.
+    urls: BTreeMap<NodeId, Vec<String>>,
+}
+
+/// Runs a member until a signal ends it, or its replica stops.
+pub async fn run(settings: Settings) -> Result<(), ServerError> {
+    let data = settings.data_dir.clone();
+    let member = data.join("member");
+    let places = Places {
+        wal: settings.wal_dir.clone().unwrap_or_else(|| member.clone()),
+        member,
+        unsafe_no_fsync: settings.unsafe_no_fsync,
+    };
+    let unusable = |error| ServerError::Data { path: data.clone(), error };
+    let _locked = places.open(&data).map_err(unusable)?;
+    let image = places.read().map_err(unusable)?;
+    let doors = Doors::open(&settings).await?;
+    let dialer = Dialer::new(settings.tls.peer.as_ref())?;
+    let belonging = belonging(&settings, &image, &dialer).await?;
+    tracing::info!(
+        name = settings.name,
+        member = %format!("{:x}", belonging.node.0),
+        cluster = %format!("{:x}", belonging.cluster.0),
+        "starting"
+    );
+    let started = start(&settings, places, image, &belonging, dialer)?;
+    started.live(settings, belonging, doors).await
+}
+
+/// The listeners, bound before anything else is done: a port that is taken is told at once.
+struct Doors {
+    clients: Vec<Door>,
+    peers: Vec<Door>,
+    watchers: Vec<Door>,
+}
+
+impl Doors {
+    async fn open(settings: &Settings) -> Result<Self, ServerError> {
+        Ok(Self {
+            clients: bind(&settings.listen_client_urls).await?,
+            peers: bind(&settings.listen_peer_urls).await?,
+            watchers: bind(&settings.listen_metrics_urls).await?,
+        })
+    }
+}
+
+async fn bind(urls: &[Url]) -> Result<Vec<Door>, ServerError> {
+    let mut doors = Vec::new();
+    for Url { is_tls, authority } in urls {
+        let bound = TcpListener::bind(authority).await;
+        let authority = authority.clone();
+        let listener = bound.map_err(|error| ServerError::Listen { authority, error })?;
+        doors.push((listener, *is_tls));
+    }
+    Ok(doors)
+}
+
+/// Who this member is: as its disk says, or as the flags say, or as the members say that it shall join.
+async fn belonging(
+    settings: &Settings,
+    image: &DiskImage,
+    dialer: &Dialer,
+) -> Result<Belonging, ServerError> {
+    let identity = Identity::read(image)?;
+    if settings.joins {
+        match (join(settings, dialer).await, identity) {
+            // What it was told before is in its log, unless it had heard nothing yet.
+            (Err(_), Some(_)) => {}
+            (joined, _) => return joined,
+        }
+    }
+    let urls: BTreeMap<NodeId, Vec<String>> = settings
+        .initial_cluster
+        .values()
+        .map(|urls| (ids::member_id(urls, &settings.cluster_token, None), urls.clone()))
+        .collect();
+    let members: Vec<NodeId> = urls.keys().copied().collect();
+    let own = &settings.initial_cluster[&settings.name];
+    let node = ids::member_id(own, &settings.cluster_token, None);
+    let cluster = ids::cluster_id(&members);
+    let boot = Boot::Bootstrap { members };
+    Ok(match identity {
+        // What the disk says holds, whatever the flags say.
+        Some(identity) => {
+            Belonging { node: identity.member, cluster: identity.cluster, boot, urls }
+        }
+        None => Belonging { node, cluster, boot, urls },
+    })
+}
+
+/// Asks the members of a running cluster which of them this one is.
+async fn join(settings: &Settings, dialer: &Dialer) -> Result<Belonging, ServerError> {
+    let mut refusals = Vec::new();
+    let others = settings.initial_cluster.iter().filter(|(name, _)| **name != settings.name);
+    for url in others.flat_map(|(_, urls)| urls) {
+        match introduce(dialer, url, Introduction::new(Purpose::Ask)).await {
+            Ok((_, Introduction { cluster: Some(cluster), members, .. }))
+                if !members.is_empty() =>
+            {
+                return among(settings, cluster, members);
+            }
+            Ok(_) => refusals.push(format!("{url} knows nobody yet")),
+            Err(error) => refusals.push(format!("{url}: {error}")),
+        }
+    }
+    Err(ServerError::Strangers(refusals.join("; ")))
+}
+
+fn among(
+    settings: &Settings,
+    cluster: ClusterId,
+    members: Vec<Member>,
+) -> Result<Belonging, ServerError> {
+    let own = &settings.advertise_peer_urls;
+    let is_me = |member: &&Member| member.attributes.peer_urls.iter().any(|url| own.contains(url));
+    let me = members.iter().find(is_me).ok_or_else(|| ServerError::NotAdded(own.clone()))?;
+    Ok(Belonging {
+        node: me.id,
+        cluster,
+        boot: Boot::Join { members: members.iter().map(|member| member.id).collect() },
+        urls: members.into_iter().map(|m| (m.id, m.attributes.peer_urls)).collect(),
+    })
+}
+
+/// A member whose replica lives.
+struct Started {
+    node: Node,
+    peers: Peers,
+    members: watch::Receiver<Vec<Member>>,
+    ended: oneshot::Receiver<Ended>,
+    host: thread::JoinHandle<()>,
+}
+
+fn start(
+    settings: &Settings,
+    places: Places,
+    image: DiskImage,
+    belonging: &Belonging,
+    dialer: Dialer,
+) -> Result<Started, ServerError> {
+    let metrics = Arc::new(Metrics::new());
+    let mut outputs = Vec::new();
+    let incarnation = Incarnation(entropy::number());
+    let config = config(settings, belonging);
+    let replica = Replica::open(config, incarnation, clock::now(), image, &mut outputs)?;
+    let (node, cluster) = (belonging.node, belonging.cluster);
+    let peers = Peers::new(Setting { node, cluster, dialer, metrics: Arc::clone(&metrics) });
+    peers.set(belonging.urls.clone());
+    let (inputs, done) = mpsc::unbounded_channel();
+    let disk_done = inputs.clone();
+    let writer = Writer::start(places, Arc::clone(&metrics), move |write, result| {
+        // Where the host has ended, nobody waits for the disk any more.
+        drop(disk_done.send(Input::DiskDone { write, result }));
+    })?;
+    let (commands, inbox) = mpsc::channel(limits::INBOX);
+    let (status, statuses) = watch::channel(replica.status());
+    let (members, members_changed) = watch::channel(Vec::new());
+    let around = Surroundings {
+        done,
+        inputs,
+        inbox,
+        writer,
+        outbox: peers.clone(),
+        status,
+        members,
+        metrics: Arc::clone(&metrics),
+    };
+    let host = Host::new(replica, around);
+    let (tell, ended) = oneshot::channel();
+    let host = spawn_host(host, outputs, tell)?;
+    let elections = Duration::from_millis(2 * election_ms(settings));
+    let node = Node::new(Inner {
+        node,
+        cluster,
+        commands,
+        status: statuses,
+        members: members_changed.clone(),
+        peers: peers.clone(),
+        metrics,
+        elections,
+        last_stream: AtomicU64::new(0),
+    });
+    Ok(Started { node, peers, members: members_changed, ended, host })
+}
+
+fn spawn_host(
+    host: Host,
+    outputs: Vec<Output>,
+    tell: oneshot::Sender<Ended>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+    thread::Builder::new().name("replica".to_owned()).spawn(move || {
+        let ended = runtime.block_on(host.drive(outputs));
+        // The rest of the process may be gone already.
+        drop(tell.send(ended));
+    })
+}
+
+fn election_ms(settings: &Settings) -> u64 {
+    settings.tuning.election_ticks * settings.tuning.tick_ms
+}
+
+fn config(settings: &Settings, belonging: &Belonging) -> Config {
+    Config {
+        node: belonging.node,
+        cluster: belonging.cluster,
+        peers: belonging.urls.clone(),
+        boot: belonging.boot.clone(),
+        seed: belonging.cluster.0,
+        tuning: settings.tuning.clone(),
+        security: Security {
+            entropy: entropy::bytes(),
+            unix_seconds: unix_seconds(),
+            token_key: settings.token_key.clone(),
+        },
+        mutations: Mutations::none(),
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Started {
+    async fn live(
+        mut self,
+        settings: Settings,
+        belonging: Belonging,
+        doors: Doors,
+    ) -> Result<(), ServerError> {
+        let (stop, stopped) = watch::channel(false);
+        let reception =
+            Reception { node: self.node.clone(), me: belonging.node, cluster: belonging.cluster };
+        let acceptor = Acceptor::new(settings.tls.peer.as_ref(), &[])?;
+        for door in doors.peers {
+            let (reception, acceptor) = (reception.clone(), acceptor.clone());
+            tokio::spawn(listen_to_peers(door, acceptor, reception, stopped.clone()));
+        }
+        tokio::spawn(follow_members(self.peers.clone(), self.members.clone()));
+        let mut leaders = self.node.statuses();
+        let node = self.node.clone();
+        tokio::spawn(async move {
+            while leaders.changed().await.is_ok() {
+                node.metrics().note_leader(leaders.borrow_and_update().leader);
+            }
+        });
+        let serving =
+            serve_clients(self.node.clone(), &settings, doors.clients, doors.watchers, stopped)?;
+        let (mut terminated, mut interrupted) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut self.ended => ended,
+            _ = terminated.recv() => self.stop(&stop, serving).await,
+            _ = interrupted.recv() => self.stop(&stop, serving).await,
+        };
+        match ended {
+            Ok(Ended::Asked) => {
+                drop(self.host.join());
+                tracing::info!("stopped");
+                Ok(())
+            }
+            Ok(Ended::Stopped(reason)) => Err(ServerError::Stopped(reason)),
+            Err(_) => Err(ServerError::System(io::Error::other("the replica's thread panicked"))),
+        }
+    }
+
+    /// Hands the leadership over, lets clients finish, and ends the host.
+    async fn stop(
+        &mut self,
+        stop: &watch::Sender<bool>,
+        serving: tokio::task::JoinHandle<()>,
+    ) -> Result<Ended, oneshot::error::RecvError> {
+        tracing::info!("stopping");
+        hand_over(&self.node).await;
+        stop.send_replace(true);
+        if serving.await.is_err() {
+            tracing::error!("the clients' task panicked");
+        }
+        self.node.stop().await;
+        (&mut self.ended).await
+    }
+}
+
+/// A leader that goes lets another voter lead before, so that nobody waits for an election.
+async fn hand_over(node: &Node) {
+    if node.status().role != Role::Leader {
+        return;
+    }
+    let heirs =
+        node.members().into_iter().filter(|other| !other.is_learner && other.id != node.id());
+    for heir in heirs {
+        if node.ask(Caller::Nobody, Request::MoveLeader(heir.id)).await.is_ok() {
+            tracing::info!(to = %format!("{:x}", heir.id.0), "leadership handed over");
+            return;
+        }
+    }
+}
+
+async fn listen_to_peers(
+    (listener, is_tls): Door,
+    acceptor: Acceptor,
+    reception: Reception,
+    stop: watch::Receiver<bool>,
+) {
+    accept_each(&listener, stop, |stream| {
+        let (acceptor, reception) = (acceptor.clone(), reception.clone());
+        async move {
+            let socket = acceptor.accept(stream, is_tls).await?;
+            Listener::new(reception, socket).serve().await
+        }
+    })
+    .await;
+}
+
+/// Keeps the links to where the members are.
+async fn follow_members(peers: Peers, mut members: watch::Receiver<Vec<Member>>) {
+    while members.changed().await.is_ok() {
+        let members = members.borrow_and_update().clone();
+        // A member that was added and has nothing yet knows only those that it was told of.
+        if !members.is_empty() {
+            peers.set(members.into_iter().map(|m| (m.id, m.attributes.peer_urls)).collect());
+        }
+    }
+}
+
+/// Serves clients once this member has told the others who it is.
+fn serve_clients(
+    node: Node,
+    settings: &Settings,
+    doors: Vec<Door>,
+    watchers: Vec<Door>,
+    stop: watch::Receiver<bool>,
+) -> Result<tokio::task::JoinHandle<()>, ServerError> {
+    let bytes = usize::try_from(settings.tuning.request_bytes_max).unwrap_or(usize::MAX);
+    let services = Services::new(node.clone(), bytes.saturating_add(limits::GRPC_OVERHEAD_BYTES));
+    let acceptor = Acceptor::new(settings.tls.client.as_ref(), PROTOCOLS)?;
+    let clients =
+        Site::for_clients(&node, &services, acceptor.clone(), settings.max_concurrent_streams);
+    let metrics = Site::for_watchers(&node, acceptor);
+    let publish = ClusterRequest::Publish {
+        member: node.id(),
+        name: settings.name.clone(),
+        client_urls: settings.advertise_client_urls.clone(),
+    };
+    Ok(tokio::spawn(async move {
+        let mut serving = tokio::task::JoinSet::new();
+        for door in watchers {
+            serving.spawn(metrics.clone().serve(door, stop.clone()));
+        }
+        let mut stopped = stop.clone();
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = announce(&node, publish) => {}
+        }
+        for door in doors {
+            let at = door.0.local_addr().map_or_else(|_| String::new(), |at| at.to_string());
+            serving.spawn(clients.clone().serve(door, stop.clone()));
+            tracing::info!(at, "ready to serve client requests");
+        }
+        while serving.join_next().await.is_some() {}
+    }))
+}
+
+/// Tells the members who this one is, as often as it takes.
+async fn announce(node: &Node, publish: ClusterRequest) {
+    loop {
+        match node.ask(Caller::Nobody, Request::Cluster(publish.clone())).await {
+            Ok(_) => return,
+            Err(error) => tracing::warn!(%error, "the members do not know yet who this one is"),
+        }
+        tokio::time::sleep(limits::RETRY).await;
+    }
+}

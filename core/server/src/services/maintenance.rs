@@ -1,0 +1,106 @@
+//! Maintenance.
+
+use super::{Answers, Services, caller};
+use crate::{
+    convert,
+    proto::etcdserverpb::{self as pb, maintenance_server::Maintenance},
+};
+use tonic::{Request as Call, Response as Reply, Status};
+use whitewater_api::{
+    Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
+};
+
+impl Services {
+    async fn ask_maintenance(
+        &self,
+        caller: Caller,
+        request: MaintenanceRequest,
+    ) -> Result<(Header, MaintenanceResponse), Status> {
+        let response = self.ask(caller, Request::Maintenance(request)).await?;
+        let Body::Maintenance(maintenance) = response.body else { return convert::unexpected() };
+        Ok((response.header, maintenance))
+    }
+}
+
+#[tonic::async_trait]
+impl Maintenance for Services {
+    type SnapshotStream = Answers<pb::SnapshotResponse>;
+
+    async fn alarm(
+        &self,
+        call: Call<pb::AlarmRequest>,
+    ) -> Result<Reply<pb::AlarmResponse>, Status> {
+        let request = convert::alarm_request(call.get_ref())?;
+        let (header, response) = self.ask_maintenance(caller(&call), request).await?;
+        let MaintenanceResponse::Alarm(alarms) = response else { return convert::unexpected() };
+        let alarms = convert::alarms(&alarms);
+        Ok(Reply::new(pb::AlarmResponse { header: convert::header(&header), alarms }))
+    }
+
+    async fn status(
+        &self,
+        call: Call<pb::StatusRequest>,
+    ) -> Result<Reply<pb::StatusResponse>, Status> {
+        let asked = self.ask_maintenance(caller(&call), MaintenanceRequest::Status).await?;
+        let (header, MaintenanceResponse::Status(status)) = asked else {
+            return convert::unexpected();
+        };
+        Ok(Reply::new(convert::status_response(&header, &status)))
+    }
+
+    async fn defragment(
+        &self,
+        call: Call<pb::DefragmentRequest>,
+    ) -> Result<Reply<pb::DefragmentResponse>, Status> {
+        self.ask_maintenance(caller(&call), MaintenanceRequest::Defragment).await?;
+        // etcd gives this one answer no header.
+        Ok(Reply::new(pb::DefragmentResponse { header: None }))
+    }
+
+    async fn hash(&self, call: Call<pb::HashRequest>) -> Result<Reply<pb::HashResponse>, Status> {
+        let asked = self.ask_maintenance(caller(&call), MaintenanceRequest::Hash).await?;
+        let (header, MaintenanceResponse::Hash(hash)) = asked else { return convert::unexpected() };
+        Ok(Reply::new(pb::HashResponse { header: convert::header(&header), hash }))
+    }
+
+    async fn hash_kv(
+        &self,
+        call: Call<pb::HashKvRequest>,
+    ) -> Result<Reply<pb::HashKvResponse>, Status> {
+        let revision = Revision(u64::try_from(call.get_ref().revision).unwrap_or(0));
+        let request = MaintenanceRequest::HashKv { revision };
+        let asked = self.ask_maintenance(caller(&call), request).await?;
+        let (header, MaintenanceResponse::HashKv(kv)) = asked else { return convert::unexpected() };
+        let compacted =
+            if kv.compacted == Revision(0) { -1 } else { convert::signed(kv.compacted.0) };
+        Ok(Reply::new(pb::HashKvResponse {
+            header: convert::header(&header),
+            hash: kv.hash,
+            compact_revision: compacted,
+        }))
+    }
+
+    async fn snapshot(
+        &self,
+        _: Call<pb::SnapshotRequest>,
+    ) -> Result<Reply<Self::SnapshotStream>, Status> {
+        Err(Status::unimplemented("etcdserver: snapshots are not served yet"))
+    }
+
+    async fn move_leader(
+        &self,
+        call: Call<pb::MoveLeaderRequest>,
+    ) -> Result<Reply<pb::MoveLeaderResponse>, Status> {
+        let to = NodeId(call.get_ref().target_id);
+        let response = self.ask(caller(&call), Request::MoveLeader(to)).await?;
+        Ok(Reply::new(pb::MoveLeaderResponse { header: convert::header(&response.header) }))
+    }
+
+    async fn downgrade(
+        &self,
+        _: Call<pb::DowngradeRequest>,
+    ) -> Result<Reply<pb::DowngradeResponse>, Status> {
+        // There is no older version of this data to go back to.
+        Err(Status::failed_precondition("etcdserver: invalid downgrade target version"))
+    }
+}

@@ -1,0 +1,74 @@
+//! Three members, and what clients see when one of them dies.
+
+use crate::common::{Cluster, Server, free_ports, get, put};
+use tempfile::TempDir;
+use tonic::Code;
+use whitewater_server::proto::etcdserverpb as pb;
+
+#[tokio::test]
+async fn any_member_serves_and_a_killed_leader_is_replaced() {
+    let mut cluster = Cluster::start(3);
+    for (place, server) in cluster.servers.iter().enumerate() {
+        let key = format!("k{place}");
+        server.kv().await.put(put(&key, "v")).await.unwrap();
+        // Whoever was asked has it: who reads there without a quorum sees it too.
+        let stale = pb::RangeRequest { serializable: true, ..get(&key) };
+        assert_eq!(server.kv().await.range(stale).await.unwrap().into_inner().count, 1);
+    }
+    let members = cluster.servers[0].cluster().await;
+    let list = pb::MemberListRequest { linearizable: true };
+    let members = { members }.member_list(list).await.unwrap().into_inner().members;
+    let mut names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["m0", "m1", "m2"]);
+    let leader = cluster.leader(&[0, 1, 2]).await;
+    cluster.servers[leader].kill();
+    let left: Vec<usize> = (0..3).filter(|place| *place != leader).collect();
+    for &place in &left {
+        cluster.servers[place].kv().await.put(put("after", "v")).await.unwrap();
+    }
+    cluster.restart(leader);
+    let read = cluster.servers[leader].kv().await.range(get("after")).await.unwrap();
+    assert_eq!(read.into_inner().kvs[0].version, 2);
+}
+
+#[tokio::test]
+async fn a_member_is_added_catches_up_and_is_removed() {
+    // Else a voter may go only after it was connected for five seconds.
+    let cluster = Cluster::start_with(1, &["--strict-reconfig-check=false"]);
+    let first = &cluster.servers[0];
+    for number in 0..100 {
+        first.kv().await.put(put(&format!("k{number}"), "v")).await.unwrap();
+    }
+    let url = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let add = pb::MemberAddRequest { peer_ur_ls: vec![url.clone()], is_learner: true };
+    let added = first.cluster().await.member_add(add).await.unwrap().into_inner();
+    let id = added.member.unwrap().id;
+    let directory = TempDir::new().unwrap();
+    let others = cluster.flags[0].last().unwrap();
+    let flags = [
+        "--name=m1".to_owned(),
+        format!("--listen-peer-urls={url}"),
+        format!("--initial-advertise-peer-urls={url}"),
+        format!("{others},m1={url}"),
+        "--initial-cluster-state=existing".to_owned(),
+    ];
+    let second = Server::start(directory.path(), &flags);
+    let stale = pb::RangeRequest { serializable: true, ..get("k99") };
+    assert_eq!(second.kv().await.range(stale).await.unwrap().into_inner().count, 1);
+    let refused = second.kv().await.put(put("k", "v")).await.unwrap_err();
+    assert_eq!(refused.message(), "etcdserver: rpc not supported for learner");
+    let promote = pb::MemberPromoteRequest { id };
+    first.cluster().await.member_promote(promote).await.unwrap();
+    while second.status().await.is_learner {}
+    second.kv().await.put(put("k", "v")).await.unwrap();
+    let remove = pb::MemberRemoveRequest { id };
+    let left = first.cluster().await.member_remove(remove).await.unwrap().into_inner().members;
+    assert_eq!(left.len(), 1);
+    let unknown = pb::MemberRemoveRequest { id: 7 };
+    let refused = first.cluster().await.member_remove(unknown).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::NotFound, "etcdserver: member not found")
+    );
+}

@@ -1,0 +1,12 @@
+//! Real processes, real sockets, real files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that fails says where and shows the logs"
+)]
+
+mod cluster;
+mod common;
+mod etcdctl;
+mod single;
