@@ -234,9 +234,13 @@ impl Head {
     ) -> Self {
         let outcome = page.outcome;
         let first = outcome.violations.first();
-        let code = first.map_or("undecided", |violation| violation.code.as_str());
+        let (nothing, unbroken) = match outcome.verdict {
+            Verdict::Passed => (outcome.scenario.as_str(), classes::UNBROKEN),
+            Verdict::Inconclusive | Verdict::Failed => ("undecided", classes::UNDECIDED),
+        };
+        let code = first.map_or(nothing, |violation| violation.code.as_str());
         let Promise { class, broken, statement: promise, source } =
-            first.map_or(classes::UNDECIDED, classes::of_violation);
+            first.map_or(unbroken, classes::of_violation);
         let (word, tone) = match outcome.verdict {
             Verdict::Failed => ("FAIL", "fail"),
             Verdict::Inconclusive => ("INCONCLUSIVE", "doubt"),

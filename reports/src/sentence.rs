@@ -2,6 +2,7 @@
 
 use crate::{number, picture::Picture};
 use std::fmt::Write;
+use whitewater_api::LeaseId;
 use whitewater_record::{Plan, Row, RowKind, Span};
 
 /// What happened, in a few words. `plan` names the faults.
@@ -62,11 +63,17 @@ pub fn sentence(row: &Row, picture: &Picture, plan: &Plan) -> String {
             format!("n{node} reads r{d} for p{a}#{b} by its lease, applied {c}")
         }
         RowKind::Read => format!("n{node} reads r{d} for p{a}#{b}, applied {c}"),
-        RowKind::Lease if b == 0 => format!("n{node} lets lease {a:x} end"),
-        RowKind::Lease => format!("n{node} lets lease {a:x} end, its keys go at r{b}"),
+        RowKind::Lease if b == 0 => format!("n{node} lets lease {} end", lease(a)),
+        RowKind::Lease => {
+            format!("n{node} lets lease {} end, its keys go at r{b}", lease(a))
+        }
         RowKind::Clock => clock(node, [a, b, c, d]),
         RowKind::End => "the end".to_owned(),
     }
+}
+
+fn lease(number: u64) -> LeaseId {
+    LeaseId(number.cast_signed())
 }
 
 fn power_loss(node: u64, [bytes, torn, names]: [u64; 3]) -> String {

@@ -4,6 +4,7 @@
 
 use super::scene::{Scene, WatchName, id};
 use std::collections::BTreeMap;
+use whitewater_api::LeaseId;
 use whitewater_record::{Operation, Row, RowKind, SimTime, trace::MESSAGES};
 
 /// A moment, and what is said about it.
@@ -31,7 +32,8 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
         "election-safety" => second_vote(scene),
         "leader-completeness" => lacking(scene),
         "read-freshness" | "linearizable" | "revision-order" | "durability" | "serializable"
-        | "monotone" | "lease" | "lock" => answered(scene),
+        | "monotone" | "lock" => answered(scene),
+        "lease" => ended(scene).or_else(|| answered(scene)),
         _ => None,
     };
     by_class.or_else(|| brought_about(scene)).filter(|moment| moment.event < scene.detected)
@@ -149,6 +151,20 @@ impl Knowledge {
             _ => {}
         }
     }
+}
+
+/// A lease ended too early: since a replica let it end.
+fn ended(scene: &Scene<'_>) -> Option<Moment> {
+    let sentence = &scene.violation.sentence;
+    if !sentence.starts_with("early-expiry") {
+        return None;
+    }
+    let event = scene.last_before(scene.detected, |row| {
+        let name = LeaseId(row.fields[0].cast_signed()).to_string();
+        row.kind == RowKind::Lease && sentence.contains(&name)
+    })?;
+    let name = LeaseId(scene.row(event)?.fields[0].cast_signed());
+    Some(moment(scene, event, format!("Lives({name})"), scene.tell(event)))
 }
 
 /// A watch was not told rightly of a revision: since the node at its other end had it.

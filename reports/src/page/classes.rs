@@ -53,7 +53,11 @@ impl Class {
     }
 }
 
-/// Of a run without any violation.
+/// Of a run that passed.
+pub(super) const UNBROKEN: Promise =
+    Promise { class: Class::Inconclusive, broken: "no check objects", statement: "", source: "" };
+
+/// Of a run without any violation that was not decided.
 pub(super) const UNDECIDED: Promise = Promise {
     class: Class::Inconclusive,
     broken: "this run could not be decided",

@@ -108,7 +108,7 @@ export function tell(model: Model, e: number): string {
     case "read":
       return `${n} reads for ${operation(a, b)}: applied ${c}, r${d}${f ? ", by its lease alone" : ""}`;
     case "lease":
-      return `${n} lets lease ${a} end${b ? ` at r${b}` : ""}`;
+      return `${n} lets lease ${lease(model, a)} end${b ? `, its keys go at r${b}` : ""}`;
     case "clock":
       if (a || b) return `the clock of ${n} jumps ${a ? `${span(a)} forward` : `${span(b)} back`}`;
       return c || d ? `the clock of ${n} runs ${c ? `${c} ppm too fast` : `${d} ppm too slow`}` : `the clock of ${n} runs true again`;
@@ -122,6 +122,11 @@ export function tell(model: Model, e: number): string {
     default:
       return trace.name(e);
   }
+}
+
+/** A number of 64 bits has lost its last digits here; a lease that a client knows has kept its name. */
+function lease(model: Model, number: number): string {
+  return model.data.leases.find((it) => Number(it.lease.slice(1)) === number)?.lease ?? `l${number}`;
 }
 
 function message(kind: string, term: number, index: number, more: number): string {
