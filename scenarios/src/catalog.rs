@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 30] = [
+const CATALOG: [(&str, &str); 31] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -32,6 +32,7 @@ const CATALOG: [(&str, &str); 30] = [
     ("flaky_clients", include_str!("../catalog/flaky_clients.toml")),
     ("damaged_disks", include_str!("../catalog/damaged_disks.toml")),
     ("lying_sync", include_str!("../catalog/lying_sync.toml")),
+    ("maintenance", include_str!("../catalog/maintenance.toml")),
     ("auth", include_str!("../catalog/auth.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];

@@ -126,6 +126,10 @@ pub struct Mix {
     pub turn: u32,
     /// Weight of `compact-turned`.
     pub compact_turned: u32,
+    /// Weight of `defragment`.
+    pub defragment: u32,
+    /// Weight of `hash-kv`.
+    pub hash_kv: u32,
 }
 
 impl Scenario {

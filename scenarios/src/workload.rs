@@ -11,7 +11,8 @@ use crate::{
 use std::fmt::Write;
 use whitewater_api::{Key, NodeId, Value, request::Relation};
 use whitewater_record::{
-    Aspect, ClientPlan, Condition, PlannedOperation, Seed, Span, Step, Stream, When,
+    Aspect, ClientPlan, Condition, MaintenanceStep, PlannedOperation, Seed, Span, Step, Stream,
+    When,
 };
 
 /// Draws the operations of all clients, each from streams of its own.
@@ -71,9 +72,11 @@ enum Kind {
     Add,
     Turn,
     CompactTurned,
+    Defragment,
+    HashKv,
 }
 
-const KINDS: usize = 17;
+const KINDS: usize = 19;
 
 fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
     Weights::new([
@@ -94,6 +97,8 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::Add, mix.add),
         (Kind::Turn, mix.turn),
         (Kind::CompactTurned, mix.compact_turned),
+        (Kind::Defragment, mix.defragment),
+        (Kind::HashKv, mix.hash_kv),
     ])
 }
 
@@ -154,6 +159,8 @@ impl Worker<'_> {
             }
             Kind::Turn => Step::Turn(self.value()),
             Kind::CompactTurned => Step::CompactTurned,
+            Kind::Defragment => Step::Maintain(MaintenanceStep::Defragment),
+            Kind::HashKv => Step::Maintain(MaintenanceStep::HashKv(*self.stream.pick(&KEEPS))),
         };
         let (keys, hot) = (self.keys, self.workload.hot_percent);
         let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));

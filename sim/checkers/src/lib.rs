@@ -37,6 +37,7 @@ mod deed;
 mod describe;
 mod durability;
 mod ends;
+mod hash;
 mod intern;
 mod keyring;
 mod lease;
@@ -73,7 +74,7 @@ use crate::{
 use whitewater_record::{Checked, History};
 
 /// The names of all judges, in the order of their judgements.
-pub const JUDGES: [&str; 12] = [
+pub const JUDGES: [&str; 13] = [
     assumptions::JUDGE,
     linearizable::JUDGE,
     revision_order::JUDGE,
@@ -86,6 +87,7 @@ pub const JUDGES: [&str; 12] = [
     lease::JUDGE,
     lock::JUDGE,
     auth::JUDGE,
+    hash::JUDGE,
 ];
 
 /// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
@@ -156,7 +158,7 @@ fn by_revisions(
 }
 
 /// What is promised beyond the answers to single operations.
-fn beyond(case: &Case, budget: &Budget) -> [Judgement; 5] {
+fn beyond(case: &Case, budget: &Budget) -> [Judgement; 6] {
     let keys = Keyring::new(case.history);
     let streams = watch::streams::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
@@ -167,6 +169,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 5] {
         lease::judge(case, &keys, &streams, &chronicle, &lives),
         lock::judge(case, &keys, &chronicle, &lives),
         auth::judge(case),
+        hash::judge(case),
     ]
 }
 

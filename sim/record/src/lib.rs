@@ -40,7 +40,10 @@ pub use crate::{
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},
-    step::{Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, Step},
+    step::{
+        Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep,
+        MaintenanceStep, Step,
+    },
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},
     watcher::{PlannedWatch, WatcherPlan},

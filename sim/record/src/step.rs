@@ -4,12 +4,14 @@ mod auth;
 mod condition;
 mod lease;
 mod lock;
+mod maintenance;
 
 pub use self::{
     auth::AuthStep,
     condition::{Aspect, Condition},
     lease::{LeaseChoice, LeaseStep},
     lock::LockStep,
+    maintenance::MaintenanceStep,
 };
 
 use std::{fmt, str::FromStr};
@@ -61,6 +63,8 @@ pub enum Step {
     Lock(LockStep),
     /// Something about who may do what.
     Auth(AuthStep),
+    /// What an operator does.
+    Maintain(MaintenanceStep),
 }
 
 /// The key that servers of Kubernetes agree by on who compacts.
@@ -88,6 +92,7 @@ impl fmt::Display for Step {
             Self::CompactTurned => f.write_str("compact-turned"),
             Self::Lock(step) => step.fmt(f),
             Self::Auth(step) => step.fmt(f),
+            Self::Maintain(step) => step.fmt(f),
         }
     }
 }
@@ -120,6 +125,9 @@ impl FromStr for Step {
             }
             ["turn", value] => Ok(Self::Turn(value.into())),
             ["compact-turned"] => Ok(Self::CompactTurned),
+            ["defragment" | "hash-kv" | "status", ..] => {
+                MaintenanceStep::parse(&words).map(Self::Maintain).ok_or(EXPECTED)
+            }
             _ => match (LeaseStep::parse(&words), LockStep::parse(&words)) {
                 (Some(step), _) => step.map(Self::Lease),
                 (None, Some(step)) => Ok(Self::Lock(step)),

@@ -73,6 +73,7 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Lock(_)
         | Step::Turn(_)
         | Step::CompactTurned
+        | Step::Maintain(_)
         | Step::Auth(_) => Vec::new(),
     }
 }
@@ -103,6 +104,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::CompactTurned
         | Step::Lock(_)
         | Step::Lease(_)
+        | Step::Maintain(_)
         | Step::Auth(_) => None,
     }
 }
@@ -124,7 +126,7 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::Lease(step) => lease_rank(step),
         Step::Append(..) | Step::CompactTurned => 7,
         Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
-        Step::Lock(_) => 3,
+        Step::Lock(_) | Step::Maintain(_) => 3,
         Step::Auth(_) => 9,
     }
 }
@@ -291,6 +293,7 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Lock(_)
         | Step::Turn(_)
         | Step::CompactTurned
+        | Step::Maintain(_)
         | Step::Auth(_) => {}
     }
     step

@@ -10,14 +10,16 @@ use self::locks::Place;
 use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Key, KeyRange, LeaseId, LeaseRequest, Request, Revision, Value,
+    Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
     },
 };
 use whitewater_mutation::Mutations;
-use whitewater_record::{Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, Step};
+use whitewater_record::{
+    Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, MaintenanceStep, Step,
+};
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +103,16 @@ impl Sight {
                 Some(revision) => compact(revision),
                 None => Request::Range(get(&COMPACTION_KEY.into())),
             },
+            Step::Maintain(step) => Request::Maintenance(match step {
+                MaintenanceStep::Defragment => MaintenanceRequest::Defragment,
+                MaintenanceStep::HashKv(0) => {
+                    MaintenanceRequest::HashKv { revision: Revision::LATEST }
+                }
+                MaintenanceStep::HashKv(back) => {
+                    MaintenanceRequest::HashKv { revision: self.back(*back) }
+                }
+                MaintenanceStep::Status => MaintenanceRequest::Status,
+            }),
             Step::Lock(step) => self.lock_request(step, mutations),
             Step::Auth(step) => unreachable!("the session has a request for {step}"),
         }
