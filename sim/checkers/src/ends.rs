@@ -78,11 +78,15 @@ impl Grants {
     }
 
     /// Whether the lease can be there after it has ended so: it was granted once more, by a grant whose header is below
-    /// `until`.
+    /// `until`, or by one of unknown outcome that no end before needed.
     pub(crate) fn outnumber(&self, ended: Ended, until: u64) -> bool {
         let told = self.told.partition_point(|(revision, _)| *revision < until);
-        let is_more = self.forgotten + told > ended.times;
-        !self.open.is_empty() || (is_more && self.has_between(ended.revision, until))
+        // Those of the revision of the end may have come before it, or after it.
+        let before = self.told.partition_point(|(revision, _)| *revision <= ended.revision);
+        let needed = ended.times.saturating_sub(self.forgotten + before.min(told));
+        let from = self.told.partition_point(|(revision, _)| *revision < ended.revision);
+        let is_more = self.forgotten + told + self.open.len() > ended.times;
+        is_more && (self.open.len() > needed || from < told)
     }
 
     /// Whether nobody is known to have asked for the lease: it may come from before the record.

@@ -83,13 +83,13 @@ impl Record {
             Request::Put(put) => self.put(put.key.as_slice(), put.value.as_slice()),
             Request::Txn(txn) => self.txn(txn),
             Request::Lease(_) => self.rest = Some("there are leases"),
+            Request::Auth(_) => self.rest = Some("there are users and roles"),
             Request::Range(_)
             | Request::DeleteRange(_)
             | Request::Compact(_)
             | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_)
             | Request::Cluster(_) => {}
         }
         let RequestId { process, sequence } = operation.id;
