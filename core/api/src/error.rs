@@ -4,169 +4,141 @@ use crate::{NodeId, Revision};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-/// A refusal. Texts are etcd's where etcd has one, because clients match on them.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Error {
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident $({ $($(#[$about:meta])* $field:ident: $type:ty,)* })? = $code:ident $effect:ident $text:literal;)*) => {
+        /// A refusal. Texts are etcd's where etcd has one, because clients match on them.
+        #[derive(Clone, Debug, PartialEq, Eq, ThisError, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Error {
+            $($(#[$doc])* #[error($text)] $name $({ $($(#[$about])* $field: $type,)* })?,)*
+        }
+
+        /// The names of all, for tests.
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name),)*];
+
+        impl Error {
+            /// The gRPC code that etcd gives with the text, and what the refused request did.
+            const fn row(&self) -> (Code, Effect) {
+                match self {
+                    $(Self::$name $({ $($field: _,)* })? => (Code::$code, Effect::$effect),)*
+                }
+            }
+        }
+    };
+}
+
+// As in etcd's `api/v3rpc/rpctypes/error.go`: the code, whether it took effect all the same, and the text.
+refusals! {
     /// A request without a key.
-    #[error("etcdserver: key is not provided")]
-    EmptyKey,
+    EmptyKey = InvalidArgument None "etcdserver: key is not provided";
     /// `ignore_value` or `ignore_lease` on an absent key.
-    #[error("etcdserver: key not found")]
-    KeyNotFound,
+    KeyNotFound = InvalidArgument None "etcdserver: key not found";
     /// `ignore_value` together with a value.
-    #[error("etcdserver: value is provided")]
-    ValueProvided,
+    ValueProvided = InvalidArgument None "etcdserver: value is provided";
     /// `ignore_lease` together with a lease.
-    #[error("etcdserver: lease is provided")]
-    LeaseProvided,
+    LeaseProvided = InvalidArgument None "etcdserver: lease is provided";
     /// The lease does not exist.
-    #[error("etcdserver: requested lease not found")]
-    LeaseNotFound,
+    LeaseNotFound = NotFound None "etcdserver: requested lease not found";
     /// A lease of that id is there already.
-    #[error("etcdserver: lease already exists")]
-    LeaseExists,
+    LeaseExists = FailedPrecondition None "etcdserver: lease already exists";
     /// No lease may last that long.
-    #[error("etcdserver: too large lease TTL")]
-    LeaseTtlTooLarge,
+    LeaseTtlTooLarge = OutOfRange None "etcdserver: too large lease TTL";
     /// Too many compares, or operations in a branch.
-    #[error("etcdserver: too many operations in txn request")]
-    TooManyOps,
+    TooManyOps = InvalidArgument None "etcdserver: too many operations in txn request";
     /// A branch writes the same key twice.
-    #[error("etcdserver: duplicate key given in txn request")]
-    DuplicateKey,
+    DuplicateKey = InvalidArgument None "etcdserver: duplicate key given in txn request";
     /// The revision lies below the last compaction.
-    #[error("etcdserver: mvcc: required revision has been compacted")]
     Compacted {
         /// The oldest revision that can still be read.
         compacted: Revision,
-    },
+    } = OutOfRange None "etcdserver: mvcc: required revision has been compacted";
     /// The revision does not exist yet.
-    #[error("etcdserver: mvcc: required revision is a future revision")]
     FutureRevision {
         /// The newest revision.
         current: Revision,
-    },
+    } = OutOfRange None "etcdserver: mvcc: required revision is a future revision";
     /// The encoded request is larger than the limit.
-    #[error("etcdserver: request is too large")]
-    RequestTooLarge,
+    RequestTooLarge = InvalidArgument None "etcdserver: request is too large";
     /// A bounded queue is full. The request did not happen.
-    #[error("etcdserver: too many requests")]
-    TooManyRequests,
+    TooManyRequests = ResourceExhausted None "etcdserver: too many requests";
     /// This node does not lead; ask the one in the hint.
-    #[error("etcdserver: not leader")]
     NotLeader {
         /// Who leads, as far as this node knows.
         hint: Option<NodeId>,
-    },
+    } = FailedPrecondition None "etcdserver: not leader";
     /// Nobody leads, as far as this node knows. The request did not happen.
-    #[error("etcdserver: no leader")]
-    NoLeader,
+    NoLeader = Unavailable None "etcdserver: no leader";
     /// The leader changed before the outcome was known.
-    #[error("etcdserver: leader changed")]
-    LeaderChanged,
+    LeaderChanged = Unavailable Unknown "etcdserver: leader changed";
     /// The answer did not come in time.
-    #[error("etcdserver: request timed out")]
-    TimedOut,
+    TimedOut = Unavailable Unknown "etcdserver: request timed out";
     /// The replica has stopped.
-    #[error("etcdserver: server stopped")]
-    Stopped,
+    Stopped = Unavailable Unknown "etcdserver: server stopped";
     /// A learner does not serve this.
-    #[error("etcdserver: rpc not supported for learner")]
-    Learner,
-    /// Another membership change has not finished.
-    #[error("etcdserver: another membership change is in progress")]
-    ChangeInProgress,
+    Learner = FailedPrecondition None "etcdserver: rpc not supported for learner";
+    /// Another membership change has not finished. Ours: etcd lets the second one time out.
+    ChangeInProgress = Unavailable None "etcdserver: another membership change is in progress";
     /// The member is not there.
-    #[error("etcdserver: member not found")]
-    MemberNotFound,
+    MemberNotFound = NotFound None "etcdserver: member not found";
     /// The member is there already, or its id was used before.
-    #[error("etcdserver: member ID already exist")]
-    MemberExists,
+    MemberExists = FailedPrecondition None "etcdserver: member ID already exist";
     /// Only a learner that has caught up may be promoted.
-    #[error("etcdserver: can only promote a learner member which is in sync with leader")]
-    LearnerNotReady,
+    LearnerNotReady = FailedPrecondition None "etcdserver: can only promote a learner member which is in sync with leader";
     /// The change would leave no voter.
-    #[error("etcdserver: re-configuration failed due to not enough started members")]
-    NotEnoughMembers,
+    NotEnoughMembers = FailedPrecondition None "etcdserver: re-configuration failed due to not enough started members";
     /// The leadership cannot go to that member.
-    #[error("etcdserver: bad leader transferee")]
-    BadTransferee,
+    BadTransferee = FailedPrecondition None "etcdserver: bad leader transferee";
     /// The quota is used up, or the disk is full. The request did not happen.
-    #[error("etcdserver: mvcc: database space exceeded")]
-    NoSpace,
+    NoSpace = ResourceExhausted None "etcdserver: mvcc: database space exceeded";
     /// Auth cannot be enabled without the user root.
-    #[error("etcdserver: root user does not exist")]
-    RootUserMissing,
+    RootUserMissing = InvalidArgument None "etcdserver: root user does not exist";
     /// Auth cannot be enabled unless the user root has the role root.
-    #[error("etcdserver: root user does not have root role")]
-    RootRoleMissing,
+    RootRoleMissing = InvalidArgument None "etcdserver: root user does not have root role";
     /// A user of that name is there already.
-    #[error("etcdserver: user name already exists")]
-    UserExists,
+    UserExists = InvalidArgument None "etcdserver: user name already exists";
     /// A user without a name; or a request that shows nobody, where auth is enabled.
-    #[error("etcdserver: user name is empty")]
-    UserEmpty,
+    UserEmpty = InvalidArgument None "etcdserver: user name is empty";
     /// There is no such user.
-    #[error("etcdserver: user name not found")]
-    UserNotFound,
+    UserNotFound = InvalidArgument None "etcdserver: user name not found";
     /// A role of that name is there already.
-    #[error("etcdserver: role name already exists")]
-    RoleExists,
+    RoleExists = InvalidArgument None "etcdserver: role name already exists";
     /// There is no such role.
-    #[error("etcdserver: role name not found")]
-    RoleNotFound,
+    RoleNotFound = InvalidArgument None "etcdserver: role name not found";
     /// A role without a name.
-    #[error("etcdserver: role name is empty")]
-    RoleEmpty,
+    RoleEmpty = InvalidArgument None "etcdserver: role name is empty";
     /// The user is unknown, or the password another one.
-    #[error("etcdserver: authentication failed, invalid user ID or password")]
-    AuthFailed,
+    AuthFailed = InvalidArgument None "etcdserver: authentication failed, invalid user ID or password";
     /// A permission to grant was not given.
-    #[error("etcdserver: permission not given")]
-    PermissionMissing,
+    PermissionMissing = InvalidArgument None "etcdserver: permission not given";
     /// The user may not do that.
-    #[error("etcdserver: permission denied")]
-    PermissionDenied,
+    PermissionDenied = PermissionDenied None "etcdserver: permission denied";
     /// The user does not have that role.
-    #[error("etcdserver: role is not granted to the user")]
-    RoleNotGranted,
+    RoleNotGranted = InvalidArgument None "etcdserver: role is not granted to the user";
     /// The role does not have a permission for just that range.
-    #[error("etcdserver: permission is not granted to the role")]
-    PermissionNotGranted,
+    PermissionNotGranted = InvalidArgument None "etcdserver: permission is not granted to the role";
     /// There are no tokens while auth is not enabled.
-    #[error("etcdserver: authentication is not enabled")]
-    AuthNotEnabled,
+    AuthNotEnabled = InvalidArgument None "etcdserver: authentication is not enabled";
     /// The token is unknown here, or its time is over.
-    #[error("etcdserver: invalid auth token")]
-    InvalidToken,
+    InvalidToken = Unauthenticated None "etcdserver: invalid auth token";
     /// The change would lock everybody out, or is about no range.
-    #[error("etcdserver: invalid auth management")]
-    InvalidAuthManagement,
+    InvalidAuthManagement = InvalidArgument None "etcdserver: invalid auth management";
     /// Users, roles or permissions have changed since the token was given.
-    #[error("etcdserver: revision of auth store is old")]
-    AuthOldRevision,
+    AuthOldRevision = InvalidArgument None "etcdserver: revision of auth store is old";
     /// The user has no password (etcd has no code for this one).
-    #[error("auth: authentication failed, password was given for no password user")]
-    NoPasswordUser,
+    NoPasswordUser = Unknown None "auth: authentication failed, password was given for no password user";
     /// Members hold different content: nothing that they say can be trusted.
-    #[error("etcdserver: corrupt cluster")]
-    Corrupt,
+    Corrupt = DataLoss None "etcdserver: corrupt cluster";
     /// Another member has one of these peer URLs.
-    #[error("etcdserver: Peer URLs already exists")]
-    PeerUrlsExist,
+    PeerUrlsExist = FailedPrecondition None "etcdserver: Peer URLs already exists";
     /// A member needs peer URLs.
-    #[error("etcdserver: given member URLs are invalid")]
-    BadPeerUrls,
+    BadPeerUrls = InvalidArgument None "etcdserver: given member URLs are invalid";
     /// There are as many learners as there may be.
-    #[error("etcdserver: too many learner members in cluster")]
-    TooManyLearners,
+    TooManyLearners = FailedPrecondition None "etcdserver: too many learner members in cluster";
     /// The member votes already.
-    #[error("etcdserver: can only promote a learner member")]
-    NotLearner,
+    NotLearner = FailedPrecondition None "etcdserver: can only promote a learner member";
     /// Too few voters are connected for a change of the membership.
-    #[error("etcdserver: unhealthy cluster")]
-    Unhealthy,
+    Unhealthy = Unavailable None "etcdserver: unhealthy cluster";
 }
 
 /// The codes of gRPC that are used, with their numbers.
@@ -208,113 +180,13 @@ impl Error {
     /// Whether the refused request took effect.
     #[must_use]
     pub const fn effect(&self) -> Effect {
-        match self {
-            Self::LeaderChanged | Self::TimedOut | Self::Stopped => Effect::Unknown,
-            Self::EmptyKey
-            | Self::KeyNotFound
-            | Self::ValueProvided
-            | Self::LeaseProvided
-            | Self::LeaseNotFound
-            | Self::LeaseExists
-            | Self::LeaseTtlTooLarge
-            | Self::TooManyOps
-            | Self::DuplicateKey
-            | Self::Compacted { .. }
-            | Self::FutureRevision { .. }
-            | Self::RequestTooLarge
-            | Self::TooManyRequests
-            | Self::NotLeader { .. }
-            | Self::NoLeader
-            | Self::Learner
-            | Self::ChangeInProgress
-            | Self::MemberNotFound
-            | Self::MemberExists
-            | Self::LearnerNotReady
-            | Self::NotEnoughMembers
-            | Self::BadTransferee
-            | Self::NoSpace
-            | Self::RootUserMissing
-            | Self::RootRoleMissing
-            | Self::UserExists
-            | Self::UserEmpty
-            | Self::UserNotFound
-            | Self::RoleExists
-            | Self::RoleNotFound
-            | Self::RoleEmpty
-            | Self::AuthFailed
-            | Self::PermissionMissing
-            | Self::PermissionDenied
-            | Self::RoleNotGranted
-            | Self::PermissionNotGranted
-            | Self::AuthNotEnabled
-            | Self::InvalidToken
-            | Self::InvalidAuthManagement
-            | Self::AuthOldRevision
-            | Self::NoPasswordUser
-            | Self::Corrupt
-            | Self::PeerUrlsExist
-            | Self::BadPeerUrls
-            | Self::TooManyLearners
-            | Self::NotLearner
-            | Self::Unhealthy => Effect::None,
-        }
+        self.row().1
     }
 
-    /// The gRPC code that etcd gives with the text (`api/v3rpc/rpctypes/error.go`).
+    /// The gRPC code that etcd gives with the text.
     #[must_use]
     pub const fn code(&self) -> Code {
-        match self {
-            Self::EmptyKey
-            | Self::KeyNotFound
-            | Self::ValueProvided
-            | Self::LeaseProvided
-            | Self::TooManyOps
-            | Self::DuplicateKey
-            | Self::RequestTooLarge
-            | Self::BadPeerUrls
-            | Self::RootUserMissing
-            | Self::RootRoleMissing
-            | Self::UserExists
-            | Self::UserEmpty
-            | Self::UserNotFound
-            | Self::RoleExists
-            | Self::RoleNotFound
-            | Self::RoleEmpty
-            | Self::AuthFailed
-            | Self::PermissionMissing
-            | Self::RoleNotGranted
-            | Self::PermissionNotGranted
-            | Self::InvalidAuthManagement
-            | Self::AuthOldRevision
-            | Self::AuthNotEnabled => Code::InvalidArgument,
-            Self::PermissionDenied => Code::PermissionDenied,
-            Self::InvalidToken => Code::Unauthenticated,
-            // etcd lets it through without a code.
-            Self::NoPasswordUser => Code::Unknown,
-            Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
-            Self::TooManyRequests | Self::NoSpace => Code::ResourceExhausted,
-            Self::LeaseExists
-            | Self::NotLeader { .. }
-            | Self::Learner
-            | Self::MemberExists
-            | Self::LearnerNotReady
-            | Self::NotEnoughMembers
-            | Self::BadTransferee
-            | Self::PeerUrlsExist
-            | Self::TooManyLearners
-            | Self::NotLearner => Code::FailedPrecondition,
-            Self::Compacted { .. } | Self::FutureRevision { .. } | Self::LeaseTtlTooLarge => {
-                Code::OutOfRange
-            }
-            // The change in progress is ours: etcd lets the second one time out.
-            Self::NoLeader
-            | Self::LeaderChanged
-            | Self::TimedOut
-            | Self::Stopped
-            | Self::ChangeInProgress
-            | Self::Unhealthy => Code::Unavailable,
-            Self::Corrupt => Code::DataLoss,
-        }
+        self.row().0
     }
 
     /// Whether the refusal is itself an observation of the store's state, decided when the request was executed.
@@ -427,19 +299,9 @@ mod tests {
         }
     }
 
-    /// The names of the variants come from this file, so that a new one without a row fails here.
     #[test]
     fn no_refusal_is_left_out_of_the_table() {
-        let source = include_str!("error.rs");
-        let (_, rest) = source.split_once("pub enum Error {").expect("the enum is here");
-        let (body, _) = rest.split_once("\n}\n").expect("it ends");
-        let is_variant = |line: &&str| {
-            line.strip_prefix("    ")
-                .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
-        };
-        for line in body.lines().filter(is_variant) {
-            let name = line.trim().trim_end_matches([',', '{', ' ']);
-            let name = name.split('(').next().expect("a name");
+        for name in NAMES {
             let has_row = TABLE.iter().any(|(error, ..)| {
                 let debug = format!("{error:?}");
                 debug.split([' ', '(']).next() == Some(name)
