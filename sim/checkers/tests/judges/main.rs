@@ -126,6 +126,31 @@ fn assert_rejected(
     assert!(applied >= 5, "{name} applied {applied} times only");
 }
 
+/// The part of the page about corruptions that has this title, with all rows that it must have.
+fn assert_listed<'a>(title: &str, kinds: impl Iterator<Item = (&'a str, &'a [&'a str])>) {
+    let row = |(name, codes): (&str, &[&str])| {
+        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+        format!("| {name} | {} |\n", codes.join(" "))
+    };
+    let rows: String = kinds.map(row).collect();
+    let part = format!("\n## {title}\n\n| corruption | codes |\n|---|---|\n{rows}");
+    let page = include_str!("../../../../docs/corruptions.md");
+    let is_there = page.contains(&format!("{part}\n##")) || page.ends_with(&part);
+    assert!(is_there, "docs/corruptions.md should have\n{part}");
+}
+
+#[test]
+fn the_page_lists_every_corruption_with_its_codes() {
+    for (title, kinds) in [
+        ("Watches", mutate_watch::CORRUPTIONS),
+        ("Mirrors", mutate_mirror::CORRUPTIONS),
+        ("Leases", mutate_lease::CORRUPTIONS),
+        ("Locks and elections", mutate_lock::CORRUPTIONS),
+    ] {
+        assert_listed(title, kinds.iter().map(|(name, _, codes)| (*name, *codes)));
+    }
+}
+
 #[test]
 fn every_corruption_of_a_watch_is_rejected_for_its_reason() {
     for corruption in mutate_watch::CORRUPTIONS {

@@ -1,6 +1,6 @@
 //! Every way to be wrong that the judge by revisions knows, each with the codes that it may have.
 
-use crate::{config, dice, generate::Dice, rich, text};
+use crate::{config, dice, generate::Dice, leases, rich, text};
 use proptest::prelude::*;
 use whitewater_api::{
     Body, Completion, Error, KeyValue, LeaseId, Request, Response, Revision,
@@ -102,9 +102,29 @@ proptest! {
     }
 }
 
+/// The part of the page about corruptions that has this title, with all rows that it must have.
+fn assert_listed<'a>(title: &str, kinds: impl Iterator<Item = (&'a str, &'a [&'a str])>) {
+    let row = |(name, codes): (&str, &[&str])| {
+        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+        format!("| {name} | {} |\n", codes.join(" "))
+    };
+    let rows: String = kinds.map(row).collect();
+    let part = format!("\n## {title}\n\n| corruption | codes |\n|---|---|\n{rows}");
+    let page = include_str!("../../../../docs/corruptions.md");
+    let is_there = page.contains(&format!("{part}\n##")) || page.ends_with(&part);
+    assert!(is_there, "docs/corruptions.md should have\n{part}");
+}
+
+#[test]
+fn the_page_lists_every_kind_with_its_codes() {
+    let kinds = |kinds: &'static [Kind]| kinds.iter().map(|(name, _, codes)| (*name, *codes));
+    assert!(KINDS.len() >= 40);
+    assert_listed("Answers to reads, writes and transactions", kinds(KINDS));
+    assert_listed("Keys on leases", kinds(leases::KINDS));
+}
+
 #[test]
 fn every_kind_of_corruption_is_rejected_by_its_code() {
-    assert!(KINDS.len() >= 40);
     let mut wrong = Vec::new();
     for (name, corrupt, codes) in KINDS {
         let mut applied = 0;
