@@ -8,6 +8,7 @@ use crate::{
     args::ExplainArgs,
     artefacts,
     console::Console,
+    engine,
     exit::{CliError, Exit},
     interrupt::Interrupt,
     job::{self, Work},
@@ -15,7 +16,7 @@ use crate::{
     limits,
     pool::{self, Worker},
     progress::Ticker,
-    replay,
+    replay, report,
     shrink::{self, Case},
 };
 use serde::Serialize;
@@ -24,8 +25,8 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use whitewater_record::{Fork, Plan, Signature, SimTime, Span, Violation};
-use whitewater_reports::number;
+use whitewater_record::{FailureClass, Fork, Plan, Signature, SimTime, Span, Violation};
+use whitewater_reports::{Plays, number};
 use whitewater_shrink::{Items, removals};
 
 /// Moments are rounded to one of these many nanoseconds, the largest that leaves them apart.
@@ -45,9 +46,18 @@ struct Anatomy {
     inevitability: Vec<Point>,
     /// The earliest moment from which on all futures that were played fail in the same way.
     no_return: Option<SimTime>,
+    story: Vec<Told>,
     /// Whether everything was played that should have been.
     is_whole: bool,
     replay: String,
+}
+
+/// A line of the story.
+#[derive(Debug, Serialize)]
+struct Told {
+    event: u64,
+    at: SimTime,
+    text: String,
 }
 
 /// An item of the plan, and what becomes of the failure without it.
@@ -103,6 +113,7 @@ pub(crate) fn verb(file: &Path, args: &ExplainArgs, console: Console) -> Result<
     let anatomy = Anatomy {
         items: Items::of(&plan).to_string(),
         no_return: no_return(&inevitability),
+        story: story(&plan, &replay, signature.class),
         is_whole: necessity.iter().all(|item| item.without.is_some())
             && inevitability.iter().all(|point| point.played == args.futures),
         signature,
@@ -180,6 +191,18 @@ fn no_return(points: &[Point]) -> Option<SimTime> {
     decided.last().map(|point| point.at)
 }
 
+/// Plays it once more, with its trace, and tells what happened. What ends its process tells no story.
+fn story(plan: &Plan, repro: &str, class: FailureClass) -> Vec<Told> {
+    if class == FailureClass::Process {
+        return Vec::new();
+    }
+    let finished = engine::run(plan, true, None);
+    let plays = Plays { of: 1, same: 1 };
+    let means = report::Means { plan, repro, plays, shrunk: None, other: None, redact: false };
+    let lines = means.story(&finished).into_iter();
+    lines.map(|(event, at, text)| Told { event, at, text }).collect()
+}
+
 impl Anatomy {
     fn text(&self) -> String {
         let mut text = String::new();
@@ -216,6 +239,10 @@ impl Anatomy {
             Some(at) => format!("  no return from {at} on, as far as was played"),
             None => "  never before it is seen: luck decides to the end".to_owned(),
         });
+        line("\nstory:".to_owned());
+        for Told { event, at, text } in &self.story {
+            line(format!("  event {event:<8} {:>13}  {text}", at.to_string()));
+        }
         if !self.is_whole {
             line("\nnot whole: the time was over; `--time` sets it".to_owned());
         }

@@ -3,7 +3,7 @@
 use crate::{artefacts, engine::Finished, exit::CliError};
 use std::{io::Write, path::Path};
 use whitewater_checkers::{Budget, Judgement, counterexample};
-use whitewater_record::{History, Outcome, Plan, Row, Trace, Violation};
+use whitewater_record::{History, Outcome, Plan, Row, SimTime, Trace, Violation};
 use whitewater_reports::{
     Evidence, Page, Picture, Placement, Plays,
     page::{self, Minimised, Moments, Other},
@@ -36,6 +36,11 @@ impl Means<'_> {
     /// The moments that matter of a run whose trace was kept.
     pub(crate) fn moments(&self, finished: &Finished) -> Moments {
         page::moments(&self.page(finished, &evidence_of(finished)))
+    }
+
+    /// The story of a run whose trace was kept.
+    pub(crate) fn story(&self, finished: &Finished) -> Vec<(u64, SimTime, String)> {
+        page::story(&self.page(finished, &evidence_of(finished)))
     }
 
     /// Writes the page of a plan that gave two different runs: of one of them, and where the other one differs first.
@@ -149,7 +154,7 @@ pub(crate) fn evidence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whitewater_record::{RowKind, SimTime};
+    use whitewater_record::RowKind;
 
     #[test]
     fn the_first_difference_is_found_also_at_the_end_of_the_shorter_one() {

@@ -97,6 +97,11 @@ fn sim_a_failure_is_explained_by_what_it_needs_and_by_when_it_was_decided() {
     assert_eq!(without("fault"), ["passes"; 2], "the partition, and who leads when it comes");
     assert_eq!(without("member"), ["passes"; 3]);
     assert_eq!(without("c1 +50ms get"), ["fails"; 59], "one read of many is not missed");
+    let story = told["story"].as_array().unwrap();
+    assert!((2..=7).contains(&story.len()), "{story:?}");
+    assert!(
+        story.iter().any(|line| line["text"].as_str().unwrap().contains("read-freshness objects"))
+    );
     let curve = told["inevitability"].as_array().unwrap();
     let failing: Vec<u64> = curve.iter().map(|it| it["fails"].as_u64().unwrap()).collect();
     assert!(curve.iter().all(|point| point["played"] == 4), "{told}");
