@@ -20,7 +20,7 @@ use whitewater_server::proto::etcdserverpb::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Members that stand for election soon: a single one has nobody to disturb.
-const QUICK: (&str, &str) = ("--heartbeat-interval=20", "--election-timeout=100");
+const QUICK: (&str, &str) = ("--heartbeat-interval=50", "--election-timeout=400");
 
 /// A server's process.
 pub(crate) struct Server {

@@ -185,10 +185,12 @@ async fn one_port_serves_json_health_version_and_metrics() {
 async fn write(mut kv: KvClient<Channel>, prefix: String, acknowledged: UnboundedSender<String>) {
     for number in 0.. {
         let key = format!("{prefix}/{number}");
-        if kv.put(put(&key, &key)).await.is_err() {
-            return;
+        match kv.put(put(&key, &key)).await {
+            Ok(_) => acknowledged.send(key).unwrap(),
+            // A busy machine may cost a leader its disk, and so its leadership, for a while.
+            Err(refusal) if refusal.message().starts_with("etcdserver:") => {}
+            Err(_) => return,
         }
-        acknowledged.send(key).unwrap();
     }
 }
 
