@@ -10,35 +10,39 @@ const ARROWS_MAX = 430;
 /** Returns how many messages there were no room for. */
 export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
   const { model } = view;
-  const { trace, arrivals } = model;
+  const { trace } = model;
   const shown = view.shown.value;
-  let low = 0;
-  let high = arrivals.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (trace.at[arrivals[middle]!]! < view.from.value) low = middle + 1;
-    else high = middle;
-  }
-  let end = low;
-  const until = view.to.value + model.slowest;
-  while (end < arrivals.length && end - low < 200_000 && trace.at[arrivals[end]!]! <= until) end++;
-  const crowded = end - low > ARROWS_MAX;
-  let hidden = 0;
+  const window = (all: Int32Array): [number, number] => [
+    first(all, trace.at, view.from.value),
+    first(all, trace.at, view.to.value + model.slowest + 1),
+  ];
+  const [from, to] = window(model.arrivals);
+  const crowded = to - from > ARROWS_MAX;
+  // Of hundreds of thousands in view, only those that may be drawn are looked at.
+  const all = crowded ? view.told.value : model.arrivals;
+  const [low, high] = crowded ? window(all) : [from, to];
   let drawn = 0;
-  for (let i = low; i < end; i++) {
-    const e = arrivals[i]!;
+  for (let i = low; i < high && drawn <= 2 * ARROWS_MAX; i++) {
+    const e = all[i]!;
     const sent = model.sent[trace.field(e, 0)] ?? -1;
     if (sent < 0 || trace.at[sent]! > view.to.value) continue;
     const told = !shown || shown[e] === 1 || shown[sent] === 1;
-    const lost = trace.is(e, "drop");
-    if ((crowded && !told) || drawn > 2 * ARROWS_MAX) {
-      hidden++;
-      continue;
-    }
     drawn++;
-    arrow(view, it, context, colors, sent, e, lost, told);
+    arrow(view, it, context, colors, sent, e, trace.is(e, "drop"), told);
   }
-  return hidden;
+  return crowded ? to - from - drawn : 0;
+}
+
+/** The place of the first of these events, which are in order, at or after a time. */
+export function first(events: Int32Array, times: Float64Array, at: number): number {
+  let low = 0;
+  let high = events.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[events[middle]!]! < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function arrow(

@@ -1,7 +1,7 @@
 // Space and time: one lane a node, messages between them, and below them the clients.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { arrows } from "./arrows";
+import { arrows, first } from "./arrows";
 import { Canvas, type Brush } from "./canvas";
 import { after, offset } from "./clocks";
 import type { Model, Span } from "./model";
@@ -16,6 +16,8 @@ const CLIENT = 20;
 /** Where the axis of time begins; names stand before it. */
 export const LEFT = 58;
 const CLIENTS_MAX = 14;
+/** Dots that are drawn at most. */
+const DOTS_MAX = 3000;
 const TALL = [6, 12, 12, 20];
 const LETTERS = ["f", "p", "C", "L"];
 
@@ -368,11 +370,12 @@ function disks(view: View, it: Scale, context: CanvasRenderingContext2D, colors:
 function ticks(view: View, it: Scale, { context }: Brush, colors: Theme): void {
   const { model } = view;
   const { trace } = model;
-  const [from, to] = [trace.first(view.from.value), trace.first(view.to.value + 1)];
-  const shown = view.shown.value;
+  const list = view.list.value;
+  const [from, to] = [first(list, trace.at, view.from.value), first(list, trace.at, view.to.value + 1)];
+  if (!view.shown.value && to - from > DOTS_MAX) return;
   let drawn = 0;
-  for (let e = from; e < to && drawn < 3000; e++) {
-    if (shown ? !shown[e] : to - from > 3000) continue;
+  for (let i = from; i < to && drawn < DOTS_MAX; i++) {
+    const e = list[i]!;
     const place = spot(model, it, e);
     if (!place) continue;
     drawn++;
