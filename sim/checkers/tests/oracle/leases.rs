@@ -231,7 +231,7 @@ fn tiny(operations: usize) -> Shape {
 }
 
 /// Whether some lease may have been granted twice.
-pub(crate) fn has_twins(history: &History) -> bool {
+fn has_twins(history: &History) -> bool {
     let mut granted = Vec::new();
     for op in &history.operations {
         if let Request::Lease(LeaseRequest::Grant { lease, .. }) = op.request
