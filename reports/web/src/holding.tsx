@@ -177,5 +177,5 @@ function life(it: Lease, x: (at: number) => number, y: number, { context, width 
   const how = it.ended === null ? "" : early ? `, ${it.end} ${span(it.promised - it.ended)} too early?` : `, ${it.end}`;
   const text = `p${it.process}${it.keys.length ? `: ${it.keys.join(" ")}` : ""}${how}`;
   const left = Math.max(Math.min(x(end), width - 160) + 8, LEFT + 4);
-  fit(context, text, left, middle - 1, width - left - 4);
+  fit(context, text, left, middle - 5, width - left - 4);
 }
