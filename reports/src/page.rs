@@ -176,7 +176,7 @@ pub fn moments(page: &Page<'_>) -> Moments {
 
 /// The story of a failed run, a sentence for each event that it tells of.
 #[must_use]
-pub fn story(page: &Page<'_>) -> Vec<(u64, SimTime, String)> {
+pub fn storyline(page: &Page<'_>) -> Vec<(u64, SimTime, String)> {
     let Some(scene) = Scene::new(page) else { return Vec::new() };
     let cleaner = Cleaner::new(page);
     let lines = story::story(&scene, blame::first_bad(&scene).as_ref()).into_iter();

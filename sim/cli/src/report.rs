@@ -40,7 +40,7 @@ impl Means<'_> {
 
     /// The story of a run whose trace was kept.
     pub(crate) fn story(&self, finished: &Finished) -> Vec<(u64, SimTime, String)> {
-        page::story(&self.page(finished, &evidence_of(finished)))
+        page::storyline(&self.page(finished, &evidence_of(finished)))
     }
 
     /// Writes the page of a plan that gave two different runs: of one of them, and where the other one differs first.
