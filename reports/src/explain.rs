@@ -226,6 +226,20 @@ pub const ALL: &[Lesson] = &[
         look: "the keys of both holders, and when the lease of the first ended",
     },
     Lesson {
+        code: "auth",
+        promise: "No operation succeeds without permission, none that is permitted is refused for want of it, and no \
+            token is given for a wrong password.",
+        source: "etcd's authentication guide, and `server/auth/store.go`: permissions are checked when an entry is applied",
+        look: "the last change of that user and of its roles before the operation, and the revision of the token",
+    },
+    Lesson {
+        code: "hash",
+        promise: "Two members that tell the hash of one revision, after one compaction, tell the same one.",
+        source: "etcd, `server/storage/mvcc/hash.go`, and the comparison of members in its robustness tests",
+        look: "the members that told the two hashes, and what each did since they agreed last: a snapshot, a \
+            compaction, a defragmentation",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

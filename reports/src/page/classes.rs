@@ -13,6 +13,8 @@ pub enum Class {
     Watch,
     /// A lease or a lock ended too early, too late, or was held twice.
     Lease,
+    /// Somebody did what he may not, or was refused what he may.
+    Auth,
     /// The cluster did not recover.
     Liveness,
     /// The program stopped itself.
@@ -45,6 +47,7 @@ impl Class {
             Self::Linearizability => "linearizability",
             Self::Watch => "watch",
             Self::Lease => "lease",
+            Self::Auth => "auth",
             Self::Liveness => "liveness",
             Self::Panic => "panic",
             Self::Nondeterminism => "nondeterminism",
@@ -65,12 +68,12 @@ pub(super) const UNDECIDED: Promise = Promise {
     source: "",
 };
 
-use Class::{Invariant, Lease, Linearizability, Liveness, Nondeterminism, Panic, Watch};
+use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, Panic, Watch};
 
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 33] = [
+const PROMISES: [Row; 35] = [
     (
         "election-safety",
         Invariant,
@@ -274,6 +277,20 @@ const PROMISES: [Row; 33] = [
         "two clients held one lock",
         "At most one client holds a lock, within the bounds of its lease; fenced writes hold strictly.",
         "etcd, concurrency recipes",
+    ),
+    (
+        "auth",
+        Auth,
+        "somebody did what he may not, or was refused what he may",
+        "An operation succeeds only with permission, and is refused for want of it only without.",
+        "etcd, authentication guide",
+    ),
+    (
+        "hash",
+        Invariant,
+        "two members hold different stores",
+        "The hash over revisions is a function of the revision and of what was compacted, whoever is asked.",
+        "etcd, HashKV",
     ),
     (
         "nondeterminism",
