@@ -420,6 +420,9 @@ impl World {
             self.nemesis.witness_jump(*fault, machine.clock.wall(now), now);
         }
         machine.is_proven |= status.phase == Phase::Active;
+        if machine.starts_over && status.phase == Phase::Active {
+            (machine.starts_over, machine.damage) = (false, None);
+        }
         let before = std::mem::replace(&mut machine.status, status);
         let after = machine.status.clone();
         if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {
@@ -488,7 +491,7 @@ impl World {
             Event::Damaged(reason) => {
                 self.on_damage_found(node, reason);
             }
-            Event::StartedOver { .. } => self.machines.get_mut(node).damage = None,
+            Event::StartedOver { .. } => self.machines.get_mut(node).starts_over = true,
             Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);

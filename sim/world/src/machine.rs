@@ -52,6 +52,8 @@ pub(crate) struct Machine {
     pub(crate) suspends: Vec<usize>,
     /// The fault that has damaged the disk.
     pub(crate) damage: Option<usize>,
+    /// Its member starts over. Until that is on the disk, which may fail, what was damaged is still there.
+    pub(crate) starts_over: bool,
 }
 
 /// What a machine is doing.
@@ -165,6 +167,7 @@ impl Machine {
             passwords,
             suspends: Vec::new(),
             damage: None,
+            starts_over: false,
         }
     }
 

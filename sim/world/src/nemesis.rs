@@ -363,7 +363,7 @@ impl World {
             self.nemesis.witness(fault);
         }
         machine.disk.wipe();
-        machine.damage = None;
+        (machine.damage, machine.starts_over) = (None, false);
         machine.disks += 1;
         machine.is_proven = false;
         self.observer.on_wipe(node);
@@ -392,7 +392,7 @@ impl World {
         let machine = self.machines.get_mut(node);
         let is_damaged = machine.disk.damage(how);
         if is_damaged {
-            machine.damage = Some(fault);
+            (machine.damage, machine.starts_over) = (Some(fault), false);
         }
         is_damaged
     }
