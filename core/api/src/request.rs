@@ -253,6 +253,26 @@ impl Request {
             | Self::MoveLeader(_) => false,
         }
     }
+
+    /// Whether it asks for no more than a state of the past: a read that may be stale, and nothing else.
+    #[must_use]
+    pub fn is_serializable(&self) -> bool {
+        match self {
+            Self::Range(range) => range.serializable,
+            Self::Txn(txn) => txn.is_serializable(),
+            Self::Cluster(cluster) => {
+                matches!(cluster, ClusterRequest::List { linearizable: false })
+            }
+            Self::Put(_)
+            | Self::DeleteRange(_)
+            | Self::Compact(_)
+            | Self::Lease(_)
+            | Self::Member(_)
+            | Self::MoveLeader(_)
+            | Self::Maintenance(_)
+            | Self::Auth(_) => false,
+        }
+    }
 }
 
 impl TxnRequest {

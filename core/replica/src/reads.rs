@@ -8,7 +8,9 @@
 //! A leader that has not committed in its term cannot know what is committed; raft-rs drops such a question without a
 //! word (X7). Ours wait here until it has.
 
-use crate::{door::Event, limits, message::PeerMessage, replica::Replica, writes::is_serializable};
+use crate::{
+    door::Event, limits, message::PeerMessage, replica::Replica, writes::is_answered_locally,
+};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
 use whitewater_api::{
@@ -82,7 +84,7 @@ impl Replica {
             }
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
-        if is_serializable(&request) {
+        if is_answered_locally(&request) {
             let result = self.read_for(&caller, &request);
             return self.reply(id, result);
         }

@@ -5,8 +5,8 @@ use raft::eraftpb::Entry;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, mem};
 use whitewater_api::{
-    AuthRequest, Body, Caller, ClusterRequest, Error, Identity, LeaseRequest, MaintenanceRequest,
-    NodeId, Process, Request, RequestId, Revision, request::CompactRequest, response::PutResponse,
+    AuthRequest, Body, Caller, Error, Identity, LeaseRequest, MaintenanceRequest, NodeId, Process,
+    Request, RequestId, Revision, request::CompactRequest, response::PutResponse,
 };
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -165,7 +165,7 @@ impl Replica {
             return Err(Error::NoLeader);
         }
         Store::check(request, self.config.tuning.txn_ops_max)?;
-        if self.is_learner() && !is_serializable(request) {
+        if self.is_learner() && !is_answered_locally(request) {
             return Err(Error::Learner);
         }
         self.check_space(request)?;
@@ -345,21 +345,8 @@ fn is_login(request: &Request) -> bool {
     matches!(request, Request::Auth(AuthRequest::Authenticate { .. }))
 }
 
-/// Whether a request may be answered from whatever state a node has.
-pub(crate) fn is_serializable(request: &Request) -> bool {
-    match request {
-        Request::Range(range) => range.serializable,
-        Request::Txn(txn) => txn.is_serializable(),
-        Request::Maintenance(maintenance) => maintenance.is_local(),
-        Request::Cluster(cluster) => {
-            matches!(cluster, ClusterRequest::List { linearizable: false })
-        }
-        Request::Put(_)
-        | Request::DeleteRange(_)
-        | Request::Compact(_)
-        | Request::Lease(_)
-        | Request::Member(_)
-        | Request::MoveLeader(_)
-        | Request::Auth(_) => false,
-    }
+/// Whether a request may be answered from whatever state a node has: stale reads, and what a member answers for itself.
+pub(crate) fn is_answered_locally(request: &Request) -> bool {
+    request.is_serializable()
+        || matches!(request, Request::Maintenance(maintenance) if maintenance.is_local())
 }

@@ -31,7 +31,7 @@ use facts::{Facts, Window};
 use needs::{Need, needs};
 use std::collections::BTreeMap;
 use whitewater_api::{
-    AuthRequest, ClusterRequest, Completion, Error, Request, RequestId,
+    AuthRequest, Completion, Error, Request, RequestId,
     auth::{Credential, ROOT},
 };
 use whitewater_record::{Checked, Operation, SimTime};
@@ -86,7 +86,7 @@ impl<'h> Review<'_, 'h> {
     }
 
     fn look(&mut self, operation: &'h Operation, user: Option<&'h str>) -> Option<Objection> {
-        let from = if is_serializable(&operation.request) { SimTime(0) } else { operation.invoked };
+        let from = if operation.request.is_serializable() { SimTime(0) } else { operation.invoked };
         let window = Window { from, to: operation.completed };
         if self.facts.may_be_enabled(window) {
             self.checked.evaluations += 1;
@@ -183,25 +183,6 @@ impl<'h> Review<'_, 'h> {
                 (!is_explained).then(|| ("refused-password", what.to_owned()))
             }
             Completion::Fail(_) | Completion::Info(_) => None,
-        }
-    }
-}
-
-/// Whether an answer may come from an older state.
-fn is_serializable(request: &Request) -> bool {
-    match request {
-        Request::Range(range) => range.serializable,
-        Request::Txn(txn) => txn.is_serializable(),
-        Request::Put(_)
-        | Request::DeleteRange(_)
-        | Request::Compact(_)
-        | Request::Lease(_)
-        | Request::Member(_)
-        | Request::MoveLeader(_)
-        | Request::Maintenance(_)
-        | Request::Auth(_) => false,
-        Request::Cluster(cluster) => {
-            matches!(cluster, ClusterRequest::List { linearizable: false })
         }
     }
 }
