@@ -4,7 +4,7 @@
 //! seeds. `kind` tells the lines apart: `header`, `seed`, `totals`, `footer`.
 
 use crate::{Campaign, CampaignResult, Effort, Ending, Failure, Gate, Ruling, Totals};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use whitewater_record::Outcome;
 
@@ -39,30 +39,48 @@ enum Line<'a> {
     },
 }
 
-/// The same, to be read. What can be counted again is counted again.
+/// The same, to be read: of a seed whatever `S` takes of it.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Read {
+enum Read<S> {
     Header {
         format: String,
         #[serde(flatten)]
         campaign: Campaign,
     },
-    Seed {},
-    Totals {
-        ending: Ending,
-        #[serde(default)]
-        regressions: u64,
-        #[serde(flatten)]
-        totals: Box<Totals>,
-        failures: Vec<Failure>,
-        nondeterminism: Vec<String>,
-    },
-    Footer {
-        #[serde(flatten)]
-        effort: Effort,
-    },
+    Seed(S),
+    Totals(Ended),
+    Footer(Effort),
 }
+
+/// What stands in the totals. What can be counted again is counted again.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ended {
+    /// Why the campaign ended.
+    pub ending: Ending,
+    /// Pinned plans that were replayed before.
+    #[serde(default)]
+    pub regressions: u64,
+    /// The sums.
+    #[serde(flatten)]
+    pub totals: Box<Totals>,
+    /// Failures that were kept.
+    pub failures: Vec<Failure>,
+    /// Seeds that gave another trace when they were played again.
+    pub nondeterminism: Vec<String>,
+}
+
+/// A file of results, as far as it was written.
+pub(crate) struct File<S> {
+    pub(crate) campaign: Campaign,
+    pub(crate) seeds: Vec<S>,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) effort: Effort,
+}
+
+/// A seed of which nothing is wanted.
+#[derive(Deserialize)]
+struct Passed {}
 
 /// A file of results that cannot be read.
 #[derive(Debug, Error)]
@@ -87,43 +105,40 @@ pub enum LinesError {
 
 /// Reads the results of a campaign: everything but the seeds. `name` is for error messages.
 pub fn read(name: &str, text: &str) -> Result<CampaignResult, LinesError> {
-    let mut result: Option<CampaignResult> = None;
-    let mut is_complete = false;
+    let file: Option<File<Passed>> = read_file(name, text)?;
+    let cut_off = || LinesError::CutOff { name: name.to_owned() };
+    let File { campaign, ended, effort, .. } = file.ok_or_else(cut_off)?;
+    let Ended { ending, regressions, totals, failures, nondeterminism } =
+        ended.ok_or_else(cut_off)?;
+    let totals = *totals;
+    Ok(CampaignResult { campaign, regressions, totals, failures, ending, nondeterminism, effort })
+}
+
+/// Reads line by line. Nothing comes of a text without lines.
+pub(crate) fn read_file<S: DeserializeOwned>(
+    name: &str,
+    text: &str,
+) -> Result<Option<File<S>>, LinesError> {
+    let mut file: Option<File<S>> = None;
     for (line, json) in (1..).zip(text.lines()) {
         let fail = |reason: String| LinesError::Line { name: name.to_owned(), line, reason };
         let read = serde_json::from_str(json).map_err(|error| fail(error.to_string()))?;
-        match (read, &mut result) {
+        match (read, &mut file) {
             (Read::Header { format, campaign }, None) if format == FORMAT => {
-                result = Some(CampaignResult::new(campaign));
+                let (seeds, effort) = (Vec::new(), Effort::default());
+                file = Some(File { campaign, seeds, ended: None, effort });
             }
             (Read::Header { format, .. }, None) => {
                 return Err(fail(format!("the format is `{format}`, expected `{FORMAT}`")));
             }
             (Read::Header { .. }, Some(_)) => return Err(fail("a second header".to_owned())),
             (_, None) => return Err(fail("the header is missing".to_owned())),
-            (Read::Seed {}, Some(_)) => {}
-            (
-                Read::Totals { ending, regressions, totals, failures, nondeterminism },
-                Some(result),
-            ) => {
-                is_complete = true;
-                let campaign = result.campaign.clone();
-                let effort = result.effort;
-                *result = CampaignResult {
-                    campaign,
-                    regressions,
-                    totals: *totals,
-                    failures,
-                    ending,
-                    nondeterminism,
-                    effort,
-                };
-            }
-            (Read::Footer { effort }, Some(result)) => result.effort = effort,
+            (Read::Seed(seed), Some(file)) => file.seeds.push(seed),
+            (Read::Totals(ended), Some(file)) => file.ended = Some(ended),
+            (Read::Footer(effort), Some(file)) => file.effort = effort,
         }
     }
-    let cut_off = || LinesError::CutOff { name: name.to_owned() };
-    result.filter(|_| is_complete).ok_or_else(cut_off)
+    Ok(file)
 }
 
 /// The first line.

@@ -3,9 +3,8 @@
 
 use crate::{
     Campaign, CampaignResult, Effort, Ending, Failure,
-    lines::{self, FORMAT, LinesError},
+    lines::{self, Ended, File, LinesError},
 };
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
 use whitewater_record::{Outcome, Seed};
@@ -19,14 +18,8 @@ pub struct Shard {
     pub campaign: Campaign,
     /// Its seeds.
     pub outcomes: Vec<Outcome>,
-    /// Failures that were kept, if it came to its end.
-    pub failures: Vec<Failure>,
-    /// Pinned plans that it replayed before, if it came to its end.
-    pub regressions: u64,
-    /// Why it ended, if it did.
-    pub ending: Option<Ending>,
-    /// Seeds that gave another trace when they were played again.
-    pub nondeterminism: Vec<String>,
+    /// What it says at its end, if it came there.
+    pub ended: Option<Ended>,
     /// What it cost, if it came to its end.
     pub effort: Effort,
 }
@@ -62,73 +55,19 @@ pub enum ShardsError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Line {
-    Header {
-        format: String,
-        #[serde(flatten)]
-        campaign: Campaign,
-    },
-    Seed {
-        #[serde(flatten)]
-        outcome: Box<Outcome>,
-    },
-    Totals {
-        ending: Ending,
-        #[serde(default)]
-        regressions: u64,
-        failures: Vec<Failure>,
-        nondeterminism: Vec<String>,
-    },
-    Footer {
-        #[serde(flatten)]
-        effort: Effort,
-    },
-}
-
 impl Shard {
     /// Reads a part. What stands behind the last end of a line was not written to its end, and does not count; nothing
     /// comes of a file that has not even its header.
     pub fn read(name: &str, text: &str) -> Result<Option<Self>, LinesError> {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut shard: Option<Self> = None;
-        for (line, json) in (1..).zip(whole.lines()) {
-            let fail = |reason: String| LinesError::Line { name: name.to_owned(), line, reason };
-            let read = serde_json::from_str(json).map_err(|error| fail(error.to_string()))?;
-            match (read, &mut shard) {
-                (Line::Header { format, campaign }, None) if format == FORMAT => {
-                    shard = Some(Self::begin(name, campaign));
-                }
-                (Line::Header { format, .. }, None) => {
-                    return Err(fail(format!("the format is `{format}`, expected `{FORMAT}`")));
-                }
-                (Line::Header { .. }, Some(_)) => return Err(fail("a second header".to_owned())),
-                (_, None) => return Err(fail("the header is missing".to_owned())),
-                (Line::Seed { outcome }, Some(shard)) => shard.outcomes.push(*outcome),
-                (Line::Totals { ending, regressions, failures, nondeterminism }, Some(shard)) => {
-                    shard.ending = Some(ending);
-                    shard.regressions = regressions;
-                    shard.failures = failures;
-                    shard.nondeterminism = nondeterminism;
-                }
-                (Line::Footer { effort }, Some(shard)) => shard.effort = effort,
-            }
-        }
-        Ok(shard)
-    }
-
-    fn begin(name: &str, campaign: Campaign) -> Self {
-        Self {
+        let file: Option<File<Outcome>> = lines::read_file(name, whole)?;
+        Ok(file.map(|File { campaign, seeds: outcomes, ended, effort }| Self {
             name: name.to_owned(),
             campaign,
-            outcomes: Vec::new(),
-            failures: Vec::new(),
-            regressions: 0,
-            ending: None,
-            nondeterminism: Vec::new(),
-            effort: Effort::default(),
-        }
+            outcomes,
+            ended,
+            effort,
+        }))
     }
 
     /// The campaign that this is a part of.
@@ -168,12 +107,15 @@ pub fn merge(shards: &[Shard]) -> Result<Merged, ShardsError> {
                 }
             }
         }
-        result.nondeterminism.extend(shard.nondeterminism.iter().cloned());
-        result.regressions = result.regressions.max(shard.regressions);
+        if let Some(ended) = &shard.ended {
+            result.nondeterminism.extend(ended.nondeterminism.iter().cloned());
+            result.regressions = result.regressions.max(ended.regressions);
+        }
         result.effort.join(shard.effort);
     }
     let outcomes: Vec<Outcome> = seeds.values().map(|(outcome, _)| (*outcome).clone()).collect();
-    let mut failures: Vec<&Failure> = shards.iter().flat_map(|shard| &shard.failures).collect();
+    let ends = || shards.iter().filter_map(|shard| shard.ended.as_ref());
+    let mut failures: Vec<&Failure> = ends().flat_map(|ended| &ended.failures).collect();
     failures.sort_by_key(|failure| failure.seed.0.wrapping_sub(begin));
     for outcome in &outcomes {
         result.add(outcome);
@@ -184,20 +126,16 @@ pub fn merge(shards: &[Shard]) -> Result<Merged, ShardsError> {
         }
     }
     let missing = missing(&result.campaign, seeds.keys().copied());
-    result.ending = ending(shards, missing.is_empty());
-    let cut_off = shards.iter().filter(|shard| shard.ending.is_none());
+    let is_regressed = ends().any(|ended| ended.ending == Ending::Regression);
+    // When every seed is there it is complete, whatever came of single parts.
+    result.ending = match (is_regressed, missing.is_empty()) {
+        (true, _) => Ending::Regression,
+        (false, true) => Ending::Complete,
+        (false, false) => Ending::Missing,
+    };
+    let cut_off = shards.iter().filter(|shard| shard.ended.is_none());
     let cut_off = cut_off.map(|shard| shard.name.clone()).collect();
     Ok(Merged { result, outcomes, missing, doubled, cut_off })
-}
-
-/// Why the whole ended: when every seed is there, it is complete, whatever came of single parts.
-fn ending(shards: &[Shard], is_whole: bool) -> Ending {
-    let is_regressed = |shard: &Shard| shard.ending == Some(Ending::Regression);
-    match is_whole {
-        _ if shards.iter().any(is_regressed) => Ending::Regression,
-        true => Ending::Complete,
-        false => Ending::Missing,
-    }
 }
 
 /// The ranges that are not among these places, which come in order.
