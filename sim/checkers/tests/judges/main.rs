@@ -16,9 +16,12 @@ mod mutate_lease;
 mod mutate_lock;
 mod mutate_mirror;
 mod mutate_watch;
+#[path = "../common/page.rs"]
+mod page;
 mod store;
 
 use generate::{Dice, SMALL, Shape, history};
+use page::assert_listed;
 use whitewater_checkers::{Budget, Judgement, Ruling, judge, judge_by_revisions};
 use whitewater_record::{History, Seed};
 
@@ -124,19 +127,6 @@ fn assert_rejected(
         }
     }
     assert!(applied >= 5, "{name} applied {applied} times only");
-}
-
-/// The part of the page about corruptions that has this title, with all rows that it must have.
-fn assert_listed<'a>(title: &str, kinds: impl Iterator<Item = (&'a str, &'a [&'a str])>) {
-    let row = |(name, codes): (&str, &[&str])| {
-        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-        format!("| {name} | {} |\n", codes.join(" "))
-    };
-    let rows: String = kinds.map(row).collect();
-    let part = format!("\n## {title}\n\n| corruption | codes |\n|---|---|\n{rows}");
-    let page = include_str!("../../../../docs/corruptions.md");
-    let is_there = page.contains(&format!("{part}\n##")) || page.ends_with(&part);
-    assert!(is_there, "docs/corruptions.md should have\n{part}");
 }
 
 #[test]

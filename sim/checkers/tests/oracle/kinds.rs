@@ -1,6 +1,6 @@
 //! Every way to be wrong that the judge by revisions knows, each with the codes that it may have.
 
-use crate::{config, dice, generate::Dice, leases, rich, text};
+use crate::{config, dice, generate::Dice, leases, page::assert_listed, rich, text};
 use proptest::prelude::*;
 use whitewater_api::{
     Body, Completion, Error, KeyValue, LeaseId, Request, Response, Revision,
@@ -100,19 +100,6 @@ proptest! {
         };
         prop_assert!(judgements.iter().all(is_fine), "{judgements:#?}\n{}", text(&history));
     }
-}
-
-/// The part of the page about corruptions that has this title, with all rows that it must have.
-fn assert_listed<'a>(title: &str, kinds: impl Iterator<Item = (&'a str, &'a [&'a str])>) {
-    let row = |(name, codes): (&str, &[&str])| {
-        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-        format!("| {name} | {} |\n", codes.join(" "))
-    };
-    let rows: String = kinds.map(row).collect();
-    let part = format!("\n## {title}\n\n| corruption | codes |\n|---|---|\n{rows}");
-    let page = include_str!("../../../../docs/corruptions.md");
-    let is_there = page.contains(&format!("{part}\n##")) || page.ends_with(&part);
-    assert!(is_there, "docs/corruptions.md should have\n{part}");
 }
 
 #[test]

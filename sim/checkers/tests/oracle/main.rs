@@ -14,6 +14,8 @@ mod generate;
 mod kinds;
 mod leases;
 mod mutate;
+#[path = "../common/page.rs"]
+mod page;
 mod rich;
 mod spec;
 mod streamed;
