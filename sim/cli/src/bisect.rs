@@ -102,13 +102,12 @@ impl Checkout<'_> {
 
     fn search(&mut self) -> Result<Verdict, CliError> {
         let (good, bad) = (self.good.clone(), self.bad.clone());
-        let (good, bad) = (good.as_str(), bad.as_str());
-        let signature = match self.at(bad)? {
+        let signature = match self.at(&bad)? {
             Does::Fails(signature) => signature,
             Does::Passes => return Err(CliError::Usage(format!("the plan passes at {bad}"))),
             Does::Unknown(why) => return Err(CliError::Usage(format!("{bad}: {why}"))),
         };
-        match self.at(good)? {
+        match self.at(&good)? {
             Does::Passes => {}
             Does::Fails(_) => {
                 let hint = "name an older commit with --good";
@@ -117,8 +116,8 @@ impl Checkout<'_> {
             Does::Unknown(why) => return Err(CliError::Usage(format!("{good}: {why}"))),
         }
         git(&self.folder, &["bisect", "start"])?;
-        git(&self.folder, &["bisect", "bad", bad])?;
-        let mut said = git(&self.folder, &["bisect", "good", good])?;
+        git(&self.folder, &["bisect", "bad", &bad])?;
+        let mut said = git(&self.folder, &["bisect", "good", &good])?;
         loop {
             let first = suspects(&said);
             if !first.is_empty() {

@@ -16,7 +16,6 @@ use crate::{
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
     thread,
@@ -152,8 +151,6 @@ impl<'a> Collector<'a> {
         for line in [lines::totals(&self.result), lines::footer(self.result.effort)] {
             self.write(&line)?;
         }
-        let plain = text::summary(&self.result, false);
-        artefacts::write(&self.out.join("summary.txt"), |out| out.write_all(plain.as_bytes()))?;
         publish::write_all(&self.out, &self.result, self.console)?;
         if !self.console.json {
             self.console.result(&text::summary(&self.result, self.console.color))?;

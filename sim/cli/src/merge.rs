@@ -52,8 +52,6 @@ pub(crate) fn verb(args: &MergeArgs, console: Console) -> Result<Exit, CliError>
     let results = shards::text(&merged);
     artefacts::write(&args.out.join(RESULTS), |out| out.write_all(results.as_bytes()))?;
     publish::write_all(&args.out, &merged.result, console)?;
-    let plain = text::summary(&merged.result, false);
-    artefacts::write(&args.out.join("summary.txt"), |out| out.write_all(plain.as_bytes()))?;
     show(&merged, parts.len(), console)?;
     Ok(merged.result.ruling().into())
 }

@@ -34,6 +34,7 @@ pub(crate) fn write_all(
     if let Some(sentence) = against.and_then(|it| it.sentences().into_iter().next()) {
         console.remark(&sentence);
     }
+    put(&out.join("summary.txt"), &text::summary(result, false))?;
     put(&out.join("junit.xml"), &junit::junit(result))?;
     put(&out.join("summary.md"), &github::summary(result, against))?;
     put(&out.join("annotations.txt"), &github::annotations(result))?;
