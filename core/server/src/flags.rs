@@ -1,8 +1,8 @@
 //! etcd's flags and environment variables, where the meaning is the same.
 
 use crate::settings::{Settings, SettingsError};
-use clap::{ArgAction, Parser};
-use std::path::PathBuf;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
+use std::{any::TypeId, path::PathBuf};
 
 /// A key-value store that speaks etcd's v3 API.
 #[derive(Clone, Debug, Parser)]
@@ -111,40 +111,16 @@ pub struct Flags {
     )]
     pub experimental_compaction_batch_limit: u64,
     /// Compare the members' content before serving.
-    #[arg(
-        long,
-        env = "ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK", default_value_t = false, action = ArgAction::Set)]
     pub experimental_initial_corrupt_check: bool,
     /// How often the members' content is compared.
     #[arg(long, env = "ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME", default_value = "0s")]
     pub experimental_corrupt_check_time: String,
     /// Refuse changes of the members that could lose the quorum.
-    #[arg(
-        long,
-        env = "ETCD_STRICT_RECONFIG_CHECK",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = true,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_STRICT_RECONFIG_CHECK", default_value_t = true, action = ArgAction::Set)]
     pub strict_reconfig_check: bool,
     /// Ask for votes before raising the term.
-    #[arg(
-        long,
-        env = "ETCD_PRE_VOTE",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = true,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_PRE_VOTE", default_value_t = true, action = ArgAction::Set)]
     pub pre_vote: bool,
     /// `simple`, or `jwt,sign-method=HS256,priv-key=FILE[,ttl=5m]`.
     #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple")]
@@ -165,15 +141,7 @@ pub struct Flags {
     #[arg(long, env = "ETCD_LOG_OUTPUTS", value_delimiter = ',', default_value = "default")]
     pub log_outputs: Vec<String>,
     /// Do not sync. A crash of the machine loses what was promised: for tests only.
-    #[arg(
-        long,
-        env = "ETCD_UNSAFE_NO_FSYNC",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_UNSAFE_NO_FSYNC", default_value_t = false, action = ArgAction::Set)]
     pub unsafe_no_fsync: bool,
     /// Certificates.
     #[command(flatten)]
@@ -188,11 +156,22 @@ impl Flags {
             let is_word = argument.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic());
             if is_short && is_word && argument != "-h" { format!("-{argument}") } else { argument }
         };
-        Self::try_parse_from(arguments.into_iter().map(two_dashes))
+        let mut command = Self::command().mut_args(switch);
+        let matches = command.try_get_matches_from_mut(arguments.into_iter().map(two_dashes))?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
     /// What they mean.
     pub fn settings(self) -> Result<Settings, SettingsError> {
         Settings::new(self)
     }
+}
+
+/// A flag that is true or false stands alone, for true, or has a value behind `=`, as Go's do.
+fn switch(argument: Arg) -> Arg {
+    let is_set = matches!(argument.get_action(), ArgAction::Set);
+    if is_set && argument.get_value_parser().type_id() == TypeId::of::<bool>() {
+        return argument.num_args(0..=1).require_equals(true).default_missing_value("true");
+    }
+    argument
 }

@@ -29,15 +29,7 @@ pub struct TlsFlags {
     #[arg(long, env = "ETCD_TRUSTED_CA_FILE")]
     pub trusted_ca_file: Option<PathBuf>,
     /// Clients must show a certificate.
-    #[arg(
-        long,
-        env = "ETCD_CLIENT_CERT_AUTH",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_CLIENT_CERT_AUTH", default_value_t = false, action = ArgAction::Set)]
     pub client_cert_auth: bool,
     /// The certificate shown to peers.
     #[arg(long, env = "ETCD_PEER_CERT_FILE")]
@@ -49,15 +41,7 @@ pub struct TlsFlags {
     #[arg(long, env = "ETCD_PEER_TRUSTED_CA_FILE")]
     pub peer_trusted_ca_file: Option<PathBuf>,
     /// Peers must show a certificate.
-    #[arg(
-        long,
-        env = "ETCD_PEER_CLIENT_CERT_AUTH",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
+    #[arg(long, env = "ETCD_PEER_CLIENT_CERT_AUTH", default_value_t = false, action = ArgAction::Set)]
     pub peer_client_cert_auth: bool,
 }
 

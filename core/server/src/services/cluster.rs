@@ -7,18 +7,19 @@ use crate::{
     proto::etcdserverpb::{self as pb, cluster_server::Cluster},
 };
 use tonic::{Request as Call, Response as Reply, Status};
-use whitewater_api::{Body, Caller, ClusterRequest, Header, Member, NodeId, Request, Revision};
+use whitewater_api::{Body, Caller, ClusterRequest, Header, NodeId, Request, Revision};
 
 impl Services {
     async fn ask_cluster(
         &self,
         caller: Caller,
         request: ClusterRequest,
-    ) -> Result<(Header, Vec<Member>), Status> {
+    ) -> Result<(Option<pb::ResponseHeader>, Vec<pb::Member>), Status> {
         let response = self.ask(caller, Request::Cluster(request)).await?;
         let Body::Cluster(members) = response.body else { return convert::unexpected() };
         // etcd says nothing of the store here.
-        Ok((Header { revision: Revision(0), ..response.header }, members))
+        let header = Header { revision: Revision(0), ..response.header };
+        Ok((convert::header(&header), convert::members(members)))
     }
 }
 
@@ -33,9 +34,7 @@ impl Cluster for Services {
         let member = Node::new_member(&peer_urls);
         let request = ClusterRequest::Add { member, peer_urls, is_learner };
         let (header, members) = self.ask_cluster(caller, request).await?;
-        let members = convert::members(members);
         let added = members.iter().find(|other| other.id == member.0).cloned();
-        let header = convert::header(&header);
         Ok(Reply::new(pb::MemberAddResponse { header, member: added, members }))
     }
 
@@ -45,7 +44,6 @@ impl Cluster for Services {
     ) -> Result<Reply<pb::MemberRemoveResponse>, Status> {
         let request = ClusterRequest::Remove(NodeId(call.get_ref().id));
         let (header, members) = self.ask_cluster(caller(&call), request).await?;
-        let (header, members) = (convert::header(&header), convert::members(members));
         Ok(Reply::new(pb::MemberRemoveResponse { header, members }))
     }
 
@@ -57,7 +55,6 @@ impl Cluster for Services {
         let pb::MemberUpdateRequest { id, peer_ur_ls: peer_urls } = call.into_inner();
         let request = ClusterRequest::Update { member: NodeId(id), peer_urls };
         let (header, members) = self.ask_cluster(caller, request).await?;
-        let (header, members) = (convert::header(&header), convert::members(members));
         Ok(Reply::new(pb::MemberUpdateResponse { header, members }))
     }
 
@@ -67,7 +64,6 @@ impl Cluster for Services {
     ) -> Result<Reply<pb::MemberListResponse>, Status> {
         let request = ClusterRequest::List { linearizable: call.get_ref().linearizable };
         let (header, members) = self.ask_cluster(caller(&call), request).await?;
-        let (header, members) = (convert::header(&header), convert::members(members));
         Ok(Reply::new(pb::MemberListResponse { header, members }))
     }
 
@@ -77,7 +73,6 @@ impl Cluster for Services {
     ) -> Result<Reply<pb::MemberPromoteResponse>, Status> {
         let request = ClusterRequest::Promote(NodeId(call.get_ref().id));
         let (header, members) = self.ask_cluster(caller(&call), request).await?;
-        let (header, members) = (convert::header(&header), convert::members(members));
         Ok(Reply::new(pb::MemberPromoteResponse { header, members }))
     }
 }
