@@ -288,8 +288,8 @@ impl World {
     fn on_damage_found(&mut self, node: NodeId, reason: &str) -> bool {
         let damage = self.machines.get(node).damage;
         self.observer.on_refusal(node, reason, damage.is_some());
-        if let Some(fault) = damage {
-            self.nemesis.witness(fault);
+        if let Some(damaged) = damage {
+            self.nemesis.witness(damaged.fault);
             self.observer.tally.sometimes("damage found");
         }
         damage.is_some()
@@ -420,8 +420,8 @@ impl World {
             self.nemesis.witness_jump(*fault, machine.clock.wall(now), now);
         }
         machine.is_proven |= status.phase == Phase::Active;
-        if machine.starts_over && status.phase == Phase::Active {
-            (machine.starts_over, machine.damage) = (false, None);
+        if status.phase == Phase::Active {
+            machine.damage.take_if(|damaged| damaged.starts_over);
         }
         let before = std::mem::replace(&mut machine.status, status);
         let after = machine.status.clone();
@@ -491,7 +491,11 @@ impl World {
             Event::Damaged(reason) => {
                 self.on_damage_found(node, reason);
             }
-            Event::StartedOver { .. } => self.machines.get_mut(node).starts_over = true,
+            Event::StartedOver { .. } => {
+                if let Some(damaged) = &mut self.machines.get_mut(node).damage {
+                    damaged.starts_over = true;
+                }
+            }
             Event::Sometimes(_) => {}
         }
         let machine = self.machines.get(node);

@@ -50,8 +50,15 @@ pub(crate) struct Machine {
     pub(crate) passwords: Stream,
     /// Faults that suspend the machine.
     pub(crate) suspends: Vec<usize>,
-    /// The fault that has damaged the disk.
-    pub(crate) damage: Option<usize>,
+    /// What was done to the disk.
+    pub(crate) damage: Option<Damaged>,
+}
+
+/// A disk that holds something else than was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged {
+    /// The fault that did it.
+    pub(crate) fault: usize,
     /// Its member starts over. Until that is on the disk, which may fail, what was damaged is still there.
     pub(crate) starts_over: bool,
 }
@@ -167,7 +174,6 @@ impl Machine {
             passwords,
             suspends: Vec::new(),
             damage: None,
-            starts_over: false,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     effects,
     lifecycle::Hold,
     limits,
-    machine::Life,
+    machine::{Damaged, Life},
     world::{PhaseOfRun, World},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -363,7 +363,7 @@ impl World {
             self.nemesis.witness(fault);
         }
         machine.disk.wipe();
-        (machine.damage, machine.starts_over) = (None, false);
+        machine.damage = None;
         machine.disks += 1;
         machine.is_proven = false;
         self.observer.on_wipe(node);
@@ -392,7 +392,7 @@ impl World {
         let machine = self.machines.get_mut(node);
         let is_damaged = machine.disk.damage(how);
         if is_damaged {
-            (machine.damage, machine.starts_over) = (Some(fault), false);
+            machine.damage = Some(Damaged { fault, starts_over: false });
         }
         is_damaged
     }
