@@ -150,15 +150,19 @@ impl<'h> Facts<'h> {
 
     /// Whether a fact may have this value at some moment of a window.
     fn may(&self, fact: Fact, value: bool, window: Window) -> bool {
-        let makes = |wanted: bool| {
-            self.changes.iter().filter(move |change| change.makes(fact) == Some(wanted))
-        };
-        // Nothing has certainly unmade it since.
-        let lasts = |made: SimTime| {
-            !makes(!value).any(|change| made < change.asked && change.done < window.from)
-        };
-        let since_ever = !value && !makes(true).any(|change| change.done < window.from);
-        since_ever || makes(value).any(|change| change.asked < window.to && lasts(change.done))
+        let (mut made, mut unmade) = (Vec::new(), Vec::new());
+        for change in &self.changes {
+            match change.makes(fact) {
+                Some(to) if to == value => made.push(change),
+                Some(_) => unmade.push(change),
+                None => {}
+            }
+        }
+        // Those that have certainly unmade it before.
+        unmade.retain(|change| change.done < window.from);
+        let lasts = |made: SimTime| !unmade.iter().any(|change| made < change.asked);
+        let since_ever = !value && unmade.is_empty();
+        since_ever || made.iter().any(|change| change.asked < window.to && lasts(change.done))
     }
 }
 
