@@ -110,7 +110,10 @@ impl Cluster {
     fn ask(&mut self, node: NodeId, request: Request) {
         let id = RequestId { process: Process(1), sequence: self.asked };
         self.asked += 1;
-        self.inputs.push_back((node, Input::Request { id, caller: Caller::Nobody, request }));
+        self.inputs.push_back((
+            node,
+            Input::Request { id, caller: Caller::Nobody, request: Box::new(request) },
+        ));
     }
 
     /// Everything was answered with yes, and is everywhere.
@@ -150,7 +153,9 @@ impl Cluster {
                     let done = work.run();
                     self.inputs.push_back((node, Input::PasswordDone { id, done }));
                 }
-                Output::Reply { id: _, result } => self.replies.push(result),
+                Output::Reply { id: _, result } => {
+                    self.replies.push(result.map(|response| *response))
+                }
                 Output::Watch { .. } | Output::StreamEnded { .. } | Output::Event(_) => {}
                 Output::Stop(reason) => panic!("{node} stopped: {reason:?}"),
             }

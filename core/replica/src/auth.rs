@@ -155,7 +155,7 @@ impl Replica {
             return Err(Error::TooManyRequests);
         }
         self.doorkeeper.waiting.insert(id, waiting);
-        self.outputs.push(Output::Password { id, work });
+        self.outputs.push(Output::Password { id, work: Box::new(work) });
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use whitewater_api::{
     Revision, StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
 };
 
-/// What a host tells a replica.
+/// What a host tells a replica. Inputs and outputs are moved a few times each, so what is large in them is boxed.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Time has passed; how much, the replica sees from the `now` of the call. Due at [`crate::Replica::next_wake`].
@@ -36,7 +36,7 @@ pub enum Input {
         /// What the client shows of itself.
         caller: Caller,
         /// What it asks.
-        request: Request,
+        request: Box<Request>,
     },
     /// A client opens a stream of watches.
     StreamOpened {
@@ -59,7 +59,7 @@ pub enum Input {
         /// Which stream. One that has ended is passed over.
         stream: StreamId,
         /// What it says.
-        request: WatchRequest,
+        request: Box<WatchRequest>,
     },
     /// A stream broke, or its client is done with it.
     StreamClosed {
@@ -100,21 +100,21 @@ pub enum Output {
         /// For which request.
         id: RequestId,
         /// What to do.
-        work: PasswordWork,
+        work: Box<PasswordWork>,
     },
     /// Answer a client.
     Reply {
         /// The request.
         id: RequestId,
         /// What came of it. [`Error::effect`] tells whether a refusal is final.
-        result: Result<Response, Error>,
+        result: Result<Box<Response>, Error>,
     },
     /// Say something on a stream, after what was said before. Uses one credit.
     Watch {
         /// Which stream.
         stream: StreamId,
         /// What to say.
-        response: WatchResponse,
+        response: Box<WatchResponse>,
     },
     /// End a stream, after what was said before. Nothing more comes on it.
     StreamEnded {

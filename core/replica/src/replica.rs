@@ -180,13 +180,13 @@ impl Replica {
         match input {
             Input::Tick => {}
             Input::Message(envelope) => self.on_message(envelope),
-            Input::Request { id, caller, request } => self.on_request(id, caller, request),
+            Input::Request { id, caller, request } => self.on_request(id, caller, *request),
             Input::StreamOpened { stream, require_leader, caller } => {
                 self.keep_stream_caller(stream, caller);
                 self.on_stream_opened(stream, require_leader);
             }
             Input::StreamReady { stream, credit } => self.on_stream_ready(stream, credit),
-            Input::Watch { stream, request } => self.on_watch(stream, request),
+            Input::Watch { stream, request } => self.on_watch(stream, *request),
             Input::StreamClosed { stream } => self.on_stream_closed(stream),
             Input::DiskDone { write, result } => self.on_disk_done(write, result),
             Input::PasswordDone { id, done } => self.on_password_done(id, done),
@@ -561,7 +561,7 @@ impl Replica {
             term: Term(self.raft.raft.term),
             revision: self.store.revision(),
         };
-        let result = result.map(|body| Response { header, body });
+        let result = result.map(|body| Box::new(Response { header, body }));
         self.outputs.push(Output::Reply { id, result });
     }
 

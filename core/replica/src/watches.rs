@@ -118,7 +118,7 @@ impl Replica {
         self.outputs.extend(told.drain(..).map(|output| match output {
             WatchOutput::Message { stream, watch, revision, body } => {
                 let header = Header { cluster, node, term, revision };
-                Output::Watch { stream, response: WatchResponse { header, watch, body } }
+                Output::Watch { stream, response: Box::new(WatchResponse { header, watch, body }) }
             }
             WatchOutput::End { stream, end } => Output::StreamEnded { stream, end },
         }));

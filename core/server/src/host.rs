@@ -118,7 +118,7 @@ impl Host {
             Command::Ask { caller, request, answer } => {
                 let id = self.take_id();
                 self.waiting.insert(id, answer);
-                Some(Input::Request { id, caller, request })
+                Some(Input::Request { id, caller, request: Box::new(request) })
             }
             Command::Open { stream, require_leader, caller, messages } => {
                 self.streams.insert(stream, messages);
@@ -150,11 +150,11 @@ impl Host {
                 Output::Reply { id, result } => {
                     // Whoever asked may have gone.
                     if let Some(answer) = self.waiting.remove(&id) {
-                        drop(answer.send(result));
+                        drop(answer.send(result.map(|response| *response)));
                     }
                 }
-                Output::Password { id, work } => self.work_on_password(id, work),
-                Output::Watch { stream, response } => self.tell(stream, Told::Message(response)),
+                Output::Password { id, work } => self.work_on_password(id, *work),
+                Output::Watch { stream, response } => self.tell(stream, Told::Message(*response)),
                 Output::StreamEnded { stream, end } => {
                     self.tell(stream, Told::End(end));
                     self.streams.remove(&stream);

@@ -191,7 +191,10 @@ struct StreamHandle {
 impl Stream {
     /// Says something on it.
     pub(crate) async fn say(&self, request: WatchRequest) -> Result<(), Error> {
-        self.handle.node.tell(Input::Watch { stream: self.handle.stream, request }).await
+        self.handle
+            .node
+            .tell(Input::Watch { stream: self.handle.stream, request: Box::new(request) })
+            .await
     }
 
     /// The next thing that is said on it; nothing where the member has stopped. Room for one more is told.

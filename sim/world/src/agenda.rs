@@ -16,7 +16,7 @@ pub(crate) enum Due {
     /// A message reaches its node.
     Deliver { message: u64, copy: u64, envelope: Envelope },
     /// A request reaches a node.
-    Request { node: NodeId, id: RequestId, caller: Caller, request: Request },
+    Request { node: NodeId, id: RequestId, caller: Caller, request: Box<Request> },
     /// An answer reaches whoever asked.
     Answer { id: RequestId, answer: Answer },
     /// Whoever asked has waited long enough.

@@ -11,7 +11,7 @@ use whitewater_physics::{Fate, Port};
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The node's own answer.
-    Reply(Result<Response, Error>),
+    Reply(Result<Box<Response>, Error>),
     /// Nobody listened: the request never reached a process.
     Refused,
     /// The connection broke while the request was being served.
@@ -75,7 +75,7 @@ impl World {
         let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
         match self.network.send(self.now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => {
-                self.later(at, Due::Request { node, id, caller, request });
+                self.later(at, Due::Request { node, id, caller, request: Box::new(request) });
             }
             Fate::Cut => {
                 if self.machines.is_alive(node) {

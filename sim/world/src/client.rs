@@ -134,7 +134,7 @@ pub(crate) fn completion(
     mutations: Mutations,
 ) -> Completion<Response, Error> {
     match answer {
-        Some(Answer::Reply(Ok(response))) => Completion::Ok(response),
+        Some(Answer::Reply(Ok(response))) => Completion::Ok(*response),
         Some(Answer::Reply(Err(error))) => match error.effect() {
             Effect::None => Completion::Fail(error),
             Effect::Unknown => Completion::Info(error),

@@ -1,4 +1,7 @@
-//! The host of one replica: a driver task that hands it inputs and performs its outputs. It decides nothing.
+//! The host of one replica: hands it inputs and performs its outputs. It decides nothing.
+//!
+//! A process is a task on a node of madsim's: it opens the replica, puts it on the stage, and lives until it is killed.
+//! Whoever plays the world steps the replicas there; a switch of tasks an event would cost a tenth of a run.
 
 use crate::{
     agenda::Due,
@@ -7,11 +10,11 @@ use crate::{
     machine::Life,
     panics,
     tally::Code,
-    world::{Act, Shared, World},
+    world::{Shared, World},
 };
 use std::{
     collections::VecDeque,
-    future::poll_fn,
+    future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Poll, Waker},
 };
@@ -22,56 +25,58 @@ use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, RowKind, Span};
 use whitewater_replica::{Envelope, Event, Input, Output, PasswordWork, Phase, Replica, Status};
 
-/// Where the main task and the drivers meet. Exactly one of them has the turn, the others wait; whoever has it lets the
-/// world go on until another one must act, and wakes that one only. So an event costs one task switch, or none.
-#[derive(Debug)]
+/// Where the processes leave their replicas, for the main task to step.
 pub(crate) struct Stage {
-    turn: Turn,
+    /// The main task, while it waits for a process to open its replica or to be gone.
     main: Option<Waker>,
     /// By node, from 1.
     seats: Vec<Seat>,
     doomed: Vec<NodeId>,
+    /// Kept for the next step, so that it does not allocate.
+    outputs: Vec<Output>,
 }
 
-/// Who may act.
-#[derive(Debug)]
-enum Turn {
-    /// The main task, on this if it is known already.
-    Main(Option<Act>),
-    /// The driver of a node.
-    Driver(NodeId),
-}
-
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Seat {
     /// Inputs, each with its cause.
     inbox: VecDeque<(Option<u64>, Input)>,
-    driver: Option<Waker>,
-    /// The driver's task exists.
-    is_taken: bool,
+    process: Process,
+}
+
+/// What there is of a process.
+#[derive(Default)]
+enum Process {
+    /// Nothing.
+    #[default]
+    Gone,
+    /// Its task exists.
+    Opening,
+    /// Its replica can be stepped.
+    Open(Box<Replica>),
+    /// Its replica is being stepped, or has had enough. The task is still there.
+    Idle,
 }
 
 impl Stage {
     pub(crate) fn new(highest: u64) -> Self {
         let seats = (1..=highest).map(|_| Seat::default()).collect();
-        Self { turn: Turn::Main(None), main: None, seats, doomed: Vec::new() }
+        Self { main: None, seats, doomed: Vec::new(), outputs: Vec::new() }
     }
 
     fn at(&mut self, node: NodeId) -> &mut Seat {
         &mut self.seats[usize::try_from(node.0 - 1).expect("ids are below 64")]
     }
 
-    /// Puts an input before the driver of a node.
+    /// Puts an input before the replica of a node.
     pub(crate) fn seat(&mut self, node: NodeId, cause: Option<u64>, input: Input) {
         self.at(node).inbox.push_back((cause, input));
     }
 
-    /// A driver is about to be spawned, and has the next turn.
+    /// A process is about to be spawned.
     pub(crate) fn take(&mut self, node: NodeId) {
         let seat = self.at(node);
-        assert!(!seat.is_taken, "{node} has a driver already");
-        *seat = Seat { is_taken: true, ..Seat::default() };
-        self.turn = Turn::Driver(node);
+        assert!(matches!(seat.process, Process::Gone), "{node} has a process already");
+        *seat = Seat { process: Process::Opening, ..Seat::default() };
     }
 
     /// What was meant for the process is void.
@@ -89,54 +94,36 @@ impl Stage {
         self.doomed.pop()
     }
 
-    fn wake_main(&self) {
-        if let Some(main) = &self.main {
-            main.wake_by_ref();
+    fn wake_main(&mut self) {
+        if let Some(main) = self.main.take() {
+            main.wake();
         }
     }
 }
 
-/// What the main task must do next.
-pub(crate) async fn act(shared: &Shared) -> Act {
-    poll_fn(|context| {
-        let world = &mut *shared.lock();
-        loop {
-            match &mut world.stage.turn {
-                Turn::Main(act) => match act.take() {
-                    Some(act) => return Poll::Ready(act),
-                    None => world.hand_over(),
-                },
-                Turn::Driver(_) => {
-                    remember(&mut world.stage.main, context.waker());
-                    return Poll::Pending;
-                }
-            }
-        }
-    })
-    .await
+/// Waits until a process that was spawned has opened its replica, or has ended over it.
+pub(crate) async fn opened(shared: &Shared, node: NodeId) {
+    wait(shared, node, |process| !matches!(process, Process::Opening)).await;
 }
 
-/// Waits until the driver of a node is gone.
+/// Waits until the task of a process is gone.
 pub(crate) async fn gone(shared: &Shared, node: NodeId) {
+    wait(shared, node, |process| matches!(process, Process::Gone)).await;
+}
+
+async fn wait(shared: &Shared, node: NodeId, is_over: impl Fn(&Process) -> bool) {
     poll_fn(|context| {
         let stage = &mut shared.lock().stage;
-        if !stage.at(node).is_taken {
+        if is_over(&stage.at(node).process) {
             return Poll::Ready(());
         }
-        remember(&mut stage.main, context.waker());
+        stage.main = Some(context.waker().clone());
         Poll::Pending
     })
     .await;
 }
 
-fn remember(place: &mut Option<Waker>, waker: &Waker) {
-    match place {
-        Some(known) if known.will_wake(waker) => {}
-        Some(_) | None => *place = Some(waker.clone()),
-    }
-}
-
-/// The driver's place. Left when its task ends, by itself or killed.
+/// The place of a process. Left when its task ends, by itself or killed.
 struct Place {
     shared: Shared,
     node: NodeId,
@@ -150,72 +137,15 @@ impl Drop for Place {
         if let Some(seat) = stage.seats.get_mut(place) {
             *seat = Seat::default();
         }
-        if matches!(stage.turn, Turn::Driver(node) if node == self.node) {
-            stage.turn = Turn::Main(None);
-        }
         stage.wake_main();
     }
 }
 
 /// The life of one process.
-pub(crate) async fn drive(shared: Shared, node: NodeId) {
+pub(crate) async fn live(shared: Shared, node: NodeId) {
     let place = Place { shared, node };
-    let shared = &place.shared;
-    let mut outputs = Vec::new();
-    let opening = shared.lock().opening(node);
-    let opened = guarded(shared, node, || {
-        let crate::lifecycle::Opening { config, incarnation, now, image } = opening;
-        Replica::open(config, incarnation, now, image, &mut outputs)
-    });
-    let mut replica = match opened {
-        Some(Ok(replica)) => replica,
-        Some(Err(error)) => return shared.lock().on_refusal(node, &error.to_string()),
-        None => return,
-    };
-    let mut goes_on =
-        shared.lock().on_boot(node, replica.status(), replica.next_wake(), &mut outputs);
-    while goes_on {
-        let (now, input) = next(shared, node).await;
-        let is_disk = matches!(input, Input::DiskDone { .. });
-        let is_timer = matches!(input, Input::Tick);
-        if guarded(shared, node, || replica.step(now, input, &mut outputs)).is_none() {
-            return;
-        }
-        let stepped =
-            Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk, is_timer };
-        goes_on = shared.lock().perform(node, stepped, &mut outputs);
-    }
-}
-
-/// The next input, with the node's time.
-async fn next(shared: &Shared, node: NodeId) -> (Monotonic, Input) {
-    poll_fn(|context| {
-        let world = &mut *shared.lock();
-        while matches!(world.stage.turn, Turn::Driver(other) if other == node) {
-            let machine = world.machines.get(node);
-            if !machine.is_doomed
-                && let Some((cause, input)) = world.stage.at(node).inbox.pop_front()
-            {
-                world.cause = cause;
-                return Poll::Ready((machine.time(world.now, world.mutations), input));
-            }
-            world.hand_over();
-        }
-        remember(&mut world.stage.at(node).driver, context.waker());
-        Poll::Pending
-    })
-    .await
-}
-
-/// Calls into the replica. A panic there is the replica's violation, and its end.
-fn guarded<R>(shared: &Shared, node: NodeId, call: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => Some(result),
-        Err(payload) => {
-            let sentence = panics::sentence(panics::current().id(), payload.as_ref());
-            shared.lock().on_panic(node, sentence);
-            None
-        }
+    if place.shared.lock().open(node) {
+        pending::<()>().await;
     }
 }
 
@@ -230,29 +160,82 @@ pub(crate) struct Stepped {
 }
 
 impl World {
-    /// Lets the world go on until somebody must act, and gives the turn to that one.
-    fn hand_over(&mut self) {
-        loop {
-            match self.advance() {
-                Act::Step(node) => {
-                    let seat = self.stage.at(node);
-                    // What is meant for a process that has ended is void, and several inputs may be taken at once.
-                    if !seat.is_taken || seat.inbox.is_empty() {
-                        continue;
-                    }
-                    let is_awake = matches!(self.stage.turn, Turn::Driver(other) if other == node);
-                    let seat = self.stage.at(node);
-                    if let Some(driver) = seat.driver.as_ref().filter(|_| !is_awake) {
-                        driver.wake_by_ref();
-                    }
-                    self.stage.turn = Turn::Driver(node);
-                }
-                act @ (Act::Spawn(_) | Act::Kill(_) | Act::End) => {
-                    self.stage.turn = Turn::Main(Some(act));
-                    self.stage.wake_main();
-                }
+    /// Opens the replica of a process and puts it on the stage. Whether it goes on.
+    fn open(&mut self, node: NodeId) -> bool {
+        let crate::lifecycle::Opening { config, incarnation, now, image } = self.opening(node);
+        let mut outputs = std::mem::take(&mut self.stage.outputs);
+        let opened =
+            self.guard(node, || Replica::open(config, incarnation, now, image, &mut outputs));
+        let goes_on = match opened {
+            Some(Ok(replica)) => {
+                let (status, next_wake) = (replica.status(), replica.next_wake());
+                let goes_on = self.on_boot(node, status, next_wake, &mut outputs);
+                self.stage.at(node).process = Process::Open(Box::new(replica));
+                self.stage.wake_main();
+                goes_on
             }
+            Some(Err(error)) => {
+                self.on_refusal(node, &error.to_string());
+                false
+            }
+            None => false,
+        };
+        outputs.clear();
+        self.stage.outputs = outputs;
+        goes_on
+    }
+
+    /// Steps the replica of a node with all that lies before it. What is meant for a process that has ended is void.
+    pub(crate) fn step(&mut self, node: NodeId) {
+        let process = std::mem::replace(&mut self.stage.at(node).process, Process::Idle);
+        let Process::Open(mut replica) = process else {
+            self.stage.at(node).process = process;
             return;
+        };
+        let mut outputs = std::mem::take(&mut self.stage.outputs);
+        let mut goes_on = true;
+        while goes_on
+            && !self.machines.get(node).is_doomed
+            && let Some((cause, input)) = self.stage.at(node).inbox.pop_front()
+        {
+            self.cause = cause;
+            goes_on = self.step_once(node, &mut replica, input, &mut outputs);
+        }
+        outputs.clear();
+        self.stage.outputs = outputs;
+        if goes_on {
+            self.stage.at(node).process = Process::Open(replica);
+        }
+    }
+
+    /// One input. Whether the process goes on.
+    fn step_once(
+        &mut self,
+        node: NodeId,
+        replica: &mut Replica,
+        input: Input,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        let now = self.machines.get(node).time(self.now, self.mutations);
+        let is_disk = matches!(input, Input::DiskDone { .. });
+        let is_timer = matches!(input, Input::Tick);
+        if self.guard(node, || replica.step(now, input, outputs)).is_none() {
+            return false;
+        }
+        let stepped =
+            Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk, is_timer };
+        self.perform(node, stepped, outputs)
+    }
+
+    /// Calls into the replica. A panic there is the replica's violation, and its end.
+    fn guard<R>(&mut self, node: NodeId, call: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                let sentence = panics::sentence(panics::current().id(), payload.as_ref());
+                self.on_panic(node, sentence);
+                None
+            }
         }
     }
 

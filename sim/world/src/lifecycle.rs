@@ -5,7 +5,7 @@ use crate::{
     asking::Answer,
     limits,
     machine::Life,
-    world::{Act, PhaseOfRun, World},
+    world::{Act, PhaseOfRun, Todo, World},
 };
 use std::collections::BTreeMap;
 use whitewater_api::{ClusterId, DiskError, DiskImage, Incarnation, Monotonic, NodeId};
@@ -40,7 +40,7 @@ impl World {
         if may_start {
             machine.life = Life::Up;
             machine.disks = machine.disks.max(1);
-            self.todo.push_back(Act::Spawn(node));
+            self.todo.push_back(Todo::Act(Act::Spawn(node)));
         }
     }
 
@@ -120,7 +120,7 @@ impl World {
         was_active
     }
 
-    /// The process is gone: its driver, its connections, its place in the queue of the disk. What was lost.
+    /// The process is gone: its task, its connections, its place in the queue of the disk. What was lost.
     fn end_process(&mut self, node: NodeId, power: bool) -> Loss {
         let machine = self.machines.get_mut(node);
         let serving = std::mem::take(&mut machine.serving);
@@ -134,7 +134,7 @@ impl World {
         }
         self.stage.clear(node);
         if was_up {
-            self.todo.push_back(Act::Kill(node));
+            self.todo.push_back(Todo::Act(Act::Kill(node)));
         }
         self.break_streams(node, !power);
         if !power {

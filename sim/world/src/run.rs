@@ -26,9 +26,9 @@ pub(crate) async fn run(
     let mut theatre = Theatre::new(shared.clone());
     // Both phases: what is due at the end of the first one begins the second.
     loop {
-        match host::act(&shared).await {
-            Act::Step(node) => unreachable!("{node} is stepped by its driver"),
-            Act::Spawn(node) => theatre.spawn(node),
+        let act = shared.lock().advance();
+        match act {
+            Act::Spawn(node) => theatre.spawn(node).await,
             Act::Kill(node) => theatre.kill(node).await,
             Act::End => break,
         }
@@ -147,7 +147,8 @@ impl Theatre {
         }
     }
 
-    fn spawn(&mut self, node: NodeId) {
+    /// Starts a process, and waits until it can be stepped.
+    async fn spawn(&mut self, node: NodeId) {
         self.tell_time();
         self.shared.lock().stage.take(node);
         let place = usize::try_from(node.0).expect("ids are below 64");
@@ -156,7 +157,8 @@ impl Theatre {
         }
         let home = self.nodes[place].get_or_insert_with(|| self.handle.create_node().build());
         // Its end is seen from its place on the stage.
-        drop(home.spawn(host::drive(self.shared.clone(), node)));
+        drop(home.spawn(host::live(self.shared.clone(), node)));
+        host::opened(&self.shared, node).await;
     }
 
     /// Kills a process, waits until its task is dropped, and makes its madsim node fit for the next one.

@@ -19,7 +19,7 @@ pub(crate) enum Up {
     /// There is room for so many more messages.
     Ready(u64),
     /// A request.
-    Say(WatchRequest),
+    Say(Box<WatchRequest>),
     /// Are you there?
     Ping,
     /// The client is gone.
@@ -30,7 +30,7 @@ pub(crate) enum Up {
 #[derive(Clone, Debug)]
 pub(crate) enum Down {
     /// A message.
-    Say(WatchResponse),
+    Say(Box<WatchResponse>),
     /// The stream is over.
     End,
     /// The answer to a ping.
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// A replica says something on a stream.
-    pub(crate) fn say(&mut self, stream: StreamId, response: WatchResponse) {
+    pub(crate) fn say(&mut self, stream: StreamId, response: Box<WatchResponse>) {
         self.send_down(stream, Down::Say(response));
     }
 

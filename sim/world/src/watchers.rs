@@ -131,7 +131,7 @@ impl World {
 
     fn send_watch(&mut self, index: usize, stream: StreamId, request: WatchRequest) {
         self.record_watch(index, WatchMessage::Sent(request.clone()));
-        self.send_up(stream, Up::Say(request));
+        self.send_up(stream, Up::Say(Box::new(request)));
     }
 
     /// A watcher looks whether its node is still there, and whether it wants to ask or to leave.
@@ -168,7 +168,7 @@ impl World {
             Down::Pong => {}
             Down::Reset | Down::End => self.break_stream(index),
             Down::Say(response) => {
-                watcher.inbox.push_back(response);
+                watcher.inbox.push_back(*response);
                 if pace == Span(0) {
                     self.take_all(index, stream);
                 } else if !watcher.is_taking {

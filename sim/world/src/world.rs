@@ -1,4 +1,4 @@
-//! The state of a run, shared between the main task and the drivers, and what becomes of each event.
+//! The state of a run, shared between the main task and the processes, and what becomes of each event.
 
 use crate::{
     admin::Admins,
@@ -26,7 +26,7 @@ use whitewater_physics::{Network, NetworkCounts};
 use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, Seed, SimTime, Trace};
 use whitewater_replica::{Envelope, Input};
 
-/// The world, where the main task and the drivers can reach it. Only one of them runs at a time.
+/// The world, where the main task and the processes can reach it. Only one of them runs at a time.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<World>>);
 
@@ -52,11 +52,18 @@ pub(crate) enum PhaseOfRun {
     Over,
 }
 
+/// What must be done before the world goes on.
+#[derive(Debug)]
+pub(crate) enum Todo {
+    /// There is something before the replica of the node.
+    Step(NodeId),
+    /// What the world cannot do by itself.
+    Act(Act),
+}
+
 /// What must be done outside the world's lock.
 #[derive(Debug)]
 pub(crate) enum Act {
-    /// The driver of the node has an input to handle.
-    Step(NodeId),
     /// Start a process.
     Spawn(NodeId),
     /// Kill a process, and wait until it is gone.
@@ -78,7 +85,7 @@ pub(crate) struct World {
     pub(crate) phase: PhaseOfRun,
     pub(crate) agenda: Agenda,
     pub(crate) stage: Stage,
-    pub(crate) todo: VecDeque<Act>,
+    pub(crate) todo: VecDeque<Todo>,
     pub(crate) network: Network,
     /// Messages between nodes so far; the number of the last one.
     pub(crate) messages: u64,
@@ -167,12 +174,17 @@ impl World {
         self.agenda.add(place, self.cause, due);
     }
 
-    /// Goes on until a task has something to do.
+    /// Goes on until there is something that the world cannot do by itself.
     pub(crate) fn advance(&mut self) -> Act {
         loop {
             self.bury();
-            if let Some(act) = self.todo.pop_front() {
-                return act;
+            match self.todo.pop_front() {
+                Some(Todo::Act(act)) => return act,
+                Some(Todo::Step(node)) => {
+                    self.step(node);
+                    continue;
+                }
+                None => {}
             }
             let broken = self.observer.tally.broken() > 0;
             if broken || self.phase == PhaseOfRun::Over {
@@ -249,7 +261,7 @@ impl World {
             return;
         }
         self.stage.seat(node, self.cause, input);
-        self.todo.push_back(Act::Step(node));
+        self.todo.push_back(Todo::Step(node));
     }
 
     fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
@@ -264,7 +276,7 @@ impl World {
         self.input(to, Input::Message(envelope));
     }
 
-    fn on_request(&mut self, node: NodeId, id: RequestId, caller: Caller, request: Request) {
+    fn on_request(&mut self, node: NodeId, id: RequestId, caller: Caller, request: Box<Request>) {
         let machine = self.machines.get(node);
         if machine.sleeps() {
             return;

@@ -189,7 +189,7 @@ impl Cluster {
         let by = self.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
         self.say(&format!("{id} {request}{by} -> {node}"));
         let caller = self.shown();
-        self.step(node, Input::Request { id, caller, request });
+        self.step(node, Input::Request { id, caller, request: Box::new(request) });
         id
     }
 
@@ -213,7 +213,7 @@ impl Cluster {
     /// A client says something on a stream of watches.
     pub(crate) fn watch(&mut self, node: NodeId, stream: StreamId, request: WatchRequest) {
         self.say(&format!("{stream} {request} -> {node}"));
-        self.step(node, Input::Watch { stream, request });
+        self.step(node, Input::Watch { stream, request: Box::new(request) });
     }
 
     /// Time passes at a node: one tick.
@@ -266,6 +266,7 @@ impl Cluster {
                     self.passwords.push_back((id, request, done));
                 }
                 Output::Reply { id: request, result } => {
+                    let result = result.map(|response| *response);
                     let asked = self.requests.get(&request);
                     let line = draw::reply(request, asked, &result);
                     self.keep_token(request, &result);
