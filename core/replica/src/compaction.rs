@@ -76,13 +76,13 @@ impl Replica {
     }
 
     fn is_snapshot_due(&self) -> bool {
-        let log_bytes = self.wal.bytes_since_snapshot();
         let (applied, _) = self.raft.store().applied();
         let (marked, last_bytes) =
             self.wal.mark().map_or((0, 0), |mark| (mark.index.0, mark.file_bytes));
+        let log_bytes = self.wal.bytes_since_snapshot();
         // The state of the last one: that of now holds all history since, and would grow as fast as the log does.
-        let state_bytes = self.store.bytes().min(last_bytes);
-        let is_long = log_bytes >= self.config.tuning.snapshot_log_bytes.max(state_bytes);
+        let is_long = log_bytes >= self.config.tuning.snapshot_log_bytes
+            && log_bytes >= self.store.bytes().min(last_bytes);
         self.compaction.rest_ticks == 0
             && self.incoming.is_none()
             && applied > marked

@@ -93,6 +93,7 @@ pub struct Replica {
     ticked: Monotonic,
     /// What was last seen of raft, to notice changes.
     seen: Seen,
+    pinned: timeouts::Pinned,
     pub(crate) outputs: Vec<Output>,
 }
 
@@ -161,6 +162,7 @@ impl Replica {
             booted: parts.now,
             ticked: parts.now,
             seen,
+            pinned: timeouts::Pinned::default(),
             outputs: Vec::new(),
         };
         replica.pin_timeout();
@@ -530,7 +532,7 @@ impl Replica {
 
     pub(crate) fn pin_timeout(&mut self) {
         let ticks = self.config.tuning.election_ticks;
-        timeouts::pin(&mut self.raft.raft, self.config.seed, ticks);
+        timeouts::pin(&mut self.raft.raft, self.config.seed, ticks, &mut self.pinned);
     }
 
     pub(crate) fn is_leader(&self) -> bool {

@@ -5,8 +5,26 @@
 
 use raft::{Raft, StateRole, Storage};
 
+/// What was last written over raft's own draw, so that it is not worked out again while it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    role: StateRole,
+    term: u64,
+    ticks: usize,
+}
+
 /// Overwrites the timeout that raft drew.
-pub(crate) fn pin<T: Storage>(raft: &mut Raft<T>, seed: u64, election_ticks: u64) {
+pub(crate) fn pin<T: Storage>(
+    raft: &mut Raft<T>,
+    seed: u64,
+    election_ticks: u64,
+    last: &mut Pinned,
+) {
+    let stands =
+        Pinned { role: raft.state, term: raft.term, ticks: raft.randomized_election_timeout() };
+    if *last == stands {
+        return;
+    }
     let role = match raft.state {
         StateRole::Follower => 0,
         StateRole::PreCandidate => 1,
@@ -15,9 +33,9 @@ pub(crate) fn pin<T: Storage>(raft: &mut Raft<T>, seed: u64, election_ticks: u64
     };
     let draw = mix(mix(mix(seed, raft.id), raft.term), role);
     let ticks = election_ticks + draw % election_ticks;
-    raft.set_randomized_election_timeout(
-        usize::try_from(ticks).expect("a timeout in ticks is small"),
-    );
+    let ticks = usize::try_from(ticks).expect("a timeout in ticks is small");
+    raft.set_randomized_election_timeout(ticks);
+    *last = Pinned { ticks, ..stands };
 }
 
 /// One round of splitmix64 over both words.

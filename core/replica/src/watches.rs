@@ -107,6 +107,9 @@ impl Replica {
         if self.phase == Phase::Active {
             watches.pump(&self.store, self.now, outputs);
         }
+        if outputs.is_empty() {
+            return;
+        }
         let (cluster, node, term) =
             (self.config.cluster, self.config.node, Term(self.raft.raft.term));
         let mut told = mem::take(outputs);

@@ -10,7 +10,7 @@ use crate::limits::DRIFT_PPM_MAX;
 use whitewater_api::Monotonic;
 use whitewater_record::{ClockProfile, SimTime};
 
-const MILLION: u128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// The clocks of one node.
 #[derive(Clone, Debug)]
@@ -53,8 +53,13 @@ impl Clock {
 
     /// What the monotonic clock shows. `now` must not lie before the last change of the drift.
     pub fn monotonic(&self, now: SimTime) -> Monotonic {
-        let elapsed = u128::from((now - self.bend).0);
-        Monotonic(self.local.0.saturating_add(narrow(elapsed * self.rate() / MILLION)))
+        let shown = match (now - self.bend).0.checked_mul(self.rate()) {
+            Some(millionths) => millionths / MILLION,
+            None => narrow(
+                u128::from((now - self.bend).0) * u128::from(self.rate()) / u128::from(MILLION),
+            ),
+        };
+        Monotonic(self.local.0.saturating_add(shown))
     }
 
     /// The earliest moment from `now` on at which [`Self::monotonic`] shows `local` or later. A change of the drift
@@ -63,10 +68,13 @@ impl Clock {
         if self.monotonic(now) >= local {
             return now;
         }
-        let wanted = u128::from(local.since(self.local));
         // The least d with floor(d * rate / million) >= wanted.
-        let elapsed = (wanted * MILLION).div_ceil(self.rate());
-        SimTime(self.bend.0.saturating_add(narrow(elapsed)))
+        let wanted = local.since(self.local);
+        let elapsed = match wanted.checked_mul(MILLION) {
+            Some(millionths) => millionths.div_ceil(self.rate()),
+            None => narrow((u128::from(wanted) * u128::from(MILLION)).div_ceil(self.rate().into())),
+        };
+        SimTime(self.bend.0.saturating_add(elapsed))
     }
 
     /// What the wall clock shows, in nanoseconds since the start of the run on a true clock.
@@ -138,8 +146,8 @@ impl Clock {
     }
 
     /// Local nanoseconds in a million true ones. Never zero.
-    fn rate(&self) -> u128 {
-        u128::try_from(1_000_000 + self.drift_ppm()).expect("the drift's limit is below a million")
+    fn rate(&self) -> u64 {
+        u64::try_from(1_000_000 + self.drift_ppm()).expect("the drift's limit is below a million")
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     lifecycle::Hold,
     streams::{Down, Up},
 };
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Ordering, collections::BinaryHeap};
 use whitewater_api::{Caller, NodeId, Request, RequestId, StreamId, WriteId};
 use whitewater_record::SimTime;
 use whitewater_replica::{Envelope, PasswordDone};
@@ -64,11 +64,20 @@ pub(crate) enum Due {
 /// The heap. Entries of the same moment keep the order of their ranks, and below that in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    heap: BinaryHeap<Reverse<(SimTime, u32, u64, u32)>>,
+    heap: BinaryHeap<Key>,
     /// Payloads lie here, so that the heap moves small keys only.
     slots: Vec<Option<(Option<u64>, Due)>>,
     free: Vec<u32>,
-    added: u64,
+    added: u32,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    at: SimTime,
+    /// Its rank, and below that how many were added before it.
+    place: u64,
+    slot: u32,
 }
 
 impl Agenda {
@@ -82,20 +91,34 @@ impl Agenda {
             u32::try_from(self.slots.len() - 1).expect("events in flight are bounded by memory")
         });
         self.slots[slot as usize] = Some((cause, due));
-        self.heap.push(Reverse((at, rank, self.added, slot)));
+        let place = u64::from(rank) << 32 | u64::from(self.added);
+        self.heap.push(Key { at, place, slot });
         self.added += 1;
     }
 
     /// When the earliest entry is due.
     pub(crate) fn earliest(&self) -> Option<SimTime> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        self.heap.peek().map(|key| key.at)
     }
 
     /// Takes the earliest entry.
     pub(crate) fn pop(&mut self) -> Option<(SimTime, Option<u64>, Due)> {
-        let Reverse((at, _, _, slot)) = self.heap.pop()?;
+        let Key { at, place: _, slot } = self.heap.pop()?;
         let (cause, due) = self.slots[slot as usize].take().expect("a key points to its payload");
         self.free.push(slot);
         Some((at, cause, due))
+    }
+}
+
+impl Ord for Key {
+    /// The earliest is the greatest, for the heap is one of the greatest. No two have the same place.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.cmp(&self.at).then_with(|| other.place.cmp(&self.place))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{machine::Life, world::World};
 use std::collections::BTreeSet;
+use whitewater_api::{Index, Term};
 use whitewater_record::{Coverage, Mixer};
 
 /// The states of a run, as far as they are kept.
@@ -13,6 +14,7 @@ pub(crate) struct States {
     sample: BTreeSet<u32>,
     /// Kept from state to state, so that nothing is allocated.
     words: Vec<u64>,
+    heights: Vec<(Term, Index)>,
 }
 
 impl States {
@@ -26,7 +28,10 @@ impl World {
     pub(crate) fn note_state(&mut self) {
         let mut words = std::mem::take(&mut self.states.words);
         words.clear();
+        let mut heights = std::mem::take(&mut self.states.heights);
+        heights.clear();
         let present = || self.machines.iter().filter(|m| m.life != Life::Absent);
+        heights.extend(present().map(|machine| (machine.status.term, machine.status.commit)));
         for machine in present() {
             let status = &machine.status;
             let life = match machine.life {
@@ -35,9 +40,9 @@ impl World {
                 Life::Up => 2 + u64::from(!machine.pauses.is_empty()),
             };
             let (mut terms, mut commits) = (0, 0);
-            for other in present() {
-                terms += u64::from(other.status.term < status.term);
-                commits += u64::from(other.status.commit < status.commit);
+            for (term, commit) in &heights {
+                terms += u64::from(*term < status.term);
+                commits += u64::from(*commit < status.commit);
             }
             words.push(life | (status.role as u64) << 2 | terms << 4 | commits << 10);
         }
@@ -55,6 +60,6 @@ impl World {
         if hash.is_multiple_of(Coverage::ONE_IN) {
             self.states.sample.insert(u32::try_from(hash >> 32).expect("32 bits are left"));
         }
-        self.states.words = words;
+        (self.states.words, self.states.heights) = (words, heights);
     }
 }

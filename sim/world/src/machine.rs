@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) next_wake: Monotonic,
     /// The timer that is armed: when it fires, and its number. Others are void.
     pub(crate) timer: Option<SimTime>,
+    /// What [`Self::next_wake`] was when it was armed.
+    pub(crate) armed_for: Monotonic,
     pub(crate) timer_generation: u64,
     /// Requests that are being served.
     pub(crate) serving: Vec<RequestId>,
@@ -163,6 +165,7 @@ impl Machine {
             status: blank(),
             next_wake: Monotonic(u64::MAX),
             timer: None,
+            armed_for: Monotonic(u64::MAX),
             timer_generation: 0,
             serving: Vec::new(),
             armed: None,

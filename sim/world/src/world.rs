@@ -348,11 +348,15 @@ impl World {
     pub(crate) fn arm(&mut self, node: NodeId) {
         let now = self.now;
         let machine = self.machines.get_mut(node);
+        // Whatever changes the clock arms it anew.
+        if machine.timer.is_some() && machine.armed_for == machine.next_wake {
+            return;
+        }
         let at = machine.when(machine.next_wake, now, self.mutations);
         if machine.timer.is_some_and(|armed| armed <= at) {
             return;
         }
-        machine.timer = Some(at);
+        (machine.timer, machine.armed_for) = (Some(at), machine.next_wake);
         let late = machine.lateness(&self.plan);
         machine.timer_generation += 1;
         let (epoch, generation) = (machine.epoch, machine.timer_generation);

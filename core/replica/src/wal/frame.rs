@@ -14,6 +14,9 @@ pub(super) const VERSION: u16 = 1;
 /// The length of a header.
 pub(super) const HEADER_BYTES: usize = 40;
 
+/// What of it the header's own checksum covers, which comes last.
+const COVERED_BYTES: usize = HEADER_BYTES - 4;
+
 /// Frames start at multiples of this.
 const ALIGNMENT: usize = 8;
 
@@ -64,8 +67,12 @@ fn head_salt(sequence: u64) -> u32 {
     crc32c::crc32c(&sequence.to_le_bytes())
 }
 
-fn place_salt(salt: u32, offset: usize) -> u32 {
-    crc32c::crc32c_append(salt, &(offset as u64).to_le_bytes())
+/// The checksum of a header at `offset`: of the place and of all that it covers, in one go, because short runs cost the most.
+fn place_checksum(salt: u32, offset: usize, covered: &[u8; COVERED_BYTES]) -> u32 {
+    let mut bytes = [0; 8 + COVERED_BYTES];
+    bytes[..8].copy_from_slice(&(offset as u64).to_le_bytes());
+    bytes[8..].copy_from_slice(covered);
+    crc32c::crc32c_append(salt, &bytes)
 }
 
 const fn aligned(offset: usize) -> usize {
@@ -94,8 +101,8 @@ impl Header {
             payload_checksum: reader.u32()?,
             checksum: reader.u32()?,
         };
-        let (covered, _) = bytes.split_at(HEADER_BYTES - 4);
-        let checksum = crc32c::crc32c_append(place_salt(salt, offset), covered);
+        let covered = bytes.first_chunk().expect("a part of the header");
+        let checksum = place_checksum(salt, offset, covered);
         (checksum == header.checksum && header.number <= NUMBER_MAX).then_some(header)
     }
 
@@ -168,7 +175,7 @@ impl Cursor {
 
     /// Writes the header of a batch into the room at the front of `frame`, pads the end, and moves behind it.
     pub(super) fn write_batch(&mut self, frame: &mut Vec<u8>, durable: u64) {
-        let place = place_salt(self.salt, self.end);
+        let place = (self.salt, self.end);
         let checksum = fill(frame, Kind::Batch, (self.number + 1, durable), self.chain, place);
         self.advance(checksum, frame.len() - HEADER_BYTES);
         frame.resize(aligned(frame.len()), 0);
@@ -176,7 +183,7 @@ impl Cursor {
 
     /// The same for the head of the segment `sequence`, which starts a new file.
     pub(super) fn write_head(&mut self, frame: &mut Vec<u8>, sequence: u64) {
-        let place = place_salt(head_salt(sequence), 0);
+        let place = (head_salt(sequence), 0);
         let number = self.number + 1;
         // A segment gets its name when all before it is durable, itself included.
         let checksum = fill(frame, Kind::Head, (number, number), self.chain, place);
@@ -199,7 +206,7 @@ fn fill(
     kind: Kind,
     (number, durable): (u64, u64),
     previous: u32,
-    place: u32,
+    (salt, offset): (u32, usize),
 ) -> u32 {
     let (header, payload) = frame.split_at_mut(HEADER_BYTES);
     let length = u32::try_from(payload.len()).expect("a batch is bounded far below 4 GiB");
@@ -211,8 +218,9 @@ fn fill(
     header[24..28].copy_from_slice(&length.to_le_bytes());
     header[28..32].copy_from_slice(&previous.to_le_bytes());
     header[32..36].copy_from_slice(&crc32c::crc32c(payload).to_le_bytes());
-    let checksum = crc32c::crc32c_append(place, &header[..36]);
-    header[36..].copy_from_slice(&checksum.to_le_bytes());
+    let covered = header.first_chunk().expect("a part of the header");
+    let checksum = place_checksum(salt, offset, covered);
+    header[COVERED_BYTES..].copy_from_slice(&checksum.to_le_bytes());
     checksum
 }
 

@@ -40,9 +40,14 @@ impl Name {
 
 /// The number in a name; only the one form that we write counts, so that a number has one file.
 fn sequence(digits: &str) -> Option<u64> {
-    let well_formed = digits.len() == 16
-        && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    let number = u64::from_str_radix(digits, 16).ok().filter(|_| well_formed)?;
+    if digits.len() != 16 {
+        return None;
+    }
+    let number = digits.bytes().try_fold(0, |number: u64, digit| match digit {
+        b'0'..=b'9' => Some(number << 4 | u64::from(digit - b'0')),
+        b'a'..=b'f' => Some(number << 4 | u64::from(digit - b'a' + 10)),
+        _ => None,
+    })?;
     (1..=SEQUENCE_MAX).contains(&number).then_some(number)
 }
 

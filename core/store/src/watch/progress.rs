@@ -19,6 +19,9 @@ impl Watches {
 
     /// Answers the clients that wait to hear how far all watches of a stream have come.
     pub(super) fn answer_progress(&mut self, outputs: &mut Vec<WatchOutput>) {
+        if self.asking.is_empty() {
+            return;
+        }
         let (told, hasty) = (self.told, self.mutations.has(Mutation::ProgressAheadOfEvents));
         let mut answered = Vec::new();
         for id in &self.asking {

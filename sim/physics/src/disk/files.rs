@@ -173,7 +173,11 @@ impl Files {
 
     /// The file of this name, as a process sees it.
     pub(crate) fn file(&self, name: &FileName) -> Option<FileId> {
-        self.names.get(name).copied()
+        // A log is written at its end, and the names of its segments rise: most often it is the last one.
+        match self.names.last_key_value() {
+            Some((last, file)) if last == name => Some(*file),
+            Some(_) | None => self.names.get(name).copied(),
+        }
     }
 
     /// D6: a sync has failed. The pages are dropped and count as clean, so that the next sync has nothing to do.
@@ -270,8 +274,8 @@ impl Files {
 
     /// A name that is not there is an error and no bug: the batch that should have created it may have failed.
     fn inode(&mut self, name: &FileName) -> Result<&mut Inode, DiskError> {
-        let file = self.names.get(name).ok_or(DiskError::Io)?;
-        Ok(self.inodes.get_mut(file).expect("a file that has a name is kept"))
+        let file = self.file(name).ok_or(DiskError::Io)?;
+        Ok(self.inodes.get_mut(&file).expect("a file that has a name is kept"))
     }
 }
 

@@ -24,7 +24,6 @@ pub(crate) struct Ledger {
     is_torn: bool,
     /// The machine lost power: nothing but the disk is left.
     is_exact: bool,
-    records: Vec<Record>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +53,17 @@ impl Ledger {
         chains: &LogMatching,
         changes: &mut Vec<Change>,
     ) {
-        let mut records = std::mem::take(&mut self.records);
+        let mut follower = std::mem::take(&mut self.follower);
         // An error is a torn tail, which recovery will cut; what was shown before it counts.
-        let read = self.follower.advance(name, bytes, &mut |record| records.push(record));
-        self.is_torn = read.is_err();
-        self.is_used |= !records.is_empty();
-        for record in records.drain(..) {
+        let read = follower.advance(name, bytes, &mut |record| {
+            self.is_used = true;
             if let Record::Entry(entry) = &record {
                 self.note_segment(name, Index(entry.index));
             }
             self.take(&record, chains, changes);
-        }
-        self.records = records;
+        });
+        self.is_torn = read.is_err();
+        self.follower = follower;
     }
 
     fn take(&mut self, record: &Record, chains: &LogMatching, changes: &mut Vec<Change>) {
