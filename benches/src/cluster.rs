@@ -154,7 +154,7 @@ impl Cluster {
                     self.inputs.push_back((node, Input::PasswordDone { id, done }));
                 }
                 Output::Reply { id: _, result } => {
-                    self.replies.push(result.map(|response| *response))
+                    self.replies.push(result.map(|response| *response));
                 }
                 Output::Watch { .. } | Output::StreamEnded { .. } | Output::Event(_) => {}
                 Output::Stop(reason) => panic!("{node} stopped: {reason:?}"),

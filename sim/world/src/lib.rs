@@ -7,12 +7,12 @@
 //!   agenda ──> World: now, network, machines (disk, clock, status), history, trace
 //!               ▲  │ one input            outputs │
 //!               │  ▼                              │
-//!   main task ──┴── driver task, one a node: Replica::step
+//!   main task ──┴── Replica::step of one node
 //! ```
 //!
-//! One heap of events holds all that will happen. The main task takes the earliest one, moves madsim's clock to it and
-//! hands the input to the one node that it concerns; that node's driver task, which lives in a madsim node of its own so
-//! that a kill is madsim's, steps its replica and performs the outputs. No message and no timer is ever a task.
+//! One heap of events holds all that will happen. The main task takes the earliest one, steps the replica of the one node
+//! that it concerns and performs the outputs. A process is a task on a madsim node of its own, so that a start and a kill
+//! are madsim's: it opens the replica, and the replica goes when it does. No message, no timer and no step is ever a task.
 //!
 //! The host decides nothing: it performs outputs and feeds back inputs.
 //!
