@@ -286,18 +286,14 @@ impl TxnRequest {
         })
     }
 
-    /// Whether every read in it may be stale. A transaction with no read at all is not.
+    /// Whether it may be answered from a stale state: it does nothing but reads that say so of themselves. One that holds
+    /// another transaction, or does nothing at all, is not (etcd, `txn.go`, `IsTxnSerializable`, which looks at no
+    /// transaction within).
     #[must_use]
     pub fn is_serializable(&self) -> bool {
-        fn all_serializable(ops: &[TxnOp]) -> bool {
-            ops.iter().all(|op| match op {
-                TxnOp::Range(range) => range.serializable,
-                TxnOp::Txn(txn) => all_serializable(&txn.success) && all_serializable(&txn.failure),
-                TxnOp::Put(_) | TxnOp::DeleteRange(_) => false,
-            })
-        }
-        let ops = self.success.len() + self.failure.len();
-        ops > 0 && all_serializable(&self.success) && all_serializable(&self.failure)
+        let mut ops = self.success.iter().chain(&self.failure).peekable();
+        let is_stale = |op: &TxnOp| matches!(op, TxnOp::Range(range) if range.serializable);
+        ops.peek().is_some() && ops.all(is_stale)
     }
 }
 

@@ -82,9 +82,10 @@ pub(crate) struct Op<'h> {
     pub(crate) revision: u64,
     /// Whether the header of the answer tells the newest revision at some moment between invocation and return.
     pub(crate) tells: bool,
-    /// [`Step::has_effect`], [`Step::can_write`] and [`Step::is_serializable`], which every judge asks for.
+    /// [`Step::has_effect`] and [`Step::can_write`], which every judge asks for.
     pub(crate) has_effect: bool,
     pub(crate) can_write: bool,
+    /// Whether it may be answered from a stale state, as the request says.
     pub(crate) is_serializable: bool,
     /// A read of the past, or a compaction.
     pub(crate) is_of_past: bool,
@@ -278,20 +279,6 @@ impl Step<'_> {
         }
     }
 
-    /// Whether it reads, and may be answered from a stale state.
-    pub(crate) fn is_serializable(&self) -> bool {
-        match self {
-            Self::Range(range) => range.request.serializable,
-            Self::Txn(txn) => {
-                let mut steps = txn.success.iter().chain(&txn.failure).peekable();
-                steps.peek().is_some() && steps.all(Self::is_serializable)
-            }
-            Self::Put(_) | Self::Delete(_) | Self::Revoke(_) | Self::Compact(_) | Self::Other => {
-                false
-            }
-        }
-    }
-
     /// Calls `look` on every key that the answer shows, in order.
     pub(crate) fn seen(&self, look: &mut impl FnMut(&SeenKv)) {
         match self {
@@ -397,7 +384,7 @@ impl<'h> Op<'h> {
             Completion::Fail(_) | Completion::Info(_) => (Status::Unknown, 0, None),
         };
         let op = |step: Step<'h>| {
-            let is_serializable = step.is_serializable();
+            let is_serializable = step.is_kv() && operation.request.is_serializable();
             Self {
                 id: operation.id,
                 invoked: operation.invoked,
