@@ -9,7 +9,10 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use whitewater_api::{Completion, Request, Response, Revision, request::CompareTarget};
+use whitewater_api::{
+    Completion, Request, Response, Revision,
+    request::{CompareTarget, TxnOp, TxnRequest},
+};
 use whitewater_checkers::{Budget, Ruling, judge, search};
 use whitewater_record::History;
 
@@ -72,15 +75,24 @@ fn extend(history: &History, open: &[usize], spec: &Spec, tokens: &Tokens) -> bo
 pub(crate) fn translate(request: &Request, tokens: &Tokens) -> Request {
     let mut request = request.clone();
     if let Request::Txn(txn) = &mut request {
-        for compare in &mut txn.compares {
-            if let CompareTarget::Mod(r) | CompareTarget::Create(r) = &mut compare.target
-                && r.0 != 0
-            {
-                *r = Revision(tokens.0.get(&r.0).copied().unwrap_or(u64::MAX));
-            }
-        }
+        translate_txn(txn, tokens);
     }
     request
+}
+
+fn translate_txn(txn: &mut TxnRequest, tokens: &Tokens) {
+    for compare in &mut txn.compares {
+        if let CompareTarget::Mod(r) | CompareTarget::Create(r) = &mut compare.target
+            && r.0 != 0
+        {
+            *r = Revision(tokens.0.get(&r.0).copied().unwrap_or(u64::MAX));
+        }
+    }
+    for op in txn.success.iter_mut().chain(&mut txn.failure) {
+        if let TxnOp::Txn(inner) = op {
+            translate_txn(inner, tokens);
+        }
+    }
 }
 
 pub(crate) fn same(told: &Response, is: &Response, wrote: bool, tokens: &mut Tokens) -> bool {

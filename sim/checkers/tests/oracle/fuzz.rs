@@ -213,3 +213,13 @@ proptest! {
         check(seed)?;
     }
 }
+
+/// Seeds at which an engine was wrong once.
+const REGRESSIONS: &[u64] = &[11_119_810_890_915_129_192];
+
+#[test]
+fn what_was_wrong_once_is_right_now() {
+    for seed in REGRESSIONS {
+        check(*seed).unwrap();
+    }
+}

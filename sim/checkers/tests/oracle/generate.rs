@@ -124,21 +124,23 @@ pub(crate) fn history(shape: Shape, dice: &mut Dice) -> History {
     History { operations, ..History::default() }
 }
 
-/// Every key that an answer shows.
+/// The keys that an answer shows, those of transactions within transactions too.
 pub(crate) fn shown(body: &Body) -> Vec<&KeyValue> {
     match body {
         Body::Range(range) => range.kvs.iter().collect(),
-        Body::Txn(txn) => txn
-            .responses
-            .iter()
-            .flat_map(|response| match response {
-                TxnOpResponse::Range(range) => range.kvs.iter().collect(),
-                _ => Vec::new(),
-            })
-            .collect(),
+        Body::Txn(txn) => txn.responses.iter().flat_map(shown_within).collect(),
         Body::Put(put) => put.prev_kv.iter().collect(),
         Body::DeleteRange(delete) => delete.prev_kvs.iter().collect(),
         _ => Vec::new(),
+    }
+}
+
+fn shown_within(response: &TxnOpResponse) -> Vec<&KeyValue> {
+    match response {
+        TxnOpResponse::Range(range) => range.kvs.iter().collect(),
+        TxnOpResponse::Txn(txn) => txn.responses.iter().flat_map(shown_within).collect(),
+        TxnOpResponse::Put(put) => put.prev_kv.iter().collect(),
+        TxnOpResponse::DeleteRange(delete) => delete.prev_kvs.iter().collect(),
     }
 }
 
