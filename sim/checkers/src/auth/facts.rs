@@ -1,5 +1,6 @@
 //! What is known of users and roles at a time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
     AuthRequest, Completion, Effect, End, Key, KeyRange, Request,
     auth::{Credential, Permission, PermissionKind, ROOT},
@@ -32,17 +33,22 @@ struct Change<'h> {
     request: &'h AuthRequest,
 }
 
-/// All changes of users and roles.
-#[derive(Debug)]
+/// All changes of users and roles, by whom they are about: a run may have many of each, and a question is about few.
+#[derive(Debug, Default)]
 pub(crate) struct Facts<'h> {
-    changes: Vec<Change<'h>>,
-    /// Every permission that was ever asked for.
-    grants: Vec<(&'h str, &'h KeyRange, PermissionKind)>,
+    /// Of whether auth is enabled.
+    switches: Vec<Change<'h>>,
+    /// By user: of whether there is one, of its password and its roles.
+    users: BTreeMap<&'h str, Vec<Change<'h>>>,
+    /// By role: of whether there is one, and of what it permits.
+    roles: BTreeMap<&'h str, Vec<Change<'h>>>,
+    /// By role: every permission that was ever asked for.
+    grants: BTreeMap<&'h str, BTreeSet<(&'h KeyRange, PermissionKind)>>,
 }
 
 impl<'h> Facts<'h> {
     pub(crate) fn new(operations: &'h [Operation]) -> Self {
-        let mut facts = Self { changes: Vec::new(), grants: Vec::new() };
+        let mut facts = Self::default();
         for operation in operations {
             let Request::Auth(request) = &operation.request else { continue };
             let done = match &operation.completion {
@@ -52,18 +58,40 @@ impl<'h> Facts<'h> {
             };
             if let AuthRequest::RoleGrantPermission { role, permission: Some(permission) } = request
             {
-                facts.grants.push((role.as_str(), &permission.range, permission.kind));
+                let grants = facts.grants.entry(role.as_str()).or_default();
+                grants.insert((&permission.range, permission.kind));
             }
-            facts.changes.push(Change { asked: operation.invoked, done, request });
+            facts.add(Change { asked: operation.invoked, done, request });
         }
-        facts.grants.sort_unstable();
-        facts.grants.dedup();
         facts
+    }
+
+    fn add(&mut self, change: Change<'h>) {
+        let about = match change.request {
+            AuthRequest::Enable | AuthRequest::Disable => &mut self.switches,
+            AuthRequest::UserAdd { user, .. }
+            | AuthRequest::UserDelete(user)
+            | AuthRequest::UserChangePassword { user, .. }
+            | AuthRequest::UserGrantRole { user, .. }
+            | AuthRequest::UserRevokeRole { user, .. } => self.users.entry(user).or_default(),
+            AuthRequest::RoleDelete(role)
+            | AuthRequest::RoleGrantPermission { role, .. }
+            | AuthRequest::RoleRevokePermission { role, .. } => self.roles.entry(role).or_default(),
+            // A role that permits nothing is as good as none.
+            AuthRequest::RoleAdd(_)
+            | AuthRequest::Status
+            | AuthRequest::Authenticate { .. }
+            | AuthRequest::UserGet(_)
+            | AuthRequest::UserList
+            | AuthRequest::RoleGet(_)
+            | AuthRequest::RoleList => return,
+        };
+        about.push(change);
     }
 
     /// Whether auth cannot have been enabled at all.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.changes.iter().any(|change| matches!(change.request, AuthRequest::Enable))
+        !self.switches.iter().any(|change| matches!(change.request, AuthRequest::Enable))
     }
 
     pub(crate) fn may_be_enabled(&self, window: Window) -> bool {
@@ -131,16 +159,15 @@ impl<'h> Facts<'h> {
         holds: impl Fn(Fact) -> bool,
     ) -> bool {
         let fits = |has: PermissionKind| has == kind || has == PermissionKind::ReadWrite;
-        let ranges: Vec<&KeyRange> = self
-            .grants
-            .iter()
-            .filter(|(role, range, has)| {
-                fits(*has)
-                    && holds(Fact::HasRole(user, role))
-                    && holds(Fact::Permits(role, range, *has))
-            })
-            .map(|(_, range, _)| *range)
-            .collect();
+        let roles = self.grants.iter().filter(|(role, _)| holds(Fact::HasRole(user, role)));
+        let permitted = roles.flat_map(|(role, grants)| {
+            let holds = &holds;
+            let is_given = move |(range, has): &&(&'h KeyRange, PermissionKind)| {
+                fits(*has) && holds(Fact::Permits(role, range, *has))
+            };
+            grants.iter().filter(is_given)
+        });
+        let ranges: Vec<&KeyRange> = permitted.map(|(range, _)| *range).collect();
         // Between two neighbours of these nothing changes.
         let points = ranges.iter().flat_map(|range| boundaries(range));
         let inside = points.filter(|point| wanted.contains(point));
@@ -150,19 +177,30 @@ impl<'h> Facts<'h> {
 
     /// Whether a fact may have this value at some moment of a window.
     fn may(&self, fact: Fact, value: bool, window: Window) -> bool {
-        let (mut made, mut unmade) = (Vec::new(), Vec::new());
-        for change in &self.changes {
-            match change.makes(fact) {
-                Some(to) if to == value => made.push(change),
-                Some(_) => unmade.push(change),
-                None => {}
-            }
-        }
-        // Those that have certainly unmade it before.
-        unmade.retain(|change| change.done < window.from);
-        let lasts = |made: SimTime| !unmade.iter().any(|change| made < change.asked);
-        let since_ever = !value && unmade.is_empty();
-        since_ever || made.iter().any(|change| change.asked < window.to && lasts(change.done))
+        // The last to be asked for of those that have certainly unmade it before.
+        let unmade = self.about(fact).filter(|change| change.done < window.from);
+        let unmade = unmade.filter(|change| change.makes(fact) == Some(!value));
+        let unmade = unmade.map(|change| change.asked).max();
+        let since_ever = !value && unmade.is_none();
+        since_ever
+            || self.about(fact).any(|made| {
+                made.asked < window.to
+                    && unmade.is_none_or(|unmade| unmade <= made.done)
+                    && made.makes(fact) == Some(value)
+            })
+    }
+
+    /// The changes that may be about a fact.
+    fn about(&self, fact: Fact) -> impl Iterator<Item = &Change<'h>> {
+        let (switches, user, role) = match fact {
+            Fact::Enabled => (&self.switches[..], None, None),
+            Fact::Exists(user) | Fact::Fits(user, _) => (&[][..], Some(user), None),
+            Fact::HasRole(user, role) => (&[][..], Some(user), Some(role)),
+            Fact::Permits(role, ..) => (&[][..], None, Some(role)),
+        };
+        let user = user.and_then(|user| self.users.get(user));
+        let role = role.and_then(|role| self.roles.get(role));
+        switches.iter().chain(user.into_iter().flatten()).chain(role.into_iter().flatten())
     }
 }
 
