@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_was_not_decided_is_not_compared() {
-        let undecided = || Ruling::Undecided("the budget is spent".to_owned());
+        let undecided = || Ruling::Undecided("the budget is spent".into());
         for ruling in
             [agreement(undecided(), None, broken()), agreement(broken(), None, undecided())]
         {

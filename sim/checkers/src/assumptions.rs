@@ -19,7 +19,7 @@ pub(crate) fn judge(case: &Case, writers: &Writers) -> Judgement {
     let operations = case.history.operations.len() as u64;
     let checked = Checked { evaluations: operations, discriminating: operations };
     let ruling = match record(case, writers) {
-        Err(reason) => Ruling::Undecided(reason),
+        Err(reason) => Ruling::Undecided(reason.into()),
         Ok(()) => answers(case),
     };
     Judgement { judge: JUDGE, ruling, checked }

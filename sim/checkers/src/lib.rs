@@ -35,6 +35,7 @@ pub mod counterexample;
 mod cover;
 mod deed;
 mod describe;
+mod doubt;
 mod durability;
 mod ends;
 mod hash;
@@ -63,6 +64,7 @@ mod witness;
 mod writers;
 
 pub use crate::{
+    doubt::{Doubt, Window},
     limits::{Budget, LeaseBound},
     ruling::{Anomaly, Judgement, Ruling},
     stream::Stream,

@@ -42,13 +42,14 @@ mod verify;
 pub(crate) use self::verify::Refusal;
 
 use self::{
-    problem::{ABSENT, Event, FIRST, Move, Problem},
+    problem::{ABSENT, Component, Event, FIRST, Move, Problem},
     search::{Found, Search},
     state::Config,
 };
 use crate::{
     bounds::tells,
     case::Case,
+    doubt::{Doubt, Window},
     limits::Budget,
     ruling::{Judgement, Ruling},
     writers::Writers,
@@ -93,7 +94,7 @@ pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<()
     let problem = compile::compile(case, writers)?;
     verify::verify(&problem, order).map_err(|refusal| {
         let who = case.operation(refusal.operation);
-        Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason))
+        Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason).into())
     })
 }
 
@@ -106,22 +107,27 @@ fn decide(case: &Case, problem: &Problem, budget: &Budget) -> Ruling {
             Found::Order => {}
             Found::None { operation, last } => return unexplained(case, problem, operation, &last),
             Found::Exhausted { from, to } => {
-                let from = time(case, from).min(case.operations[to.operation as usize].invoked);
-                doubts.push((from, to));
+                doubts.push(undecided(case, budget, component, [from, to]));
             }
         }
     }
-    let length = |(from, to): &(SimTime, Event)| time(case, *to).0 - from.0;
-    let Some((from, to)) = doubts.iter().min_by_key(|doubt| length(doubt)) else {
-        return Ruling::Holds;
-    };
-    Ruling::Undecided(format!(
-        "{} configurations did not decide what happened from {from} to {}: an order explains everything that returned \
-         before, but how {} came about is open",
+    doubts.into_iter().min_by_key(Doubt::length).map_or(Ruling::Holds, Ruling::Undecided)
+}
+
+/// All orders were followed to the first event, and one was found that reaches the second.
+fn undecided(case: &Case, budget: &Budget, component: &Component, [from, to]: [Event; 2]) -> Doubt {
+    let since = time(case, from).min(case.operations[to.operation as usize].invoked);
+    let until = time(case, to);
+    let operations = component.events.iter().map(|event| event.operation);
+    let window = Window::of(case, to.operation, [since, until], operations);
+    let size = window.as_ref().map_or(0, |window| window.operations);
+    let reason = format!(
+        "{} configurations did not decide what happened from {since} to {until}, when {size} operations were open: an \
+         order explains everything that returned before, but how {} came about is open",
         budget.configurations_max,
-        time(case, *to),
         case.operation(to.operation)
-    ))
+    );
+    Doubt { reason, window }
 }
 
 fn time(case: &Case, event: Event) -> SimTime {

@@ -49,7 +49,9 @@ pub(crate) fn judge(
     let ruling = if holds.is_empty() {
         Ruling::NotApplicable("nobody held a lock".to_owned())
     } else if let Some(hold) = unsound {
-        Ruling::Undecided(format!("the record is unsound: {} ends before it begins", name(hold)))
+        Ruling::Undecided(
+            format!("the record is unsound: {} ends before it begins", name(hold)).into(),
+        )
     } else {
         review.run().map_or(Ruling::Holds, Ruling::Broken)
     };

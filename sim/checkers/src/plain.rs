@@ -34,13 +34,16 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
+use self::meter::Spent;
+
 pub use self::{
-    partition::{Decision, Effort, Partition, Window},
+    partition::{Decision, Effort, Partition},
     stream::{Stream, Ticket},
 };
 
 use crate::{
     Budget,
+    doubt::{Doubt, Window},
     intern::Interner,
     ruling::{Judgement, Ruling},
 };
@@ -62,7 +65,7 @@ pub fn judge_until(history: &PlainHistory, budget: &Budget, stop: &dyn Fn() -> b
         Ok(partitions) => {
             partitions.iter().map(|partition| partition.decide(budget, stop).0).collect()
         }
-        Err(reason) => return judgement(history, Ruling::Undecided(reason)),
+        Err(reason) => return judgement(history, Ruling::Undecided(reason.into())),
     };
     combine(history, &decisions)
 }
@@ -83,11 +86,11 @@ pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> 
     Ok(positions.into_iter().map(|positions| Partition::new(history, positions)).collect())
 }
 
-/// What the decisions on all keys come to: the first broken promise, or else what is undecided.
+/// What the decisions on all keys come to: the first broken promise, or else the smallest window that is undecided.
 #[must_use]
 pub fn combine(history: &PlainHistory, decisions: &[Decision]) -> Judgement {
     let mut broken = None;
-    let mut undecided = None;
+    let mut undecided: Option<&Doubt> = None;
     for decision in decisions {
         match decision {
             Decision::Linearizable => {}
@@ -97,17 +100,32 @@ pub fn combine(history: &PlainHistory, decisions: &[Decision]) -> Judgement {
                     broken = Some(anomaly);
                 }
             }
-            Decision::Undecided(window) => {
-                undecided.get_or_insert(window);
+            Decision::Undecided(doubt) => {
+                let is_smaller = |known: &&Doubt| doubt.length() < known.length();
+                if undecided.as_ref().is_none_or(is_smaller) {
+                    undecided = Some(doubt);
+                }
             }
         }
     }
     let ruling = match (broken, undecided) {
         (Some(anomaly), _) => Ruling::Broken(anomaly.clone()),
-        (None, Some(window)) => Ruling::Undecided(window.to_string()),
+        (None, Some(doubt)) => Ruling::Undecided(doubt.clone()),
         (None, None) => Ruling::Holds,
     };
     judgement(history, ruling)
+}
+
+/// What ran out, and what is open for that.
+fn doubt(window: Window, spent: Option<Spent>) -> Doubt {
+    let spent = match spent {
+        Some(Spent::Bytes) => "memory",
+        Some(Spent::Time) => "time",
+        Some(Spent::Steps) | None => "configurations",
+    };
+    let key = window.key.as_ref().map(|key| format!(" on key {key}")).unwrap_or_default();
+    let reason = format!("the {spent} ran out{key}, {}", window.span());
+    Doubt { reason, window: Some(window) }
 }
 
 fn judgement(history: &PlainHistory, ruling: Ruling) -> Judgement {

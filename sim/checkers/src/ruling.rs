@@ -1,5 +1,6 @@
 //! What a judge says about a history.
 
+use crate::doubt::Doubt;
 use serde::{Deserialize, Serialize};
 use whitewater_record::{Checked, SimTime, Violation};
 
@@ -23,7 +24,7 @@ pub enum Ruling {
     /// The promise is broken.
     Broken(Anomaly),
     /// It could not be decided, and why. Never a pass.
-    Undecided(String),
+    Undecided(Doubt),
     /// The history holds nothing that this judge can judge, or something that it cannot, and what.
     NotApplicable(String),
     /// Not judged, because another judge objected first: an answer would mean nothing.

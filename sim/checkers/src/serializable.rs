@@ -54,7 +54,7 @@ pub(crate) fn judge(case: &Case, timeline: &Timeline) -> Judgement {
             "{} tells a revision past the newest that a linearizable operation told; an operation of unknown outcome \
              may have made it",
             case.operation(operation)
-        )),
+        ).into()),
         None if checked.evaluations == 0 => {
             Ruling::NotApplicable("there are no serializable reads".to_owned())
         }

@@ -413,12 +413,15 @@ impl Stream {
             return;
         }
         let ruling = match (ruling, self.guessed) {
-            (Ruling::Broken(anomaly), Some((first, last))) => Ruling::Undecided(format!(
-                "{}; but who made some revisions between {} and {} was guessed",
-                anomaly.sentence,
-                Revision(first),
-                Revision(last)
-            )),
+            (Ruling::Broken(anomaly), Some((first, last))) => Ruling::Undecided(
+                format!(
+                    "{}; but who made some revisions between {} and {} was guessed",
+                    anomaly.sentence,
+                    Revision(first),
+                    Revision(last)
+                )
+                .into(),
+            ),
             (Ruling::Broken(mut anomaly), None) => {
                 for operation in &mut anomaly.operations {
                     *operation = pending[*operation].position;

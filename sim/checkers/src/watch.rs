@@ -85,7 +85,7 @@ pub(crate) fn judge(
     let ruling = if streams.messages == 0 {
         Ruling::NotApplicable("no watch was told anything".to_owned())
     } else if let Some(doubt) = &streams.doubt {
-        Ruling::Undecided(format!("the record is unsound: {doubt}"))
+        Ruling::Undecided(format!("the record is unsound: {doubt}").into())
     } else if let Some(anomaly) = &streams.objection {
         Ruling::Broken(anomaly.clone())
     } else {

@@ -122,11 +122,47 @@ fn spent_budget_names_a_window_and_is_no_pass() {
     let Ruling::Undecided(why) = plain::judge(&history(told.clone()), &budget).ruling else {
         panic!("it was decided for nothing")
     };
-    assert!(why.contains("configurations") && why.contains("key k"), "{why}");
+    assert!(why.reason.contains("configurations") && why.reason.contains("key k"), "{why}");
     let stopped = plain::judge_until(&history(told), &Budget::default(), &|| true);
     assert!(matches!(stopped.ruling, Ruling::Undecided(_)));
     let nothing = history([(0, None, append("1")), (1, None, append("2"))]);
     assert_eq!(plain::judge(&nothing, &budget).ruling, Ruling::Holds);
+}
+
+#[test]
+fn undecided_window_is_where_the_search_got_stuck() {
+    // A quiet past; a swap from each of five values to each other, all at once, which lead back to the first in whatever
+    // order; a read of another one; and a future that would be easy.
+    let quiet = (0..51).flat_map(|i| {
+        let (at, value) = (10 * i, format!("{}", i % 5));
+        [(at, Some(at + 1), put(&value)), (at + 2, Some(at + 3), get(&value))]
+    });
+    let pairs = (0..25).map(|i| (i / 5, i % 5)).filter(|(from, to)| from != to);
+    let burst = pairs.map(|(from, to)| {
+        (1_000, Some(2_000), cas(&format!("{from}"), &format!("{to}"), Some(true)))
+    });
+    let after = [(3_000, Some(3_001), get("1")), (4_000, Some(4_001), put("end"))];
+    let told = history(quiet.chain(burst).chain(after));
+    let budget = Budget { plain_configurations_max: 20_000, ..Budget::default() };
+    let Ruling::Undecided(doubt) = plain::judge(&told, &budget).ruling else {
+        panic!("it was decided for little")
+    };
+    let window = doubt.window.unwrap();
+    assert_eq!((window.key, window.from), (Some(Key::from("k")), SimTime(1_000)));
+    assert!((102..122).contains(&window.first) && window.last > window.first, "{}", doubt.reason);
+    assert!(window.until <= SimTime(3_001) && window.operations <= 21, "{}", doubt.reason);
+    // Of several keys the smallest window is named.
+    let mut two = told.clone();
+    for mut operation in told.operations {
+        (operation.key, operation.process.0) = (Key::from("other"), operation.process.0 + 1_000);
+        operation.completed = operation.completed.map(|at| SimTime(at.0 + 50));
+        two.operations.push(operation);
+    }
+    two.operations.sort_by_key(|operation| operation.invoked);
+    let Ruling::Undecided(doubt) = plain::judge(&two, &budget).ruling else {
+        panic!("it was decided for little")
+    };
+    assert_eq!(doubt.window.unwrap().key, Some(Key::from("k")), "{}", doubt.reason);
 }
 
 #[test]

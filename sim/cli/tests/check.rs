@@ -288,6 +288,34 @@ fn what_is_not_decided_in_time_is_inconclusive() {
     assert!(stdout.starts_with("INCONCLUSIVE etcd.jsonl: 4 operations"), "{stdout}");
 }
 
+#[test]
+fn what_is_not_decided_is_named_as_a_window() {
+    // A swap from each of five values to each other, all at once: they lead back to the first, whatever their order. But
+    // then another one is read.
+    let mut lines = vec![
+        r#"{"format":"lin-hist/1","kind":"kv"}"#.to_owned(),
+        r#"{"p":1,"f":"put","k":"x","v":0,"t0":0,"t1":1}"#.to_owned(),
+    ];
+    let pairs = (0..25).map(|i| (i / 5, i % 5)).filter(|(from, to)| from != to);
+    lines.extend((2..).zip(pairs).map(|(p, (from, to))| {
+        let cas = format!(r#""f":"cas","k":"x","from":{from},"v":{to},"ok":true"#);
+        format!(r#"{{"p":{p},{cas},"t0":10,"t1":20}}"#)
+    }));
+    lines.push(r#"{"p":1,"f":"get","k":"x","out":1,"t0":30,"t1":31}"#.to_owned());
+    let history = lines.join("\n");
+    let (code, stdout, _) = pipe(history.as_bytes(), &["--memory", "100K"]);
+    assert_eq!(code, Some(3), "{stdout}");
+    assert!(stdout.starts_with("INCONCLUSIVE stdin: 22 operations"), "{stdout}");
+    assert!(stdout.contains("undecided: the memory ran out on key x, between"), "{stdout}");
+    assert!(stdout.contains("    stdin:23: p1 get x"), "{stdout}");
+    let (code, stdout, _) = pipe(history.as_bytes(), &["--memory", "100K", "--json"]);
+    assert_eq!(code, Some(3), "{stdout}");
+    let line: serde_json::Value = serde_json::from_str(stdout.trim_end()).unwrap();
+    let window = &line["ruling"]["undecided"]["window"];
+    assert_eq!((&window["key"], &window["from"]), (&"x".into(), &"10ns".into()), "{line}");
+    assert_eq!(line["lines"][1], 23, "{line}");
+}
+
 /// What the page shows: files, commands and what they print.
 struct Page {
     files: Vec<(String, String)>,

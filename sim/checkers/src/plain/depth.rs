@@ -46,7 +46,7 @@ pub(crate) fn search(
             depth.visit(&mut current, &mut successors);
         }
     }
-    Search::GaveUp { event: depth.furthest }
+    Search::GaveUp { event: depth.furthest, known: 0 }
 }
 
 struct Depth<'p, 's, 'h> {

@@ -4,12 +4,12 @@ use super::{
     act::Act,
     frontier::Frontier,
     meter::{Meter, Spent},
-    partition::Window,
     row::{self, Layout},
     step::{Offer, Open, Stepper},
     values::{ABSENT, Values},
 };
 use crate::{
+    doubt::{Doubt, Window},
     intern::Table,
     limits::{Budget, STREAM_VALUES_MIN, STREAM_WIDTH},
     ruling::Anomaly,
@@ -41,6 +41,8 @@ pub(crate) struct Follower {
     /// The first operation since nothing was open.
     since: Option<(usize, SimTime)>,
     open: u32,
+    /// How many operations began since nothing was open.
+    opened: usize,
     has_stopped: bool,
 }
 
@@ -74,7 +76,7 @@ enum Outcome {
 /// Why a key is not followed any further.
 pub(crate) enum Stop {
     Broken(Anomaly),
-    Undecided(Window),
+    Undecided(Doubt),
 }
 
 impl Follower {
@@ -100,6 +102,7 @@ impl Follower {
             values_max: STREAM_VALUES_MIN,
             since: None,
             open: 0,
+            opened: 0,
             has_stopped: false,
         }
     }
@@ -225,6 +228,7 @@ impl Follower {
             self.widen();
         }
         self.open += 1;
+        self.opened += 1;
         let op = u32::try_from(number % u64::from(u32::MAX)).expect("it is smaller");
         self.stepper.open(Open { op, act, class, slot, deadline });
         let stepper = &mut self.stepper;
@@ -266,18 +270,19 @@ impl Follower {
         self.free.push(goal.slot);
         self.open -= 1;
         if !is_enough {
-            return Err(Stop::Undecided(self.window(number, meter.spent())));
+            return Err(Stop::Undecided(self.doubt(number, meter.spent())));
         }
         self.frontier.prune(&self.stepper);
         if self.frontier.is_empty() {
             return Err(if self.frontier.was_cut {
-                Stop::Undecided(self.window(number, None))
+                Stop::Undecided(self.doubt(number, None))
             } else {
                 Stop::Broken(self.anomaly(number))
             });
         }
         if self.open == 0 {
             self.since = None;
+            self.opened = 0;
         }
         if self.stepper.values.len() > self.values_max {
             self.collect();
@@ -328,14 +333,23 @@ impl Follower {
         Anomaly::new("not-linearizable", sentence, vec![told.position], *at)
     }
 
-    fn window(&self, number: u64, spent: Option<Spent>) -> Window {
+    fn doubt(&self, number: u64, spent: Option<Spent>) -> Doubt {
         let told = &self.operations[place(self.first, number)];
         let until = match told.outcome {
             Outcome::Answered(at, ..) => at,
             Outcome::Waiting(_) | Outcome::Lost(_) | Outcome::Done => SimTime::NEVER,
         };
         let (first, from) = self.since.unwrap_or((told.position, told.invoked));
-        Window::new(self.key.clone(), (first, from), (told.position, until), spent)
+        let window = Window {
+            key: Some(self.key.clone()),
+            revisions: None,
+            first,
+            last: told.position,
+            from,
+            until,
+            operations: self.opened,
+        };
+        super::doubt(window, spent)
     }
 }
 

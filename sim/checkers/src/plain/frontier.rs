@@ -28,7 +28,11 @@ pub(crate) fn search(
     stepper.reset();
     let mut cursor = Cursor::default();
     let mut frontier = Frontier::new(&problem.start(), width);
+    let mut known = 0;
     for (at, event) in problem.events.iter().enumerate() {
+        if !frontier.was_cut {
+            known = at;
+        }
         match *event {
             Event::Invoke(op) => {
                 let op = problem.ops[op as usize];
@@ -39,14 +43,14 @@ pub(crate) fn search(
                 cursor.seek(problem, stepper, at);
                 let now = u64::from(problem.ops[op as usize].deadline);
                 if !frontier.settle(stepper, meter, now) {
-                    return Search::GaveUp { event: at };
+                    return Search::GaveUp { event: at, known };
                 }
                 cursor.seek(problem, stepper, at + 1);
                 frontier.fade(|row| problem.fade(stepper, row, at));
                 frontier.prune(stepper);
                 if frontier.is_empty() {
                     return if frontier.was_cut {
-                        Search::GaveUp { event: at }
+                        Search::GaveUp { event: at, known }
                     } else {
                         Search::Exhausted { event: at }
                     };

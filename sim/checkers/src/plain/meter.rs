@@ -44,6 +44,13 @@ impl<'s> Meter<'s> {
         self.is_spent
     }
 
+    /// What a search held is free again: another one that needs less may go on.
+    pub(crate) fn free(&mut self) {
+        if self.is_spent == Some(Spent::Bytes) {
+            self.is_spent = None;
+        }
+    }
+
     /// One more configuration was expanded. Whether the search may go on.
     pub(crate) fn step(&mut self) -> bool {
         self.steps += 1;

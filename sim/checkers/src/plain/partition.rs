@@ -9,11 +9,10 @@ use super::{
     zones::{self, Zoned},
 };
 use crate::{
+    doubt::{Doubt, Window},
     limits::{Budget, PLAIN_BEAMS, PLAIN_VISITS_MIN, PLAIN_VISITS_PER_EVENT},
     ruling::Anomaly,
 };
-use std::fmt;
-use whitewater_api::Key;
 use whitewater_record::{PlainHistory, SimTime};
 
 /// The operations on one key, to be decided apart from all others.
@@ -32,25 +31,7 @@ pub enum Decision {
     /// There is none.
     Broken(Anomaly),
     /// It cost too much to tell.
-    Undecided(Window),
-}
-
-/// The part of a history in which a search got stuck. Up to its end there may be an order; nothing is known of what
-/// comes after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Which key.
-    pub key: Key,
-    /// Position of the first operation in it.
-    pub first: usize,
-    /// Position of the operation whose return could not be explained within the budget.
-    pub last: usize,
-    /// When the first was invoked.
-    pub from: SimTime,
-    /// When the last returned.
-    pub until: SimTime,
-    /// What ran out.
-    pub spent: &'static str,
+    Undecided(Doubt),
 }
 
 /// What a decision cost.
@@ -92,84 +73,116 @@ impl<'h> Partition<'h> {
         let (problem, values) = Problem::new(self.history, &self.operations);
         let mut stepper = Stepper::new(values, problem.layout.clone());
         let mut meter = Meter::new(budget, stop);
-        let (search, engine) = search(&problem, &mut stepper, &mut meter);
+        let course = search(&problem, &mut stepper, &mut meter);
+        let engine = course.engine;
         let effort = Effort { configurations: meter.steps, bytes: meter.bytes, engine };
-        let decision = match search {
+        let decision = match course.search {
             Search::Found => Decision::Linearizable,
             Search::Exhausted { event } => {
                 let position = returning(&problem, event);
                 Decision::Broken(explain::stuck(self.history, &self.operations, position))
             }
-            Search::GaveUp { event } => {
-                Decision::Undecided(self.window(&problem, event, meter.spent()))
+            Search::GaveUp { .. } => {
+                Decision::Undecided(self.doubt(&problem, &course, meter.spent()))
             }
         };
         (decision, effort)
     }
 
-    /// From the last moment before `event` at which nothing was open.
-    fn window(&self, problem: &Problem, event: usize, spent: Option<Spent>) -> Window {
-        let mut open = 0_u32;
-        let mut start = 0;
-        for (at, event) in problem.events[..event].iter().enumerate() {
+    /// What is open: from the oldest operation that was under way where the complete search stopped, to the first return
+    /// that no search has passed.
+    fn doubt(&self, problem: &Problem, course: &Course, spent: Option<Spent>) -> Doubt {
+        let mut open: Vec<u32> = Vec::new();
+        let mut operations = 0;
+        for (at, event) in problem.events[..=course.furthest].iter().enumerate() {
+            if at == course.known {
+                operations = open.len();
+            }
             match event {
-                Event::Invoke(_) => open += 1,
-                Event::Return(_) => {
-                    open -= 1;
-                    if open == 0 {
-                        start = at + 1;
+                Event::Invoke(op) => {
+                    operations += 1;
+                    if at < course.known {
+                        open.push(*op);
                     }
                 }
-                Event::Offer(_) | Event::Idle => {}
+                Event::Return(op) if at < course.known => open.retain(|other| other != op),
+                Event::Return(_) | Event::Offer(_) | Event::Idle => {}
             }
         }
-        let invoked = problem.events[start..].iter().find_map(|event| match event {
-            Event::Invoke(op) => Some(problem.ops[*op as usize].position),
-            Event::Return(_) | Event::Offer(_) | Event::Idle => None,
-        });
-        let last = returning(problem, event);
-        let first = invoked.unwrap_or(last);
         let told = |position: u32| &self.history.operations[position as usize];
-        let until = told(last).completed.unwrap_or(SimTime::NEVER);
-        let key = told(first).key.clone();
-        Window::new(key, (first as usize, told(first).invoked), (last as usize, until), spent)
+        let last = returning(problem, course.furthest);
+        let first = open.first().map_or_else(
+            || {
+                let invoked = problem.events[course.known..].iter().find_map(|event| match event {
+                    Event::Invoke(op) => Some(problem.ops[*op as usize].position),
+                    Event::Return(_) | Event::Offer(_) | Event::Idle => None,
+                });
+                invoked.unwrap_or(last)
+            },
+            |op| problem.ops[*op as usize].position,
+        );
+        let window = Window {
+            key: Some(told(first).key.clone()),
+            revisions: None,
+            first: first as usize,
+            last: last as usize,
+            from: told(first).invoked,
+            until: told(last).completed.unwrap_or(SimTime::NEVER),
+            operations,
+        };
+        super::doubt(window, spent)
     }
 }
 
-impl Window {
-    pub(crate) const fn new(
-        key: Key,
-        (first, from): (usize, SimTime),
-        (last, until): (usize, SimTime),
-        spent: Option<Spent>,
-    ) -> Self {
-        let spent = match spent {
-            Some(Spent::Bytes) => "memory",
-            Some(Spent::Time) => "time",
-            Some(Spent::Steps) | None => "configurations",
-        };
-        Self { key, first, last, from, until, spent }
+/// How far the engines came.
+struct Course {
+    search: Search,
+    engine: &'static str,
+    /// All orders were followed to this event.
+    known: usize,
+    /// Some order gets to this event.
+    furthest: usize,
+}
+
+impl Course {
+    const fn start() -> Self {
+        Self {
+            search: Search::GaveUp { event: 0, known: 0 },
+            engine: "none",
+            known: 0,
+            furthest: 0,
+        }
+    }
+
+    /// An engine came to an end.
+    fn add(&mut self, search: Search, engine: &'static str) {
+        (self.search, self.engine) = (search, engine);
+        if let Search::GaveUp { event, known } = search {
+            self.furthest = self.furthest.max(event);
+            self.known = self.known.max(known);
+        }
     }
 }
 
 /// The portfolio: what finds an order fast, then what proves that there is none.
-fn search(problem: &Problem, stepper: &mut Stepper, meter: &mut Meter) -> (Search, &'static str) {
+fn search(problem: &Problem, stepper: &mut Stepper, meter: &mut Meter) -> Course {
+    let mut course = Course::start();
     if problem.ops.is_empty() {
         // Nothing was answered, so nothing is to be explained.
-        return (Search::Found, "none");
+        course.add(Search::Found, "none");
+        return course;
     }
     let visits_max = PLAIN_VISITS_MIN + PLAIN_VISITS_PER_EVENT * problem.events.len() as u64;
-    let deep = depth::search(problem, stepper, meter, visits_max);
-    if is_final(deep, meter) {
-        return (deep, "depth");
-    }
-    for width in PLAIN_BEAMS {
-        let beam = frontier::search(problem, stepper, meter, width);
-        if is_final(beam, meter) {
-            return (beam, "beam");
+    course.add(depth::search(problem, stepper, meter, visits_max), "depth");
+    for width in PLAIN_BEAMS.into_iter().chain([usize::MAX]) {
+        meter.free();
+        if is_final(course.search, meter) {
+            return course;
         }
+        let engine = if width == usize::MAX { "frontier" } else { "beam" };
+        course.add(frontier::search(problem, stepper, meter, width), engine);
     }
-    (frontier::search(problem, stepper, meter, usize::MAX), "frontier")
+    course
 }
 
 fn is_final(search: Search, meter: &Meter) -> bool {
@@ -188,15 +201,5 @@ fn returning(problem: &Problem, event: usize) -> u32 {
 impl Effort {
     fn by(engine: &'static str) -> Self {
         Self { engine, ..Self::default() }
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, first, last, from, until, spent } = self;
-        write!(
-            f,
-            "the {spent} ran out on key {key}, between operations {first} and {last} ({from} to {until})"
-        )
     }
 }

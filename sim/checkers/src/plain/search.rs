@@ -14,5 +14,7 @@ pub(crate) enum Search {
     GaveUp {
         /// The event.
         event: usize,
+        /// All orders were followed to this one.
+        known: usize,
     },
 }

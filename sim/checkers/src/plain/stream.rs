@@ -3,9 +3,9 @@
 use super::{
     JUDGE,
     follower::{Follower, Stop},
-    partition::Window,
 };
 use crate::{
+    doubt::Doubt,
     intern::Table,
     limits::Budget,
     ruling::{Anomaly, Judgement, Ruling},
@@ -43,7 +43,7 @@ pub struct Stream {
     invoked: u64,
     observed: u64,
     broken: Option<Anomaly>,
-    undecided: Option<Window>,
+    undecided: Option<Doubt>,
 }
 
 /// Stands for an operation that was invoked.
@@ -124,7 +124,7 @@ impl Stream {
         }
         let ruling = match (self.broken, self.undecided) {
             (Some(anomaly), _) => Ruling::Broken(anomaly),
-            (None, Some(window)) => Ruling::Undecided(window.to_string()),
+            (None, Some(doubt)) => Ruling::Undecided(doubt),
             (None, None) => Ruling::Holds,
         };
         let checked = Checked { evaluations: self.invoked, discriminating: self.observed };
@@ -144,8 +144,10 @@ impl Stream {
                     self.broken = Some(anomaly);
                 }
             }
-            Err(Stop::Undecided(window)) => {
-                self.undecided.get_or_insert(window);
+            Err(Stop::Undecided(doubt)) => {
+                if self.undecided.as_ref().is_none_or(|known| doubt.length() < known.length()) {
+                    self.undecided = Some(doubt);
+                }
             }
         }
     }

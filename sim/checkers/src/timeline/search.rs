@@ -11,9 +11,17 @@ use super::{
     guessing::{Guess, Guessing, Options},
     probes::{Probe, Probes},
 };
-use crate::{bounds::tells, case::Case, limits::Budget, model::Mismatch, ruling::Ruling};
+use crate::{
+    bounds::tells,
+    case::Case,
+    doubt::{Doubt, Window},
+    limits::Budget,
+    model::Mismatch,
+    ruling::Ruling,
+};
 use std::cmp::Reverse;
 use whitewater_api::Revision;
+use whitewater_record::SimTime;
 
 /// So many looks at a class of operations cost as much as one replay.
 const LOOKS: u64 = 8;
@@ -240,18 +248,31 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             let within = |guess: &&Guess| (lowest..=highest).contains(&guess.revision);
             guessing.guesses.iter().filter(within).count()
         });
-        Ruling::Undecided(format!(
+        let reason = format!(
             "{} replays did not tell who made revisions between {} and {} that were acknowledged by nobody, {dark} at \
              least; everything before is explained",
             budget.replays_max,
             Revision(lowest),
             Revision(highest),
-        ))
+        );
+        Ruling::Undecided(Doubt { reason, window: self.window(lowest, highest) })
+    }
+
+    /// From the answer that told the revision before the first open one, to the first that tells of the last.
+    fn window(&self, lowest: u64, highest: u64) -> Option<Window> {
+        let ops = || (0..).zip(&self.case.operations).filter(|(op, _)| tells(self.case, *op));
+        let before = ops().filter(|(_, op)| op.revision < lowest);
+        let after = ops().filter(|(_, op)| op.revision >= highest);
+        let (last, until) =
+            after.map(|(op, told)| (op, told.completed)).min_by_key(|told| told.1)?;
+        let from = before.map(|(_, op)| op.invoked).max().unwrap_or(SimTime::ZERO).min(until);
+        let window = Window::of(self.case, last, [from, until], ops().map(|(op, _)| op))?;
+        Some(Window { revisions: Some([Revision(lowest), Revision(highest)]), ..window })
     }
 
     fn objection(&self) -> Ruling {
         let Some((revision, operation, mismatch)) = &self.worst else {
-            return Ruling::Undecided("the search ended without a contradiction".to_owned());
+            return Ruling::Undecided("the search ended without a contradiction".into());
         };
         let who = self.case.operation(*operation);
         let Some(mismatch) = mismatch else {

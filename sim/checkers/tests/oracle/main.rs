@@ -115,13 +115,23 @@ fn what_is_left_open_is_named() {
     let shape = Shape { operations: 300, has_bursts: true, keys: 8, ..SMALL };
     let history = history(shape, &mut dice(1));
     let budget = Budget { configurations_max: 0, ..Budget::default() };
-    let Ruling::Undecided(window) = search(&history, &budget).ruling else {
+    let Ruling::Undecided(doubt) = search(&history, &budget).ruling else {
         panic!("nothing can be decided without a budget");
     };
-    let is_named = |op: &whitewater_record::Operation| {
-        window.contains(&format!("to {}: ", op.completed)) && window.contains(&op.id.to_string())
-    };
-    assert!(history.operations.iter().any(is_named), "{window}");
+    let window = doubt.window.expect("a search that gives up says where");
+    let (first, last) = (&history.operations[window.first], &history.operations[window.last]);
+    assert!(doubt.reason.contains(&last.id.to_string()), "{}", doubt.reason);
+    assert!(doubt.reason.contains(&format!("{} to {}", window.from, window.until)), "{window:?}");
+    assert!(first.invoked <= last.completed && window.operations < 300, "{window:?}");
+    // The judge by revisions names those that it could not explain.
+    let budget = Budget { configurations_max: 0, replays_max: 0, ..Budget::default() };
+    let open = judge(&history, &budget).into_iter().find_map(|it| match it.ruling {
+        Ruling::Undecided(doubt) if it.judge == "revision-order" => doubt.window,
+        _ => None,
+    });
+    let window = open.expect("nothing can be guessed without a budget");
+    let [lowest, highest] = window.revisions.expect("it goes by revisions");
+    assert!(lowest <= highest && window.from <= window.until, "{window:?}");
 }
 
 #[test]

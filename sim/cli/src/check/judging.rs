@@ -11,10 +11,10 @@ use std::{
     time::Instant,
 };
 use whitewater_checkers::{
-    Budget, Judgement, Ruling,
+    Budget, Doubt, Judgement, Ruling, Window,
     plain::{self, Decision},
 };
-use whitewater_record::{Checked, PlainHistory, Recorded};
+use whitewater_record::{Checked, History, PlainHistory, Recorded};
 
 /// How hard to try.
 pub(super) struct Effort {
@@ -133,7 +133,24 @@ fn judge_until(recorded: &Arc<Recorded>, deadline: Instant) -> Vec<Judgement> {
         }
     }
     last.unwrap_or_else(|| {
-        let ruling = Ruling::Undecided("the time was over before the judges were".to_owned());
+        let ruling = Ruling::Undecided(everything(recorded));
         vec![Judgement { judge: plain::JUDGE, ruling, checked: Checked::default() }]
     })
+}
+
+/// Nothing is decided.
+fn everything(recorded: &Recorded) -> Doubt {
+    let reason = "the time was over before the judges were".to_owned();
+    let Recorded::Etcd(History { operations, .. }) = recorded else { return reason.into() };
+    let last = (0..operations.len()).max_by_key(|position| operations[*position].completed);
+    let window = last.map(|last| Window {
+        key: None,
+        revisions: None,
+        first: 0,
+        last,
+        from: operations[0].invoked,
+        until: operations[last].completed,
+        operations: operations.len(),
+    });
+    Doubt { reason, window }
 }

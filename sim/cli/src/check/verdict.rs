@@ -47,7 +47,7 @@ struct Line<'a> {
     judge: &'a str,
     ruling: &'a Ruling,
     checked: Checked,
-    /// Of the operations of the anomaly, the lines of the file that invoked them.
+    /// Of the operations of the anomaly, or of the ends of the window, the lines of the file that invoked them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<usize>,
     /// Why, in as few operations as it takes.
@@ -201,7 +201,6 @@ impl Verdict<'_> {
         counterexample: Option<Explanation>,
     ) -> Result<String, CliError> {
         let Judgement { judge, ruling, checked } = judgement;
-        let evidence = ruling.anomaly().map_or(&[][..], |anomaly| &anomaly.operations);
         let line = Line {
             file: self.name,
             format: self.format.name(),
@@ -210,7 +209,10 @@ impl Verdict<'_> {
             judge,
             ruling,
             checked: *checked,
-            lines: distinct(evidence).into_iter().filter_map(|place| self.line(place)).collect(),
+            lines: distinct(&evidence(ruling))
+                .into_iter()
+                .filter_map(|place| self.line(place))
+                .collect(),
             counterexample,
         };
         serde_json::to_string(&line)
@@ -237,7 +239,14 @@ impl Verdict<'_> {
                 }
                 lines.join("\n")
             }
-            Ruling::Undecided(reason) => format!("  {judge}: undecided: {reason}"),
+            Ruling::Undecided(doubt) => {
+                let mut lines = vec![format!("  {judge}: undecided: {doubt}")];
+                let ends = distinct(&evidence(ruling));
+                lines.extend(
+                    ends.iter().map(|position| format!("    {}", self.evidence(*position))),
+                );
+                lines.join("\n")
+            }
             Ruling::NotApplicable(reason) => format!("  {judge}: not applicable: {reason}"),
             Ruling::Withheld(reason) => format!("  {judge}: withheld: {reason}"),
         }
@@ -263,6 +272,17 @@ impl Verdict<'_> {
             Recorded::Plain(history) => history.operations.get(position).map(|told| told.line),
             Recorded::Etcd(_) => None,
         }
+    }
+}
+
+/// Positions of the operations that are named: what an objection rests on, or where a window begins and ends.
+fn evidence(ruling: &Ruling) -> Vec<usize> {
+    match ruling {
+        Ruling::Broken(anomaly) => anomaly.operations.clone(),
+        Ruling::Undecided(doubt) => {
+            doubt.window.iter().flat_map(|window| [window.first, window.last]).collect()
+        }
+        Ruling::Holds | Ruling::NotApplicable(_) | Ruling::Withheld(_) => Vec::new(),
     }
 }
 
