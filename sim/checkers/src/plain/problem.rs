@@ -73,61 +73,74 @@ pub(crate) enum Event {
     Idle,
 }
 
-/// A moment in the life of an operation, for sorting.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A moment in the life of an operation.
+#[derive(Clone, Copy)]
 struct Moment {
-    time: u64,
     is_return: bool,
-    position: u32,
+    /// The how-manieth of the operations it is.
+    index: u32,
 }
 
 impl Problem {
     /// The problem of `operations`, which are positions in the history and name the same key.
     pub(crate) fn new<'h>(history: &'h PlainHistory, operations: &[u32]) -> (Self, Values<'h>) {
-        let told = |position: u32| &history.operations[position as usize];
-        let moments = moments(history, operations);
+        let told = |index: u32| &history.operations[operations[index as usize] as usize];
+        let moments = moments(number(operations.len()), told);
         let (mut values, chunks) = name(&moments, told);
         let initial =
             history.initial.as_ref().map_or(ABSENT, |value| values.value(value.as_slice()));
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(operations.len(), moments.len());
         let mut chunk =
             |_: &mut Values, bytes: &[u8]| *chunks.get(bytes).expect("every chunk was numbered");
         for (event, moment) in (0..).zip(&moments) {
-            let operation = told(moment.position);
             if moment.is_return {
-                builder.close(event, moment.position);
+                builder.close(event, moment.index);
                 continue;
             }
+            let operation = told(moment.index);
             let is_answered = operation.completed.is_some();
             let act = Act::new(&operation.action, is_answered, &mut values, &mut chunk)
                 .expect("idle operations left no moment");
             if is_answered {
-                builder.open(act, moment.position);
+                builder.open(act, moment.index, operations[moment.index as usize]);
             } else {
                 builder.offer(event, act, &values);
             }
         }
-        assert!(builder.open.is_empty(), "an operation without an end");
+        let returns = moments.iter().filter(|moment| moment.is_return).count();
+        assert!(builder.ops.len() == returns, "an operation without an end");
         (builder.finish(initial, &values), values)
     }
 }
 
-/// The events of the operations, those of unknown outcome without a return. The positions of the events are final only
-/// because what cannot matter leaves no moment.
-fn moments(history: &PlainHistory, operations: &[u32]) -> Vec<Moment> {
-    let mut moments = Vec::with_capacity(2 * operations.len());
-    for &position in operations {
-        let operation = &history.operations[position as usize];
-        let moment = |time: u64, is_return| Moment { time, is_return, position };
-        if operation.completed.is_none() && is_idle(&operation.action) {
-            continue;
+/// The events of so many operations, those of unknown outcome without a return. The positions of the events are final
+/// only because what cannot matter leaves no moment.
+fn moments<'h>(count: u32, told: impl Fn(u32) -> &'h PlainOperation) -> Vec<Moment> {
+    let mut asked = Vec::with_capacity(count as usize);
+    let mut answered = Vec::with_capacity(count as usize);
+    for index in 0..count {
+        let operation = told(index);
+        match operation.completed {
+            None if is_idle(&operation.action) => continue,
+            None => {}
+            Some(completed) => answered.push((completed.0, index)),
         }
-        moments.push(moment(operation.invoked.0, false));
-        if let Some(completed) = operation.completed {
-            moments.push(moment(completed.0, true));
-        }
+        asked.push((operation.invoked.0, index));
     }
-    moments.sort_unstable();
+    // Records are in the order of invocation, most of them.
+    if !asked.is_sorted() {
+        asked.sort_unstable();
+    }
+    answered.sort_unstable();
+    let mut moments = Vec::with_capacity(asked.len() + answered.len());
+    let mut answered = answered.into_iter().peekable();
+    for (time, index) in asked {
+        while let Some((_, index)) = answered.next_if(|(end, _)| *end < time) {
+            moments.push(Moment { is_return: true, index });
+        }
+        moments.push(Moment { is_return: false, index });
+    }
+    moments.extend(answered.map(|(_, index)| Moment { is_return: true, index }));
     moments
 }
 
@@ -149,7 +162,7 @@ fn name<'h>(
     let mut chunks = Interner::default();
     let mut chain = Vec::new();
     for (event, moment) in (0..).zip(moments) {
-        let operation = told(moment.position);
+        let operation = told(moment.index);
         match (&operation.action, operation.completed.is_some()) {
             (PlainAction::Append(value), _) => {
                 chunks.number(value.as_slice());
@@ -196,6 +209,9 @@ fn name<'h>(
     (values, numbers)
 }
 
+/// No operation.
+const NONE: u32 = u32::MAX;
+
 #[derive(Default)]
 struct Builder {
     ops: Vec<Op>,
@@ -204,13 +220,22 @@ struct Builder {
     class_numbers: Table<Act, u32>,
     lanes: Vec<Lane>,
     lane_numbers: Table<u32, u32>,
-    /// By position: the operation that is open.
-    open: Table<u32, u32>,
+    /// By index: the operation that is open.
+    open: Vec<u32>,
     free: Vec<u32>,
     slots: u32,
 }
 
 impl Builder {
+    fn new(operations: usize, events: usize) -> Self {
+        Self {
+            ops: Vec::with_capacity(operations),
+            events: Vec::with_capacity(events),
+            open: vec![NONE; operations],
+            ..Self::default()
+        }
+    }
+
     fn class(&mut self, act: Act) -> u32 {
         let next = number(self.classes.len());
         let class = *self.class_numbers.entry(act).or_insert(next);
@@ -220,7 +245,7 @@ impl Builder {
         class
     }
 
-    fn open(&mut self, act: Act, position: u32) {
+    fn open(&mut self, act: Act, index: u32, position: u32) {
         let class = self.class(act);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots += 1;
@@ -228,12 +253,13 @@ impl Builder {
         });
         let op = number(self.ops.len());
         self.ops.push(Op { act, class, slot, deadline: FOREVER, position });
-        self.open.insert(position, op);
+        self.open[index as usize] = op;
         self.events.push(Event::Invoke(op));
     }
 
-    fn close(&mut self, event: u32, position: u32) {
-        let op = self.open.remove(&position).expect("what returns was invoked");
+    fn close(&mut self, event: u32, index: u32) {
+        let op = std::mem::replace(&mut self.open[index as usize], NONE);
+        assert!(op != NONE, "what returns was invoked");
         let closed = &mut self.ops[op as usize];
         closed.deadline = event;
         self.free.push(closed.slot);

@@ -11,24 +11,23 @@ pub(crate) fn check(history: &PlainHistory) -> Result<(), String> {
     for operation in &history.operations {
         alone(operation)?;
     }
-    let is_sorted = history.operations.is_sorted_by_key(|operation| operation.invoked);
-    let mut order: Vec<u32> =
-        (0..).zip(&history.operations).map(|(position, _)| position).collect();
-    if !is_sorted {
-        order.sort_by_key(|position| history.operations[*position as usize].invoked);
+    if history.operations.is_sorted_by_key(|operation| operation.invoked) {
+        return one_at_a_time(history.operations.iter());
     }
+    let mut order: Vec<&PlainOperation> = history.operations.iter().collect();
+    order.sort_by_key(|operation| operation.invoked);
+    one_at_a_time(order.into_iter())
+}
+
+/// `order` is that of the invocations.
+fn one_at_a_time<'h>(order: impl Iterator<Item = &'h PlainOperation>) -> Result<(), String> {
     // By process: its latest operation that was answered.
-    let mut latest: Table<u32, u32> = Table::default();
-    for position in order {
-        let operation = &history.operations[position as usize];
-        if operation.completed.is_none() {
-            continue;
-        }
-        if let Some(before) = latest.insert(operation.process.0, position) {
-            let before = &history.operations[before as usize];
-            if before.completed > Some(operation.invoked) {
-                return Err(format!("`{operation}` was invoked before `{before}` had returned"));
-            }
+    let mut latest: Table<u32, &PlainOperation> = Table::default();
+    for operation in order.filter(|operation| operation.completed.is_some()) {
+        if let Some(before) = latest.insert(operation.process.0, operation)
+            && before.completed > Some(operation.invoked)
+        {
+            return Err(format!("`{operation}` was invoked before `{before}` had returned"));
         }
     }
     Ok(())

@@ -108,6 +108,8 @@ struct Zones<'h> {
     repeated: Vec<u32>,
     /// Values that swaps did not find.
     denied: Vec<u32>,
+    /// A value that somebody names is written twice, or is the initial one.
+    is_ambiguous: bool,
 }
 
 impl<'h> Zones<'h> {
@@ -127,6 +129,7 @@ impl<'h> Zones<'h> {
             doubtful: Vec::new(),
             repeated: Vec::new(),
             denied: Vec::new(),
+            is_ambiguous: false,
         };
         // Absence is the first cluster, and nobody writes it.
         zones.clusters.push(Cluster::new());
@@ -134,12 +137,12 @@ impl<'h> Zones<'h> {
         zones.clusters[initial as usize].is_initial = true;
         for &position in operations {
             zones.add(position, &history.operations[position as usize])?;
+            // It will not become clearer.
+            if zones.is_ambiguous {
+                return None;
+            }
         }
-        let is_ambiguous = |cluster: &Cluster| {
-            cluster.is_named
-                && (cluster.is_written_twice || cluster.is_initial && cluster.writer != NOBODY)
-        };
-        (!zones.clusters.iter().any(is_ambiguous)).then_some(zones)
+        Some(zones)
     }
 
     fn cluster(&mut self, value: Option<&'h Value>) -> u32 {
@@ -162,6 +165,7 @@ impl<'h> Zones<'h> {
             (PlainAction::Read(value), true) => {
                 let cluster = self.cluster(value.as_ref());
                 self.clusters[cluster as usize].see(position, interval);
+                self.name(cluster);
             }
             (PlainAction::Write(value), _) => {
                 let cluster = self.cluster(Some(value));
@@ -170,7 +174,7 @@ impl<'h> Zones<'h> {
             (PlainAction::Cas { from, to, swapped }, is_answered) => {
                 let is_idle = from.as_ref() == Some(to);
                 let from = self.cluster(from.as_ref());
-                self.clusters[from as usize].is_named = true;
+                self.name(from);
                 match (is_answered, swapped) {
                     (true, Some(false)) => self.denied.push(from),
                     (true, _) if is_idle => self.clusters[from as usize].see(position, interval),
@@ -191,12 +195,20 @@ impl<'h> Zones<'h> {
         Some(())
     }
 
+    /// Somebody names the value.
+    fn name(&mut self, cluster: u32) {
+        let named = &mut self.clusters[cluster as usize];
+        named.is_named = true;
+        self.is_ambiguous |= named.is_ambiguous();
+    }
+
     fn write(&mut self, cluster: u32, position: u32) {
         let written = &mut self.clusters[cluster as usize];
         if written.writer == NOBODY && !written.is_initial {
             written.writer = position;
             return;
         }
+        self.is_ambiguous |= written.is_named;
         if !written.is_written_twice && !written.is_initial {
             self.repeated.push(written.writer);
         }
@@ -369,8 +381,12 @@ impl Cluster {
         }
     }
 
+    /// Whether the value is named, and it is not known which write of it is meant.
+    const fn is_ambiguous(&self) -> bool {
+        self.is_named && (self.is_written_twice || self.is_initial && self.writer != NOBODY)
+    }
+
     fn see(&mut self, position: u32, (invoked, end): (u64, u64)) {
-        self.is_named = true;
         self.is_seen = true;
         self.first = self.first.min((end, position));
         if invoked > self.last.0 {
