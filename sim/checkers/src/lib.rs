@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge. [`judge_by_revisions`]
-//! leaves the search out, [`stream`] judges a history while it comes in, and [`counterexample`] explains one that is wrong.
+//! leaves the search out, [`stream`] judges a history while it comes in, and [`counterexample`] and
+//! [`grounds`] explain one that is wrong.
 //!
 //! ```
 //! use whitewater_checkers::{Budget, Ruling, judge};
@@ -38,6 +39,7 @@ mod describe;
 mod doubt;
 mod durability;
 mod ends;
+pub mod grounds;
 mod hash;
 mod intern;
 mod keyring;

@@ -2,7 +2,7 @@
 
 use crate::{artefacts, engine::Finished, exit::CliError};
 use std::{io::Write, path::Path};
-use whitewater_checkers::{Budget, Judgement, counterexample};
+use whitewater_checkers::{Budget, Judgement, counterexample, grounds};
 use whitewater_record::{History, Outcome, Plan, Row, SimTime, Trace, Violation};
 use whitewater_reports::{
     Evidence, Page, Picture, Placement, Plays,
@@ -132,6 +132,10 @@ pub(crate) fn evidence(
         return Evidence::default();
     };
     let mut evidence = Evidence { operations: anomaly.operations.clone(), ..Evidence::default() };
+    let grounds = judge.and_then(|judge| grounds::find(history, judge, &Budget::default()));
+    if let Some(grounds) = grounds {
+        evidence.core = grounds.operations.iter().map(|ground| ground.position).collect();
+    }
     let is_of_order = ["linearizable", "revision-order", "serializable"].contains(&objector);
     if let Some(found) =
         is_of_order.then(|| counterexample::find(history, &Budget::default())).flatten()

@@ -11,8 +11,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
-use whitewater_api::{Completion, Error, LeaseId, LeaseRequest, Request};
-use whitewater_record::{Format, History, Recorded, formats};
+use whitewater_api::{
+    Body, Completion, Error, Header, LeaseId, LeaseRequest, LeaseResponse, Process, Request,
+    RequestId, Response, Revision,
+};
+use whitewater_record::{Format, History, Recorded, SimTime, formats};
 
 fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
@@ -272,6 +275,47 @@ fn a_model_or_format_that_does_not_fit_is_refused() {
     }
     let (code, ..) = check(&histories(), &["jepsen.log", "--model", "kv"]);
     assert_eq!(code, Some(0), "a register is a store of one key");
+}
+
+#[test]
+fn an_objection_of_a_judge_of_leases_is_shown_with_its_grounds() {
+    let home = folder("grounds");
+    let name = histories().join("etcd.jsonl");
+    let read = formats::read("etcd", None, fs::read(name).unwrap().as_slice()).unwrap();
+    let (_, Recorded::Etcd(mut history)) = read else { panic!("{read:?}") };
+    let last = history.operations.last().unwrap().clone();
+    let lease = LeaseId(5);
+    let mut add = |sequence: u32, request: LeaseRequest, told: LeaseResponse| {
+        let mut operation = last.clone();
+        operation.id = RequestId { process: Process(99), sequence };
+        operation.invoked = SimTime(last.completed.0 + 1_000 * u64::from(sequence) + 1_000);
+        operation.completed = SimTime(operation.invoked.0 + 500);
+        operation.request = Request::Lease(request);
+        let header = Header { revision: Revision(1_000_000), ..Header::default() };
+        operation.completion = Completion::Ok(Response { header, body: Body::Lease(told) });
+        history.operations.push(operation);
+    };
+    add(0, LeaseRequest::Grant { lease, ttl: 60 }, LeaseResponse::Grant { lease, ttl: 60 });
+    add(1, LeaseRequest::KeepAlive(lease), LeaseResponse::KeepAlive { lease, ttl: 60 });
+    let gone = LeaseResponse::TimeToLive { lease, ttl: -1, granted: 0, keys: Vec::new() };
+    add(2, LeaseRequest::TimeToLive { lease, keys: false }, gone);
+    let mut bytes = Vec::new();
+    history.write(&mut bytes).unwrap();
+    fs::write(home.join("h.jsonl"), bytes).unwrap();
+    let (code, stdout, stderr) = check(&home, &["h.jsonl"]);
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    assert!(stdout.contains("  lease: broken, early-expiry: p99#2"), "{stdout}");
+    assert!(stdout.contains("facts that cannot all be right:"), "{stdout}");
+    let (code, stdout, _) = check(&home, &["h.jsonl", "--json"]);
+    assert_eq!(code, Some(1), "{stdout}");
+    let judged =
+        stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines: Vec<serde_json::Value> = judged.filter(|line| line["judge"] == "lease").collect();
+    let grounds = &lines[0]["grounds"];
+    assert_eq!(grounds["is_minimal"], true, "{grounds}");
+    let operations = grounds["operations"].as_array().unwrap();
+    let is_of_lease = |it: &serde_json::Value| it["text"].as_str().unwrap().starts_with("p99#");
+    assert!((2..=3).contains(&operations.len()) && operations.iter().all(is_of_lease), "{grounds}");
 }
 
 #[test]

@@ -22,7 +22,11 @@ mod store;
 
 use generate::{Dice, SMALL, Shape, history};
 use page::assert_listed;
-use whitewater_checkers::{Budget, Judgement, Ruling, judge, judge_by_revisions};
+use whitewater_checkers::{
+    Budget, Judgement, Ruling,
+    grounds::{self, Grounds},
+    judge, judge_by_revisions,
+};
 use whitewater_record::{History, Seed};
 
 const BEYOND: [&str; 4] = ["watch", "mirror", "lease", "lock"];
@@ -127,6 +131,80 @@ fn assert_rejected(
         }
     }
     assert!(applied >= 5, "{name} applied {applied} times only");
+}
+
+/// What one judge objects to.
+fn sentence(history: &History, judge: &str) -> Option<String> {
+    let judgements = judgements(history);
+    let judgement = judgements.iter().find(|judgement| judgement.judge == judge).unwrap();
+    judgement.ruling.anomaly().map(|anomaly| format!("{}: {}", anomaly.code, anomaly.sentence))
+}
+
+/// Corrupts some histories in one way, and expects of the grounds of the objection that nothing can be left out. How large
+/// they are.
+fn assert_minimal(
+    judge: &str,
+    (name, corrupt, _): (&str, mutate_watch::Corruption, &[&str]),
+    make: impl Fn(&mut Dice) -> History,
+) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    for seed in 0..600 {
+        let mut dice = dice(seed);
+        let mut history = make(&mut dice);
+        if corrupt(&mut history, &mut dice).is_none() {
+            continue;
+        }
+        let judgements = judgements(&history);
+        let judgement = judgements.iter().find(|judgement| judgement.judge == judge).unwrap();
+        let Some(said) = sentence(&history, judge) else { continue };
+        let found = grounds::find(&history, judgement, &Budget::default());
+        let Grounds { operations, rows, holds, is_minimal, .. } = found.unwrap();
+        assert!(is_minimal, "{name}, seed {seed}");
+        let places = [operations, rows, holds]
+            .map(|grounds| grounds.into_iter().map(|it| it.position).collect::<Vec<usize>>());
+        let part =
+            |places: &[Vec<usize>; 3]| grounds::part(&history, &places[0], &places[1], &places[2]);
+        assert_eq!(sentence(&part(&places), judge).as_ref(), Some(&said), "{name}, seed {seed}");
+        for kind in 0..3 {
+            for place in 0..places[kind].len() {
+                let mut rest = places.clone();
+                let left_out = rest[kind].remove(place);
+                let still = sentence(&part(&rest), judge);
+                assert!(
+                    still.as_ref() != Some(&said),
+                    "{name}, seed {seed}: {left_out} of {kind} can be left out of {places:?}"
+                );
+            }
+        }
+        sizes.push(places.iter().map(Vec::len).sum());
+        if sizes.len() == 2 {
+            break;
+        }
+    }
+    assert!(!sizes.is_empty(), "{name} was never objected to");
+    sizes
+}
+
+#[test]
+fn nothing_can_be_left_out_of_the_grounds_of_an_objection() {
+    let mut sizes = Vec::new();
+    for corruption in mutate_watch::CORRUPTIONS {
+        sizes.extend(assert_minimal("watch", *corruption, |dice| history(SMALL, dice)));
+    }
+    let shape = Shape { leases: 0, unknown: 0, watchers: 6, ..SMALL };
+    for corruption in mutate_mirror::CORRUPTIONS {
+        sizes.extend(assert_minimal("mirror", *corruption, |dice| history(shape, dice)));
+    }
+    let shape = Shape { unknown: 0, leases: 300, ..SMALL };
+    for corruption in mutate_lease::CORRUPTIONS {
+        sizes.extend(assert_minimal("lease", *corruption, |dice| history(shape, dice)));
+    }
+    for corruption in mutate_lock::CORRUPTIONS {
+        sizes.extend(assert_minimal("lock", *corruption, |dice| locks::history(100, dice)));
+    }
+    sizes.sort_unstable();
+    let (middle, largest) = (sizes[sizes.len() / 2], sizes[sizes.len() - 1]);
+    assert!(middle <= 5 && largest <= 40, "{sizes:?}");
 }
 
 #[test]

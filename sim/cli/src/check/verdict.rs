@@ -16,6 +16,7 @@ use std::{
 use whitewater_checkers::{
     Budget, Judgement, Ruling,
     counterexample::Counterexample,
+    grounds::{self, Grounds},
     plain::counterexample::{self, PlainCounterexample},
 };
 use whitewater_record::{
@@ -53,6 +54,9 @@ struct Line<'a> {
     /// Why, in as few operations as it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     counterexample: Option<Explanation>,
+    /// What the objection of a judge of watches, mirrors, leases or locks rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grounds: Option<Grounds>,
 }
 
 /// Why a history is wrong, in as few operations as it takes.
@@ -61,6 +65,13 @@ struct Line<'a> {
 enum Explanation {
     Plain(PlainCounterexample),
     Etcd(Counterexample),
+}
+
+/// What stands beside a judgement that is an objection.
+#[derive(Default)]
+struct Reasons {
+    counterexample: Option<Explanation>,
+    grounds: Option<Grounds>,
 }
 
 impl Verdict<'_> {
@@ -72,8 +83,9 @@ impl Verdict<'_> {
             let mut explanation = self.explanation();
             for judgement in &self.judgements {
                 let is_broken = judgement.ruling.anomaly().is_some();
-                let explanation = if is_broken { explanation.take() } else { None };
-                console.line(&self.json(judgement, explanation)?)?;
+                let counterexample = if is_broken { explanation.take() } else { None };
+                let grounds = self.grounds(judgement);
+                console.line(&self.json(judgement, Reasons { counterexample, grounds })?)?;
             }
             return Ok(exit);
         }
@@ -91,15 +103,18 @@ impl Verdict<'_> {
         let Self { name, format, model, .. } = self;
         let operations = count(self.operations as u64, "operation");
         console.line(&format!("{word} {name}: {operations} ({format}, {})", model.name()))?;
-        self.judgements.iter().try_for_each(|judgement| console.line(&self.text(judgement)))?;
+        for judgement in &self.judgements {
+            console.line(&self.text(judgement))?;
+            if let Some(grounds) = self.grounds(judgement) {
+                console.line(&indented(&grounds.to_string(), "    "))?;
+            }
+        }
         let explanation = match self.explanation() {
             Some(Explanation::Plain(explanation)) => explanation.to_string(),
             Some(Explanation::Etcd(explanation)) => explanation.to_string(),
             None => return Ok(exit),
         };
-        let explanation: Vec<String> =
-            explanation.trim_end().lines().map(|line| format!("  {line}")).collect();
-        console.line(explanation.join("\n").trim_end())?;
+        console.line(&indented(&explanation, "  "))?;
         Ok(exit)
     }
 
@@ -182,6 +197,14 @@ impl Verdict<'_> {
         }
     }
 
+    /// Of what a judge of watches, mirrors, leases or locks objects to.
+    fn grounds(&self, judgement: &Judgement) -> Option<Grounds> {
+        match self.recorded? {
+            Recorded::Plain(_) => None,
+            Recorded::Etcd(history) => grounds::find(history, judgement, &Budget::default()),
+        }
+    }
+
     fn exit(&self) -> Exit {
         let any = |is: fn(&Ruling) -> bool| self.judgements.iter().any(|judged| is(&judged.ruling));
         if self.operations == 0 {
@@ -195,11 +218,7 @@ impl Verdict<'_> {
         }
     }
 
-    fn json(
-        &self,
-        judgement: &Judgement,
-        counterexample: Option<Explanation>,
-    ) -> Result<String, CliError> {
+    fn json(&self, judgement: &Judgement, reasons: Reasons) -> Result<String, CliError> {
         let Judgement { judge, ruling, checked } = judgement;
         let line = Line {
             file: self.name,
@@ -213,7 +232,8 @@ impl Verdict<'_> {
                 .into_iter()
                 .filter_map(|place| self.line(place))
                 .collect(),
-            counterexample,
+            counterexample: reasons.counterexample,
+            grounds: reasons.grounds,
         };
         serde_json::to_string(&line)
             .map_err(|error| CliError::Internal(format!("a judgement has no JSON form: {error}")))
@@ -284,6 +304,11 @@ fn evidence(ruling: &Ruling) -> Vec<usize> {
         }
         Ruling::Holds | Ruling::NotApplicable(_) | Ruling::Withheld(_) => Vec::new(),
     }
+}
+
+fn indented(text: &str, by: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{by}{line}")).collect();
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// In the same order, each once.
