@@ -28,6 +28,7 @@ pub mod judging;
 pub mod limits;
 pub mod million;
 pub mod recorded;
+pub mod registers;
 pub mod rival;
 pub mod seeds;
 pub mod traffic;

@@ -9,10 +9,11 @@
 //! It is in the same language and process as the judges, so that both are measured by the same clock on the same
 //! machine. It is no slower than the original: on Jepsen's logs the table shows both.
 
+use crate::usage;
 use std::{
     collections::BTreeMap,
     hash::{BuildHasherDefault, DefaultHasher},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use whitewater_api::Value;
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
@@ -31,7 +32,7 @@ pub enum Found {
 /// What it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time on the wall.
+    /// CPU time.
     pub time: Duration,
     /// Bytes of remembered configurations.
     pub bytes: usize,
@@ -43,7 +44,7 @@ pub fn judge(history: &PlainHistory, limits: Limits) -> Found {
     for operation in &history.operations {
         by_key.entry(operation.key.as_slice()).or_default().push(operation);
     }
-    let end = Instant::now() + limits.time;
+    let end = usage::cpu() + limits.time;
     let initial = history.initial.as_ref().map(|value| value.as_slice().to_vec());
     let mut worst = Found::Linearizable;
     for operations in by_key.values() {
@@ -121,7 +122,7 @@ impl List {
     }
 }
 
-fn key(operations: &[&PlainOperation], initial: State, end: Instant, bytes_max: usize) -> Found {
+fn key(operations: &[&PlainOperation], initial: State, end: Duration, bytes_max: usize) -> Found {
     let mut list = List::new(operations);
     let mut done = vec![0_u64; operations.len().div_ceil(64)];
     let mut seen = Seen::default();
@@ -129,7 +130,7 @@ fn key(operations: &[&PlainOperation], initial: State, end: Instant, bytes_max: 
     let (mut state, mut node, mut steps, mut bytes) = (initial, list.first(), 0_u64, 0);
     while !list.is_end(list.first()) {
         steps += 1;
-        if bytes > bytes_max || (steps.is_multiple_of(1 << 12) && Instant::now() >= end) {
+        if bytes > bytes_max || (steps.is_multiple_of(1 << 12) && usage::cpu() >= end) {
             return Found::Undecided;
         }
         let Some(mate) = list.0[node].mate else {

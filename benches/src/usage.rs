@@ -6,6 +6,9 @@ use nix::sys::{
 };
 use std::{fs, time::Duration};
 
+/// Work that takes less is done again and again for so long.
+const LEAST: Duration = Duration::from_millis(2);
+
 /// CPU time of all threads so far, user and system.
 pub fn cpu() -> Duration {
     let usage = usage();
@@ -33,6 +36,21 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let before = cpu();
     let result = work();
     (cpu().saturating_sub(before), result)
+}
+
+/// The CPU time of `work` and what it returns. Short work is done several times, and the mean counts.
+pub fn timed_often<T>(work: impl Fn() -> T) -> (Duration, T) {
+    let (first, mut result) = timed(&work);
+    if first >= LEAST {
+        return (first, result);
+    }
+    let (mut total, mut times) = (first, 1);
+    while total < LEAST && times < 1_000 {
+        let (again, same) = timed(&work);
+        (total, result) = (total + again, same);
+        times += 1;
+    }
+    (total / times, result)
 }
 
 fn usage() -> Usage {

@@ -14,8 +14,6 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "client")]
-pub mod client;
 mod clock;
 mod convert;
 mod disk;

@@ -47,7 +47,7 @@ mod points;
 mod run;
 mod session;
 mod shuffle;
-pub mod steps;
+mod steps;
 mod streams;
 mod tally;
 #[cfg(test)]

@@ -4,8 +4,7 @@ mod digest;
 mod learning;
 mod locks;
 
-pub(crate) use self::digest::digest;
-pub use self::locks::Belief;
+pub(crate) use self::{digest::digest, locks::Belief};
 
 use self::locks::Place;
 use crate::limits;
@@ -24,7 +23,7 @@ use whitewater_record::{
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
+pub(crate) struct Sight {
     /// Each key as it was when it was last seen.
     keys: BTreeMap<Key, Seen>,
     /// The newest revision in any answer.
@@ -65,7 +64,7 @@ struct Turn {
 
 impl Sight {
     /// The request for a step.
-    pub fn request(&mut self, step: &Step, mutations: Mutations) -> Request {
+    pub(crate) fn request(&mut self, step: &Step, mutations: Mutations) -> Request {
         match step {
             Step::Put(key, value) => Request::Put(PutRequest::new(key.clone(), value.clone())),
             Step::Get(key) => Request::Range(get(key)),

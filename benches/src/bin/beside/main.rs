@@ -34,7 +34,7 @@ use whitewater_record::Recorded;
 struct Args {
     /// Histories, or directories of them.
     paths: Vec<PathBuf>,
-    /// The rival gives up on a history after so many seconds.
+    /// The rival gives up on a history after so many seconds of CPU time.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Or when it remembers so many MiB.
@@ -48,9 +48,6 @@ struct Args {
 /// As in the command.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
-
-/// Histories that are judged faster are judged again and again for so long, and the mean counts.
-const LEAST: Duration = Duration::from_millis(2);
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
@@ -79,8 +76,8 @@ fn main() -> io::Result<()> {
         };
         let recorded = Recorded::Plain(history);
         let Recorded::Plain(history) = &recorded else { continue };
-        let (ours, cost) = timed(|| recorded::judge(&recorded, limits.time));
-        let (theirs, found) = timed(|| rival::judge(history, limits));
+        let (ours, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
+        let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
         let is_right = match found {
             Found::Linearizable => Some(true),
             Found::Not => Some(false),
@@ -96,19 +93,4 @@ fn main() -> io::Result<()> {
     }
     families.write(&mut out)?;
     writeln!(out, "peak memory of all: {} MiB", usage::peak_bytes() >> 20)
-}
-
-/// The CPU time of `work` and what it returns. Short work is done several times.
-fn timed<T>(work: impl Fn() -> T) -> (Duration, T) {
-    let (first, mut result) = usage::timed(&work);
-    if first >= LEAST {
-        return (first, result);
-    }
-    let (mut total, mut times) = (first, 1);
-    while total < LEAST && times < 1_000 {
-        let (again, same) = usage::timed(&work);
-        (total, result) = (total + again, same);
-        times += 1;
-    }
-    (total / times, result)
 }

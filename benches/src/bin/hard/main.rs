@@ -1,0 +1,163 @@
+//! The hard families of registers, each from easy to hard, until Porcupine's algorithm does not decide any more: how much
+//! faster the judges are at its last decided size, and whether they decide what comes after.
+//!
+//! ```text
+//!  cargo run --release -p whitewater-benches --bin hard [-- --seconds 10] [FAMILY..]
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod families;
+
+use clap::Parser;
+use families::{FAMILIES, Family};
+use mimalloc::MiMalloc;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+use whitewater_benches::{
+    recorded,
+    registers::{self, Shape},
+    rival::{self, Found, Limits},
+    usage,
+};
+use whitewater_record::{Recorded, Seed};
+
+/// Measures the judges beside Porcupine's algorithm where that comes to its end.
+#[derive(Debug, Parser)]
+#[command(name = "hard")]
+struct Args {
+    /// Families, by the beginnings of their names; all, if none is named.
+    families: Vec<String>,
+    /// The rival gives up on a history after so many seconds of CPU time.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Or when it remembers so many MiB.
+    #[arg(long, default_value_t = 2_048)]
+    mebibytes: usize,
+    /// A line for each size.
+    #[arg(long)]
+    all: bool,
+}
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Histories of each size.
+const SEEDS: u64 = 3;
+
+/// So many sizes are judged after the last one that the rival decides.
+const BEYOND: usize = 2;
+
+/// One size of a family.
+struct Row {
+    size: u64,
+    ours: Duration,
+    theirs: Duration,
+    is_decided: [bool; 2],
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let limits = Limits {
+        time: Duration::from_secs(args.seconds),
+        bytes: args.mebibytes.saturating_mul(1 << 20),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "CPU ms of whitewater and of Porcupine's algorithm at the last size that it decides within {} s, and beyond, {SEEDS} histories each\n\
+         {:34} {:>10} {:>10} {:>12} {:>10}  beyond it",
+        args.seconds, "family, by what grows", "last size", "ours", "rival", "ratio"
+    )?;
+    for family in FAMILIES {
+        let is_wanted = |name: &String| family.name.starts_with(name.as_str());
+        if args.families.is_empty() || args.families.iter().any(is_wanted) {
+            let rows = measure(family, limits, args.all, &mut out)?;
+            write(family, &rows, &mut out)?;
+        }
+    }
+    writeln!(out, "peak memory of all: {} MiB", usage::peak_bytes() >> 20)
+}
+
+fn measure(
+    family: &Family,
+    limits: Limits,
+    shows_all: bool,
+    out: &mut impl Write,
+) -> io::Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut beyond = 0;
+    for size in family.sizes {
+        let row = judge((family.shape)(*size), *size, limits, beyond == 0);
+        if shows_all {
+            let [ours, theirs] = [row.ours, row.theirs].map(millis);
+            let name = family.name;
+            writeln!(
+                out,
+                "  {name:32} {size:>10} {ours:>10.3} {theirs:>12.3} {:?}",
+                row.is_decided
+            )?;
+        }
+        beyond += usize::from(!row.is_decided[1]);
+        rows.push(row);
+        if beyond > BEYOND {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// All seeds of one size, together. Once the rival has given up on one, it need not try others, nor greater sizes.
+fn judge(shape: Shape, size: u64, limits: Limits, tries_rival: bool) -> Row {
+    let mut row =
+        Row { size, ours: Duration::ZERO, theirs: Duration::ZERO, is_decided: [true, tries_rival] };
+    for seed in 1..=SEEDS {
+        let recorded = Recorded::Plain(registers::history(Seed(seed), shape));
+        let (ours, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
+        row.ours += ours;
+        row.is_decided[0] &= cost.is_right.is_some();
+        let Recorded::Plain(history) = &recorded else { continue };
+        if !row.is_decided[1] {
+            continue;
+        }
+        let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
+        let is_right = match found {
+            Found::Linearizable => Some(true),
+            Found::Not => Some(false),
+            Found::Undecided => None,
+        };
+        let agree = cost.is_right.is_none() || is_right.is_none() || cost.is_right == is_right;
+        assert!(agree, "the two do not agree on seed {seed} of {shape:?}: {cost:?} and {found:?}");
+        row.theirs += theirs;
+        row.is_decided[1] = is_right.is_some();
+    }
+    row
+}
+
+fn write(family: &Family, rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    let beyond = rows.iter().filter(|row| !row.is_decided[1]).map(|row| {
+        let word = if row.is_decided[0] { "" } else { " UNDECIDED" };
+        format!("{}: {:.3}{word}", row.size, millis(row.ours))
+    });
+    let beyond: Vec<String> = beyond.collect();
+    let beyond = if beyond.is_empty() { "decided by both".to_owned() } else { beyond.join(", ") };
+    let name = family.name;
+    let Some(last) = rows.iter().rfind(|row| row.is_decided[1]) else {
+        return writeln!(
+            out,
+            "{name:34} {:>10} {:>10} {:>12} {:>10}  {beyond}",
+            "none", "", "", ""
+        );
+    };
+    let [ours, theirs] = [last.ours, last.theirs].map(millis);
+    let (size, ratio) = (last.size, theirs / ours);
+    let word = if last.is_decided[0] { "" } else { " OURS UNDECIDED" };
+    writeln!(out, "{name:34} {size:>10} {ours:>10.3} {theirs:>12.3} {ratio:>10.1}{word}  {beyond}")
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
