@@ -16,6 +16,7 @@
 mod edn;
 mod jepsen;
 mod lin_hist;
+mod object;
 mod pairing;
 mod robustness;
 

@@ -20,6 +20,12 @@ use whitewater_api::{Key, Value};
 /// The one key of a register.
 const REGISTER: &str = "register";
 
+/// Who is not a client.
+const NEMESIS: &str = "nemesis";
+
+/// What stands for a process.
+const PROCESS_EXPECTED: &str = "expected the number of a process, or :nemesis";
+
 /// The logger that Jepsen writes operations with.
 const LOGGER: &str = "jepsen.util";
 
@@ -86,11 +92,16 @@ fn event(reader: &mut Reader, at: usize, pairs: &[(Edn, Edn)]) -> Result<Option<
     let (process, kind, verb) = (need("process")?, need("type")?, need("f")?);
     let process = match &process.form {
         // The nemesis is not a client.
-        Form::Keyword(_) => return Ok(None),
+        Form::Keyword(NEMESIS) => return Ok(None),
         Form::Word(word) => number(word),
-        Form::Nil | Form::Text(_) | Form::Sequence(_) | Form::Set | Form::Map(_) => None,
+        Form::Nil
+        | Form::Text(_)
+        | Form::Keyword(_)
+        | Form::Sequence(_)
+        | Form::Set
+        | Form::Map(_) => None,
     }
-    .ok_or_else(|| reader.object(process.at, "expected the number of a process"))?;
+    .ok_or_else(|| reader.object(process.at, PROCESS_EXPECTED))?;
     let word = |value: &Edn| match &value.form {
         Form::Keyword(word) => (*word).to_owned(),
         Form::Text(word) => word.clone().into_owned(),
@@ -138,11 +149,11 @@ fn log_event(line: usize, text: &str) -> Result<Option<Event>, Malformed> {
     let (value, value_at) = next("the value")?;
     let process = head.rsplit(' ').next().unwrap_or_default();
     let process_at = head.len() - process.len() + 1;
-    if process.starts_with(':') {
+    if process.strip_prefix(':') == Some(NEMESIS) {
         return Ok(None);
     }
-    let process = number(process)
-        .ok_or_else(|| Malformed::new(line, process_at, "expected the number of a process"))?;
+    let process =
+        number(process).ok_or_else(|| Malformed::new(line, process_at, PROCESS_EXPECTED))?;
     let keyword = |field: &str| field.trim().trim_start_matches(':').to_owned();
     let kind = kind_of(&keyword(kind)).map_err(|text| Malformed::new(line, kind_at, text))?;
     let verb = verb_of(&keyword(verb)).map_err(|text| Malformed::new(line, verb_at, text))?;

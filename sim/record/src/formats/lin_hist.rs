@@ -13,7 +13,7 @@
 
 mod etcd;
 
-use super::{Recorded, pairing::Names};
+use super::{Recorded, object::list, pairing::Names};
 use crate::{
     PlainAction, PlainHistory, PlainOperation, SimTime,
     lines::{Lines, Malformed, parse_json},
@@ -51,12 +51,13 @@ struct Row {
     t1: Option<u64>,
     ok: Option<bool>,
     rev: Option<u64>,
-    res: Option<Vec<etcd::Answer>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
+    res: Vec<etcd::Answer>,
+    #[serde(default, deserialize_with = "list")]
     cmp: Vec<etcd::Test>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     then: Vec<etcd::Branch>,
-    #[serde(default, rename = "else")]
+    #[serde(default, rename = "else", deserialize_with = "list")]
     otherwise: Vec<etcd::Branch>,
 }
 

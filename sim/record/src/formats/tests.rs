@@ -631,3 +631,5 @@ proptest! {
         }
     }
 }
+
+mod types;

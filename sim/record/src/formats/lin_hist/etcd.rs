@@ -4,7 +4,7 @@
 use super::{Header, Row, Scalar, Verb, needed, timely, whole};
 use crate::{
     History, Operation, SimTime,
-    formats::pairing::Names,
+    formats::{object::list, pairing::Names},
     lines::{Lines, Malformed, parse_json},
 };
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use whitewater_api::{
 /// What one request, or one operation of a transaction, saw.
 #[derive(Deserialize)]
 pub(super) struct Answer {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     kvs: Vec<Seen>,
     #[serde(default)]
     del: u64,
@@ -166,7 +166,7 @@ fn completion(
         return Ok(Completion::Info(Error::TimedOut));
     }
     let revision = Revision(*needed(row.rev.as_ref(), "rev", line, text)?);
-    let seen = row.res.as_deref().unwrap_or_default();
+    let seen = &row.res;
     let operation = |op: &TxnOp, seen: Option<&Answer>| -> TxnOpResponse {
         match op {
             TxnOp::Put(_) => TxnOpResponse::Put(PutResponse::default()),

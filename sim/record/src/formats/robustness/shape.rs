@@ -1,6 +1,7 @@
 //! What stands in `operations.json`, under Go's names. Fields came and went; what an older or newer file lacks is empty.
 
-use serde::{Deserialize, Deserializer};
+use crate::formats::object::{list, object, optional};
+use serde::Deserialize;
 use whitewater_api::Value;
 
 /// Values of at least so many bytes are hashed before they are written down.
@@ -11,8 +12,10 @@ const HASHED_BYTES_MIN: usize = 20;
 pub(super) struct Row {
     #[serde(rename = "ClientId", alias = "ClientID")]
     pub(super) client: i64,
+    #[serde(deserialize_with = "object")]
     pub(super) input: Input,
     pub(super) call: i64,
+    #[serde(deserialize_with = "object")]
     pub(super) output: Output,
     #[serde(rename = "Return")]
     pub(super) returned: i64,
@@ -23,10 +26,15 @@ pub(super) struct Row {
 pub(super) struct Input {
     #[serde(rename = "Type")]
     pub(super) kind: String,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) lease_grant: Option<Lease>,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) lease_revoke: Option<Lease>,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) range: Option<Range>,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) txn: Option<Txn>,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) compact: Option<Compact>,
 }
 
@@ -54,11 +62,11 @@ pub(super) struct Range {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Txn {
-    #[serde(rename = "Conditions", deserialize_with = "or_null")]
+    #[serde(rename = "Conditions", deserialize_with = "list")]
     pub(super) conditions: Vec<Condition>,
-    #[serde(rename = "OperationsOnSuccess", deserialize_with = "or_null")]
+    #[serde(rename = "OperationsOnSuccess", deserialize_with = "list")]
     pub(super) on_success: Vec<OpInput>,
-    #[serde(rename = "OperationsOnFailure", deserialize_with = "or_null")]
+    #[serde(rename = "OperationsOnFailure", deserialize_with = "list")]
     pub(super) on_failure: Vec<OpInput>,
 }
 
@@ -77,11 +85,11 @@ pub(super) struct Condition {
 pub(super) struct OpInput {
     #[serde(rename = "Type")]
     pub(super) kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) range: Range,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) put: Put,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) delete: Delete,
 }
 
@@ -90,7 +98,7 @@ pub(super) struct OpInput {
 pub(super) struct Put {
     #[serde(rename = "Key")]
     pub(super) key: String,
-    #[serde(rename = "Value")]
+    #[serde(rename = "Value", deserialize_with = "object")]
     pub(super) value: Hashed,
     #[serde(rename = "LeaseID")]
     pub(super) lease: i64,
@@ -105,7 +113,9 @@ pub(super) struct Delete {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
+    #[serde(default, deserialize_with = "optional")]
     pub(super) txn: Option<TxnOutput>,
+    #[serde(default, deserialize_with = "optional")]
     pub(super) range: Option<RangeOutput>,
     #[serde(default)]
     pub(super) client_error: String,
@@ -124,13 +134,13 @@ pub(super) struct Output {
 pub(super) struct TxnOutput {
     #[serde(default)]
     pub(super) failure: bool,
-    #[serde(default, deserialize_with = "or_null")]
+    #[serde(default, deserialize_with = "list")]
     pub(super) results: Vec<OpOutput>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct RangeOutput {
-    #[serde(rename = "KVs", default, deserialize_with = "or_null")]
+    #[serde(rename = "KVs", default, deserialize_with = "list")]
     pub(super) kvs: Vec<Kv>,
     #[serde(rename = "Count", default)]
     pub(super) count: i64,
@@ -138,7 +148,7 @@ pub(super) struct RangeOutput {
 
 #[derive(Deserialize)]
 pub(super) struct OpOutput {
-    #[serde(rename = "KVs", default, deserialize_with = "or_null")]
+    #[serde(rename = "KVs", default, deserialize_with = "list")]
     pub(super) kvs: Vec<Kv>,
     #[serde(rename = "Count", default)]
     pub(super) count: i64,
@@ -150,7 +160,7 @@ pub(super) struct OpOutput {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Kv {
     pub(super) key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) value: Hashed,
     #[serde(default)]
     pub(super) mod_revision: i64,
@@ -188,13 +198,6 @@ impl Hashed {
 /// 32 bits (Fowler, Noll and Vo).
 fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-/// Go writes an empty list as null if nobody made one.
-fn or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
