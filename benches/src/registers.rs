@@ -46,6 +46,11 @@ const LENGTH: u64 = 1_000;
 /// A read is stale by so many writes.
 const STALE_BY: usize = 30;
 
+/// Of few values: it is looked for among so many, and so many writes came after it.
+const OLD_AMONG: usize = 100;
+/// See [`OLD_AMONG`].
+const OVERWRITTEN_BY: usize = 12;
+
 /// One operation before it is known what it did.
 struct Draft {
     process: u32,
@@ -143,10 +148,12 @@ fn execute(draws: &mut Stream, shape: Shape, drafts: &mut [Draft]) {
             }
             _ if !is_execution => {}
             PlainAction::Read(seen) => {
-                let is_late = number >= shape.operations / 10 * 9 && past.len() > STALE_BY;
                 *seen = newest;
-                if is_stale && is_late {
-                    seen.clone_from(&past[past.len() - STALE_BY]);
+                if is_stale
+                    && number >= shape.operations / 10 * 9
+                    && let Some(old) = oldest(past, shape)
+                {
+                    seen.clone_from(old);
                     is_stale = false;
                 }
             }
@@ -161,6 +168,17 @@ fn execute(draws: &mut Stream, shape: Shape, drafts: &mut [Draft]) {
             PlainAction::Append(_) | PlainAction::Delete => {}
         }
     }
+}
+
+/// A value that was overwritten long ago. Of few values it is the one that was there last the longest time ago.
+fn oldest(past: &[Option<Value>], shape: Shape) -> Option<&Option<Value>> {
+    if shape.values == 0 {
+        return past.len().checked_sub(STALE_BY).map(|place| &past[place]);
+    }
+    let last = |value: &&Option<Value>| past.iter().rposition(|other| other == *value);
+    let recent = &past[past.len().saturating_sub(OLD_AMONG)..];
+    let old = recent.iter().filter(|value| value.is_some()).min_by_key(last)?;
+    (last(&old)? + OVERWRITTEN_BY < past.len()).then_some(old)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub(super) struct Family {
 const LENGTHS: &[u64] = &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
 const CLIENTS: &[u64] = &[5, 10, 15, 20, 25, 30, 40, 50, 70];
 const PENDING: &[u64] = &[1, 2, 4, 6, 8, 10, 12, 16, 20, 30, 50, 100, 200, 400];
-const BURSTS: &[u64] = &[2, 4, 6, 8, 10, 12, 16, 20, 30, 40];
+const LOST: &[u64] = &[50, 100, 200, 500, 1_000, 2_000, 4_000];
+const BURSTS: &[u64] = &[2, 4, 6, 8, 10, 12, 16, 20, 30, 40, 60, 80, 100];
 
 /// As many as fit.
 fn n<T: TryFrom<u64> + Default>(size: u64) -> T {
@@ -77,7 +78,7 @@ pub(super) const FAMILIES: &[Family] = &[
         is_stale: true,
         ..many_keys()
     }),
-    family("D2 10 keys: pending", PENDING, |size| Shape { pending: n(size), ..many_keys() }),
+    family("D2 10 keys: pending", LOST, |size| Shape { pending: n(size), ..many_keys() }),
     family("E1 5 values, cas: burst", BURSTS, |size| Shape {
         pending: n(size),
         is_burst: true,
