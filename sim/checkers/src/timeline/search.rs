@@ -242,8 +242,14 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
     }
 
     fn undecided(&self, budget: &Budget) -> Ruling {
-        let lowest = self.guessing.as_ref().map_or(0, |guessing| guessing.lowest);
-        let highest = self.worst.as_ref().map_or(lowest, |(worst, ..)| *worst);
+        let worst = self.worst.as_ref().map(|(worst, ..)| *worst);
+        // If none was guessed anew yet, the last guess would be the first.
+        let last = self.guessing.as_ref().and_then(|guessing| guessing.guesses.last());
+        let anew = self.guessing.as_ref().map(|guessing| guessing.lowest);
+        let lowest = [anew, last.map(|guess| guess.revision), worst];
+        let lowest = lowest.into_iter().flatten().min().filter(|lowest| *lowest != u64::MAX);
+        let lowest = lowest.unwrap_or(self.case.origin.revision);
+        let highest = worst.unwrap_or(lowest).max(lowest);
         let dark = self.guessing.as_ref().map_or(0, |guessing| {
             let within = |guess: &&Guess| (lowest..=highest).contains(&guess.revision);
             guessing.guesses.iter().filter(within).count()
