@@ -9,6 +9,9 @@ use whitewater_record::{Fault, Plan, Span};
 pub struct Budget {
     /// Configurations that the black-box judge may visit in one history.
     pub configurations_max: u64,
+    /// Bytes that it may hold at a time, roughly.
+    #[serde(default = "bytes_max")]
+    pub bytes_max: u64,
     /// Replayed revisions, of all attempts together, that the white-box judge may spend on guessing who made the
     /// revisions that nobody acknowledged. The first pass over the history is free.
     pub replays_max: u64,
@@ -42,7 +45,10 @@ impl LeaseBound {
 }
 
 impl LeaseBound {
-    /// What a plan does to clocks: each runs as wrong as the worst of its profile, and all of its drifts at once.
+    /// What a plan does to clocks and elections. Each clock runs as wrong as the worst of its profile, and all of its drifts
+    /// at once. A lease that a new leader finds gets an election timeout on top, and answers are in whole seconds. Without
+    /// faults and lost messages nobody but the first leader is elected, and a lease ends on its own time; how many elections
+    /// there are otherwise the plan does not say, and then it is the usual.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let profiles = plan.cluster.clocks.iter().map(|clock| clock.drift_ppm.unsigned_abs());
@@ -50,7 +56,12 @@ impl LeaseBound {
             if let Fault::DriftClock { ppm, .. } = &planned.fault { ppm.unsigned_abs() } else { 0 }
         });
         let drift_ppm = drifts.fold(profiles.max().unwrap_or(0), u32::saturating_add);
-        Self { drift_ppm, ..Self::USUAL }
+        let tuning = &plan.cluster.tuning;
+        let election = Span::millis(tuning.tick_ms.saturating_mul(tuning.election_ticks));
+        let is_calm = plan.faults.is_empty() && plan.network.loss_ppm == 0;
+        let slack =
+            if is_calm { election + election + election + COMMIT } else { Self::USUAL.slack };
+        Self { drift_ppm, extension: election + Span::seconds(1), slack }
     }
 }
 
@@ -60,6 +71,9 @@ impl Default for LeaseBound {
         Self::USUAL
     }
 }
+
+/// Until the end of a lease that is due is in the log everywhere.
+const COMMIT: Span = Span::seconds(5);
 
 /// Default of [`Budget::plain_configurations_max`]: some tens of seconds.
 pub const PLAIN_CONFIGURATIONS_MAX: u64 = 50_000_000;
@@ -71,6 +85,9 @@ pub const PLAIN_BYTES_MAX: u64 = 1 << 30;
 /// history right, which is rare. Of 120 hostile histories without
 /// that proof 115 are decided at a tenth of it.
 pub const CONFIGURATIONS_MAX: u64 = 200_000;
+
+/// Default of [`Budget::bytes_max`].
+pub const BYTES_MAX: u64 = 1 << 30;
 
 /// Default of [`Budget::replays_max`]: about a second.
 pub const REPLAYS_MAX: u64 = 2_000_000;
@@ -144,6 +161,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             configurations_max: CONFIGURATIONS_MAX,
+            bytes_max: BYTES_MAX,
             replays_max: REPLAYS_MAX,
             plain_configurations_max: PLAIN_CONFIGURATIONS_MAX,
             plain_bytes_max: PLAIN_BYTES_MAX,
@@ -156,6 +174,34 @@ const fn plain_configurations_max() -> u64 {
     PLAIN_CONFIGURATIONS_MAX
 }
 
+const fn bytes_max() -> u64 {
+    BYTES_MAX
+}
+
 const fn plain_bytes_max() -> u64 {
     PLAIN_BYTES_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_record::{PlannedFault, SimTime, Victim};
+
+    #[test]
+    fn leases_are_held_to_what_the_plan_does() {
+        let text = "version = 1\nscenario = \"lease_holders\"\nseed = \"1\"\nduration = \"30s\"\ntimeout = \"1s\"\n\
+                    network = \"calm\"\ndisk = \"calm\"\n[cluster]\nnodes = 3\n";
+        let mut plan = Plan::from_toml("plan", text).expect("it is a plan");
+        let calm = LeaseBound::of(&plan);
+        assert_eq!((calm.drift_ppm, calm.extension), (0, Span::seconds(2)));
+        assert_eq!(calm.slack, Span::seconds(8));
+        plan.network.loss_ppm = 1;
+        assert_eq!(LeaseBound::of(&plan).slack, LeaseBound::USUAL.slack);
+        plan.network.loss_ppm = 0;
+        let fault = Fault::DriftClock { victim: Victim::Leader, ppm: -500 };
+        plan.faults = vec![PlannedFault { at: SimTime(0), lasts: Span::seconds(1), fault }];
+        let drifting = LeaseBound::of(&plan);
+        assert_eq!(drifting.drift_ppm, 500);
+        assert_eq!(drifting.slack, LeaseBound::USUAL.slack);
+    }
 }

@@ -100,7 +100,7 @@ pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<()
 
 fn decide(case: &Case, problem: &Problem, budget: &Budget) -> Ruling {
     let mut left = budget.configurations_max;
-    let mut search = Search::new(problem, &mut left);
+    let mut search = Search::new(problem, &mut left, budget.bytes_max);
     let mut doubts = Vec::new();
     for component in &problem.components {
         match search.run(component) {
@@ -122,9 +122,10 @@ fn undecided(case: &Case, budget: &Budget, component: &Component, [from, to]: [E
     let window = Window::of(case, to.operation, [since, until], operations);
     let size = window.as_ref().map_or(0, |window| window.operations);
     let reason = format!(
-        "{} configurations did not decide what happened from {since} to {until}, when {size} operations were open: an \
+        "{} configurations in {} MiB did not decide what happened from {since} to {until}, when {size} operations were open: an \
          order explains everything that returned before, but how {} came about is open",
         budget.configurations_max,
+        budget.bytes_max >> 20,
         case.operation(to.operation)
     );
     Doubt { reason, window }

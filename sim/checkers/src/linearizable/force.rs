@@ -36,7 +36,7 @@ impl<'a> Search<'a> {
         let enough = found.len().saturating_add(self.beam.frontier);
         let mut steps = self.beam.steps;
         while let Some((config, mut goals)) = tasks.pop() {
-            if !self.spend() {
+            if !self.may_hold(visited.len() + tasks.len() + found.len()) || !self.spend() {
                 return false;
             }
             if steps == 0 || found.len() >= enough {

@@ -6,7 +6,7 @@
 
 use super::{
     problem::{Component, Event, NEVER, OpInfo, Problem},
-    state::Config,
+    state::{Cell, Config},
 };
 use crate::limits::{BEAMS, Beam, CHECKPOINT_EVENTS, RESERVE};
 
@@ -27,6 +27,9 @@ enum Step {
     Exhausted,
 }
 
+/// Bytes of a configuration beside its cells: what is done, what is to be done, and its place in a table.
+const CONFIG_BYTES: usize = 160;
+
 /// A place to go back to.
 struct Checkpoint {
     event: usize,
@@ -39,6 +42,10 @@ pub(super) struct Search<'a> {
     pub(super) problem: &'a Problem,
     /// Configurations that may still be visited.
     pub(super) budget: &'a mut u64,
+    /// Bytes that may be held, half of them by places to go back to.
+    bytes_max: u64,
+    /// Bytes of a configuration of the component, roughly.
+    config_bytes: u64,
     /// What of the budget is kept for the search that leaves nothing out.
     reserve: u64,
     /// How wide the search may be for now.
@@ -52,15 +59,26 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(problem: &'a Problem, budget: &'a mut u64) -> Self {
-        let (open, beam) = (Vec::new(), BEAMS[0]);
-        Self { problem, budget, reserve: 0, beam, is_cut: false, open, now: 0 }
+    pub(super) fn new(problem: &'a Problem, budget: &'a mut u64, bytes_max: u64) -> Self {
+        Self {
+            problem,
+            budget,
+            bytes_max,
+            config_bytes: 0,
+            reserve: 0,
+            beam: BEAMS[0],
+            is_cut: false,
+            open: Vec::new(),
+            now: 0,
+        }
     }
 
     pub(super) fn run(&mut self, component: &Component) -> Found {
         let start =
             Checkpoint { event: 0, frontier: vec![Config::new(component.keys)], open: Vec::new() };
+        self.config_bytes = (component.keys * size_of::<Cell>() + CONFIG_BYTES) as u64;
         let mut frontier = start.frontier.clone();
+        let mut held = 0;
         let mut checkpoints = vec![start];
         self.open.clear();
         self.is_cut = false;
@@ -75,7 +93,9 @@ impl<'a> Search<'a> {
             self.beam = BEAMS[width];
             if next % CHECKPOINT_EVENTS == 0 && checkpoints.last().is_some_and(|c| c.event < next) {
                 let (frontier, open) = (frontier.clone(), self.open.clone());
+                held += frontier.len();
                 checkpoints.push(Checkpoint { event: next, frontier, open });
+                self.thin_out(&mut checkpoints, &mut held);
             }
             furthest = furthest.max(next);
             let operation = event.operation;
@@ -111,6 +131,24 @@ impl<'a> Search<'a> {
             }
         }
         Found::Order
+    }
+
+    /// Of places to go back to that hold too much, every other one goes.
+    fn thin_out(&self, checkpoints: &mut Vec<Checkpoint>, held: &mut usize) {
+        if self.may_hold(*held) {
+            return;
+        }
+        let mut number = 0_usize;
+        checkpoints.retain(|_| {
+            number += 1;
+            number % 2 == 1
+        });
+        *held = checkpoints.iter().map(|checkpoint| checkpoint.frontier.len()).sum();
+    }
+
+    /// Whether there is room for so many configurations.
+    pub(super) fn may_hold(&self, configurations: usize) -> bool {
+        (configurations as u64).saturating_mul(self.config_bytes) <= self.bytes_max / 2
     }
 
     /// Takes one configuration from the budget, if there is one left.

@@ -20,6 +20,7 @@ use whitewater_record::{PlainAction, PlainHistory, PlainOperation, Seed};
 /// Enough for what the definition can be tried on, and not too much for the rest.
 const BUDGET: Budget = Budget {
     configurations_max: 0,
+    bytes_max: 0,
     replays_max: 0,
     plain_configurations_max: 5_000,
     plain_bytes_max: 1 << 30,

@@ -25,6 +25,14 @@ pub(super) struct Effort {
     pub(super) bytes: Option<u64>,
 }
 
+impl Effort {
+    /// For a history of etcd, which is judged on one thread.
+    fn budget(&self) -> Budget {
+        let usual = Budget::default();
+        Budget { bytes_max: self.bytes.unwrap_or(usual.bytes_max), ..usual }
+    }
+}
+
 /// By how much a budget grows if it was not enough and time is left.
 const GROWTH: u64 = 8;
 
@@ -38,8 +46,8 @@ pub(super) fn judge(
     let judgements = match &*recorded {
         Recorded::Plain(history) => vec![judge_plain(history, effort, say)],
         Recorded::Etcd(history) => match effort.deadline {
-            None => whitewater_checkers::judge(history, &Budget::default()),
-            Some(deadline) => judge_until(&recorded, deadline),
+            None => whitewater_checkers::judge(history, &effort.budget()),
+            Some(deadline) => judge_until(&recorded, deadline, effort.budget()),
         },
     };
     (recorded, judgements)
@@ -108,12 +116,11 @@ pub(super) fn is_decided(judgements: &[Judgement]) -> bool {
 
 /// The judges of etcd's histories count steps and know no clock: their budget grows until they decide, and what they
 /// said last counts when the time is over.
-fn judge_until(recorded: &Arc<Recorded>, deadline: Instant) -> Vec<Judgement> {
+fn judge_until(recorded: &Arc<Recorded>, deadline: Instant, mut budget: Budget) -> Vec<Judgement> {
     let (sender, receiver) = mpsc::channel();
     let history = Arc::clone(recorded);
     // Not joined: it may be far from its end when the time is over.
     thread::spawn(move || {
-        let mut budget = Budget::default();
         while let Recorded::Etcd(history) = &*history {
             let judgements = whitewater_checkers::judge(history, &budget);
             let is_decided = is_decided(&judgements);
