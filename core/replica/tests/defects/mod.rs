@@ -94,6 +94,51 @@ fn a_removed_leader_lets_the_others_elect() {
     assert_says(&bare, "p4#0 put k v => fail: not leader, ask n1");
 }
 
+/// Dissertation 4.2.3: n3 does not hear of its removal, and nothing keeps it from standing for election.
+#[test]
+fn a_removed_member_takes_no_voter_away() {
+    let (guarded, bare) = play_both(
+        Mutation::RemovedLeaderKeepsLeading,
+        "cluster nodes=3 pre_vote=false check_quorum=false
+        elect n1
+        partition n3
+        member-remove n1 n3
+        stabilize
+        run 20
+        heal
+        timeout n3
+        stabilize
+        status",
+    );
+    assert_says(&guarded, "notes: removed member ignored");
+    assert_says(&guarded, "n1@2 leader");
+    assert_never_says(&bare, "n1@2 leader");
+}
+
+/// What came of a snapshot whose sender has gone silent binds nobody: the follower would never settle.
+#[test]
+fn a_follower_forgets_half_a_snapshot() {
+    let told = play(
+        None,
+        "cluster nodes=3 snapshot_log_bytes=900 catch_up_entries=2 snapshot_part_bytes=800 snapshot_parts_inflight_max=1
+        elect n1
+        crash n3
+        fill n1 20
+        stabilize
+        restart n3
+        tick n1 count=3
+        deliver
+        deliver
+        deliver
+        deliver
+        deliver kind=snapshot-part
+        partition n3
+        run 45
+        status n3",
+    );
+    assert_says(&told, "n3 notes: half a snapshot forgotten");
+}
+
 /// X3: openraft #1749, tikv #4688.
 #[test]
 fn a_leader_that_hands_over_serves_no_read_by_its_lease() {
