@@ -70,7 +70,7 @@ impl fmt::Display for Gate {
 }
 
 /// A campaign of the default scenario over so many seeds must have reached every rare moment that is not
-/// seldom. The rarest of these were met in one of three hundred seeds.
+/// seldom. The rarest of these are met in one of 140 seeds: so many miss one in fewer than one of a thousand campaigns.
 pub const MOMENT_SEEDS_MIN: u64 = 1_000;
 
 /// The rare moments that no seed has reached.

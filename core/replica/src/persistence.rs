@@ -187,17 +187,24 @@ impl Replica {
     }
 
     pub(crate) fn append_hard_state(&mut self) {
+        if let Some(record) = self.take_hard_state() {
+            self.wal.append(&record);
+        }
+    }
+
+    /// The hard state, unless the log holds it already. It counts as written from now on.
+    pub(crate) fn take_hard_state(&mut self) -> Option<Record> {
         let hard_state = self.raft.raft.hard_state();
         if hard_state == self.persistence.written
             || mem::take(&mut self.persistence.skips_hard_state)
         {
-            return;
+            return None;
         }
         let forgets = self.config.mutations.has(Mutation::VoteNotPersisted);
         let vote = (hard_state.vote != 0 && !forgets).then_some(NodeId(hard_state.vote));
         let (term, commit) = (Term(hard_state.term), Index(hard_state.commit));
-        self.wal.append(&Record::HardState { term, vote, commit });
         self.persistence.written = hard_state;
+        Some(Record::HardState { term, vote, commit })
     }
 
     pub(crate) fn launch(&mut self, wal_batch: Option<wal::Batch>, ops: Vec<DiskOp>) {

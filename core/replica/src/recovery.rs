@@ -143,15 +143,14 @@ impl Replica {
         image: &DiskImage,
     ) -> Result<Self, OpenError> {
         let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-        let mut later = Vec::new();
-        let wal = Wal::start_over(owner, bytes, mutations, image, &mut later)?;
+        let wal = Wal::start_over(owner, bytes, mutations, image)?;
         let mut base = Base::nothing(&config);
         base.stale =
             image.keys().filter(|name| snapshot::is_snapshot_file(name)).cloned().collect();
         let known = Recovered { peers: wal::readable_peers(image), ..Recovered::default() };
         let mut replica = Self::from_base(config, owner, start.1, base, wal, known);
         replica.phase = Phase::Damaged;
-        replica.repair = Some(Repair::new(error.to_string(), start, later));
+        replica.repair = Some(Repair::new(error.to_string(), start));
         Ok(replica)
     }
 

@@ -42,7 +42,7 @@ use crate::{
 };
 use raft::eraftpb::{ConfChangeType, ConfChangeV2};
 use std::collections::{BTreeMap, BTreeSet};
-use whitewater_api::{DiskImage, DiskOp, Incarnation, Index, Monotonic, NodeId, Term};
+use whitewater_api::{DiskImage, Incarnation, Index, Monotonic, NodeId, Term};
 use whitewater_mutation::Mutation;
 
 /// What a damaged member waits for, and how it will go on.
@@ -50,8 +50,6 @@ pub(crate) struct Repair {
     reason: String,
     /// Tells the question of this process from those of earlier ones, which may have read the disk otherwise.
     life: u64,
-    /// What starts the new log. Nothing of it is done before the leader says so.
-    ops: Vec<DiskOp>,
     /// Who has spoken to this member since it started. Those that it knew may all be gone.
     heard: BTreeSet<NodeId>,
 }
@@ -73,12 +71,8 @@ struct Relief {
 
 impl Repair {
     /// `fresh` and `now` are those of the start: no two of one member have both in common.
-    pub(crate) const fn new(
-        reason: String,
-        (fresh, now): (Incarnation, Monotonic),
-        ops: Vec<DiskOp>,
-    ) -> Self {
-        Self { reason, life: fresh.0 ^ now.0, ops, heard: BTreeSet::new() }
+    pub(crate) const fn new(reason: String, (fresh, now): (Incarnation, Monotonic)) -> Self {
+        Self { reason, life: fresh.0 ^ now.0, heard: BTreeSet::new() }
     }
 }
 
@@ -139,29 +133,31 @@ impl Replica {
         }
     }
 
-    /// Writes the new log, all in one batch: when it is done, what was promised before is forgotten.
+    /// Writes the new log, all in its head: when that has its name, what was promised before is forgotten.
     fn start_over(&mut self, term: Term, leader: Option<NodeId>, renewal: Option<Renewal>) {
-        let Some(repair) = self.repair.take() else { return };
+        if self.repair.take().is_none() {
+            return;
+        }
         self.phase = Phase::Starting;
         self.event(Event::StartedOver { barrier: renewal.map(|renewal| renewal.barrier) });
         self.introduction.known.insert(self.config.node, self.introduction.incarnation);
-        for (node, incarnation) in &self.introduction.known {
-            self.wal.append(&Record::Peer { node: *node, incarnation: *incarnation });
-        }
-        if let Some(renewal) = renewal {
-            self.wal.append(&Record::Renewal(renewal));
-        }
+        let peer = |(node, incarnation): (&NodeId, &Incarnation)| Record::Peer {
+            node: *node,
+            incarnation: *incarnation,
+        };
+        let mut records: Vec<Record> = self.introduction.known.iter().map(peer).collect();
+        records.extend(renewal.map(Record::Renewal));
         self.renewal = renewal;
         let leader = leader.map_or(raft::INVALID_ID, |node| node.0);
         self.raft.raft.become_follower(term.0, leader);
         self.raft.raft.vote = leader;
         self.pin_timeout();
-        self.append_hard_state();
-        let mut ops = repair.ops;
-        let batch = self.wal.flush(&mut ops);
+        records.extend(self.take_hard_state());
+        let mut ops = Vec::new();
+        let batch = self.wal.begin(&records, &mut ops);
         self.persistence.require();
         self.persistence.after_writes(Effect::Proven);
-        self.launch(batch, ops);
+        self.launch(Some(batch), ops);
     }
 
     /// Whether this member has forgotten votes that may still matter: the barrier is not here yet.

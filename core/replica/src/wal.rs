@@ -59,7 +59,7 @@
 //! [`Wal::seal`] closes the gap when a replica comes to rest.
 //!
 //! Damage is refused, never repaired by cutting: the member promised those bytes (Alagappan et al., FAST 2018). When the
-//! members have taken back what it promised, [`Wal::start_over`] begins a log in a segment behind all the damaged ones.
+//! members have taken back what it promised, [`Wal::begin`] starts the log over in a segment behind all the damaged ones.
 //! A segment of the run that is missing, or shorter than it was preallocated, is damage too. Temporary files are removed;
 //! segments older than needed are left for [`Wal::retire`], whatever they hold, since a removal may be undone by a crash.
 //! What recovery has read may still sit in a cache only, so it syncs the last segment and the directory before anything
@@ -153,22 +153,31 @@ impl Wal {
         wal
     }
 
-    /// Starts a log over on a disk whose log counts no more: in a segment behind all others, whose head says that nothing
-    /// before it is needed. When `ops` are done, what the old log said is forgotten; its files are left for
-    /// [`Wal::retire`].
+    /// A log that is to start over, on a disk whose log counts no more. Nothing is written before [`Wal::begin`].
     pub fn start_over(
         owner: Incarnation,
         segment_bytes: u64,
         mutations: Mutations,
         image: &DiskImage,
-        ops: &mut Vec<DiskOp>,
     ) -> Result<Self, WalError> {
-        let old = recover::survey(image)?;
-        let sequence = old.last().map_or(1, |last| last + 1);
         let mut wal = Self::empty(owner, segment_bytes, mutations);
-        wal.segments = old.into_iter().map(Segment::unneeded).collect();
-        wal.start_segment(sequence, ops);
+        wal.segments = recover::survey(image)?.into_iter().map(Segment::unneeded).collect();
         Ok(wal)
+    }
+
+    /// Starts the log over with these records, none of them an entry: in a segment behind all others, whose head says them
+    /// and that nothing before it is needed. So the old log counts until the segment has its name, and the new one from
+    /// then on, whatever comes between. The old files are left for [`Wal::retire`].
+    pub fn begin(&mut self, records: &[Record], ops: &mut Vec<DiskOp>) -> Batch {
+        assert!(self.tip == Cursor::origin(), "a log begins once");
+        for record in records {
+            assert!(!matches!(record, Record::Entry(_)), "a head holds no entry: {record:?}");
+            self.state.absorb(record);
+        }
+        self.cut(ops);
+        (self.flushed, self.synced) = (self.tip.number, self.tip.number);
+        self.check_invariants();
+        self.last_batch()
     }
 
     fn empty(owner: Incarnation, segment_bytes: u64, mutations: Mutations) -> Self {

@@ -7,6 +7,8 @@ mod kv;
 mod maintenance;
 mod watch;
 
+#[cfg(feature = "client")]
+pub(crate) use self::kv::key_and_end;
 pub(crate) use self::{
     auth::{auth_request, permissions},
     cluster::members,

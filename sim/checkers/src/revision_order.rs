@@ -102,6 +102,11 @@ pub(crate) fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling
             continue;
         }
         match &case.history.operations[operation as usize].completion {
+            Completion::Fail(Error::Compacted { compacted: Revision(0) }) => {
+                explain_untold(case, &compactions, operation)?;
+            }
+            // The wire does not say how far the store was.
+            Completion::Fail(Error::FutureRevision { current: Revision(0) }) => {}
             Completion::Fail(Error::Compacted { compacted }) => {
                 explain_compacted(case, &compactions, operation, compacted.0)?;
             }
@@ -116,6 +121,25 @@ pub(crate) fn compactions(case: &Case, timeline: &Timeline) -> Result<(), Ruling
         }
     }
     Ok(())
+}
+
+/// The same where the refusal does not say to which revision, as on etcd's wire: some compaction must explain it.
+fn explain_untold(case: &Case, compactions: &Compactions, operation: u32) -> Result<(), Ruling> {
+    let op = &case.operations[operation as usize];
+    let explains = |compacted: u64| match &*op.step {
+        Step::Range(range) => range.past < compacted,
+        Step::Compact(revision) => *revision <= compacted,
+        Step::Put(_) | Step::Delete(_) | Step::Txn(_) | Step::Revoke(_) | Step::Other => true,
+    };
+    let mut asked = compactions.asked.iter();
+    if asked.any(|(compacted, asked)| *asked <= op.completed && explains(*compacted)) {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{} was refused as compacted, but nobody had asked for such a compaction",
+        case.operation(operation)
+    );
+    Err(case.broken("phantom-compaction", sentence, &[operation]))
 }
 
 /// A refusal because of a compaction needs a compaction to that revision, asked for before.

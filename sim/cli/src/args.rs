@@ -61,6 +61,9 @@ pub(crate) enum Verb {
     Find(FindArgs),
     /// Judge recorded histories, ours or anybody's.
     Check(CheckArgs),
+    /// Play the workload of a scenario on real processes, kill and pause them, and judge what the clients saw.
+    #[cfg(feature = "live")]
+    Live(LiveArgs),
     /// Print the plan of a seed as TOML.
     Plan(PlanArgs),
     /// Look for each deliberate bug, and print who found which, how soon.
@@ -334,6 +337,56 @@ impl CheckArgs {
             && self.format.is_none_or(|format| format == Format::Whitewater)
             && self.model.is_none_or(|model| model == Model::Etcd)
     }
+}
+
+#[cfg(feature = "live")]
+impl CheckArgs {
+    /// Of one history, with nothing else said.
+    pub(crate) fn of(file: PathBuf) -> Self {
+        Self {
+            files: vec![file],
+            format: None,
+            model: None,
+            initial: None,
+            jobs: None,
+            timeout: None,
+            stream: false,
+            stream_from: u64::MAX,
+            memory: None,
+            report: None,
+            redact: false,
+        }
+    }
+}
+
+/// `whitewater live`
+#[cfg(feature = "live")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct LiveArgs {
+    /// A name of the catalogue, or a file: its clients and their steps are played, not its faults.
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "register")]
+    pub(crate) scenario: String,
+    /// The seed of the first round's steps and faults, decimal or 0x.
+    #[arg(long, value_parser = seed, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// How long in all, such as 30s or 3600s.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) time: Span,
+    /// How long with one cluster and one seed.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub(crate) round: Span,
+    /// The server to start: ours, beside this command, if not given. A real etcd will do.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) server: Option<PathBuf>,
+    /// A cluster that is there already, which nobody torments.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(crate) endpoints: Vec<String>,
+    /// Where data, logs and the history go.
+    #[arg(long, value_name = "FOLDER", default_value = "reports/out")]
+    pub(crate) out: PathBuf,
+    /// What the command line says instead of the scenario.
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
 }
 
 /// What a store promises.

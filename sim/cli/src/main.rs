@@ -35,6 +35,8 @@ mod judge;
 mod lab;
 mod limits;
 mod listing;
+#[cfg(feature = "live")]
+mod live;
 mod merge;
 mod neighbour;
 mod pool;
@@ -98,6 +100,8 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Doctor(args) => doctor::doctor(&args, console),
         Verb::Find(args) => find::find(&args, console),
         Verb::Check(args) => check::check(&args, console),
+        #[cfg(feature = "live")]
+        Verb::Live(args) => live::live(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(args) => zoo::zoo(&args, console),
         Verb::Bisect(args) => bisect::verb(&args, console),

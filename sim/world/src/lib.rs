@@ -47,7 +47,7 @@ mod points;
 mod run;
 mod session;
 mod shuffle;
-mod steps;
+pub mod steps;
 mod streams;
 mod tally;
 #[cfg(test)]

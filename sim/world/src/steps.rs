@@ -4,7 +4,8 @@ mod digest;
 mod learning;
 mod locks;
 
-pub(crate) use self::{digest::digest, locks::Belief};
+pub(crate) use self::digest::digest;
+pub use self::locks::Belief;
 
 use self::locks::Place;
 use crate::limits;
@@ -23,7 +24,7 @@ use whitewater_record::{
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sight {
+pub struct Sight {
     /// Each key as it was when it was last seen.
     keys: BTreeMap<Key, Seen>,
     /// The newest revision in any answer.
@@ -64,7 +65,7 @@ struct Turn {
 
 impl Sight {
     /// The request for a step.
-    pub(crate) fn request(&mut self, step: &Step, mutations: Mutations) -> Request {
+    pub fn request(&mut self, step: &Step, mutations: Mutations) -> Request {
         match step {
             Step::Put(key, value) => Request::Put(PutRequest::new(key.clone(), value.clone())),
             Step::Get(key) => Request::Range(get(key)),

@@ -4,7 +4,7 @@ use crate::wal::{
     WalError,
     frame::{self, Cursor},
     record::Record,
-    segment::Name,
+    segment::{Head, Name, State},
 };
 use whitewater_api::FileName;
 
@@ -23,7 +23,8 @@ impl Follower {
         Self::default()
     }
 
-    /// Calls `each` with every record of `segment` that was not shown before. Files that are no segments, and segments
+    /// Calls `each` with every record of `segment` that was not shown before, and with what its head says if the log
+    /// starts over there, for nothing else says it. Files that are no segments, and segments
     /// older than the newest shown, hold nothing new. The cost is that of the new bytes.
     ///
     /// An error says that what was shown before is gone, or that behind it lies what is neither a batch nor zero.
@@ -41,9 +42,14 @@ impl Follower {
             // Another segment may come under the same name, after a crash took the name back.
             sequence == *newest && place.is_of(segment, sequence)
         });
-        let mut cursor = match known {
-            Some((_, place)) => place,
-            None => open(file, segment, sequence)?,
+        let mut cursor = if let Some((_, place)) = known {
+            place
+        } else {
+            let (cursor, head) = open(file, segment, sequence)?;
+            if cursor.number == 1 && head.state != State::default() {
+                head.state.records().for_each(&mut *each);
+            }
+            cursor
         };
         if !cursor.is_behind(segment, sequence) {
             return Err(damaged(file, cursor.start, "the frame that was shown before"));
@@ -65,9 +71,10 @@ impl Follower {
     }
 }
 
-fn open(file: &FileName, segment: &[u8], sequence: u64) -> Result<Cursor, WalError> {
-    let opened = Cursor::open(segment, sequence);
-    opened.map(|(cursor, _, _)| cursor).ok_or_else(|| damaged(file, 0, "the head of a segment"))
+fn open(file: &FileName, segment: &[u8], sequence: u64) -> Result<(Cursor, Head), WalError> {
+    let opened = Cursor::open(segment, sequence)
+        .and_then(|(cursor, _, payload)| Some((cursor, Head::decode(payload)?)));
+    opened.ok_or_else(|| damaged(file, 0, "the head of a segment"))
 }
 
 fn damaged(file: &FileName, offset: usize, expected: &str) -> WalError {

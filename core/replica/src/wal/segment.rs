@@ -113,22 +113,28 @@ pub(super) struct Head {
     pub(super) state: State,
 }
 
+impl State {
+    /// As records: what the log starts over with first, and then what followed from it.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let Self { term, vote, commit, mark, peers, renewal, last_index: _ } = self;
+        let peers = peers
+            .iter()
+            .map(|(node, incarnation)| Record::Peer { node: *node, incarnation: *incarnation });
+        let hard_state = Record::HardState { term: *term, vote: *vote, commit: *commit };
+        let renewal = renewal.map(Record::Renewal);
+        let mark = mark.clone().map(Record::Snapshot);
+        renewal.into_iter().chain([hard_state]).chain(mark).chain(peers)
+    }
+}
+
 impl Head {
     /// Writes the payload behind what `out` holds.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let State { term, vote, commit, mark, peers, renewal, last_index } = &self.state;
         out.extend_from_slice(&self.owner.0.to_le_bytes());
         out.extend_from_slice(&self.file_bytes.to_le_bytes());
-        out.extend_from_slice(&last_index.0.to_le_bytes());
-        Record::HardState { term: *term, vote: *vote, commit: *commit }.encode(out);
-        if let Some(mark) = mark {
-            Record::Snapshot(mark.clone()).encode(out);
-        }
-        for (node, incarnation) in peers {
-            Record::Peer { node: *node, incarnation: *incarnation }.encode(out);
-        }
-        if let Some(renewal) = renewal {
-            Record::Renewal(*renewal).encode(out);
+        out.extend_from_slice(&self.state.last_index.0.to_le_bytes());
+        for record in self.state.records() {
+            record.encode(out);
         }
     }
 

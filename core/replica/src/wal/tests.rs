@@ -299,14 +299,22 @@ fn a_log_starts_over_behind_a_damaged_one_and_survives_on_its_own() {
     assert!(rig.recover(&image).is_err());
     assert_eq!(readable_peers(&image), BTreeMap::from([(NodeId(2), Incarnation(5))]));
 
-    let mut ops = Vec::new();
-    let mut wal = Wal::start_over(OWNER, SEGMENT_BYTES, CLEAN, &image, &mut ops).unwrap();
+    let mut wal = Wal::start_over(OWNER, SEGMENT_BYTES, CLEAN, &image).unwrap();
     let old = rig.wal.segments();
-    assert_eq!(wal.segments(), old + 1, "behind all that is there");
     let renewal = Renewal { barrier: Index(9) };
-    wal.append(&Record::Renewal(renewal));
-    wal.append(&hard_state(3, 0));
-    wal.flush(&mut ops).unwrap();
+    let mut ops = Vec::new();
+    wal.begin(&[Record::Renewal(renewal), hard_state(3, 0)], &mut ops);
+    assert_eq!(wal.segments(), old + 1, "behind all that is there");
+    for done in 0..ops.len() {
+        let mut disk = Disk::of(&image);
+        disk.perform_all(&ops[..done]);
+        match rig.recover(&disk.image()) {
+            Ok(cut_short) => {
+                assert_eq!(cut_short.renewal, Some(renewal), "after {done} operations");
+            }
+            Err(error) => assert!(matches!(error, WalError::Damaged { .. }), "{error}"),
+        }
+    }
     let mut disk = Disk::of(&image);
     disk.perform_all(&ops);
     let recovered = rig.recover(&disk.image()).unwrap();

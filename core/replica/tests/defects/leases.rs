@@ -1,6 +1,6 @@
 //! What the lessor guards: each test plays one exchange with the guard and without it.
 
-use super::{assert_never_says, assert_says, play_both};
+use super::{assert_never_says, assert_says, play, play_both};
 use whitewater_mutation::Mutation;
 
 /// etcd #15247: n2 saw the grant, and none of the keep-alives that n1 answered.
@@ -103,6 +103,31 @@ fn a_keep_alive_takes_the_checkpoint_back() {
     }
     assert_says(&guarded, "p3#0 lease-time-to-live l7 => 61 of 60 s");
     assert_says(&bare, "p3#0 lease-time-to-live l7 => 51 of 60 s");
+}
+
+/// The checkpoint of l8 is due, and the first that a late n1 hears of it is a keep-alive: both are in one Ready, and raft-rs
+/// panics if anything is proposed before that Ready is handed back.
+#[test]
+fn a_keep_alive_takes_a_checkpoint_back_while_another_is_written() {
+    let told = play(
+        None,
+        "cluster nodes=1 lease_checkpoint_ms=10000
+        elect n1
+        lease-grant n1 l7 60
+        stabilize
+        run 50
+        lease-grant n1 l8 60
+        stabilize
+        run 99
+        late n1
+        keep-alive n1 l7 p=2
+        stabilize",
+    );
+    let (_, last) = told.split_once("keep-alive l7 -> n1").expect("it was asked for");
+    let (before, after) =
+        last.split_once("n1 notes: keep-alive takes a checkpoint back").expect("it does");
+    assert_never_says(before, "write"); // Nothing of the checkpoint of l8 was handed back yet.
+    assert_says(after, "p2#0 lease-keep-alive l7 => 60 s");
 }
 
 /// A checkpoint is on its way when the keep-alive is asked for: that it is not applied yet must not hide it.

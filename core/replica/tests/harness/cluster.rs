@@ -218,12 +218,17 @@ impl Cluster {
 
     /// Time passes at a node: one tick.
     pub(crate) fn tick(&mut self, id: NodeId) {
+        self.be_late(id);
+        if self.nodes[&id].replica.is_some() {
+            self.step(id, Input::Tick);
+        }
+    }
+
+    /// The same, but the timer that should say so is late.
+    pub(crate) fn be_late(&mut self, id: NodeId) {
         let tick = self.tuning.tick_ms * 1_000_000;
         let node = self.nodes.get_mut(&id).expect("a node of the script");
         node.now = node.now.after(tick);
-        if node.replica.is_some() {
-            self.step(id, Input::Tick);
-        }
     }
 
     /// Hands one input to a node and performs what comes out.

@@ -6,6 +6,7 @@
 //! | `join n4 [members="n1 n2"]` | starts a node that is to be added |
 //! | `elect n1` | `stabilize`, an election timeout at the others, `timeout n1`, `stabilize` |
 //! | `tick [n1 ..] [count=1]` | time passes at these nodes, or at all; nothing is delivered |
+//! | `late n1` | a tick of time passes at a node, and whatever comes next is the first to tell it |
 //! | `timeout n1` | time passes at one node until it campaigns |
 //! | `run 10` | ticks everywhere, with everything delivered after each |
 //! | `stabilize`, `answers` | delivers until nothing is on its way; the same, and says only what clients are told |
@@ -86,7 +87,7 @@ impl Runner for Script {
         match command.name.as_str() {
             "cluster" => self.start_cluster(&mut args)?,
             "join" => self.join(&mut args)?,
-            "tick" | "timeout" | "elect" | "run" | "stabilize" | "answers" => {
+            "tick" | "late" | "timeout" | "elect" | "run" | "stabilize" | "answers" => {
                 self.pass_time(&command.name, &mut args)?;
             }
             "deliver" | "drop" | "duplicate" | "hold" | "release" | "network" => {
@@ -208,6 +209,7 @@ impl Script {
                     self.cluster.tick(node);
                 }
             }
+            "late" => self.cluster.be_late(node(args)?),
             "timeout" => self.cluster.time_out(node(args)?),
             "elect" => self.cluster.elect(node(args)?),
             "run" => self.cluster.run(positional(args)?),

@@ -31,7 +31,7 @@ pub(super) fn key_range(key: Bytes, range_end: Bytes) -> KeyRange {
 }
 
 /// The inverse: `key` and `range_end`.
-pub(super) fn key_and_end(range: KeyRange) -> (Bytes, Bytes) {
+pub(crate) fn key_and_end(range: KeyRange) -> (Bytes, Bytes) {
     let end = match range.end {
         End::Single => Bytes::new(),
         End::Before(end) => end.0,

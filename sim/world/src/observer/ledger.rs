@@ -4,7 +4,7 @@ use crate::invariants::log_matching::LogMatching;
 use std::collections::VecDeque;
 use whitewater_api::{FileName, Index, NodeId, Term};
 use whitewater_record::Mixer;
-use whitewater_replica::wal::{Follower, Record};
+use whitewater_replica::wal::{Follower, Record, Renewal};
 
 /// What one disk durably holds.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     log: VecDeque<Held>,
     /// The segments that hold entries, oldest first, and the highest index in each that still counts.
     segments: Vec<(FileName, Index)>,
+    /// How the log started over, if it did.
+    renewal: Option<Renewal>,
     is_used: bool,
     /// Behind the last whole record lies something else.
     is_torn: bool,
@@ -92,7 +94,16 @@ impl Ledger {
                 }
                 changes.push(Change::Snapshot);
             }
-            Record::Peer { .. } | Record::Renewal(_) => {}
+            // The log starts over, and says so once more in the heads of its segments.
+            Record::Renewal(renewal) if self.renewal != Some(*renewal) => {
+                *self = Self {
+                    renewal: Some(*renewal),
+                    is_exact: self.is_exact,
+                    is_used: true,
+                    ..Self::default()
+                };
+            }
+            Record::Renewal(_) | Record::Peer { .. } => {}
         }
     }
 

@@ -10,7 +10,7 @@ use whitewater_record::COMPACTION_KEY;
 
 impl Sight {
     /// Learns from an answer.
-    pub(crate) fn learn(&mut self, request: &Request, response: &Response) {
+    pub fn learn(&mut self, request: &Request, response: &Response) {
         let revision = response.header.revision;
         self.newest = self.newest.max(revision);
         match (request, &response.body) {

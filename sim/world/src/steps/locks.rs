@@ -38,7 +38,7 @@ enum Next {
 
 /// What a client has begun, or ceased, to believe.
 #[derive(Clone, Debug)]
-pub(crate) enum Belief {
+pub enum Belief {
     /// It holds the lock.
     Holds {
         /// The lock.
@@ -135,7 +135,7 @@ impl Sight {
     }
 
     /// What it has begun and ceased to believe since the last time.
-    pub(crate) fn take_beliefs(&mut self) -> Vec<Belief> {
+    pub fn take_beliefs(&mut self) -> Vec<Belief> {
         std::mem::take(&mut self.beliefs)
     }
 
@@ -178,7 +178,7 @@ impl Sight {
     }
 
     /// A request is not going to be asked again, and nobody knows more of it than this.
-    pub(crate) fn learn_of_failure(&mut self, request: &Request, error: &Error) {
+    pub fn learn_of_failure(&mut self, request: &Request, error: &Error) {
         if let Some((lock, _)) = self.asked.take_if(|(_, asked)| asked == request) {
             self.advance(&lock, Err(error.clone()));
         }

@@ -1,0 +1,167 @@
+//! `whitewater live`: the workload of a scenario on real processes, sockets and disks, judged by the same judges.
+//!
+//! ```text
+//!  nemesis ── kill -9, SIGSTOP ──▶ members: a process each
+//!     └────── cut ──▶ wires: a proxy before each peer port
+//!  clients, watchers: a thread each, steps of the plan ──gRPC──▶ members
+//!     └──▶ history ──▶ `whitewater check`
+//! ```
+//!
+//! Nothing here replays: processes and their timing are real. What the clients saw is kept, and judged. A run is rounds, each
+//! of them a new cluster and the plan of the next seed, so that no history grows without bound.
+
+mod clients;
+mod members;
+mod nemesis;
+mod processes;
+mod stage;
+mod watchers;
+mod wires;
+
+use self::{members::Members, nemesis::Ledger, stage::Stage};
+use crate::{
+    args::{CheckArgs, LiveArgs},
+    check,
+    console::Console,
+    exit::{CliError, Exit},
+    interrupt::Interrupt,
+    job::Job,
+};
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+use whitewater_record::{History, Plan, Seed};
+
+/// How often those look who wait for something that nobody tells them of.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The verb. The exit code is that of the first round that was not as it should be, which is also the last.
+pub(crate) fn live(args: &LiveArgs, console: Console) -> Result<Exit, CliError> {
+    let job = Job::new(&args.scenario, &args.overrides, args.seed)?;
+    let scenario = job.scenario()?;
+    let interrupt = Interrupt::listen(console)?;
+    let whole = Duration::from_nanos(args.time.0);
+    let start = Instant::now();
+    let mut seed = args.seed;
+    loop {
+        let left = whole.saturating_sub(start.elapsed());
+        let length = left.min(Duration::from_nanos(args.round.0));
+        let plan = job.plan(&scenario, seed)?;
+        let exit = Round { args, plan: &plan, console }.play(length, &interrupt)?;
+        let is_over = start.elapsed() + Duration::from_secs(1) >= whole || interrupt.is_set();
+        if exit != Exit::Ok || is_over || !args.endpoints.is_empty() {
+            return Ok(exit);
+        }
+        seed = Seed(seed.0.wrapping_add(1));
+    }
+}
+
+/// One cluster and one history.
+struct Round<'a> {
+    args: &'a LiveArgs,
+    plan: &'a Plan,
+    console: Console,
+}
+
+impl Round<'_> {
+    fn play(&self, length: Duration, interrupt: &Interrupt) -> Result<Exit, CliError> {
+        let Self { args, plan, console } = self;
+        let folder = args.out.join(format!("live-{}-{}", plan.scenario, plan.seed));
+        fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+        let members = self.members(&folder)?;
+        let stage = Stage::new(members.seats()?);
+        let ledger = self.act(&stage, &members, length, interrupt)?;
+        let unheard = clients::read_everything(&stage, &members, plan).err();
+        let unheard = unheard.or_else(|| stage.unheard());
+        drop(members);
+        let history = stage.into_history();
+        console.remark(&format!("seed {}: {}", plan.seed, ledger.describe(&history)));
+        let exit = judge(&history, &folder, *console)?;
+        match unheard {
+            Some(who) if exit == Exit::Ok => {
+                console.line(&format!("violation: the cluster has not recovered: {who}"))?;
+                Ok(Exit::Violated)
+            }
+            _ => Ok(exit),
+        }
+    }
+
+    fn members(&self, folder: &Path) -> Result<Members, CliError> {
+        match &self.args.endpoints[..] {
+            [] => {
+                let count = usize::try_from(self.plan.cluster.nodes).expect("at most 7");
+                Members::start(&server(self.args)?, count, folder)
+            }
+            endpoints => Ok(Members::of(endpoints)),
+        }
+    }
+
+    /// Clients, watchers and the nemesis, until the time or the work is over.
+    fn act(
+        &self,
+        stage: &Stage,
+        members: &Members,
+        length: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Ledger, CliError> {
+        let plan = self.plan;
+        let torments = !self.args.overrides.calm && members.are_ours();
+        thread::scope(|scope| {
+            let nemesis =
+                torments.then(|| scope.spawn(|| nemesis::torment(stage, members, plan.seed)));
+            let players: Vec<_> = (0..plan.clients.len())
+                .map(|client| scope.spawn(move || clients::play(stage, members, plan, client)))
+                .collect();
+            for watcher in &plan.watchers {
+                scope.spawn(move || watchers::watch(stage, members, watcher));
+            }
+            let has_work = || players.iter().any(|player| !player.is_finished());
+            while stage.elapsed() < length && !interrupt.is_set() && has_work() {
+                thread::sleep(TICK);
+            }
+            stage.end_faults();
+            let ledger = nemesis.map_or_else(
+                || Ok(Ledger::default()),
+                |nemesis| {
+                    nemesis.join().unwrap_or_else(|_| {
+                        Err(CliError::Internal("the nemesis panicked".to_owned()))
+                    })
+                },
+            );
+            stage.end_steps();
+            ledger
+        })
+    }
+}
+
+/// Writes the history, and has it judged as any other.
+fn judge(history: &History, folder: &Path, console: Console) -> Result<Exit, CliError> {
+    let path = folder.join("history.jsonl");
+    let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+    history.write(BufWriter::new(file)).map_err(|error| failed(&path, &error))?;
+    let report = Some(folder.join("report.html"));
+    check::check(&CheckArgs { report, ..CheckArgs::of(path) }, console)
+}
+
+fn server(args: &LiveArgs) -> Result<PathBuf, CliError> {
+    if let Some(server) = &args.server {
+        return Ok(server.clone());
+    }
+    let own = std::env::current_exe().map_err(|error| failed(Path::new("this command"), &error))?;
+    let beside = own.with_file_name("whitewater-server");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    Err(CliError::Usage(format!(
+        "{}: not there. Build it (`make server`), or name another one by --server",
+        beside.display()
+    )))
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> CliError {
+    CliError::Usage(format!("{}: {error}", path.display()))
+}

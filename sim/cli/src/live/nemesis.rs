@@ -1,0 +1,146 @@
+//! The nemesis: torments one member at a time, so that a majority is always there; once in a while it kills all of them.
+
+use super::{members::Members, stage::Stage, wires::Cut};
+use crate::exit::CliError;
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+use whitewater_api::Completion;
+use whitewater_record::{History, Seed};
+
+/// How long a cluster has between two faults, and how long they last, in milliseconds.
+const REST: (u64, u64) = (500, 2500);
+const LENGTH: (u64, u64) = (100, 4000);
+
+/// What it does, the more often the more often it stands here.
+const FAULTS: [Fault; 8] = [
+    Fault::Kill,
+    Fault::Kill,
+    Fault::KillAll,
+    Fault::Pause,
+    Fault::Pause,
+    Fault::Cut(Cut::Both),
+    Fault::Cut(Cut::Both),
+    Fault::Cut(Cut::From),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// `kill -9`, and started again.
+    Kill,
+    /// The same for all at once, as when the power of a rack fails.
+    KillAll,
+    /// SIGSTOP, and SIGCONT.
+    Pause,
+    /// Its connections to the others stand still.
+    Cut(Cut),
+}
+
+/// What was done.
+#[derive(Default)]
+pub(super) struct Ledger {
+    faults: BTreeMap<&'static str, u64>,
+    /// Of these, how many hit who led.
+    leaders: u64,
+}
+
+/// Torments until the faults are over, and heals.
+pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Ledger, CliError> {
+    let mut draws = seed.stream("live nemesis", 0);
+    let mut ledger = Ledger::default();
+    let count = u64::try_from(members.len()).expect("members are few");
+    loop {
+        rest(stage, draws.between(REST.0, REST.1));
+        if stage.faults_are_over() {
+            return Ok(ledger);
+        }
+        let drawn = usize::try_from(draws.between(0, count - 1)).expect("members are few");
+        let leader = members.leader();
+        let victim = if draws.chance(500_000) { leader.unwrap_or(drawn) } else { drawn };
+        let (fault, length) = (*draws.pick(&FAULTS), draws.between(LENGTH.0, LENGTH.1));
+        *ledger.faults.entry(fault.name()).or_default() += 1;
+        ledger.leaders += u64::from(leader == Some(victim));
+        let victims = if fault == Fault::KillAll { 0..members.len() } else { victim..victim + 1 };
+        for victim in victims.clone() {
+            fault.begin(members, victim)?;
+        }
+        rest(stage, length);
+        for victim in victims {
+            fault.end(members, victim)?;
+        }
+    }
+}
+
+impl Fault {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::KillAll => "kill all",
+            Self::Pause => "pause",
+            Self::Cut(Cut::Both) => "cut",
+            Self::Cut(Cut::From) => "one-way cut",
+        }
+    }
+
+    fn begin(self, members: &Members, victim: usize) -> Result<(), CliError> {
+        match self {
+            Self::Kill | Self::KillAll => members.process(victim).kill(),
+            Self::Pause => members.process(victim).pause(),
+            Self::Cut(cut) => {
+                members.wires().cut(victim, cut);
+                Ok(())
+            }
+        }
+    }
+
+    fn end(self, members: &Members, victim: usize) -> Result<(), CliError> {
+        match self {
+            Self::Kill | Self::KillAll => members.process(victim).start(),
+            Self::Pause => members.process(victim).resume(),
+            Self::Cut(_) => {
+                members.wires().heal();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Ledger {
+    /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
+    pub(super) fn describe(&self, history: &History) -> String {
+        let faults: Vec<String> =
+            self.faults.iter().map(|(name, count)| format!("{count} x {name}")).collect();
+        let faults = if faults.is_empty() { "no faults".to_owned() } else { faults.join(", ") };
+        let mut counts = [0_u64; 3];
+        let mut answered = Vec::new();
+        for operation in &history.operations {
+            let place = match operation.completion {
+                Completion::Ok(_) => 0,
+                Completion::Fail(_) => 1,
+                Completion::Info(_) => 2,
+            };
+            counts[place] += 1;
+            if place == 0 {
+                answered.push(operation.completed);
+            }
+        }
+        answered.sort_unstable();
+        let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
+        let [ok, fail, info] = counts;
+        format!(
+            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}",
+            self.leaders,
+            history.watches.len()
+        )
+    }
+}
+
+/// Waits so long, or until the faults are over.
+fn rest(stage: &Stage, milliseconds: u64) {
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    while Instant::now() < until && !stage.faults_are_over() {
+        thread::sleep(super::TICK);
+    }
+}

@@ -1,0 +1,91 @@
+//! A member's process: started, killed, stopped and let go on.
+
+use super::failed;
+use crate::exit::CliError;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard},
+};
+
+/// A member whose process is ours.
+pub(super) struct Process {
+    binary: PathBuf,
+    flags: Vec<String>,
+    log: PathBuf,
+    child: Mutex<Option<Child>>,
+}
+
+impl Process {
+    /// One that is not started yet. What it says goes behind what is in `log`.
+    pub(super) fn new(binary: PathBuf, flags: Vec<String>, log: PathBuf) -> Self {
+        Self { binary, flags, log, child: Mutex::new(None) }
+    }
+
+    pub(super) fn start(&self) -> Result<(), CliError> {
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.map_err(|error| failed(&self.log, &error))?;
+        let child = Command::new(&self.binary)
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| failed(&self.binary, &error))?;
+        *self.child() = Some(child);
+        Ok(())
+    }
+
+    /// Its number, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child().as_ref().map(Child::id)
+    }
+
+    /// kill -9
+    pub(super) fn kill(&self) -> Result<(), CliError> {
+        self.signal(Signal::SIGKILL)?;
+        if let Some(mut child) = self.child().take() {
+            child.wait().map_err(|error| CliError::Internal(format!("wait: {error}")))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&self) -> Result<(), CliError> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    pub(super) fn resume(&self) -> Result<(), CliError> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// It must still be there: nobody else ends it.
+    fn signal(&self, signal: Signal) -> Result<(), CliError> {
+        let mut child = self.child();
+        let Some(child) = child.as_mut() else { return Ok(()) };
+        if let Ok(Some(status)) = child.try_wait() {
+            let log = self.log.display();
+            return Err(CliError::Internal(format!("a member ended by itself ({status}): {log}")));
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"));
+        kill(pid, signal).map_err(|error| CliError::Internal(format!("{signal}: {error}")))
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().expect("nobody panics with it")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child().take() {
+            // It may have ended by itself.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}

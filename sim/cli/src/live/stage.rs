@@ -1,0 +1,146 @@
+//! What all threads of a round share: its clock, its phases, and the record.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use whitewater_api::{NodeId, Process, RequestId, Revision};
+use whitewater_record::{History, HoldRow, Operation, SimTime, WatchRow};
+
+/// How long after the last fault a watcher may take to hear of everything.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// The shared state of a round.
+pub(super) struct Stage {
+    start: Instant,
+    /// No more faults.
+    faults_are_over: AtomicBool,
+    /// No more steps of clients either.
+    steps_are_over: AtomicBool,
+    /// The history's names for the members, by their own ids.
+    names: BTreeMap<NodeId, NodeId>,
+    processes: AtomicU32,
+    /// The newest revision that anybody was told of.
+    newest: AtomicU64,
+    record: Mutex<Record>,
+}
+
+#[derive(Default)]
+struct Record {
+    history: History,
+    /// Why the cluster cannot be said to have recovered.
+    unheard: Option<String>,
+}
+
+impl Stage {
+    /// `seats`: the members' own ids, by place.
+    pub(super) fn new(seats: Vec<NodeId>) -> Self {
+        Self {
+            start: Instant::now(),
+            faults_are_over: AtomicBool::new(false),
+            steps_are_over: AtomicBool::new(false),
+            names: seats.into_iter().zip((1..).map(NodeId)).collect(),
+            processes: AtomicU32::new(1),
+            newest: AtomicU64::new(1),
+            record: Mutex::default(),
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(super) fn now(&self) -> SimTime {
+        let nanos = self.start.elapsed().as_nanos();
+        SimTime(u64::try_from(nanos).expect("a run is shorter than 500 years"))
+    }
+
+    pub(super) fn end_faults(&self) {
+        self.faults_are_over.store(true, Ordering::Release);
+    }
+
+    pub(super) fn end_steps(&self) {
+        self.steps_are_over.store(true, Ordering::Release);
+    }
+
+    pub(super) fn faults_are_over(&self) -> bool {
+        self.faults_are_over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn steps_are_over(&self) -> bool {
+        self.steps_are_over.load(Ordering::Acquire)
+    }
+
+    /// The history's name for a member that calls itself so.
+    pub(super) fn name(&self, member: NodeId) -> NodeId {
+        self.names.get(&member).copied().unwrap_or(member)
+    }
+
+    /// The first request of a process that nobody has been.
+    pub(super) fn new_process(&self) -> RequestId {
+        let process = Process(self.processes.fetch_add(1, Ordering::Relaxed));
+        RequestId { process, sequence: 0 }
+    }
+
+    /// Somebody was told of a revision.
+    pub(super) fn told(&self, revision: Revision) {
+        self.newest.fetch_max(revision.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn newest(&self) -> Revision {
+        Revision(self.newest.load(Ordering::Acquire))
+    }
+
+    pub(super) fn note(&self, operation: Operation) {
+        self.record().history.operations.push(operation);
+    }
+
+    pub(super) fn note_watch(&self, row: WatchRow) {
+        self.record().history.watches.push(row);
+    }
+
+    /// A client began to believe that it holds a lock. Where the record has it.
+    pub(super) fn begin_hold(&self, row: HoldRow) -> usize {
+        let holds = &mut self.record().history.holds;
+        holds.push(row);
+        holds.len() - 1
+    }
+
+    pub(super) fn end_hold(&self, place: usize, at: SimTime) {
+        self.record().history.holds[place].to = at;
+    }
+
+    /// Whoever waits for something after the last fault has given up, for this reason.
+    pub(super) fn note_unheard(&self, reason: String) {
+        self.record().unheard.get_or_insert(reason);
+    }
+
+    pub(super) fn unheard(&self) -> Option<String> {
+        self.record().unheard.clone()
+    }
+
+    /// Until when somebody who is asked now may take to answer.
+    pub(super) fn recovery_deadline() -> Instant {
+        Instant::now() + RECOVERY
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().expect("nobody panics with it")
+    }
+
+    pub(super) fn into_history(self) -> History {
+        let end = self.now();
+        let mut history = self.record.into_inner().expect("nobody panics with it").history;
+        history.operations.sort_by_key(|operation| (operation.invoked, operation.id));
+        history.watches.sort_by_key(|row| row.at);
+        for hold in history.holds.iter_mut().filter(|hold| hold.to == SimTime::NEVER) {
+            hold.to = end;
+        }
+        history.holds.sort_by_key(|hold| hold.from);
+        history
+    }
+}

@@ -1,0 +1,203 @@
+//! The watchers: each a thread that holds a stream of watches open, and goes on at the next member when it breaks.
+//!
+//! It does what the simulator's do (`sim/world/src/watchers.rs`), but for lists: it watches from the revision of its plan on.
+
+use super::{members::Members, stage::Stage};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+use whitewater_api::{
+    Process, Revision, WatchId, WatchRequest, WatchResponse,
+    watch::{CancelReason, WatchBody, WatchCreate},
+};
+use whitewater_record::{SimTime, WatchMessage, WatchRow, WatcherPlan};
+use whitewater_server::client::{Heard, Watching};
+
+/// A member that says nothing for so long, although it was asked, is left.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Before it opens another stream.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// How often it asks how far its watches have come, at least, once there are no more faults.
+const ASKS: Duration = Duration::from_millis(200);
+
+/// One watcher.
+struct Watcher<'a> {
+    stage: &'a Stage,
+    members: &'a Members,
+    plan: &'a WatcherPlan,
+    process: Process,
+    /// The place of the member that it is at.
+    target: usize,
+    /// Streams that it has opened.
+    streams: u32,
+    /// By the plan's order: the first revision that was not told of.
+    next: Vec<Option<Revision>>,
+    /// By the plan's order: whether the watch is open on this stream.
+    is_open: Vec<bool>,
+}
+
+/// Watches until it has heard of everything that anybody was told of, after the last step.
+pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
+    let home = usize::try_from(plan.home.0 - 1).expect("members are few");
+    let mut watcher = Watcher {
+        stage,
+        members,
+        plan,
+        process: stage.new_process().process,
+        target: home % members.len(),
+        streams: 0,
+        next: vec![None; plan.watches.len()],
+        is_open: vec![false; plan.watches.len()],
+    };
+    let mut deadline = None;
+    while !watcher.has_heard_all() {
+        watcher.live_a_stream(&mut deadline);
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            let (process, told) = (watcher.process, watcher.told());
+            let reason = format!("{process} was told up to {told} of {}", stage.newest());
+            return stage.note_unheard(reason);
+        }
+        watcher.target = (watcher.target + 1) % members.len();
+        thread::sleep(BACKOFF);
+    }
+}
+
+impl Watcher<'_> {
+    /// What all its watches have been told.
+    fn told(&self) -> Revision {
+        let nexts = self.next.iter().map(|next| next.unwrap_or(Revision(1)));
+        Revision(nexts.min().map_or(u64::MAX, |next| next.0) - 1)
+    }
+
+    fn has_heard_all(&self) -> bool {
+        self.stage.steps_are_over() && self.told() >= self.stage.newest()
+    }
+
+    /// Opens a stream and listens until it breaks, the watcher has enough of the member, or it has heard all.
+    fn live_a_stream(&mut self, deadline: &mut Option<Instant>) {
+        let first: Vec<WatchRequest> =
+            (0..self.next.len()).map(|place| self.create(place)).collect();
+        let url = self.members.url(self.target);
+        let began = self.stage.now();
+        let opened = Watching::open(url, PATIENCE, self.plan.require_leader, &first);
+        let Some(mut stream) = opened.ok().flatten() else {
+            if self.stage.steps_are_over() {
+                deadline.get_or_insert_with(Stage::recovery_deadline);
+            }
+            return;
+        };
+        self.streams += 1;
+        self.is_open.fill(false);
+        for request in first {
+            self.record_at(began, WatchMessage::Sent(request));
+        }
+        let opened = Instant::now();
+        let (mut heard, mut asked) = (opened, opened);
+        while !self.has_heard_all() {
+            if self.stage.steps_are_over() {
+                let deadline = deadline.get_or_insert_with(Stage::recovery_deadline);
+                if Instant::now() > *deadline {
+                    break;
+                }
+            }
+            match stream.next(super::TICK) {
+                Heard::Message(message) => {
+                    heard = Instant::now();
+                    self.on_message(&stream, message);
+                    self.dawdle();
+                }
+                Heard::Silence => {}
+                Heard::End => break,
+            }
+            let wants_to_move = self.plan.moves.0 > 0 && opened.elapsed() > span(self.plan.moves.0);
+            if heard.elapsed() > PATIENCE || wants_to_move && !self.stage.steps_are_over() {
+                break;
+            }
+            if asked.elapsed() > self.asks_every() {
+                asked = Instant::now();
+                self.say(&stream, &WatchRequest::Progress);
+            }
+        }
+        self.record(WatchMessage::Broken);
+    }
+
+    fn asks_every(&self) -> Duration {
+        match self.plan.asks.0 {
+            nanos if nanos > 0 && !self.stage.steps_are_over() => span(nanos),
+            _ => ASKS,
+        }
+    }
+
+    /// It takes its time over each message, while there is some.
+    fn dawdle(&self) {
+        if !self.stage.steps_are_over() {
+            thread::sleep(span(self.plan.pace.0));
+        }
+    }
+
+    /// The client chooses the numbers: places, from 1.
+    fn create(&self, place: usize) -> WatchRequest {
+        let planned = self.plan.watches[place].0.clone();
+        let watch = WatchId(i64::try_from(place + 1).expect("watches of a plan are few"));
+        let start = self.next[place].unwrap_or(planned.start);
+        WatchRequest::Create(WatchCreate { watch, start, ..planned })
+    }
+
+    fn say(&self, stream: &Watching, request: &WatchRequest) {
+        self.record(WatchMessage::Sent(request.clone()));
+        stream.say(request);
+    }
+
+    fn on_message(&mut self, stream: &Watching, mut message: WatchResponse) {
+        message.header.node = self.stage.name(message.header.node);
+        self.record(WatchMessage::Received(message.clone()));
+        let WatchResponse { header, watch, body } = message;
+        let reached = header.revision.next();
+        if watch == WatchId::ALL && body == WatchBody::Progress {
+            for (next, _) in self.next.iter_mut().zip(&self.is_open).filter(|(_, open)| **open) {
+                *next = (*next).max(Some(reached));
+            }
+            return;
+        }
+        let Some(place) = usize::try_from(watch.0 - 1).ok().filter(|at| *at < self.next.len())
+        else {
+            return;
+        };
+        let next = &mut self.next[place];
+        match body {
+            WatchBody::Created => {
+                self.is_open[place] = true;
+                next.get_or_insert(reached);
+            }
+            WatchBody::Progress | WatchBody::Events { fragment: false, .. } => {
+                *next = (*next).max(Some(reached));
+            }
+            WatchBody::Events { fragment: true, .. } => {}
+            WatchBody::Canceled(CancelReason::Compacted(compacted)) => {
+                // It goes on from the oldest that there is.
+                self.is_open[place] = false;
+                *next = (*next).max(Some(compacted));
+                let create = self.create(place);
+                self.say(stream, &create);
+            }
+            WatchBody::Canceled(_) => self.is_open[place] = false,
+        }
+    }
+
+    fn record(&self, message: WatchMessage) {
+        self.record_at(self.stage.now(), message);
+    }
+
+    fn record_at(&self, at: SimTime, message: WatchMessage) {
+        let (process, stream) = (self.process, self.streams - 1);
+        let node = self.members.node(self.target);
+        self.stage.note_watch(WatchRow { process, stream, node, at, message });
+    }
+}
+
+const fn span(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}

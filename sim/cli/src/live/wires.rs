@@ -1,0 +1,198 @@
+//! The wires between members: a proxy before the peer port of each. A wire that is cut holds what is said on it, as a network
+//! does that drops packets and is healed before anybody gives up.
+//!
+//! Members dial the proxies, so a proxy sees whom a connection is for, and has to ask the system whose it is.
+
+use super::processes::Process;
+use std::{
+    fs, io,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+/// Which connections of a victim are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cut {
+    /// What it has dialled, and what the others have dialled to it.
+    Both,
+    /// What it has dialled.
+    From,
+}
+
+/// All wires.
+#[derive(Default)]
+pub(super) struct Wires {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    processes: Vec<Arc<Process>>,
+    /// The ports where the proxies listen.
+    lines: Vec<u16>,
+    cut: Option<(usize, Cut)>,
+    is_over: bool,
+}
+
+impl State {
+    /// Whether a connection from a member, if it is one, to a member is cut.
+    fn is_cut(&self, from: Option<usize>, to: usize) -> bool {
+        match self.cut {
+            Some((victim, Cut::Both)) => to == victim || from == Some(victim),
+            Some((victim, Cut::From)) => from == Some(victim),
+            None => false,
+        }
+    }
+}
+
+impl Wires {
+    /// Puts a proxy before each of these ports. Where the proxies listen, in the same order.
+    pub(super) fn lay(self: &Arc<Self>, ports: &[u16]) -> io::Result<Vec<u16>> {
+        let mut lines = Vec::new();
+        for (to, port) in ports.iter().copied().enumerate() {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            lines.push(listener.local_addr()?.port());
+            let wires = Arc::clone(self);
+            thread::spawn(move || wires.listen(&listener, to, port));
+        }
+        self.state().lines.clone_from(&lines);
+        Ok(lines)
+    }
+
+    /// These are the members, by place.
+    pub(super) fn know(&self, processes: &[Arc<Process>]) {
+        self.state().processes = processes.to_vec();
+    }
+
+    pub(super) fn cut(&self, victim: usize, cut: Cut) {
+        self.state().cut = Some((victim, cut));
+    }
+
+    pub(super) fn heal(&self) {
+        self.state().cut = None;
+        self.changed.notify_all();
+    }
+
+    /// Nobody needs them any more.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.processes.clear();
+        self.changed.notify_all();
+        let lines = std::mem::take(&mut state.lines);
+        drop(state);
+        for line in lines {
+            // Wakes its listener; one that cannot be reached has ended.
+            drop(TcpStream::connect(("127.0.0.1", line)));
+        }
+    }
+
+    fn listen(self: &Arc<Self>, listener: &TcpListener, to: usize, port: u16) {
+        for stream in listener.incoming() {
+            if self.state().is_over {
+                return;
+            }
+            if let Ok(stream) = stream {
+                let wires = Arc::clone(self);
+                thread::spawn(move || wires.connect(&stream, to, port));
+            }
+        }
+    }
+
+    /// Carries one connection to its end, both ways. An error on either side ends it: the members see to the rest.
+    fn connect(self: &Arc<Self>, dialled: &TcpStream, to: usize, port: u16) {
+        let from = self.dialler(dialled);
+        self.wait_while_cut(from, to);
+        let Ok(onward) = TcpStream::connect(("127.0.0.1", port)) else { return };
+        thread::scope(|scope| {
+            scope.spawn(|| self.carry(dialled, &onward, (from, to)));
+            self.carry(&onward, dialled, (from, to));
+        });
+    }
+
+    fn carry(&self, mut source: &TcpStream, mut sink: &TcpStream, wire: (Option<usize>, usize)) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = source.read(&mut buffer).unwrap_or(0);
+            self.wait_while_cut(wire.0, wire.1);
+            if read == 0 || sink.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        for stream in [source, sink] {
+            // The other side may have closed it.
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    fn wait_while_cut(&self, from: Option<usize>, to: usize) {
+        let is_cut = |state: &mut State| !state.is_over && state.is_cut(from, to);
+        drop(self.changed.wait_while(self.state(), is_cut).expect("nobody panics with it"));
+    }
+
+    /// The place of the member that has dialled.
+    fn dialler(&self, stream: &TcpStream) -> Option<usize> {
+        let port = stream.peer_addr().ok()?.port();
+        let inode = inode(&fs::read_to_string("/proc/net/tcp").ok()?, port)?;
+        let processes = self.state().processes.clone();
+        processes.iter().position(|process| process.id().is_some_and(|id| has_socket(id, inode)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with it")
+    }
+}
+
+/// The inode of the socket of this machine that has this port at its own end (proc(5), `/proc/net/tcp`).
+fn inode(table: &str, port: u16) -> Option<u64> {
+    let mut rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let own = format!(":{port:04X}");
+    let row = rows.find(|row| row.get(1).is_some_and(|local| local.ends_with(&own)))?;
+    row.get(9)?.parse().ok()
+}
+
+fn has_socket(process: u32, inode: u64) -> bool {
+    let wanted = format!("socket:[{inode}]");
+    let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    let target = |file: fs::DirEntry| fs::read_link(file.path()).ok();
+    files.flatten().filter_map(target).any(|target| target.as_os_str() == wanted.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_says_whose_a_connection_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dialled = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let port = dialled.local_addr().unwrap().port();
+        let inode = inode(&fs::read_to_string("/proc/net/tcp").unwrap(), port).unwrap();
+        assert!(has_socket(std::process::id(), inode));
+        assert!(!has_socket(1, inode), "it is not that of the first process");
+    }
+
+    #[test]
+    fn a_wire_that_is_cut_holds_what_is_said_until_it_is_healed() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wires = Arc::new(Wires::default());
+        let line = wires.lay(&[server.local_addr().unwrap().port()]).unwrap()[0];
+        let mut client = TcpStream::connect(("127.0.0.1", line)).unwrap();
+        let (mut served, _) = server.accept().unwrap();
+        let mut heard = [0; 2];
+        client.write_all(b"a").unwrap();
+        served.read_exact(&mut heard[..1]).unwrap();
+        wires.cut(0, Cut::Both);
+        client.write_all(b"b").unwrap();
+        served.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
+        assert!(served.read(&mut heard[1..]).is_err(), "nothing comes through a cut");
+        wires.heal();
+        served.set_read_timeout(None).unwrap();
+        served.read_exact(&mut heard[1..]).unwrap();
+        assert_eq!(&heard, b"ab");
+        wires.end();
+    }
+}
