@@ -4,7 +4,8 @@ SEED ?= 1
 SEEDS ?= 500
 SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
-FEATURES ?=
+# What only simulates needs no server and its gRPC, which take minutes to compile.
+SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
@@ -14,7 +15,7 @@ help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: ## The main job: a campaign. SCENARIO, SEEDS, SEED.
-	cargo run --release -p whitewater $(FEATURES) -- run $(SCENARIO) --seeds $(SEEDS) --seed $(SEED)
+	cargo run --release -p whitewater $(SIM) -- run $(SCENARIO) --seeds $(SEEDS) --seed $(SEED)
 
 test: ## Every test, and the examples in the docs.
 	$(if $(NEXTEST),cargo nextest run --workspace,cargo test --workspace --all-targets) && cargo test --workspace --doc
@@ -27,8 +28,8 @@ live: ## A real cluster for half a minute, killed, paused and cut, judged as a s
 	cargo build -p whitewater -p whitewater-server && "$${CARGO_TARGET_DIR:-target}/debug/whitewater" live watchers --time 25s --seed $(SEED) $(if $(SERVER),--server $(SERVER))
 
 canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
-	cargo run --release -p whitewater $(FEATURES) -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1
-	cargo run --release -p whitewater $(FEATURES) -- run quiet --seeds 5
+	cargo run --release -p whitewater $(SIM) -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1
+	cargo run --release -p whitewater $(SIM) -- run quiet --seeds 5
 
 formats: ## What machines read, held against those who read it: promtool, xmllint, Python's jsonschema.
 	cargo test -p whitewater --test formats -- --ignored
@@ -49,7 +50,7 @@ zoo: ## Looks for each deliberate bug: who finds which, how soon. Takes long.
 	cargo run --release -p whitewater -- zoo --shrink
 
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
-	cargo build -p whitewater && cargo run --release -p whitewater $(FEATURES) -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
+	cargo build -p whitewater && cargo run --release -p whitewater $(SIM) -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
 
 bench: ## What it costs. WHITEWATER_HISTORIES: a folder of recorded histories, for the judges beside Porcupine's algorithm.
 	cargo run --release -p whitewater-benches --bin figures && cargo run --release -p whitewater-benches --bin growth -- --times 3
@@ -84,7 +85,7 @@ web-check: web-install ## The committed script of the reports is what its source
 	npm --prefix reports/web run check
 
 web-test: web-install ## Reports of real failures, opened in a browser from disk. Needs Node and chromium.
-	cargo build --release -p whitewater $(FEATURES) && npm --prefix reports/web run test
+	cargo build --release -p whitewater $(SIM) && npm --prefix reports/web run test
 
 web-install:
 	npm --prefix reports/web ci --ignore-scripts --no-audit --no-fund
