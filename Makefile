@@ -41,13 +41,13 @@ golden: ## Writes the expected output of tests anew; read the diff.
 	UPDATE_GOLDENFILES=1 cargo test --workspace
 
 replay: ## Plays a plan again. PLAN.
-	cargo run --release -p whitewater -- replay $(PLAN)
+	cargo run --release -p whitewater $(SIM) -- replay $(PLAN)
 
 shrink: ## Makes a failing plan small, beside it as PLAN.min.toml. PLAN.
-	cargo run --release -p whitewater -- shrink $(PLAN)
+	cargo run --release -p whitewater $(SIM) -- shrink $(PLAN)
 
 zoo: ## Looks for each deliberate bug: who finds which, how soon. Takes long.
-	cargo run --release -p whitewater -- zoo --shrink
+	cargo run --release -p whitewater $(SIM) -- zoo --shrink
 
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
 	cargo build -p whitewater && cargo run --release -p whitewater $(SIM) -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
