@@ -25,10 +25,13 @@
 //! 3. A forgotten acknowledgement that arrives late is of an index below the barrier, since no index beyond was ever sent.
 //!    The member asks for its vote only when it holds the barrier, and with it everything below.
 //! 4. What it knew of the disks of others may be lost too, so it vouches for no disk that it does not know.
+//! 5. The new log counts from the moment its segment has its name, and the head of that segment, durable before, says that
+//!    votes were forgotten. A crash leaves the damaged log or the new one, and nothing between.
 //!
-//! Where the others have no majority without it, it waits for a while, serves nobody, and stops, to be started again. A member that knows of no others refuses to
-//! start. A disk that reads well at the next start was only read badly: its member remembers everything, takes part, and
-//! asks for its vote if it was relieved meanwhile. An answer to what an earlier process asked is passed over.
+//! Where the others have no majority without it, it waits for a while, serves nobody, and stops, to be started again. A
+//! member that knows of no others refuses to start. A disk that reads well at the next start was only read badly: its member
+//! remembers everything, takes part, and asks for its vote if it was relieved meanwhile. An answer to what an earlier process
+//! asked is passed over.
 
 use crate::{
     config::Config,
