@@ -6,7 +6,7 @@ SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
 # What only simulates needs no server and its gRPC, which take minutes to compile.
 SIM := --no-default-features
-WASM = -p whitewater-api -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
+WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
 .PHONY: help run test check ci canary formats live fix golden replay shrink zoo doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-install

@@ -2,7 +2,7 @@
 //! and `etcdutl/snapshot/v3_snapshot.go`).
 //!
 //! ```text
-//!  file: a snapshot as in `snapshot.rs` | SHA-256 of it
+//!  file: a snapshot as in `snapshot.rs`, or a database of etcd | SHA-256 of it
 //!
 //!  host: part 0 of a new backup ──▶ a view is opened ──▶ the first bytes, and the number of the backup
 //!        part 1, 2 ..           ──▶ the next bytes; with the last ones the view is closed
@@ -25,7 +25,9 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use whitewater_api::{Body, Error, FileName, MaintenanceResponse, Monotonic, RequestId, Value};
+use whitewater_api::{
+    Body, Error, FileName, KvHash, MaintenanceResponse, Monotonic, RequestId, Revision, Value,
+};
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_store::{Cursor, Store, View};
 
@@ -157,21 +159,58 @@ impl Replica {
     }
 }
 
+/// What a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackupStatus {
+    /// The newest revision, the compacted one, and the hash over revisions, which is that of `etcdctl endpoint hashkv`.
+    pub content: KvHash,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Reads a backup, of this program or of etcd, and says what it holds.
+pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
+    let store = read(backup, Mutations::none())?;
+    let content = store.hash_kv(Revision::LATEST).expect("a store has its newest revision");
+    Ok(BackupStatus { content, bytes: backup.len() as u64 })
+}
+
+/// The content of a backup as a snapshot of etcd: its database, and the SHA-256 of it behind (etcd,
+/// `v3rpc/maintenance.go`). Takes some times as much memory as the content.
+pub fn etcd_snapshot(backup: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let mut file = read(backup, Mutations::none())?.to_etcd();
+    seal(&mut file);
+    Ok(file)
+}
+
+/// Puts the SHA-256 behind a file that came without, such as the database of a member that was copied.
+pub fn seal(file: &mut Vec<u8>) {
+    let checksum = Sha256::digest(&*file);
+    file.extend_from_slice(&checksum);
+}
+
 /// The store that a backup holds, made ready for a new cluster.
 pub(crate) fn restore(from: &Restoration, mutations: Mutations) -> Result<Store, OpenError> {
+    let mut store = read(&from.backup, mutations)?;
+    if !mutations.has(Mutation::RestoreKeepsRevision) {
+        store.start_anew(from.revision_bump, from.mark_compacted);
+    }
+    Ok(store)
+}
+
+/// The store of a backup in our form, or in etcd's.
+fn read(backup: &[u8], mutations: Mutations) -> Result<Store, OpenError> {
     let bad = |reason: &str| OpenError::BadBackup { reason: reason.to_owned() };
-    let (body, checksum) = from
-        .backup
+    let (body, checksum) = backup
         .split_last_chunk::<CHECKSUM_BYTES>()
         .ok_or_else(|| bad("it is shorter than its checksum"))?;
     if Sha256::digest(body).as_slice() != checksum {
         return Err(bad("its bytes are not those that the checksum at its end is of"));
     }
-    let name = FileName("backup".to_owned());
-    let (_, mut store) = snapshot::read(&name, body, mutations)
-        .map_err(|error| OpenError::BadBackup { reason: error.to_string() })?;
-    if !mutations.has(Mutation::RestoreKeepsRevision) {
-        store.start_anew(from.revision_bump, from.mark_compacted);
+    if !snapshot::is_snapshot(body) {
+        return Store::from_etcd(body, mutations).map_err(|error| bad(&error.to_string()));
     }
-    Ok(store)
+    let name = FileName("backup".to_owned());
+    let read = snapshot::read(&name, body, mutations);
+    read.map(|(_, store)| store).map_err(|error| bad(&error.to_string()))
 }

@@ -53,6 +53,7 @@ mod writes;
 
 pub use crate::{
     auth::{PasswordDone, PasswordWork},
+    backup::{BackupStatus, backup_status, etcd_snapshot, seal},
     config::{Boot, Config, Restoration, Security},
     door::{Event, Input, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},

@@ -99,6 +99,11 @@ impl SnapshotMeta {
     }
 }
 
+/// Whether these bytes begin like a snapshot.
+pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
 /// Whether a file is a snapshot or the beginning of one.
 pub(crate) fn is_snapshot_file(name: &FileName) -> bool {
     name.0.starts_with("snapshot-")
@@ -165,7 +170,7 @@ pub(crate) fn read(
         offset: u64::try_from(offset).expect("a length fits 64 bits"),
         expected: expected.to_owned(),
     };
-    if !bytes.starts_with(MAGIC) {
+    if !is_snapshot(bytes) {
         return Err(damage(0, "the magic WWSNAP03"));
     }
     let mut offset = MAGIC.len();

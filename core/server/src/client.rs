@@ -2,8 +2,10 @@
 //! thread, such as `whitewater live`.
 
 mod convert;
+mod crowd;
 mod watching;
 
+pub use self::crowd::{Crowd, Load};
 pub use self::watching::{Heard, Watching};
 
 use crate::proto::etcdserverpb::{

@@ -151,14 +151,7 @@ pub struct Flags {
 impl Flags {
     /// From the command line and the environment. Go's flags may have one dash.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
-        let two_dashes = |argument: String| {
-            let is_short = argument.starts_with('-') && !argument.starts_with("--");
-            let is_word = argument.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic());
-            if is_short && is_word && argument != "-h" { format!("-{argument}") } else { argument }
-        };
-        let mut command = Self::command().mut_args(switch);
-        let matches = command.try_get_matches_from_mut(arguments.into_iter().map(two_dashes))?;
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        read(Self::command().mut_args(switch), arguments)
     }
 
     /// What they mean.
@@ -167,8 +160,22 @@ impl Flags {
     }
 }
 
+/// Flags, or a command with flags, from a command line as Go's programs take it.
+pub(crate) fn read<T: FromArgMatches>(
+    mut command: clap::Command,
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<T, clap::Error> {
+    let two_dashes = |argument: String| {
+        let is_short = argument.starts_with('-') && !argument.starts_with("--");
+        let is_word = argument.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic());
+        if is_short && is_word && argument != "-h" { format!("-{argument}") } else { argument }
+    };
+    let matches = command.try_get_matches_from_mut(arguments.into_iter().map(two_dashes))?;
+    T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// A flag that is true or false stands alone, for true, or has a value behind `=`, as Go's do.
-fn switch(argument: Arg) -> Arg {
+pub(crate) fn switch(argument: Arg) -> Arg {
     let is_set = matches!(argument.get_action(), ArgAction::Set);
     if is_set && argument.get_value_parser().type_id() == TypeId::of::<bool>() {
         return argument.num_args(0..=1).require_equals(true).default_missing_value("true");

@@ -108,11 +108,19 @@ impl Host {
         if left == 0 {
             return Some(Input::Tick);
         }
-        let command = tokio::select! {
-            biased;
-            Some(input) = self.around.done.recv() => return Some(input),
-            command = self.around.inbox.recv() => command?,
-            () = tokio::time::sleep(Duration::from_nanos(left)) => return Some(Input::Tick),
+        if let Ok(input) = self.around.done.try_recv() {
+            return Some(input);
+        }
+        // While there is something to do, no timer is set up and taken down again for each input.
+        let command = if let Ok(command) = self.around.inbox.try_recv() {
+            command
+        } else {
+            tokio::select! {
+                biased;
+                Some(input) = self.around.done.recv() => return Some(input),
+                command = self.around.inbox.recv() => command?,
+                () = tokio::time::sleep(Duration::from_nanos(left)) => return Some(Input::Tick),
+            }
         };
         match command {
             Command::Ask { caller, request, answer } => {

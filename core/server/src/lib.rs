@@ -14,7 +14,7 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "client")]
+pub mod backup;
 pub mod client;
 mod clock;
 mod convert;

@@ -5,9 +5,6 @@ use std::time::Duration;
 /// Commands that wait for the replica's thread. Whoever has more waits outside, so memory stays bounded.
 pub const INBOX: usize = 4096;
 
-/// Inputs that the replica's thread takes before it lets its runtime look at anything else.
-pub const INPUTS_AT_ONCE: usize = 64;
-
 /// Messages of a watch stream that the host takes before its client has taken them.
 pub const STREAM_CREDIT: u64 = 16;
 
@@ -40,6 +37,9 @@ pub const FORWARDED_MAX: usize = 4096;
 
 /// Bytes of a request to the JSON gateway, before it is decoded from base64.
 pub const GATEWAY_BYTES: usize = 4 << 20;
+
+/// Bytes of a snapshot that are sent at once (etcd, `v3rpc/maintenance.go`).
+pub const SNAPSHOT_BLOB_BYTES: usize = 32 << 10;
 
 /// How long connections get to finish when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(3);

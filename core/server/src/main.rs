@@ -4,7 +4,12 @@
 
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
-use whitewater_server::{VERSION, flags::Flags, server};
+use whitewater_server::{
+    VERSION,
+    backup::{self, BackupError},
+    flags::Flags,
+    server,
+};
 
 /// Exit codes, as the simulator's command has them.
 const USAGE: u8 = 2;
@@ -12,6 +17,19 @@ const INTERNAL: u8 = 70;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "what a command is for")]
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("snapshot") {
+        return match backup::run(std::env::args().skip(1)) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(BackupError::Flags(error)) => error.exit(),
+            Err(error) => {
+                eprintln!("whitewater-server: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let flags = match Flags::read(std::env::args()) {
         Ok(flags) => flags,
         Err(error) => error.exit(),

@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     /// Two elections, for which requests wait beside their own time (etcd, `config.go`, `ReqTimeout`).
     pub(crate) elections: Duration,
     pub(crate) last_stream: AtomicU64,
+    /// Whether the member is coming to its end.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 impl Node {
@@ -152,13 +154,20 @@ impl Node {
         let (messages, told) = mpsc::unbounded_channel();
         let command = Command::Open { stream, require_leader, caller, messages };
         self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
-        let stream = Stream { handle: StreamHandle { node: self.clone(), stream }, told };
+        let handle = StreamHandle { node: self.clone(), stream };
+        let stream = Stream { handle, told, taken: 0 };
         self.tell(Input::StreamReady {
             stream: stream.handle.stream,
             credit: limits::STREAM_CREDIT,
         })
         .await?;
         Ok(stream)
+    }
+
+    /// Returns when the member is coming to its end: what would go on for ever must not hold it up.
+    pub(crate) async fn stopping(&self) {
+        // The sender goes when the member has ended.
+        drop(self.0.stopping.clone().wait_for(|stopping| *stopping).await);
     }
 
     /// Hands an input to the replica.
@@ -181,6 +190,8 @@ const fn is_publication(request: &Request) -> bool {
 pub(crate) struct Stream {
     handle: StreamHandle,
     told: mpsc::UnboundedReceiver<Told>,
+    /// Messages that were taken since the replica was last told that there is room.
+    taken: u64,
 }
 
 struct StreamHandle {
@@ -200,9 +211,14 @@ impl Stream {
     /// The next thing that is said on it; nothing where the member has stopped. Room for one more is told.
     pub(crate) async fn next(&mut self) -> Option<Told> {
         let told = self.told.recv().await?;
-        let more = Input::StreamReady { stream: self.handle.stream, credit: 1 };
-        // Where the host has stopped, the next call says so.
-        drop(self.handle.node.tell(more).await);
+        self.taken += 1;
+        // Not for each message, which would be a step of the replica for each watcher of each event.
+        if self.taken * 2 >= limits::STREAM_CREDIT {
+            let credit = std::mem::take(&mut self.taken);
+            let more = Input::StreamReady { stream: self.handle.stream, credit };
+            // Where the host has stopped, the next call says so.
+            drop(self.handle.node.tell(more).await);
+        }
         Some(told)
     }
 }

@@ -35,7 +35,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Input, OpenError, Output, Replica, Role, Security, StopReason,
+    Boot, Config, Input, OpenError, Output, Replica, Restoration, Role, Security, StopReason,
     identity::{Identity, IdentityError},
     ids,
 };
@@ -51,6 +51,9 @@ pub enum ServerError {
         /// Why.
         error: io::Error,
     },
+    /// A new member would overwrite an old one.
+    #[error("{0}: there is a member in it already. Name a new folder by --data-dir")]
+    InUse(PathBuf),
     /// An address cannot be listened at.
     #[error("cannot listen at {authority}: {error}")]
     Listen {
@@ -109,12 +112,7 @@ struct Belonging {
 /// Runs a member until a signal ends it, or its replica stops.
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let data = settings.data_dir.clone();
-    let member = data.join("member");
-    let places = Places {
-        wal: settings.wal_dir.clone().unwrap_or_else(|| member.clone()),
-        member,
-        unsafe_no_fsync: settings.unsafe_no_fsync,
-    };
+    let places = places(&settings);
     let unusable = |error| ServerError::Data { path: data.clone(), error };
     let _locked = places.open(&data).map_err(unusable)?;
     let image = places.read().map_err(unusable)?;
@@ -173,6 +171,16 @@ async fn belonging(
             (joined, _) => return joined,
         }
     }
+    let first = first(settings);
+    Ok(match identity {
+        // What the disk says holds, whatever the flags say.
+        Some(identity) => Belonging { node: identity.member, cluster: identity.cluster, ..first },
+        None => first,
+    })
+}
+
+/// One of the first members of a new cluster, as the flags say.
+fn first(settings: &Settings) -> Belonging {
     let urls: BTreeMap<NodeId, Vec<String>> = settings
         .initial_cluster
         .values()
@@ -182,14 +190,47 @@ async fn belonging(
     let own = &settings.initial_cluster[&settings.name];
     let node = ids::member_id(own, &settings.cluster_token, None);
     let cluster = ids::cluster_id(&members);
-    let boot = Boot::Bootstrap { members };
-    Ok(match identity {
-        // What the disk says holds, whatever the flags say.
-        Some(identity) => {
-            Belonging { node: identity.member, cluster: identity.cluster, boot, urls }
+    Belonging { node, cluster, boot: Boot::Bootstrap { members }, urls }
+}
+
+/// Makes the data directory of a first member of a new cluster that has the content of a backup.
+pub(crate) fn restore(settings: &Settings, from: Restoration) -> Result<(), ServerError> {
+    let (data, places) = (settings.data_dir.clone(), places(settings));
+    let unusable = |error| ServerError::Data { path: data.clone(), error };
+    let _locked = places.open(&data).map_err(unusable)?;
+    let image = places.read().map_err(unusable)?;
+    if !image.is_empty() {
+        return Err(ServerError::InUse(data));
+    }
+    let mut belonging = first(settings);
+    let Boot::Bootstrap { members } = belonging.boot else { unreachable!("it is a first one") };
+    belonging.boot = Boot::Restore { members, from };
+    let (config, mut outputs) = (config(settings, &belonging), Vec::new());
+    let incarnation = Incarnation(entropy::number());
+    Replica::open(config, incarnation, clock::now(), image, &mut outputs)?;
+    let (tell, done) = std::sync::mpsc::channel();
+    let writer = Writer::start(places, Arc::new(Metrics::new()), move |_, result| {
+        tell.send(result).expect("whoever started the writer waits until it has ended");
+    })?;
+    for output in outputs {
+        if let Output::Disk { write, ops } = output {
+            writer.submit(write, ops);
         }
-        None => Belonging { node, cluster, boot, urls },
-    })
+    }
+    writer.finish();
+    match done.iter().find_map(Result::err) {
+        None => Ok(()),
+        Some(error) => Err(ServerError::Stopped(StopReason::DiskFailed(error))),
+    }
+}
+
+fn places(settings: &Settings) -> Places {
+    let member = settings.data_dir.join("member");
+    Places {
+        wal: settings.wal_dir.clone().unwrap_or_else(|| member.clone()),
+        member,
+        unsafe_no_fsync: settings.unsafe_no_fsync,
+    }
 }
 
 /// Asks the members of a running cluster which of them this one is.
@@ -233,6 +274,7 @@ struct Started {
     members: watch::Receiver<Vec<Member>>,
     ended: oneshot::Receiver<Ended>,
     host: thread::JoinHandle<()>,
+    stop: watch::Sender<bool>,
 }
 
 fn start(
@@ -273,6 +315,7 @@ fn start(
     let (tell, ended) = oneshot::channel();
     let host = spawn_host(host, outputs, tell)?;
     let elections = Duration::from_millis(2 * election_ms(settings));
+    let (stop, _) = watch::channel(false);
     let node = Node::new(Inner {
         node,
         cluster,
@@ -283,8 +326,9 @@ fn start(
         metrics,
         elections,
         last_stream: AtomicU64::new(0),
+        stopping: stop.subscribe(),
     });
-    Ok(Started { node, peers, members: members_changed, ended, host })
+    Ok(Started { node, peers, members: members_changed, ended, host, stop })
 }
 
 fn spawn_host(
@@ -333,7 +377,7 @@ impl Started {
         belonging: Belonging,
         doors: Doors,
     ) -> Result<(), ServerError> {
-        let (stop, stopped) = watch::channel(false);
+        let stopped = self.stop.subscribe();
         let reception =
             Reception { node: self.node.clone(), me: belonging.node, cluster: belonging.cluster };
         let acceptor = Acceptor::new(settings.tls.peer.as_ref(), &[])?;
@@ -356,8 +400,8 @@ impl Started {
         let ended = tokio::select! {
             biased;
             ended = &mut self.ended => ended,
-            _ = terminated.recv() => self.stop(&stop, serving).await,
-            _ = interrupted.recv() => self.stop(&stop, serving).await,
+            _ = terminated.recv() => self.stop(serving).await,
+            _ = interrupted.recv() => self.stop(serving).await,
         };
         match ended {
             Ok(Ended::Asked) => {
@@ -373,12 +417,11 @@ impl Started {
     /// Hands the leadership over, lets clients finish, and ends the host.
     async fn stop(
         &mut self,
-        stop: &watch::Sender<bool>,
         serving: tokio::task::JoinHandle<()>,
     ) -> Result<Ended, oneshot::error::RecvError> {
         tracing::info!("stopping");
         hand_over(&self.node).await;
-        stop.send_replace(true);
+        self.stop.send_replace(true);
         if serving.await.is_err() {
             tracing::error!("the clients' task panicked");
         }

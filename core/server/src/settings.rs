@@ -150,6 +150,10 @@ impl Settings {
         Ok(settings)
     }
 
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
+    }
+
     fn check_name(&self) -> Result<(), SettingsError> {
         let name = self.name.clone();
         let Some(listed) = self.initial_cluster.get(&name) else {

@@ -170,7 +170,7 @@ impl Store {
 }
 
 /// A revision as etcd writes it, in the order of its bytes (`server/storage/mvcc/revision.go`).
-fn put_revision(bytes: &mut Vec<u8>, version: &Version) {
+pub(crate) fn put_revision(bytes: &mut Vec<u8>, version: &Version) {
     #![expect(clippy::big_endian_bytes, reason = "etcd's keys sort by their bytes")]
     bytes.extend_from_slice(&version.modified.0.to_be_bytes());
     bytes.push(b'_');
@@ -182,7 +182,7 @@ fn put_revision(bytes: &mut Vec<u8>, version: &Version) {
 
 /// `mvccpb.KeyValue` (`api/mvccpb/kv.proto`): fields in the order of their numbers, without those that are zero. Of a
 /// tombstone only the key is written.
-fn put_key_value(bytes: &mut Vec<u8>, key: &Key, version: &Version) {
+pub(crate) fn put_key_value(bytes: &mut Vec<u8>, key: &Key, version: &Version) {
     put_bytes(bytes, 1, key.as_slice());
     if version.is_tombstone() {
         return;
@@ -194,7 +194,7 @@ fn put_key_value(bytes: &mut Vec<u8>, key: &Key, version: &Version) {
     put_number(bytes, 6, version.lease.0.cast_unsigned());
 }
 
-fn put_bytes(bytes: &mut Vec<u8>, field: u8, content: &[u8]) {
+pub(crate) fn put_bytes(bytes: &mut Vec<u8>, field: u8, content: &[u8]) {
     if !content.is_empty() {
         bytes.push(field << 3 | 2);
         put_varint(bytes, content.len() as u64);
@@ -202,7 +202,7 @@ fn put_bytes(bytes: &mut Vec<u8>, field: u8, content: &[u8]) {
     }
 }
 
-fn put_number(bytes: &mut Vec<u8>, field: u8, number: u64) {
+pub(crate) fn put_number(bytes: &mut Vec<u8>, field: u8, number: u64) {
     if number != 0 {
         bytes.push(field << 3);
         put_varint(bytes, number);

@@ -19,7 +19,8 @@
 //!
 //! Open [`store`](crate::Store) first, then `history`, which holds what one key was and when, and `lease`, on which keys
 //! may hang. `auth` says who may do what. [`watch`] tells of changes as they come; `check` refuses what no
-//! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in.
+//! state could accept, before it reaches the log. `view`, `part` and [`Restore`] are snapshots: out, on the wire, in;
+//! `etcd` is both ways in etcd's format.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
@@ -43,6 +44,7 @@ pub mod watch;
 
 // What goes on besides: space is freed, members compare themselves, snapshots go out and come in.
 mod defragment;
+mod etcd;
 mod hash_kv;
 mod part;
 mod restore;
@@ -57,6 +59,7 @@ mod limits;
 pub use crate::{
     auth::Auth,
     defragment::Defragmentation,
+    etcd::EtcdFileError,
     hash_kv::KvHasher,
     lease::Lease,
     restore::{Restore, RestoreError},

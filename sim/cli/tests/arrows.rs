@@ -9,10 +9,11 @@ use std::{
 };
 
 /// Who may name whom. What can be reached over several arrows may also be named directly.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("api", &[]),
     ("mutation", &[]),
-    ("store", &["api", "mutation"]),
+    ("bolt", &[]),
+    ("store", &["api", "mutation", "bolt"]),
     ("concurrency", &["api", "mutation"]),
     ("replica", &["store", "concurrency"]),
     ("server", &["replica"]),
@@ -26,9 +27,9 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The command and the benches may name everything that they drive.
-const DRIVERS: [&str; 2] = ["cli", "benches"];
+const DRIVERS: [&str; 3] = ["cli", "benches", "load"];
 
-const CORE: [&str; 6] = ["api", "mutation", "store", "concurrency", "replica", "server"];
+const CORE: [&str; 7] = ["api", "mutation", "bolt", "store", "concurrency", "replica", "server"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 

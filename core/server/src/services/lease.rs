@@ -8,7 +8,7 @@ use crate::{
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request as Call, Response as Reply, Status, Streaming};
-use whitewater_api::{Body, Caller, Header, LeaseId, LeaseRequest, LeaseResponse, Request};
+use whitewater_api::{Body, Caller, Error, Header, LeaseId, LeaseRequest, LeaseResponse, Request};
 
 impl Services {
     async fn ask_lease(
@@ -73,7 +73,17 @@ impl Lease for Services {
         let (answers, stream) = mpsc::channel(1);
         let services = self.clone();
         tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
+            loop {
+                let request = tokio::select! {
+                    biased;
+                    () = services.node.stopping() => {
+                        // The client may have gone already.
+                        drop(answers.send(Err(convert::refusal(&Error::Stopped))).await);
+                        return;
+                    }
+                    request = requests.message() => request,
+                };
+                let Ok(Some(request)) = request else { return };
                 let answer = services.keep_alive(caller.clone(), LeaseId(request.id)).await;
                 let is_last = answer.is_err();
                 if answers.send(answer).await.is_err() || is_last {

@@ -2,13 +2,15 @@
 
 use super::{Answers, Services, caller};
 use crate::{
-    convert,
+    convert, limits,
     proto::etcdserverpb::{self as pb, maintenance_server::Maintenance},
 };
+use bytes::Bytes;
 use tonic::{Request as Call, Response as Reply, Status};
 use whitewater_api::{
     Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
 };
+use whitewater_replica::etcd_snapshot;
 
 impl Services {
     async fn ask_maintenance(
@@ -19,6 +21,24 @@ impl Services {
         let response = self.ask(caller, Request::Maintenance(request)).await?;
         let Body::Maintenance(maintenance) = response.body else { return convert::unexpected() };
         Ok((response.header, maintenance))
+    }
+
+    /// A backup of this member, part by part.
+    async fn backup(&self, caller: &Caller) -> Result<Vec<u8>, Status> {
+        let (mut file, mut backup) = (Vec::new(), 0);
+        for part in 0.. {
+            let request = MaintenanceRequest::Backup { backup, part };
+            let (_, answer) = self.ask_maintenance(caller.clone(), request).await?;
+            let MaintenanceResponse::Backup { backup: number, bytes, remaining } = answer else {
+                return convert::unexpected();
+            };
+            file.extend_from_slice(bytes.as_slice());
+            if remaining == 0 {
+                break;
+            }
+            backup = number;
+        }
+        Ok(file)
     }
 }
 
@@ -82,9 +102,23 @@ impl Maintenance for Services {
 
     async fn snapshot(
         &self,
-        _: Call<pb::SnapshotRequest>,
+        call: Call<pb::SnapshotRequest>,
     ) -> Result<Reply<Self::SnapshotStream>, Status> {
-        Err(Status::unimplemented("etcdserver: snapshots are not served yet"))
+        let backup = self.backup(&caller(&call)).await?;
+        let header = convert::header(&self.node.header());
+        let turned = tokio::task::spawn_blocking(move || etcd_snapshot(&backup)).await;
+        let turned = turned.map_err(|error| Status::internal(error.to_string()))?;
+        let file = Bytes::from(turned.map_err(|error| Status::internal(error.to_string()))?);
+        let starts = (0..file.len()).step_by(limits::SNAPSHOT_BLOB_BYTES);
+        let blobs = starts.map(move |start| {
+            let end = file.len().min(start + limits::SNAPSHOT_BLOB_BYTES);
+            Ok(pb::SnapshotResponse {
+                header,
+                remaining_bytes: (file.len() - end) as u64,
+                blob: file.slice(start..end),
+            })
+        });
+        Ok(Reply::new(Box::pin(tokio_stream::iter(blobs))))
     }
 
     async fn move_leader(

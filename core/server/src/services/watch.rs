@@ -60,6 +60,7 @@ impl Serving {
             let goes_on = tokio::select! {
                 biased;
                 () = self.sink.closed() => false,
+                () = self.services.node.stopping() => self.tell(None).await,
                 told = self.stream.next() => self.tell(told).await,
                 request = requests.message(), if speaks => match request {
                     Ok(Some(request)) => self.on_request(request).await,

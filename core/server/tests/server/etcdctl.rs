@@ -108,7 +108,7 @@ const USERS: &[Say] = &[
     say(&["auth", "status"]),
 ];
 
-fn binary(name: &str) -> Option<PathBuf> {
+pub(crate) fn binary(name: &str) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = match env::var_os("ETCD_BIN") {
         Some(folder) => vec![folder.into()],
         None => env::split_paths(&env::var_os("PATH")?).collect(),

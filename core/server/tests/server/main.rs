@@ -6,6 +6,7 @@
     reason = "a test that fails says where and shows the logs"
 )]
 
+mod backup;
 mod cluster;
 mod common;
 mod etcdctl;

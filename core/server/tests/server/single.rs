@@ -223,3 +223,33 @@ async fn acknowledged_puts_survive_kill_9() {
     assert_eq!(lost.collect::<Vec<_>>(), Vec::<&String>::new());
     assert_eq!(server.terminate(), Some(0), "SIGTERM ends it in peace");
 }
+
+#[tokio::test]
+async fn whoever_watches_or_keeps_alive_does_not_hold_up_the_end() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::alone(directory.path());
+    let (mut lease, mut watch) = (server.lease().await, server.watch().await);
+    let grant = pb::LeaseGrantRequest { ttl: 100, id: 1 };
+    lease.lease_grant(grant).await.unwrap();
+    let (keep, asked) = unbounded_channel();
+    keep.send(pb::LeaseKeepAliveRequest { id: 1 }).unwrap();
+    let asked = tokio_stream::wrappers::UnboundedReceiverStream::new(asked);
+    let mut kept = lease.lease_keep_alive(asked).await.unwrap().into_inner();
+    assert_eq!(kept.message().await.unwrap().unwrap().ttl, 100);
+    let (say, said) = unbounded_channel();
+    let create = pb::WatchCreateRequest { key: "k".into(), ..Default::default() };
+    let union = Some(watch_request::RequestUnion::CreateRequest(create));
+    say.send(pb::WatchRequest { request_union: union }).unwrap();
+    let said = tokio_stream::wrappers::UnboundedReceiverStream::new(said);
+    let mut told = watch.watch(said).await.unwrap().into_inner();
+    assert!(told.message().await.unwrap().unwrap().created);
+    let ended = tokio::task::spawn_blocking(move || server.terminate());
+    let refusals = [kept.message().await.unwrap_err(), told.message().await.unwrap_err()];
+    for refusal in refusals {
+        assert_eq!(
+            (refusal.code(), refusal.message()),
+            (Code::Unavailable, "etcdserver: server stopped")
+        );
+    }
+    assert_eq!(ended.await.unwrap(), Some(0));
+}

@@ -1,0 +1,184 @@
+//! `whitewater-server snapshot save | status | restore`: backups as files, in etcd's own form.
+//!
+//! ```text
+//!  member ──Maintenance/Snapshot──▶ save ──▶ FILE ──▶ status
+//!  a real etcd's snapshot, or its database ─▶ FILE ──▶ restore ──▶ the data directory of a new cluster's member
+//! ```
+
+use crate::{
+    flags::{self, Flags},
+    proto::etcdserverpb::{self as pb, maintenance_client::MaintenanceClient},
+    server::{self, ServerError},
+    settings::SettingsError,
+};
+use clap::{CommandFactory, Parser};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+use thiserror::Error as ThisError;
+use tonic::transport::Endpoint;
+use whitewater_replica::{BackupStatus, OpenError, Restoration, backup_status, seal};
+
+/// Backups of a member, in etcd's form.
+#[derive(Debug, Parser)]
+#[command(name = "whitewater-server snapshot")]
+enum Command {
+    /// Take a backup of a running member.
+    Save {
+        /// Where it goes.
+        file: PathBuf,
+        /// The member, as http://HOST:PORT.
+        #[arg(long, env = "ETCDCTL_ENDPOINTS", default_value = "http://127.0.0.1:2379")]
+        endpoint: String,
+    },
+    /// Read a backup whole, and say what it holds.
+    Status {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Make the data directory of a member of a new cluster that has the content of a backup, ours or a real etcd's. Start
+    /// it with the same flags then.
+    Restore(Box<Restore>),
+}
+
+/// `snapshot restore`
+#[derive(Debug, clap::Args)]
+struct Restore {
+    /// The backup.
+    file: PathBuf,
+    /// How many revisions are left out, so that no client that saw more than the backup holds takes an old revision for
+    /// a new one.
+    #[arg(long, default_value_t = 0)]
+    bump_revision: u64,
+    /// Everything before counts as compacted, so that watches from there end.
+    #[arg(long, requires = "bump_revision")]
+    mark_compacted: bool,
+    /// The file is a database without the hash that a snapshot has at its end, such as `member/snap/db` of a stopped etcd.
+    #[arg(long)]
+    skip_hash_check: bool,
+    /// Who the member is.
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Why a backup was not taken, read or restored.
+#[derive(Debug, ThisError)]
+pub enum BackupError {
+    /// The command line is wrong.
+    #[error(transparent)]
+    Flags(#[from] clap::Error),
+    /// Flags make no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is no backup, or damaged.
+    #[error("{path}: {error}")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: OpenError,
+    },
+    /// The member did not give it.
+    #[error("{endpoint}: {reason}")]
+    Member {
+        /// Which.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+    /// The new data directory cannot be made.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Does what the command line says, `snapshot` first. What to print.
+pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<String, BackupError> {
+    let command = Command::command().mut_subcommands(|command| command.mut_args(flags::switch));
+    match flags::read(command, arguments)? {
+        Command::Save { file, endpoint } => {
+            let bytes = take(&endpoint)?;
+            let status = status(&file, &bytes)?;
+            put(&file, &bytes).map_err(|error| BackupError::File { path: file.clone(), error })?;
+            Ok(format!("saved {}: {}", file.display(), describe(&status)))
+        }
+        Command::Status { file } => {
+            let status = status(&file, &read(&file)?)?;
+            Ok(format!("{}: {}", file.display(), describe(&status)))
+        }
+        Command::Restore(restore) => {
+            let mut backup = read(&restore.file)?;
+            if restore.skip_hash_check {
+                seal(&mut backup);
+            }
+            let status = status(&restore.file, &backup)?;
+            let settings = restore.flags.settings()?;
+            let data = settings.data_dir().display().to_string();
+            let (revision_bump, mark_compacted) = (restore.bump_revision, restore.mark_compacted);
+            let from = Restoration { backup: backup.into(), revision_bump, mark_compacted };
+            server::restore(&settings, from)?;
+            Ok(format!("restored {data}: {}", describe(&status)))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BackupError> {
+    fs::read(path).map_err(|error| BackupError::File { path: path.to_owned(), error })
+}
+
+fn status(path: &Path, backup: &[u8]) -> Result<BackupStatus, BackupError> {
+    backup_status(backup).map_err(|error| BackupError::Damaged { path: path.to_owned(), error })
+}
+
+fn describe(status: &BackupStatus) -> String {
+    let BackupStatus { content, bytes } = status;
+    format!(
+        "revision {}, compacted {}, hash over revisions {}, {bytes} bytes",
+        content.revision.0, content.compacted.0, content.hash
+    )
+}
+
+/// Takes a backup of a member.
+fn take(endpoint: &str) -> Result<Vec<u8>, BackupError> {
+    let failed = |error: &dyn std::fmt::Display| BackupError::Member {
+        endpoint: endpoint.to_owned(),
+        reason: error.to_string(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| failed(&error))?.block_on(async {
+        let member = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| failed(&error))?;
+        let channel = member.connect().await.map_err(|error| failed(&error))?;
+        let asked = MaintenanceClient::new(channel).snapshot(pb::SnapshotRequest {}).await;
+        let mut blobs = asked.map_err(|status| failed(&status.message()))?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(response) =
+            blobs.message().await.map_err(|status| failed(&status.message()))?
+        {
+            bytes.extend_from_slice(&response.blob);
+        }
+        Ok(bytes)
+    })
+}
+
+/// Writes a file that is there whole or not at all.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let mut file = File::create(&name)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&name, path)?;
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}

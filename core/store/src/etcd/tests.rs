@@ -1,0 +1,70 @@
+use super::*;
+use proptest::prelude::*;
+use whitewater_api::{
+    AuthRequest, LeaseRequest, Request,
+    auth::Permission,
+    request::{CompactRequest, DeleteRangeRequest, PutRequest},
+};
+
+fn put(key: &str, value: &str, lease: i64) -> Request {
+    let put = PutRequest::new(key, value);
+    Request::Put(PutRequest { lease: LeaseId(lease), ..put })
+}
+
+/// A store with all that a store can have.
+fn furnished() -> Store {
+    let mut store = Store::new(Mutations::none());
+    let range = KeyRange::prefix("k");
+    let permission = Some(Permission { kind: PermissionKind::ReadWrite, range });
+    let delete = DeleteRangeRequest { range: KeyRange::single("k2"), prev_kv: false };
+    for request in [
+        Request::Lease(LeaseRequest::Grant { lease: LeaseId(7), ttl: 60 }),
+        put("k1", "a", 7),
+        put("k1", "b", 0),
+        put("k2", "c", 7),
+        put("k3", "", 7),
+        Request::DeleteRange(delete),
+        put("k2", "again", 0),
+        Request::Compact(CompactRequest { revision: Revision(3), physical: false }),
+        Request::Auth(AuthRequest::RoleAdd("reader".into())),
+        Request::Auth(AuthRequest::RoleGrantPermission { role: "reader".into(), permission }),
+    ] {
+        store.apply(&request).unwrap();
+    }
+    store
+}
+
+#[test]
+fn what_is_written_as_etcd_has_it_comes_back_as_it_was() {
+    let store = furnished();
+    let back = Store::from_etcd(&store.to_etcd(), Mutations::none()).unwrap();
+    assert_eq!(back.digest(), store.digest());
+    assert_eq!(back.hash_kv(Revision::LATEST), store.hash_kv(Revision::LATEST));
+    assert_eq!((back.revision(), back.compacted()), (store.revision(), store.compacted()));
+    back.check_invariants();
+}
+
+#[test]
+fn what_is_no_database_of_etcd_is_refused_by_its_place() {
+    let refused = |file: &[u8]| Store::from_etcd(file, Mutations::none()).unwrap_err();
+    assert_eq!(refused(b"no database"), EtcdFileError::Bolt(BoltError::NoMeta));
+    assert_eq!(refused(&Writer::new().finish()), EtcdFileError::NoBucket("key"));
+    let mut writer = Writer::new();
+    writer.bucket(b"key", [(b"k".to_vec(), b"v".to_vec())].into_iter());
+    let row = EtcdFileError::Row { bucket: "key", row: 1, expected: "a revision" };
+    assert_eq!(refused(&writer.finish()), row);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_database_is_refused_or_read_and_nothing_panics(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..6),
+    ) {
+        let mut file = furnished().to_etcd();
+        for (place, bits) in flips {
+            let place = place.index(file.len());
+            file[place] ^= bits;
+        }
+        drop(Store::from_etcd(&file, Mutations::none()));
+    }
+}
