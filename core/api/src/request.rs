@@ -389,3 +389,29 @@ impl fmt::Display for Compare {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_transaction_of_stale_reads_is_answered_from_the_past() {
+        let read = |serializable| {
+            let range = KeyRange::single("k");
+            TxnOp::Range(RangeRequest { serializable, ..RangeRequest::new(range) })
+        };
+        let txn = |success: Vec<TxnOp>, failure: Vec<TxnOp>| TxnRequest {
+            success,
+            failure,
+            ..TxnRequest::default()
+        };
+        assert!(txn(vec![read(true)], vec![]).is_serializable());
+        assert!(txn(vec![read(true)], vec![read(true)]).is_serializable());
+        assert!(!txn(vec![read(true)], vec![read(false)]).is_serializable());
+        assert!(!txn(vec![], vec![]).is_serializable());
+        assert!(!txn(vec![TxnOp::Put(PutRequest::new("k", "v"))], vec![]).is_serializable());
+        for within in [txn(vec![], vec![]), txn(vec![read(true)], vec![])] {
+            assert!(!txn(vec![read(true), TxnOp::Txn(within)], vec![]).is_serializable());
+        }
+    }
+}
