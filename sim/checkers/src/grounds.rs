@@ -8,7 +8,7 @@
 use crate::{
     beyond,
     case::Case,
-    limits::{Budget, CHECKED_MAX},
+    limits::{Budget, CHECKED_MAX, GROUNDS_MAX},
     minimize::minimize,
     ruling::{Anomaly, Judgement},
 };
@@ -40,7 +40,8 @@ pub struct Ground {
     pub text: String,
 }
 
-/// The grounds of a judgement; none if it is no objection, or one of a judge that is explained otherwise.
+/// The grounds of a judgement; none if it is no objection, or one of a judge that is explained otherwise, or if the history
+/// is so long that too much is left when the checks are spent.
 #[must_use]
 pub fn find(history: &History, judgement: &Judgement, budget: &Budget) -> Option<Grounds> {
     let anomaly = judgement.ruling.anomaly()?;
@@ -56,6 +57,9 @@ pub fn find(history: &History, judgement: &Judgement, budget: &Budget) -> Option
     let checks_max = CHECKED_MAX / (start.len() as u64 + 1);
     let fails = |part: &[usize]| says_the_same(&project(history, part));
     let found = minimize(&start, checks_max, |_| Vec::new(), fails);
+    if found.elements.len() > GROUNDS_MAX {
+        return None;
+    }
     let (operations, rows) = (history.operations.len(), history.watches.len());
     let within = |low: usize, high: usize, text: &dyn Fn(usize) -> String| -> Vec<Ground> {
         let elements = found.elements.iter().filter(|element| (low..high).contains(*element));

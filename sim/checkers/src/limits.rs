@@ -95,6 +95,9 @@ pub const REPLAYS_MAX: u64 = 2_000_000;
 /// Operations that are judged, in all parts together, to find a small one that fails: some seconds.
 pub const CHECKED_MAX: u64 = 5_000_000;
 
+/// Operations, rows and beliefs that are shown as the grounds of an objection. More explain nothing.
+pub const GROUNDS_MAX: usize = 200;
+
 /// A window of a [`Stream`](crate::Stream) grows to so many times its size while it waits for an explanation.
 pub const WINDOWS_MAX: usize = 4;
 
