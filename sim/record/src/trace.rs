@@ -13,8 +13,12 @@ mod columns;
 pub mod schema;
 
 use crate::{Mixer, SimTime};
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
+use columns::Columns;
 pub use columns::TraceError;
 
 /// The version of both written forms. Kinds, columns and words are only ever added at the end of their lists, which does
@@ -191,7 +195,9 @@ rows! {
 pub struct Trace {
     hash: Mixer,
     events: u64,
-    rows: Option<Vec<Row>>,
+    columns: Option<Columns>,
+    /// Made of the columns when somebody asks.
+    rows: OnceLock<Vec<Row>>,
 }
 
 impl Row {
@@ -219,7 +225,16 @@ impl Column {
 impl Trace {
     /// A trace that keeps its rows.
     pub fn kept() -> Self {
-        Self { rows: Some(Vec::new()), ..Self::default() }
+        Self { columns: Some(Columns::default()), ..Self::default() }
+    }
+
+    /// A trace of these events.
+    pub fn of(rows: Vec<Row>) -> Self {
+        let mut trace = Self::hashed();
+        for row in &rows {
+            trace.add(*row);
+        }
+        Self { rows: OnceLock::from(rows), ..trace }
     }
 
     /// A trace that keeps the hash only.
@@ -239,8 +254,9 @@ impl Trace {
             self.hash.add(pair[0].wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ pair[1]);
         }
         self.events += 1;
-        if let Some(rows) = &mut self.rows {
-            rows.push(row);
+        if let Some(columns) = &mut self.columns {
+            self.rows.take();
+            columns.add(&row);
         }
     }
 
@@ -256,12 +272,19 @@ impl Trace {
 
     /// The events, if they are kept.
     pub fn rows(&self) -> &[Row] {
-        self.rows.as_deref().unwrap_or_default()
+        self.rows.get_or_init(|| self.columns.as_ref().map(Columns::rows).unwrap_or_default())
     }
 
     /// Writes the kept rows in the packed form.
     pub fn pack(&self, out: impl Write) -> io::Result<()> {
-        columns::write(self, out)
+        if let Some(columns) = &self.columns {
+            return columns.write(self.hash(), out);
+        }
+        let mut columns = Columns::default();
+        for row in self.rows() {
+            columns.add(row);
+        }
+        columns.write(self.hash(), out)
     }
 
     /// Reads the packed form. `name` is for error messages, which say the byte.
