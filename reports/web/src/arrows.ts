@@ -6,6 +6,8 @@ import { stroke, type Theme } from "./theme";
 
 /** Beyond so many arrows in view nobody can read them, and only those of the story are drawn. */
 const ARROWS_MAX = 430;
+/** Beyond so many, dashes are a blur that takes most of the time of a picture: lines are thin and whole instead. */
+const DASHES_MAX = 120;
 
 /** Returns how many messages there were no room for. */
 export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
@@ -21,14 +23,15 @@ export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme)
   // Of hundreds of thousands in view, only those that may be drawn are looked at.
   const all = crowded ? view.told.value : model.arrivals;
   const [low, high] = crowded ? window(all) : [from, to];
+  const plain = high - low > DASHES_MAX;
   let drawn = 0;
-  for (let i = low; i < high && drawn <= 2 * ARROWS_MAX; i++) {
+  for (let i = low; i < high && drawn <= ARROWS_MAX; i++) {
     const e = all[i]!;
     const sent = model.sent[trace.field(e, 0)] ?? -1;
     if (sent < 0 || trace.at[sent]! > view.to.value) continue;
     const told = !shown || shown[e] === 1 || shown[sent] === 1;
     drawn++;
-    arrow(view, it, context, colors, sent, e, trace.is(e, "drop"), told);
+    arrow(view, it, context, colors, sent, e, trace.is(e, "drop"), told, plain);
   }
   return crowded ? to - from - drawn : 0;
 }
@@ -54,6 +57,7 @@ function arrow(
   e: number,
   lost: boolean,
   strong: boolean,
+  plain: boolean,
 ): void {
   const { trace } = view.model;
   const style = stroke(trace.word(sent, 2), colors);
@@ -66,8 +70,8 @@ function arrow(
   if (lost) [x1, y1] = [x0 + Math.max((x1 - x0) * 0.5, 6), y0 + (y1 - y0) * 0.5];
   context.globalAlpha = strong ? 1 : 0.45;
   context.strokeStyle = context.fillStyle = style.color;
-  context.lineWidth = strong ? style.width + 0.4 : style.width;
-  context.setLineDash(style.dash);
+  context.lineWidth = plain ? 1 : strong ? style.width + 0.4 : style.width;
+  context.setLineDash(plain ? [] : style.dash);
   context.beginPath();
   context.moveTo(x0, y0);
   context.lineTo(x1, y1);

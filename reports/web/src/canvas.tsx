@@ -11,6 +11,8 @@ export interface Brush {
   context: CanvasRenderingContext2D;
   width: number;
   height: number;
+  /** Points of the screen to one of the page. */
+  ratio: number;
 }
 
 type Props = Omit<JSX.IntrinsicElements["canvas"], "height" | "ref"> & {
@@ -30,7 +32,7 @@ export function Canvas({ height, draw, ...rest }: Props) {
     if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
     const context = canvas.getContext("2d")!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    draw({ context, width, height });
+    draw({ context, width, height, ratio });
   });
   return <canvas ref={ref} style={{ height: `${height}px` }} {...rest} />;
 }

@@ -38,7 +38,7 @@ export function Proof({ view }: { view: View }) {
               title={`${text(it)}, ${seconds(it.invoked)} s to ${seconds(it.completed)} s`}
               style={{ top: `${processes.indexOf(it.process) * ROW + 8}px`, left: `${from}%`, width: `${Math.max(to - from, 1)}%`, height: `${ROW - 14}px` }}
             >
-              <div style={{ transform: from > 60 ? `translateX(-${(from - 60) * 1.2}%)` : "" }}>
+              <div class={from > 50 ? "ends" : ""}>
                 p{it.process}#{it.sequence} {text(it).slice(0, 70)}
               </div>
             </div>

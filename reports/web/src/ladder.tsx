@@ -4,6 +4,8 @@ import type { View } from "./state";
 import { seconds, tell } from "./tell";
 import { stroke, term, theme } from "./theme";
 
+/** Height of the names of the nodes, which stay on top. */
+const NAMES = 22;
 export const LADDER_MAX = 60;
 const ROW = 22;
 const COLUMN = 70;
@@ -29,14 +31,16 @@ export function Ladder({ view }: { view: View }) {
   const { bad, detected } = model.data.head;
   return (
     <div ref={box} class="scroll" style={{ maxHeight: "32rem" }}>
-      <svg width="100%" height={height} style={{ minWidth: `${right + 420}px`, display: "block" }} role="img" aria-label="The events from top to bottom">
+      <svg class="names" width="100%" height={NAMES} style={{ minWidth: `${right + 420}px` }} aria-hidden="true">
         {model.nodes.map((node) => (
-          <g key={node}>
-            <text x={column.get(node)!} y={16} text-anchor="middle" fill={colors.ink} font-weight="bold" font-size="12">
-              n{node}
-            </text>
-            <line x1={column.get(node)!} x2={column.get(node)!} y1={22} y2={height} stroke={colors.line} stroke-width={2} />
-          </g>
+          <text key={node} x={column.get(node)!} y={16} text-anchor="middle" fill={colors.ink} font-weight="bold" font-size="12">
+            n{node}
+          </text>
+        ))}
+      </svg>
+      <svg width="100%" height={height} style={{ minWidth: `${right + 420}px`, marginTop: `-${NAMES}px`, display: "block" }} role="img" aria-label="The events from top to bottom">
+        {model.nodes.map((node) => (
+          <line key={node} x1={column.get(node)!} x2={column.get(node)!} y1={22} y2={height} stroke={colors.line} stroke-width={2} />
         ))}
         {events.map((e) => {
           if (!trace.is(e, "deliver") && !trace.is(e, "drop")) return null;

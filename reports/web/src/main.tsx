@@ -178,6 +178,7 @@ async function open(): Promise<void> {
   performance.mark("interactive");
 }
 
+performance.mark("began");
 wireCopy();
 open().catch((error: unknown) => {
   const home = document.getElementById("viewer");

@@ -48,7 +48,7 @@ export interface NodeState {
 const EVERY = 8192;
 
 /** Kinds of which nothing is drawn but a dot. */
-const SILENT = ["timer", "commit", "vote", "receive", "reply", "invoke", "complete", "read", "lease", "watch", "join"];
+const SILENT = ["send", "deliver", "drop", "timer", "commit", "vote", "receive", "reply", "invoke", "complete", "read", "lease", "watch", "join"];
 /** Kinds that change no node. */
 const PASSING = ["invoke", "receive", "complete", "reply", "read", "watch", "send", "deliver", "drop", "timer", "lease", "clock"];
 
@@ -86,22 +86,14 @@ export class Model {
   ) {
     this.wanted = new Set([...data.core, ...data.evidence].flatMap((place) => data.operations[place] ?? []));
     for (const it of data.operations) this.operations.set(`${it.process}#${it.sequence}`, it);
-    const seen = new Set<number>();
-    const boot = trace.kinds.get("boot");
-    let messages = 0;
-    const send = trace.kinds.get("send");
-    for (let e = 0; e < trace.length; e++) {
-      if (trace.kind[e] === boot) seen.add(trace.node[e]!);
-      else if (trace.kind[e] === send) messages = Math.max(messages, trace.field(e, 0));
-    }
-    this.nodes = [...seen].sort((a, b) => a - b);
+    this.nodes = [...new Set(trace.all("boot").map((e) => trace.node[e]!))].sort((a, b) => a - b);
     this.end = Math.max(trace.length ? trace.at[trace.length - 1]! : 0, ...data.operations.map((it) => it.completed), 1);
-    this.sent = new Int32Array(messages + 1).fill(-1);
     this.story = new Uint8Array(trace.length);
-    const arrivals: number[] = [];
-    let slowest = 0;
+    this.sent = sends(trace);
+    this.arrivals = merged(trace.all("deliver"), trace.all("drop"));
+    this.slowest = slowest(trace, this.sent);
     const role = new Map<number, Segment>();
-    const open = new Map<string, Batch>();
+    const open = new Map<number, Map<number, Batch>>();
     const close = (node: number, at: number) => {
       const segment = role.get(node);
       if (segment) segment.to = at;
@@ -127,22 +119,11 @@ export class Model {
     const cuts = new Map<Span, Set<string>>();
     const live = new Map<number, NodeState>();
     const passing = (this.passing = Uint8Array.from(trace.schema, (kind) => (PASSING.includes(kind.name) ? 1 : 0)));
-    // Most events are messages: those that need no look into their numbers go first.
-    const [delivered, dropped] = ["deliver", "drop"].map((name) => trace.kinds.get(name));
+    // Most events are messages, and need no look into their numbers.
     const silent = Uint8Array.from(trace.schema, (kind) => (SILENT.includes(kind.name) ? 1 : 0));
     for (let e = 0; e < trace.length; e++) {
       if (e % EVERY === 0) this.checkpoints.push(copy(live));
       const kind = trace.kind[e]!;
-      if (kind === send) {
-        this.sent[trace.field(e, 0)] = e;
-        continue;
-      }
-      if (kind === delivered || kind === dropped) {
-        arrivals.push(e);
-        const sent = this.sent[trace.field(e, 0)]!;
-        if (sent >= 0) slowest = Math.max(slowest, trace.at[e]! - trace.at[sent]!);
-        continue;
-      }
       if (silent[kind]) {
         if (!passing[kind]) take(live, trace, e);
         continue;
@@ -182,11 +163,12 @@ export class Model {
           let all = this.batches.get(node);
           if (!all) this.batches.set(node, (all = []));
           all.push(batch);
-          open.set(`${node}/${a}`, batch);
+          const writes = open.get(node) ?? new Map<number, Batch>();
+          open.set(node, writes.set(a, batch));
           break;
         }
         case "disk-done": {
-          const batch = open.get(`${node}/${a}`);
+          const batch = open.get(node)?.get(a);
           if (batch) [batch.to, batch.failed] = [at, b === 0];
           told = b === 0;
           break;
@@ -251,8 +233,6 @@ export class Model {
     this.lanes = [...this.nodes].sort((a, b) => (first?.side?.get(a) ?? 0) - (first?.side?.get(b) ?? 0) || a - b);
     this.offsets = offsets(trace, data, this.nodes, this.end);
     this.skew = Math.max(1, ...[...this.offsets.values()].flat().map((it) => Math.abs(it.off)));
-    this.arrivals = Int32Array.from(arrivals);
-    this.slowest = slowest;
     this.markOperations();
     for (const line of data.story) this.story[line.event] = 1;
   }
@@ -261,10 +241,10 @@ export class Model {
   private markOperations(): void {
     const { trace } = this;
     const wanted = new Set([...this.wanted].map((it) => `${it.process}#${it.sequence}`));
-    if (wanted.size === 0) return;
-    for (let e = 0; e < trace.length; e++) {
-      if (!["invoke", "receive", "reply", "complete"].includes(trace.name(e))) continue;
-      if (wanted.has(`${trace.field(e, 0)}#${trace.field(e, 1)}`)) this.story[e] = 1;
+    for (const kind of ["invoke", "receive", "reply", "complete"]) {
+      for (const e of wanted.size > 0 ? trace.all(kind) : []) {
+        if (wanted.has(`${trace.field(e, 0)}#${trace.field(e, 1)}`)) this.story[e] = 1;
+      }
     }
   }
 
@@ -285,9 +265,9 @@ export class Model {
   /** The log of a node after an event: index and term of its entries. */
   log(node: number, event: number): Map<number, number> {
     const log = new Map<number, number>();
-    const append = this.trace.kinds.get("append");
-    for (let e = 0; e <= event && e < this.trace.length; e++) {
-      if (this.trace.kind[e] !== append || this.trace.node[e] !== node) continue;
+    for (const e of this.trace.all("append")) {
+      if (e > event) break;
+      if (this.trace.node[e] !== node) continue;
       const first = this.trace.field(e, 0);
       const last = this.trace.field(e, 1);
       const replaced = this.trace.field(e, 3);
@@ -296,6 +276,41 @@ export class Model {
     }
     return log;
   }
+}
+
+/** By message: the event that sent it; -1 if unknown. */
+function sends(trace: Trace): Int32Array {
+  const events = trace.all("send");
+  const messages = trace.numbers("send", 0);
+  let most = 0;
+  for (let i = 0; i < events.length; i++) most = Math.max(most, messages[i]!);
+  const out = new Int32Array(most + 1).fill(-1);
+  for (let i = 0; i < events.length; i++) out[messages[i]!] = events[i]!;
+  return out;
+}
+
+/** The longest time that a message was under way. */
+function slowest(trace: Trace, sent: Int32Array): number {
+  let most = 0;
+  for (const kind of ["deliver", "drop"]) {
+    const events = trace.all(kind);
+    const messages = trace.numbers(kind, 0);
+    for (let i = 0; i < events.length; i++) {
+      const from = sent[messages[i]!]!;
+      if (from >= 0) most = Math.max(most, trace.at[events[i]!]! - trace.at[from]!);
+    }
+  }
+  return most;
+}
+
+/** Both of two lists in order. */
+function merged(left: Int32Array, right: Int32Array): Int32Array {
+  const out = new Int32Array(left.length + right.length);
+  let [l, r] = [0, 0];
+  for (let i = 0; i < out.length; i++) {
+    out[i] = r >= right.length || (l < left.length && left[l]! < right[r]!) ? left[l++]! : right[r++]!;
+  }
+  return out;
 }
 
 /** Groups of nodes that reach each other in both directions, by the lowest number. */

@@ -7,20 +7,16 @@ import { term, theme } from "./theme";
 
 const HEIGHT = 54;
 const BINS = 1200;
-const densities = new WeakMap<Model, Float32Array>();
+const stills = new WeakMap<Model, { name: string; canvas: HTMLCanvasElement }>();
 
 /** How many events there are in each of many equal parts of the run, of the most. */
 function density(model: Model): Float32Array {
-  let bins = densities.get(model);
-  if (bins) return bins;
-  bins = new Float32Array(BINS);
-  for (let e = 0; e < model.trace.length; e++) {
-    bins[Math.min(BINS - 1, Math.floor((model.trace.at[e]! / model.end) * BINS))]!++;
-  }
+  const bins = new Float32Array(BINS);
+  const edge = (bin: number) => (bin < BINS ? model.trace.first((bin / BINS) * model.end) : model.trace.length);
+  for (let i = 0; i < BINS; i++) bins[i] = edge(i + 1) - edge(i);
   let most = 1;
   for (const count of bins) most = Math.max(most, count);
   for (let i = 0; i < BINS; i++) bins[i] = Math.sqrt(bins[i]! / most);
-  densities.set(model, bins);
   return bins;
 }
 
@@ -60,9 +56,15 @@ export function Overview({ view }: { view: View }) {
   );
 }
 
-function draw(view: View, { context, width, height }: Brush): void {
+/** What never changes, drawn once for each size and theme. */
+function still(model: Model, { width, height, ratio }: Brush): HTMLCanvasElement {
   const colors = theme.value;
-  const { model } = view;
+  const name = `${width} ${height} ${ratio} ${colors.ground}`;
+  if (stills.get(model)?.name === name) return stills.get(model)!.canvas;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+  const context = canvas.getContext("2d")!;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const x = (at: number) => (at / model.end) * width;
   context.fillStyle = colors.ground;
   context.fillRect(0, 0, width, height);
@@ -85,6 +87,16 @@ function draw(view: View, { context, width, height }: Brush): void {
       context.fillRect(x(it.from), height - 9, Math.max(1, x(it.to) - x(it.from)), 8);
     }
   }
+  stills.set(model, { name, canvas });
+  return canvas;
+}
+
+function draw(view: View, brush: Brush): void {
+  const colors = theme.value;
+  const { model } = view;
+  const { context, width, height } = brush;
+  const x = (at: number) => (at / model.end) * width;
+  context.drawImage(still(model, brush), 0, 0, width, height);
   const [from, to] = [x(view.from.value), x(view.to.value)];
   context.fillStyle = colors.ground;
   context.globalAlpha = 0.6;

@@ -167,8 +167,7 @@ function Events({ view }: { view: View }) {
 
 function Configuration({ view }: { view: View }) {
   const { data, trace } = view.model;
-  const members: number[] = [];
-  for (let e = 0; e < trace.length && members.length < 200; e++) if (trace.is(e, "members")) members.push(e);
+  const members = [...trace.all("members").subarray(0, 200)];
   return (
     <div class="scroll">
       <table>
@@ -272,9 +271,9 @@ function Raw({ view }: { view: View }) {
   if (!trace.length) return null;
   const kind = trace.schema[trace.kind[e]!]!;
   const causes: number[] = [];
-  for (let at = trace.cause[e]!; at >= 0 && causes.length < 12; at = trace.cause[at]!) causes.push(at);
+  for (let at = trace.cause(e); at >= 0 && causes.length < 12; at = trace.cause(at)) causes.push(at);
   const effects: number[] = [];
-  for (let at = e + 1; at < Math.min(trace.length, e + 20_000) && effects.length < 12; at++) if (trace.cause[at] === e) effects.push(at);
+  for (let at = e + 1; at < Math.min(trace.length, e + 20_000) && effects.length < 12; at++) if (trace.cause(at) === e) effects.push(at);
   const link = (event: number) => (
     <li key={event}>
       <a href={`#event-${event}`} data-event={event}>

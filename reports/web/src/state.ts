@@ -68,7 +68,8 @@ export class View {
 
   window(from: number, to: number): void {
     const width = Math.min(Math.max(to - from, 1e3), this.model.end);
-    const start = Math.min(Math.max(from, 0), this.model.end - width);
+    // A little beyond the end, so that what happens last has room.
+    const start = Math.min(Math.max(from, 0), this.model.end - width * 0.95);
     batch(() => {
       this.from.value = start;
       this.to.value = start + width;

@@ -128,6 +128,20 @@ function bytes(text: string): Uint8Array<ArrayBuffer> {
 
 async function gunzip(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   if (typeof DecompressionStream === "undefined") return gunzipSync(packed);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  // Written to directly: a Blob's stream would come through another process, piece by piece.
+  const { readable, writable } = new DecompressionStream("gzip");
+  const writer = writable.getWriter();
+  // Gzip ends with the length of what was packed.
+  const out = new Uint8Array(new DataView(packed.buffer).getUint32(packed.byteLength - 4, true));
+  await Promise.all([writer.write(packed), writer.close(), fill(out, readable.getReader())]);
+  return out;
+}
+
+async function fill(out: Uint8Array, from: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  for (let at = 0; ; ) {
+    const { value } = await from.read();
+    if (!value) return;
+    out.set(value, at);
+    at += value.length;
+  }
 }
