@@ -9,6 +9,7 @@
 //! Open [`blame`] first, then [`story`]. Keys and values are hostile input: what the template writes is escaped, what the
 //! script reads is base64, and the script writes text only. A content policy forbids every request.
 
+mod anatomy;
 mod answer;
 pub(crate) mod blame;
 mod classes;
@@ -21,6 +22,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+pub use anatomy::{Anatomy, Item, Point};
 pub use classes::{Class, Promise, promise};
 
 use crate::{
@@ -66,6 +68,8 @@ pub struct Page<'a> {
     pub shrunk: Option<Minimised<'a>>,
     /// Another run to be compared with, such as the nearest one that passes.
     pub other: Option<Other<'a>>,
+    /// What the failure hangs on, if it was found out.
+    pub anatomy: Option<&'a Anatomy>,
     /// Show hashes instead of values.
     pub redact: bool,
 }
@@ -146,6 +150,7 @@ pub fn html(page: &Page<'_>) -> String {
     template
         .render(context! {
             head, story, plan,
+            anatomy => page.anatomy.map(|it| anatomy::Shown::new(it, page, &cleaner)),
             style => STYLE,
             script => SCRIPT,
             data => data.json,

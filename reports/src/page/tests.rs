@@ -71,6 +71,7 @@ fn page(outcome: &Outcome, history: &History, trace: &Trace, redact: bool) -> St
         plays: Plays { of: 2, same: 2 },
         shrunk: None,
         other: None,
+        anatomy: None,
         redact,
     })
 }

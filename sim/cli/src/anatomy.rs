@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_record::{FailureClass, Fork, Plan, Signature, SimTime, Span, Violation};
-use whitewater_reports::{Plays, number};
+use whitewater_reports::{Plays, number, page};
 use whitewater_shrink::{Items, removals};
 
 /// Moments are rounded to one of these many nanoseconds, the largest that leaves them apart.
@@ -110,10 +110,10 @@ pub(crate) fn verb(file: &Path, args: &ExplainArgs, console: Console) -> Result<
     ticker.finish();
     lab.leave()?;
     let replay = artefacts::replay_line(file);
-    let anatomy = Anatomy {
+    let mut anatomy = Anatomy {
         items: Items::of(&plan).to_string(),
         no_return: no_return(&inevitability),
-        story: story(&plan, &replay, signature.class),
+        story: Vec::new(),
         is_whole: necessity.iter().all(|item| item.without.is_some())
             && inevitability.iter().all(|point| point.played == args.futures),
         signature,
@@ -122,6 +122,16 @@ pub(crate) fn verb(file: &Path, args: &ExplainArgs, console: Console) -> Result<
         inevitability,
         replay,
     };
+    // Of what ends its process there is no run to tell of.
+    if anatomy.signature.class == FailureClass::Process {
+        if args.report.is_some() {
+            return Err(CliError::Usage(format!(
+                "{name} ends its process: there is no run to show"
+            )));
+        }
+    } else {
+        anatomy.show(&plan, args.report.as_deref())?;
+    }
     if console.json {
         console.line(&job::line(&anatomy)?)?;
     } else {
@@ -191,19 +201,38 @@ fn no_return(points: &[Point]) -> Option<SimTime> {
     decided.last().map(|point| point.at)
 }
 
-/// Plays it once more, with its trace, and tells what happened. What ends its process tells no story.
-fn story(plan: &Plan, repro: &str, class: FailureClass) -> Vec<Told> {
-    if class == FailureClass::Process {
-        return Vec::new();
-    }
-    let finished = engine::run(plan, true, None);
-    let plays = Plays { of: 1, same: 1 };
-    let means = report::Means { plan, repro, plays, shrunk: None, other: None, redact: false };
-    let lines = means.story(&finished).into_iter();
-    lines.map(|(event, at, text)| Told { event, at, text }).collect()
-}
-
 impl Anatomy {
+    /// Plays it once more, with its trace, for its story and its page.
+    fn show(&mut self, plan: &Plan, report: Option<&Path>) -> Result<(), CliError> {
+        let finished = engine::run(plan, true, None);
+        let (found, plays) = (self.found(), Plays { of: 1, same: 1 });
+        let (repro, anatomy) = (self.replay.as_str(), Some(&found));
+        let (shrunk, other, redact) = (None, None, false);
+        let means = report::Means { plan, repro, plays, shrunk, other, anatomy, redact };
+        if let Some(file) = report {
+            means.write(file, &finished)?;
+        }
+        let lines = means.story(&finished).into_iter();
+        self.story = lines.map(|(event, at, text)| Told { event, at, text }).collect();
+        Ok(())
+    }
+
+    /// The same for the page.
+    fn found(&self) -> page::Anatomy {
+        let item = |it: &Item| page::Item {
+            item: it.item.clone(),
+            without: sight_words(it.without),
+            is_needed: it.is_needed(),
+        };
+        let point = |it: &Point| page::Point { at: it.at, played: it.played, fails: it.fails };
+        page::Anatomy {
+            items: self.necessity.iter().map(item).collect(),
+            points: self.inevitability.iter().map(point).collect(),
+            no_return: self.no_return,
+            is_whole: self.is_whole,
+        }
+    }
+
     fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");

@@ -519,6 +519,9 @@ pub(crate) struct ExplainArgs {
     /// Of a plan: worker processes; one a core if not given.
     #[arg(short = 'j', long = "jobs", value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Of a plan: write it as a page to be opened in a browser, with the run.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// `whitewater report`

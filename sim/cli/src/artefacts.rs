@@ -64,7 +64,8 @@ pub(crate) fn keep_failure(
     write(&folder.join(VERDICT), |out| out.write_all(verdict.as_bytes()))?;
     let report = folder.join(REPORT);
     let plays = Plays { of: 1, same: 1 };
-    let mut means = Means { plan, repro: &repro, plays, shrunk: None, other: None, redact };
+    let mut means =
+        Means { plan, repro: &repro, plays, shrunk: None, other: None, anatomy: None, redact };
     if !survivable {
         write_outcome(&folder, outcome)?;
         means.write_outcome(&report, outcome)?;

@@ -82,6 +82,7 @@ impl Run {
             plays: Plays { of: 1, same: 1 },
             shrunk: None,
             other: Some(Other { name: &other.name, side: other.side() }),
+            anatomy: None,
             redact,
         };
         means.write(file, &finished)

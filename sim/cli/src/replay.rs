@@ -29,8 +29,15 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
     let outcome = &finished.outcome;
     let repro = repro(args);
     let plays = Plays { of: 1, same: 1 };
-    let means =
-        Means { plan: &plan, repro: &repro, plays, shrunk: None, other: None, redact: args.redact };
+    let means = Means {
+        plan: &plan,
+        repro: &repro,
+        plays,
+        shrunk: None,
+        other: None,
+        anatomy: None,
+        redact: args.redact,
+    };
     if let Some(file) = &args.report {
         means.write(file, &finished)?;
     }

@@ -6,7 +6,7 @@ use whitewater_checkers::{Budget, Judgement, counterexample, grounds};
 use whitewater_record::{History, Outcome, Plan, Row, SimTime, Trace, Violation};
 use whitewater_reports::{
     Evidence, Page, Picture, Placement, Plays,
-    page::{self, Minimised, Moments, Other},
+    page::{self, Anatomy, Minimised, Moments, Other},
     sentence,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Means<'a> {
     pub(crate) shrunk: Option<Minimised<'a>>,
     /// Another run to be shown beside it.
     pub(crate) other: Option<Other<'a>>,
+    /// What it hangs on, if that was found out.
+    pub(crate) anatomy: Option<&'a Anatomy>,
     /// Hashes instead of values.
     pub(crate) redact: bool,
 }
@@ -30,7 +32,12 @@ pub(crate) struct Means<'a> {
 impl Means<'_> {
     /// Writes the page of a run whose trace was kept.
     pub(crate) fn write(&self, file: &Path, finished: &Finished) -> Result<(), CliError> {
-        write(file, &self.page(finished, &evidence_of(finished)))
+        write(file, &self.html(finished))
+    }
+
+    /// The page of a run whose trace was kept.
+    pub(crate) fn html(&self, finished: &Finished) -> String {
+        page::html(&self.page(finished, &evidence_of(finished)))
     }
 
     /// The moments that matter of a run whose trace was kept.
@@ -80,7 +87,7 @@ impl Means<'_> {
     pub(crate) fn write_outcome(&self, file: &Path, outcome: &Outcome) -> Result<(), CliError> {
         let (history, trace) = (History::default(), Trace::hashed());
         let found = (&history, &trace, &Evidence::default());
-        write(file, &self.of(outcome, found))
+        write(file, &page::html(&self.of(outcome, found)))
     }
 
     fn page<'a>(&'a self, finished: &'a Finished, evidence: &'a Evidence) -> Page<'a> {
@@ -93,10 +100,23 @@ impl Means<'_> {
         outcome: &'a Outcome,
         (history, trace, evidence): (&'a History, &'a Trace, &'a Evidence),
     ) -> Page<'a> {
-        let Self { plan, repro, plays, shrunk, other, redact } = *self;
+        let Self { plan, repro, plays, shrunk, other, anatomy, redact } = *self;
         let plan = Some(plan);
         let plain = None;
-        Page { outcome, plan, history, plain, trace, evidence, repro, plays, shrunk, other, redact }
+        Page {
+            outcome,
+            plan,
+            history,
+            plain,
+            trace,
+            evidence,
+            repro,
+            plays,
+            shrunk,
+            other,
+            anatomy,
+            redact,
+        }
     }
 }
 
@@ -114,8 +134,7 @@ fn first_difference(one: &[Row], other: &[Row]) -> Option<usize> {
 }
 
 /// Writes a page.
-pub(crate) fn write(file: &Path, page: &Page<'_>) -> Result<(), CliError> {
-    let html = page::html(page);
+pub(crate) fn write(file: &Path, html: &str) -> Result<(), CliError> {
     artefacts::write(file, |out| out.write_all(html.as_bytes()))
 }
 

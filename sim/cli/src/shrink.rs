@@ -248,7 +248,7 @@ impl Minimum {
             let Violation { code, sentence, .. } = &self.violation;
             let outcome = engine::without_result(&self.plan, code, sentence.clone());
             let (plan, plays, other) = (&self.plan, Plays { of: 1, same: 1 }, None);
-            let means = report::Means { plan, repro, plays, shrunk, other, redact };
+            let means = report::Means { plan, repro, plays, shrunk, other, anatomy: None, redact };
             return means.write_outcome(file, &outcome);
         }
         let finished = engine::run(&self.plan, true, None);
@@ -256,7 +256,8 @@ impl Minimum {
         let is_same = finished.outcome.violations.first() == Some(&self.violation);
         let plays = Plays { of: 2, same: 1 + u64::from(is_same) };
         let other = neighbour.as_ref().map(Neighbour::other);
-        let means = report::Means { plan: &self.plan, repro, plays, shrunk, other, redact };
+        let (plan, anatomy) = (&self.plan, None);
+        let means = report::Means { plan, repro, plays, shrunk, other, anatomy, redact };
         means.write(file, &finished)
     }
 

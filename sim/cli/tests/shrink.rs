@@ -73,6 +73,7 @@ fn sim_a_mutant_is_shrunk_to_what_it_takes_whatever_the_number_of_workers() {
 
 #[test]
 fn sim_a_failure_is_explained_by_what_it_needs_and_by_when_it_was_decided() {
+    let page = folder("explain").join("page.html");
     let explain = |plan: &str| {
         whitewater(&[
             "explain",
@@ -84,10 +85,18 @@ fn sim_a_failure_is_explained_by_what_it_needs_and_by_when_it_was_decided() {
             "--time",
             "600s",
             "--json",
+            "--report",
+            page.to_str().unwrap(),
         ])
     };
     let output = explain(&mutant("local-read"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let html = fs::read_to_string(&page).unwrap();
+    for word in
+        ["FAIL read-freshness", "What it hangs on", "passes without", "are needed", "4 of 4"]
+    {
+        assert!(html.contains(word), "{word}");
+    }
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let without = |sort: &str| {
         let items = told["necessity"].as_array().unwrap().iter();

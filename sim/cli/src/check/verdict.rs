@@ -22,7 +22,7 @@ use whitewater_checkers::{
 use whitewater_record::{
     self as record, Checked, Format, History, Outcome, Recorded, Seed, Span, Trace,
 };
-use whitewater_reports::{Evidence, Page, Plays, number::count};
+use whitewater_reports::{Evidence, Page, Plays, number::count, page};
 
 /// Operations of an anomaly that are printed.
 const EVIDENCE_MAX: usize = 20;
@@ -149,9 +149,10 @@ impl Verdict<'_> {
             plays: Plays::default(),
             shrunk: None,
             other: None,
+            anatomy: None,
             redact,
         };
-        report::write(file, &page)
+        report::write(file, &page::html(&page))
     }
 
     /// The judgements as those of a run.
