@@ -74,8 +74,7 @@ fn main() -> io::Result<()> {
         let share = 100.0 * (packed - played) / played;
         writeln!(out, "writing traces: {share:.1} % of what it takes to play (<= 15)")?;
     }
-    if events > 0 {
-        let each = bytes * 100 / events;
+    if let Some(each) = (bytes * 100).checked_div(events) {
         writeln!(out, "{events} events, {}.{:02} bytes each (<= 12)", each / 100, each % 100)?;
     }
     Ok(())

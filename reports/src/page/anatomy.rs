@@ -24,7 +24,7 @@ pub struct Anatomy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// What it is.
-    pub item: String,
+    pub what: String,
     /// What becomes of the failure without it, such as `passes without`.
     pub without: &'static str,
     /// The failure does not happen without it.
@@ -85,7 +85,7 @@ impl Shown {
             });
             let group = &mut groups[place];
             if group.items.len() < SHOWN_MAX && !page.redact {
-                group.items.push(cleaner.text(&it.item));
+                group.items.push(cleaner.text(&it.what));
             } else {
                 group.more += 1;
             }

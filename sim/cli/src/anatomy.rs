@@ -220,7 +220,7 @@ impl Anatomy {
     /// The same for the page.
     fn found(&self) -> page::Anatomy {
         let item = |it: &Item| page::Item {
-            item: it.item.clone(),
+            what: it.item.clone(),
             without: sight_words(it.without),
             is_needed: it.is_needed(),
         };
