@@ -119,6 +119,8 @@ impl Identity {
         if asks_for_certificates && authority.is_none() {
             return Err(TlsError::Half { given: certificate_flag, missing: authority_flag });
         }
+        // Who names somebody to vouch for the others wants them vouched for (etcd, `transport/listener.go`, `ServerConfig`).
+        let asks_for_certificates = authority.is_some();
         let identity = Self { certificate, key, authority, asks_for_certificates };
         identity.read()?;
         Ok(Some(identity))

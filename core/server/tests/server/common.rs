@@ -38,10 +38,19 @@ impl Server {
 
     /// Starts one, and gives what will tell where it serves.
     pub(crate) fn spawn(directory: &Path, flags: &[String]) -> (Child, mpsc::Receiver<String>) {
+        Self::spawn_by("http", directory, flags)
+    }
+
+    /// The same, for clients that come by this scheme.
+    fn spawn_by(
+        scheme: &str,
+        directory: &Path,
+        flags: &[String],
+    ) -> (Child, mpsc::Receiver<String>) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_whitewater-server"))
             .arg(format!("--data-dir={}", directory.display()))
-            .args(["--listen-client-urls=http://127.0.0.1:0"])
-            .args(["--advertise-client-urls=http://127.0.0.1:0"])
+            .arg(format!("--listen-client-urls={scheme}://127.0.0.1:0"))
+            .arg(format!("--advertise-client-urls={scheme}://127.0.0.1:0"))
             .args(flags)
             .stderr(Stdio::piped())
             .spawn()
@@ -62,14 +71,15 @@ impl Server {
 
     /// A single node.
     pub(crate) fn alone(directory: &Path) -> Self {
-        Self::start(
-            directory,
-            &[
-                "--listen-peer-urls=http://127.0.0.1:0".to_owned(),
-                QUICK.0.to_owned(),
-                QUICK.1.to_owned(),
-            ],
-        )
+        Self::alone_by("http", directory, &[])
+    }
+
+    /// The same, for clients that come by this scheme.
+    pub(crate) fn alone_by(scheme: &str, directory: &Path, more: &[String]) -> Self {
+        let own = ["--listen-peer-urls=http://127.0.0.1:0", QUICK.0, QUICK.1].map(str::to_owned);
+        let (child, ready) = Self::spawn_by(scheme, directory, &[&own, more].concat());
+        let at = ready.recv_timeout(PATIENCE).expect("it becomes ready");
+        Self { child, url: format!("{scheme}://{at}") }
     }
 
     /// kill -9
@@ -150,9 +160,14 @@ impl Cluster {
     }
 
     pub(crate) fn start_with(size: usize, more: &[&str]) -> Self {
+        Self::start_by("http", size, more)
+    }
+
+    /// Members that reach each other by this scheme.
+    pub(crate) fn start_by(scheme: &str, size: usize, more: &[&str]) -> Self {
         let ports = free_ports(size);
         let urls: Vec<String> =
-            ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+            ports.iter().map(|port| format!("{scheme}://127.0.0.1:{port}")).collect();
         let named: Vec<String> =
             urls.iter().enumerate().map(|(i, url)| format!("m{i}={url}")).collect();
         let flags: Vec<Vec<String>> = urls

@@ -11,3 +11,4 @@ mod cluster;
 mod common;
 mod etcdctl;
 mod single;
+mod tls;
