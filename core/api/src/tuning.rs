@@ -48,6 +48,9 @@ pub struct Tuning {
     pub auto_compaction_period_ms: u64,
     /// Keep so many of the last revisions and forget the others; 0 for all. Not together with a period.
     pub auto_compaction_revisions: u64,
+    /// A member that starts as the only voter stands for election at its first tick, and not after a timeout: there is nobody
+    /// whom it could disturb.
+    pub alone_at_once: bool,
     /// Refuse to add and remove voters through [`crate::ClusterRequest`] where too few of them are connected.
     pub strict_reconfig_check: bool,
     /// How long a voter must have been connected to count, in milliseconds.
@@ -110,6 +113,7 @@ impl Default for Tuning {
             corruption_check_at_start: false,
             auto_compaction_period_ms: 0,
             auto_compaction_revisions: 0,
+            alone_at_once: false,
             strict_reconfig_check: true,
             health_ms: 5000,
             learners_max: 1,

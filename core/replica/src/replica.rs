@@ -166,6 +166,10 @@ impl Replica {
             outputs: Vec::new(),
         };
         replica.pin_timeout();
+        let raft = &mut replica.raft.raft;
+        if replica.config.tuning.alone_at_once && raft.prs().is_singleton() {
+            raft.election_elapsed = raft.randomized_election_timeout() - 1;
+        }
         replica
     }
 

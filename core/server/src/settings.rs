@@ -206,6 +206,7 @@ fn tuning(flags: &Flags) -> Result<Tuning, SettingsError> {
         heartbeat_ticks: 1,
         election_ticks: election / heartbeat,
         pre_vote: flags.pre_vote,
+        alone_at_once: true,
         strict_reconfig_check: flags.strict_reconfig_check,
         request_bytes_max: flags.max_request_bytes,
         txn_ops_max: flags.max_txn_ops,
