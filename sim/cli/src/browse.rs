@@ -13,7 +13,7 @@ mod help;
 mod panes;
 mod screen;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use self::{
     browser::{Browser, Flow, Key, Run},

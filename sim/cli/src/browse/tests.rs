@@ -3,7 +3,7 @@ use super::{
     help, screen,
     screen::Paint,
 };
-use crate::engine;
+use crate::engine::{self, Finished};
 use ratatui::{Terminal, backend::TestBackend, style::Color};
 use std::{env, fs, path::Path};
 use whitewater_api::NodeId;
@@ -90,6 +90,18 @@ impl Sample {
         let Self { rows, plan, outcome, history, moments } = self;
         Browser::new(Run { rows, plan, outcome, history, moments })
     }
+}
+
+/// Looks at a run here and there, and returns the last screen.
+pub(crate) fn walk(plan: &Plan, finished: &Finished, moments: &Moments) -> String {
+    let (rows, outcome, history) = (finished.trace.rows(), &finished.outcome, &finished.history);
+    let mut browser = Browser::new(Run { rows, plan, outcome, history, moments });
+    type_in(&mut browser, "sbdtxcetxsu/kind=end\n");
+    for key in [Key::Home, Key::PageDown, Key::Right, Key::Tab, Key::End] {
+        assert_eq!(browser.press(key), Flow::Stay);
+        screen(&mut browser, 140, 40);
+    }
+    screen(&mut browser, 140, 40).to_string()
 }
 
 fn type_in(browser: &mut Browser<'_>, keys: &str) {
