@@ -181,7 +181,7 @@ test("leases are shown from their grant to their end", async () => {
 
 test("a short run is shown as a ladder", async () => {
   const page = await light.open(replayed("vote-not-persisted"));
-  const text = await page.textContent("svg");
+  const text = await page.textContent("svg[role=img]");
   assert.ok(text.includes("n1 votes for itself in term 2"), text);
   // Behind numbers of 64 bits, small ones are still exact.
   assert.ok(text.includes("pre-vote, term 2, log 1@1"), text);
