@@ -4,8 +4,8 @@ use super::{Page, clean::Cleaner, moment};
 use serde::Serialize;
 use whitewater_record::SimTime;
 
-/// Items of one kind that are shown.
-const SHOWN_MAX: usize = 20;
+/// Items of one kind that are shown if the failure needs them, and if it does not.
+const SHOWN_MAX: [usize; 2] = [20, 4];
 
 /// What `whitewater explain PLAN` finds out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Shown {
                 groups.len() - 1
             });
             let group = &mut groups[place];
-            if group.items.len() < SHOWN_MAX && !page.redact {
+            if group.items.len() < SHOWN_MAX[usize::from(!it.is_needed)] && !page.redact {
                 group.items.push(cleaner.text(&it.what));
             } else {
                 group.more += 1;
