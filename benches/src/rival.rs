@@ -29,6 +29,40 @@ pub enum Found {
     Undecided,
 }
 
+impl Found {
+    /// Whether the history is right, if that was decided.
+    #[must_use]
+    pub const fn is_right(self) -> Option<bool> {
+        match self {
+            Self::Linearizable => Some(true),
+            Self::Not => Some(false),
+            Self::Undecided => None,
+        }
+    }
+}
+
+/// What it may take, on a command line.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Patience {
+    /// The rival gives up on a history after so many seconds of CPU time.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Or when it remembers so many MiB.
+    #[arg(long, default_value_t = 2_048)]
+    mebibytes: usize,
+}
+
+impl Patience {
+    /// The same as limits.
+    #[must_use]
+    pub const fn limits(self) -> Limits {
+        Limits {
+            time: Duration::from_secs(self.seconds),
+            bytes: self.mebibytes.saturating_mul(1 << 20),
+        }
+    }
+}
+
 /// What it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

@@ -3,13 +3,12 @@
 use std::{
     error::Error,
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
-use whitewater_server::client::Client;
+use whitewater_server::{client::Client, loopback::free_ports};
 
 /// The processes of one system.
 pub(crate) struct Cluster {
@@ -120,11 +119,4 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Ports that nobody has now.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

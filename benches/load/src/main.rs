@@ -38,8 +38,8 @@ struct Args {
     /// Keys that are there before the start-up is timed.
     #[arg(long, default_value_t = 100_000)]
     fill: u64,
-    /// Where the data go while it runs.
-    #[arg(long, default_value = ".")]
+    /// Where the data go while it runs, and stay if it is killed.
+    #[arg(long, default_value = "target")]
     folder: PathBuf,
 }
 

@@ -13,3 +13,14 @@ pub enum Completion<R, E> {
     /// It may have happened, or may yet: the answer was lost.
     Info(E),
 }
+
+impl<R, E> Completion<R, E> {
+    /// Its place among the cases: 0 for ok, 1 for fail, 2 for info. As counts and pages have them.
+    pub const fn place(&self) -> u8 {
+        match self {
+            Self::Ok(_) => 0,
+            Self::Fail(_) => 1,
+            Self::Info(_) => 2,
+        }
+    }
+}

@@ -26,6 +26,7 @@ mod host;
 mod http;
 pub mod limits;
 mod listen;
+pub mod loopback;
 mod metrics;
 mod node;
 mod peers;

@@ -12,7 +12,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use std::io::Write;
-use whitewater_api::Completion;
 use whitewater_record::{Fault, Operation, PlainOperation, RowKind, WatchMessage, WatchRow};
 
 /// The version of what the script reads.
@@ -211,11 +210,7 @@ fn told(operation: &Operation, cleaner: &Cleaner) -> Told {
         node: operation.node.0,
         invoked: operation.invoked.0,
         completed: operation.completed.0,
-        outcome: match operation.completion {
-            Completion::Ok(_) => 0,
-            Completion::Fail(_) => 1,
-            Completion::Info(_) => 2,
-        },
+        outcome: operation.completion.place(),
         revision: scene::Scene::revision(operation).unwrap_or(0),
         is_read: operation.request.is_read(),
         request: cleaner.text(&operation.request.to_string()),

@@ -25,6 +25,18 @@ pub struct History {
     pub callers: Vec<CallerRow>,
 }
 
+impl History {
+    /// Operations that ended ok, failed, and with an unknown outcome.
+    #[must_use]
+    pub fn outcomes(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for operation in &self.operations {
+            counts[usize::from(operation.completion.place())] += 1;
+        }
+        counts
+    }
+}
+
 /// One operation: asked at one moment, answered at another or never.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {

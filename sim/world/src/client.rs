@@ -3,7 +3,12 @@
 //! One invocation is one attempt. What was refused and did not happen may be asked again as a fresh invocation; after an
 //! unknown outcome the process retires, and the next one goes on with the next operation.
 
-use crate::{asking::Answer, limits, session::Session, steps::Sight};
+use crate::{
+    asking::Answer,
+    limits,
+    session::Session,
+    steps::{self, Sight},
+};
 use std::collections::BTreeMap;
 use whitewater_api::{
     Completion, Effect, Error, Key, NodeId, Process, RequestId, Response, Revision,
@@ -96,7 +101,7 @@ impl Client {
         match completion {
             Completion::Ok(_) => {}
             Completion::Fail(error) => {
-                let is_worth = follows_hints && is_worth_another(error);
+                let is_worth = follows_hints && steps::is_worth_another(error);
                 again |= is_worth;
                 if let Error::NotLeader { hint: Some(hint) } = error {
                     if follows_hints {
@@ -146,12 +151,4 @@ pub(crate) fn completion(
         None if mutations.has(Mutation::TimeoutIsFailure) => Completion::Fail(Error::NoLeader),
         None => Completion::Info(Error::TimedOut),
     }
-}
-
-/// Whether the refusal may be over when asked again, there or elsewhere.
-const fn is_worth_another(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotLeader { .. } | Error::NoLeader | Error::TooManyRequests | Error::Learner
-    )
 }

@@ -8,11 +8,9 @@ use crate::{
     steps::{self, Belief, Sight},
     world::{PhaseOfRun, World},
 };
-use whitewater_api::{
-    Completion, Error, NodeId, Request, RequestId, Response, concurrency::LeaderKey,
-};
+use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
 use whitewater_mutation::Mutation;
-use whitewater_record::{CallerRow, HoldRow, Operation, RowKind, SimTime, Span};
+use whitewater_record::{CallerRow, Operation, RowKind, SimTime, Span};
 
 impl World {
     /// Spawns all clients and plans their first operations.
@@ -145,20 +143,9 @@ impl World {
         let client = &mut self.clients[index];
         for belief in client.sight.take_beliefs() {
             match belief {
-                Belief::Holds { lock, prefix, leader, seen } => {
-                    client.holds.insert(lock, self.history.holds.len());
-                    let (process, from, to) = (client.process, now, SimTime::NEVER);
-                    let LeaderKey { key, lease, revision, .. } = leader;
-                    self.history.holds.push(HoldRow {
-                        process,
-                        prefix,
-                        key,
-                        lease,
-                        revision,
-                        seen,
-                        from,
-                        to,
-                    });
+                Belief::Holds(held) => {
+                    client.holds.insert(held.lock.clone(), self.history.holds.len());
+                    self.history.holds.push(held.row(client.process, now));
                     self.observer.tally.sometimes("client held a lock");
                 }
                 Belief::Lost(lock) => {

@@ -6,10 +6,10 @@ use whitewater_record::Span;
 pub(crate) const RESTART_AFTER: Span = Span::seconds(1);
 
 /// Fresh invocations of one planned operation that was refused and did not happen. Then the client goes on.
-pub(crate) const ATTEMPTS_MAX: u32 = 6;
+pub const ATTEMPTS_MAX: u32 = 6;
 
 /// Before the second attempt; twice as long before each further one.
-pub(crate) const BACKOFF: Span = Span::millis(10);
+pub const BACKOFF: Span = Span::millis(10);
 
 /// Times that the mutation `client-retries` sends one request again.
 pub(crate) const RESENDS_MAX: u32 = 3;

@@ -9,8 +9,8 @@ use crate::{
 };
 use madsim::{runtime::Handle, runtime::NodeHandle, time::TimeHandle};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use whitewater_api::{Completion, NodeId};
-use whitewater_record::{FaultCount, History, Outcome, Plan, RowKind, SimTime, Trace, Verdict};
+use whitewater_api::NodeId;
+use whitewater_record::{FaultCount, Outcome, Plan, RowKind, SimTime, Trace, Verdict};
 
 /// Plays a plan inside a madsim runtime.
 pub(crate) async fn run(
@@ -86,7 +86,7 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
         trace_hash: trace.hash(),
         events: trace.events(),
         simulated: world.now.since(SimTime::ZERO),
-        operations: count(&history),
+        operations: history.outcomes(),
         messages: world.messages,
         faults,
         victims,
@@ -107,20 +107,6 @@ fn nothing_witnessed(faults: &BTreeMap<String, FaultCount>) -> Option<String> {
     let witnessed: u64 = faults.values().map(|count| count.witnessed).sum();
     (requested >= UNWITNESSED_MIN && witnessed == 0)
         .then(|| format!("none of the {requested} faults of the plan was seen to matter"))
-}
-
-/// Operations that ended ok, failed, and with an unknown outcome.
-fn count(history: &History) -> [u64; 3] {
-    let mut counts = [0; 3];
-    for operation in &history.operations {
-        let place = match operation.completion {
-            Completion::Ok(_) => 0,
-            Completion::Fail(_) => 1,
-            Completion::Info(_) => 2,
-        };
-        counts[place] += 1;
-    }
-    counts
 }
 
 /// madsim's side: its nodes, its clock.

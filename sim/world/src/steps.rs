@@ -5,13 +5,14 @@ mod learning;
 mod locks;
 
 pub(crate) use self::digest::digest;
-pub use self::locks::Belief;
+pub use self::locks::{Belief, Held};
+pub use crate::limits::{ATTEMPTS_MAX, BACKOFF};
 
 use self::locks::Place;
 use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, Request, Revision, Value,
+    Error, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -21,6 +22,14 @@ use whitewater_mutation::Mutations;
 use whitewater_record::{
     Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, MaintenanceStep, Step,
 };
+
+/// Whether the refusal may be over when asked again, there or elsewhere.
+pub const fn is_worth_another(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotLeader { .. } | Error::NoLeader | Error::TooManyRequests | Error::Learner
+    )
+}
 
 /// What one client has seen of the store.
 #[derive(Clone, Debug, Default)]

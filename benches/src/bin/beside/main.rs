@@ -19,11 +19,10 @@ use std::{
     env,
     io::{self, Write},
     path::PathBuf,
-    time::Duration,
 };
 use whitewater_benches::{
     recorded,
-    rival::{self, Found, Limits},
+    rival::{self, Patience},
     usage,
 };
 use whitewater_record::Recorded;
@@ -34,12 +33,8 @@ use whitewater_record::Recorded;
 struct Args {
     /// Histories, or directories of them.
     paths: Vec<PathBuf>,
-    /// The rival gives up on a history after so many seconds of CPU time.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Or when it remembers so many MiB.
-    #[arg(long, default_value_t = 2_048)]
-    mebibytes: usize,
+    #[command(flatten)]
+    patience: Patience,
     /// A line for each history.
     #[arg(long)]
     all: bool,
@@ -60,10 +55,7 @@ fn main() -> io::Result<()> {
             "beside: skipped, for there are no histories. Name files or folders, or a folder in WHITEWATER_HISTORIES."
         );
     }
-    let limits = Limits {
-        time: Duration::from_secs(args.seconds),
-        bytes: args.mebibytes.saturating_mul(1 << 20),
-    };
+    let limits = args.patience.limits();
     let mut families = Families::default();
     for path in recorded::files(&paths)? {
         let history = match recorded::read(&path)? {
@@ -78,11 +70,7 @@ fn main() -> io::Result<()> {
         let Recorded::Plain(history) = &recorded else { continue };
         let (ours, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
         let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
-        let is_right = match found {
-            Found::Linearizable => Some(true),
-            Found::Not => Some(false),
-            Found::Undecided => None,
-        };
+        let is_right = found.is_right();
         let measured = families::porcupine(&path)?;
         families.add(&path, [cost.is_right, is_right], [ours, theirs], measured);
         if args.all {

@@ -1,5 +1,6 @@
 //! The families, and what makes each of them harder.
 
+use std::fmt::Debug;
 use whitewater_benches::registers::Shape;
 
 /// Histories of one kind, by one number.
@@ -16,9 +17,9 @@ const PENDING: &[u64] =
 const LOST: &[u64] = &[50, 100, 200, 500, 1_000, 2_000, 4_000];
 const BURSTS: &[u64] = &[2, 4, 6, 8, 10, 12, 16, 20, 30, 40, 60, 80, 100];
 
-/// As many as fit.
-fn n<T: TryFrom<u64> + Default>(size: u64) -> T {
-    T::try_from(size).unwrap_or_default()
+/// A size, as the shape has it.
+fn n<T: TryFrom<u64, Error: Debug>>(size: u64) -> T {
+    T::try_from(size).expect("the sizes of this table fit")
 }
 
 pub(super) const FAMILIES: &[Family] = &[

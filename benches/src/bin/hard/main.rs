@@ -19,7 +19,7 @@ use std::{
 use whitewater_benches::{
     recorded,
     registers::{self, Shape},
-    rival::{self, Found, Limits},
+    rival::{self, Limits, Patience},
     usage,
 };
 use whitewater_record::{Recorded, Seed};
@@ -30,12 +30,8 @@ use whitewater_record::{Recorded, Seed};
 struct Args {
     /// Families, by the beginnings of their names; all, if none is named.
     families: Vec<String>,
-    /// The rival gives up on a history after so many seconds of CPU time.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Or when it remembers so many MiB.
-    #[arg(long, default_value_t = 2_048)]
-    mebibytes: usize,
+    #[command(flatten)]
+    patience: Patience,
     /// A line for each size.
     #[arg(long)]
     all: bool,
@@ -61,16 +57,13 @@ struct Row {
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
-    let limits = Limits {
-        time: Duration::from_secs(args.seconds),
-        bytes: args.mebibytes.saturating_mul(1 << 20),
-    };
+    let limits = args.patience.limits();
     let mut out = io::stdout().lock();
     writeln!(
         out,
         "CPU ms of whitewater and of Porcupine's algorithm at the last size that it decides within {} s, and beyond, {SEEDS} histories each\n\
          {:34} {:>10} {:>10} {:>12} {:>10}  beyond it",
-        args.seconds, "family, by what grows", "last size", "ours", "rival", "ratio"
+        args.patience.seconds, "family, by what grows", "last size", "ours", "rival", "ratio"
     )?;
     for family in FAMILIES {
         let is_wanted = |name: &String| family.name.starts_with(name.as_str());
@@ -124,11 +117,7 @@ fn judge(shape: Shape, size: u64, limits: Limits, tries_rival: bool) -> Row {
             continue;
         }
         let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
-        let is_right = match found {
-            Found::Linearizable => Some(true),
-            Found::Not => Some(false),
-            Found::Undecided => None,
-        };
+        let is_right = found.is_right();
         let agree = cost.is_right.is_none() || is_right.is_none() || cost.is_right == is_right;
         assert!(agree, "the two do not agree on seed {seed} of {shape:?}: {cost:?} and {found:?}");
         row.theirs += theirs;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -219,9 +219,7 @@ impl Cluster {
 
 /// Ports that nobody has now.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+    whitewater_server::loopback::free_ports(count).unwrap()
 }
 
 pub(crate) fn put(key: &str, value: &str) -> pb::PutRequest {

@@ -10,19 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    Completion, Error, Key, KeyRange, Request, RequestId, Response, concurrency::LeaderKey,
-    request::RangeRequest,
+    Completion, Error, Key, KeyRange, Request, RequestId, Response, request::RangeRequest,
 };
 use whitewater_mutation::Mutations;
-use whitewater_record::{HoldRow, Operation, Plan, SimTime, Span, Step};
+use whitewater_record::{Operation, Plan, Span, Step};
 use whitewater_server::client::Client;
-use whitewater_world::steps::{Belief, Sight};
-
-/// Fresh invocations of one step that was refused and did not happen. Then the client goes on.
-const ATTEMPTS_MAX: u32 = 6;
-
-/// Before the second attempt; twice as long before each further one.
-const BACKOFF: Duration = Duration::from_millis(10);
+use whitewater_world::steps::{ATTEMPTS_MAX, BACKOFF, Belief, Sight, is_worth_another};
 
 /// A member that has just come back may take so long to answer the last questions.
 const FINAL_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +50,7 @@ pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize)
             if !player.do_step(&operation.step, plan_of_client.follows_hints) {
                 break;
             }
-            thread::sleep(BACKOFF * 2_u32.pow(attempt));
+            thread::sleep(Duration::from_nanos(BACKOFF.0 << attempt));
         }
     }
 }
@@ -145,10 +138,9 @@ impl<'a> Player<'a> {
     fn record_beliefs(&mut self) {
         for belief in self.sight.take_beliefs() {
             match belief {
-                Belief::Holds { lock, prefix, leader, seen } => {
-                    let LeaderKey { key, lease, revision, .. } = leader;
-                    let (process, from, to) = (self.id.process, self.stage.now(), SimTime::NEVER);
-                    let row = HoldRow { process, prefix, key, lease, revision, seen, from, to };
+                Belief::Holds(held) => {
+                    let lock = held.lock.clone();
+                    let row = held.row(self.id.process, self.stage.now());
                     self.holds.insert(lock, self.stage.begin_hold(row));
                 }
                 Belief::Lost(lock) => {
@@ -164,14 +156,6 @@ impl<'a> Player<'a> {
 /// What a client of a real cluster does here.
 const fn is_played(step: &Step) -> bool {
     !matches!(step, Step::Auth(_) | Step::Maintain(_))
-}
-
-/// Whether the refusal may be over when asked again, there or elsewhere.
-const fn is_worth_another(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotLeader { .. } | Error::NoLeader | Error::TooManyRequests | Error::Learner
-    )
 }
 
 /// After the faults, everything is read once more at every member: it must answer, and what was acknowledged is there. Who

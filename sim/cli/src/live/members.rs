@@ -4,14 +4,16 @@ use super::{failed, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 use whitewater_api::NodeId;
-use whitewater_server::client::{Client, Seat};
+use whitewater_server::{
+    client::{Client, Seat},
+    loopback::free_ports,
+};
 
 /// How long a cluster may take to serve.
 const START: Duration = Duration::from_mins(1);
@@ -147,11 +149,4 @@ impl Drop for Members {
 
 fn seat(url: &str) -> Option<Seat> {
     Client::new(url, SEAT_PATIENCE).ok()?.seat()
-}
-
-/// Ports that nobody has now.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::Completion;
-use whitewater_record::{History, Seed};
+use whitewater_record::{History, Seed, SimTime};
 
 /// How long a cluster has between two faults, and how long they last, in milliseconds.
 const REST: (u64, u64) = (500, 2500);
@@ -113,22 +113,14 @@ impl Ledger {
         let faults: Vec<String> =
             self.faults.iter().map(|(name, count)| format!("{count} x {name}")).collect();
         let faults = if faults.is_empty() { "no faults".to_owned() } else { faults.join(", ") };
-        let mut counts = [0_u64; 3];
-        let mut answered = Vec::new();
-        for operation in &history.operations {
-            let place = match operation.completion {
-                Completion::Ok(_) => 0,
-                Completion::Fail(_) => 1,
-                Completion::Info(_) => 2,
-            };
-            counts[place] += 1;
-            if place == 0 {
-                answered.push(operation.completed);
-            }
-        }
+        let answered = history
+            .operations
+            .iter()
+            .filter(|operation| matches!(operation.completion, Completion::Ok(_)));
+        let mut answered: Vec<SimTime> = answered.map(|operation| operation.completed).collect();
         answered.sort_unstable();
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
-        let [ok, fail, info] = counts;
+        let [ok, fail, info] = history.outcomes();
         format!(
             "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}",
             self.leaders,

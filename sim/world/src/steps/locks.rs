@@ -6,8 +6,8 @@
 
 use super::{Sight, compare, get, put, txn};
 use whitewater_api::{
-    Body, Error, Header, Key, KeyRange, KeyValue, LeaseId, LeaseRequest, LeaseResponse, Request,
-    Response, Revision, Value, WatchId, WatchResponse,
+    Body, Error, Header, Key, KeyRange, KeyValue, LeaseId, LeaseRequest, LeaseResponse, Process,
+    Request, Response, Revision, Value, WatchId, WatchResponse,
     concurrency::{LeaderKey, ServiceError, ServiceRequest, ServiceResponse},
     request::{CompareTarget, RangeRequest, Sort, SortTarget, TxnOp},
     response::TxnOpResponse,
@@ -15,7 +15,7 @@ use whitewater_api::{
 };
 use whitewater_concurrency::{Call, Step};
 use whitewater_mutation::Mutations;
-use whitewater_record::LockStep;
+use whitewater_record::{HoldRow, LockStep, SimTime};
 
 /// A client's own place in a line.
 #[derive(Clone, Debug)]
@@ -40,18 +40,31 @@ enum Next {
 #[derive(Clone, Debug)]
 pub enum Belief {
     /// It holds the lock.
-    Holds {
-        /// The lock.
-        lock: Key,
-        /// What the keys of all contenders begin with.
-        prefix: Key,
-        /// The client's own key, the lease that it hangs on, and the revision that created it.
-        leader: LeaderKey,
-        /// When it was seen to be the oldest.
-        seen: Revision,
-    },
+    Holds(Held),
     /// It does not hold the lock any more.
     Lost(Key),
+}
+
+/// A lock as a client holds it.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The lock.
+    pub lock: Key,
+    /// What the keys of all contenders begin with.
+    prefix: Key,
+    /// The client's own key, the lease that it hangs on, and the revision that created it.
+    leader: LeaderKey,
+    /// When it was seen to be the oldest.
+    seen: Revision,
+}
+
+impl Held {
+    /// For the record: since `from`, until something else is known.
+    pub fn row(self, process: Process, from: SimTime) -> HoldRow {
+        let LeaderKey { key, lease, revision, .. } = self.leader;
+        let (prefix, seen, to) = (self.prefix, self.seen, SimTime::NEVER);
+        HoldRow { process, prefix, key, lease, revision, seen, from, to }
+    }
 }
 
 impl Next {
@@ -224,7 +237,8 @@ impl Sight {
                 let Some(place) = self.locks.get_mut(lock) else { return };
                 place.held = Some(leader.clone());
                 let (lock, prefix) = (lock.clone(), LeaderKey::prefix(&leader.name));
-                self.beliefs.push(Belief::Holds { lock, prefix, leader, seen: header.revision });
+                let seen = header.revision;
+                self.beliefs.push(Belief::Holds(Held { lock, prefix, leader, seen }));
             }
             Ok(_) => {}
             // Whoever leads and could not say so leads still, unless it was told otherwise.
