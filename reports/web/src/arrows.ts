@@ -10,7 +10,7 @@ const ARROWS_MAX = 430;
 const DASHES_MAX = 120;
 
 /** Returns how many messages there were no room for. */
-export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme): number {
+export function arrows(view: View, it: Scale, brush: Brush, colors: Theme): number {
   const { model } = view;
   const { trace } = model;
   const shown = view.shown.value;
@@ -31,7 +31,7 @@ export function arrows(view: View, it: Scale, { context }: Brush, colors: Theme)
     if (sent < 0 || trace.at[sent]! > view.to.value) continue;
     const told = !shown || shown[e] === 1 || shown[sent] === 1;
     drawn++;
-    arrow(view, it, context, colors, sent, e, trace.is(e, "drop"), told, plain);
+    arrow(view, it, brush, colors, sent, e, trace.is(e, "drop"), told, plain);
   }
   return crowded ? to - from - drawn : 0;
 }
@@ -51,7 +51,7 @@ export function first(events: Int32Array, times: Float64Array, at: number): numb
 function arrow(
   view: View,
   it: Scale,
-  context: CanvasRenderingContext2D,
+  { context, top, bottom }: Brush,
   colors: Theme,
   sent: number,
   e: number,
@@ -64,6 +64,7 @@ function arrow(
   const from = it.lanes.get(trace.node[sent]!);
   const to = it.lanes.get(trace.field(sent, 1));
   if (from === undefined || to === undefined) return;
+  if (Math.max(from, to) < top || Math.min(from, to) > bottom) return;
   const down = to > from ? 1 : -1;
   const [x0, y0] = [it.x(trace.at[sent]!), from + (down > 0 ? 10 : -10)];
   let [x1, y1] = [it.x(trace.at[e]!), to - (down > 0 ? 10 : -10)];

@@ -1,5 +1,5 @@
 // Space and time: one lane a node, messages between them, and below them the clients.
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { arrows, first } from "./arrows";
 import { Canvas, type Brush } from "./canvas";
@@ -15,11 +15,12 @@ const TOP = 34;
 const CLIENT = 20;
 /** Where the axis of time begins; names stand before it. */
 export const LEFT = 58;
-const CLIENTS_MAX = 14;
 /** Room for the name of an operation beside its bar. */
 const BESIDE = 190;
-/** Dots that are drawn at most. */
-const DOTS_MAX = 3000;
+/** Of more events in view only every so-manieth is looked at for a dot. */
+const DOTS_MAX = 20_000;
+/** If everything is shown, there are no dots beyond so many: they would be lines. */
+const CROWD = 3000;
 const TALL = [6, 12, 12, 20];
 const LETTERS = ["f", "p", "C", "L"];
 
@@ -32,25 +33,7 @@ export interface Timeline {
 export interface Scale extends Timeline {
   lanes: Map<number, number>;
   clients: Map<number, number>;
-  height: number;
   width: number;
-}
-
-/** The clients that have a lane: those of the evidence, of what is followed, then the others as they come. */
-function clients(view: View): number[] {
-  const { model } = view;
-  const { data } = model;
-  const first = [...data.core, ...data.evidence].map((place) => data.operations[place]?.process);
-  const followed = view.follow.value;
-  const inside: number[] = [];
-  for (const it of data.operations) {
-    if (followed && it.keys.includes(followed)) first.push(it.process);
-    if (!view.story.value && it.invoked <= view.to.value && it.completed >= view.from.value) inside.push(it.process);
-  }
-  const named = /p(\d+)#/.exec(`${followed} ${data.head.sentence}`);
-  if (named) first.unshift(Number(named[1]));
-  const all = [...new Set([...first, ...inside].filter((it) => it !== undefined))];
-  return all.slice(0, CLIENTS_MAX).sort((a, b) => a - b);
 }
 
 /** The window of time that is looked at. */
@@ -66,22 +49,27 @@ export function timeline(view: View, width: number): Timeline {
 function scale(view: View, width: number): Scale {
   const { model } = view;
   const lanes = new Map(model.lanes.map((node, place) => [node, TOP + place * LANE + LANE / 2]));
-  const bottom = TOP + model.nodes.length * LANE + 6;
-  const rows = new Map(clients(view).map((process, place) => [process, bottom + place * CLIENT + CLIENT / 2]));
+  const bottom = bottomOf(model) + 6;
+  const rows = new Map(view.clients.value.map((process, place) => [process, bottom + place * CLIENT + CLIENT / 2]));
   return {
     ...timeline(view, width),
     lanes,
     clients: rows,
-    height: bottom + rows.size * CLIENT + 34,
     width,
   };
+}
+
+/** Where the lanes of the nodes end. */
+function bottomOf(model: Model): number {
+  return TOP + model.nodes.length * LANE;
 }
 
 export function Space({ view }: { view: View }) {
   const tip = useSignal<{ x: number; y: number; text: string } | null>(null);
   const drag = useRef<{ x: number; moved: boolean } | null>(null);
   const { model } = view;
-  const height = scale(view, 800).height;
+  // The picture moves on every frame of a pan; this component must not be made anew by it.
+  const height = useComputed(() => bottomOf(model) + view.clients.value.length * CLIENT + 40).value;
   const place = (event: PointerEvent | WheelEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top, width: box.width };
@@ -183,14 +171,14 @@ function nearest(view: View, it: Scale, x: number, y: number): number {
 }
 
 function draw(view: View, brush: Brush): void {
-  const { context, width, height } = brush;
+  const { context, width, top, bottom } = brush;
   const colors = theme.value;
   const it = scale(view, width);
   context.fillStyle = colors.ground;
-  context.fillRect(0, 0, width, height);
+  context.fillRect(0, top, width, bottom - top);
   context.save();
   context.beginPath();
-  context.rect(LEFT, 0, width - LEFT, height);
+  context.rect(LEFT, top, width - LEFT, bottom - top);
   context.clip();
   grid(view, it, brush, colors);
   faults(view, it, brush, colors);
@@ -237,7 +225,7 @@ function grid(view: View, it: Scale, { context, height }: Brush, colors: Theme):
 
 function faults(view: View, it: Scale, { context }: Brush, colors: Theme): void {
   context.font = "10px system-ui, sans-serif";
-  const bottom = TOP + view.model.nodes.length * LANE;
+  const bottom = bottomOf(view.model);
   for (const fault of view.model.faults) {
     if (fault.to < view.from.value || fault.from > view.to.value) continue;
     const [from, to] = [Math.round(Math.max(it.x(fault.from), LEFT)), Math.round(it.x(fault.to))];
@@ -280,8 +268,15 @@ export function fit(context: CanvasRenderingContext2D, text: string, x: number, 
   context.fillText(shown, x, y);
 }
 
-function lane(view: View, it: Scale, { context, width }: Brush, colors: Theme, node: number): void {
+/** Whether something around there is on the canvas. */
+function isDrawn({ top, bottom }: Brush, y: number): boolean {
+  return y > top - LANE && y < bottom + LANE;
+}
+
+function lane(view: View, it: Scale, brush: Brush, colors: Theme, node: number): void {
+  const { context, width } = brush;
   const y = it.lanes.get(node)!;
+  if (!isDrawn(brush, y)) return;
   const base = y + 10;
   context.strokeStyle = colors.line;
   context.lineWidth = 1;
@@ -290,10 +285,14 @@ function lane(view: View, it: Scale, { context, width }: Brush, colors: Theme, n
   context.lineTo(width, base + 0.5);
   context.stroke();
   context.font = "bold 11px ui-monospace, monospace";
+  let [thin, tallest] = [-1, 0];
   for (const segment of view.model.segments.get(node) ?? []) {
     if (segment.to < view.from.value || segment.from > view.to.value) continue;
     const [from, to] = [Math.round(Math.max(it.x(segment.from), LEFT)), Math.round(Math.min(it.x(segment.to), width))];
     const wide = Math.max(1, to - from);
+    // Of many that share a point only what rises above the others is drawn.
+    if (wide === 1 && from === thin && segment.role <= tallest) continue;
+    [thin, tallest] = [wide === 1 ? from : -1, segment.role];
     if (segment.role < 0) {
       context.strokeStyle = colors.fail;
       context.setLineDash([3, 3]);
@@ -368,20 +367,23 @@ function disks(view: View, it: Scale, context: CanvasRenderingContext2D, colors:
 }
 
 /** A dot for each event that is shown, unless they are too many. */
-function ticks(view: View, it: Scale, { context }: Brush, colors: Theme): void {
+function ticks(view: View, it: Scale, brush: Brush, colors: Theme): void {
+  const { context } = brush;
   const { model } = view;
   const { trace } = model;
   const list = view.list.value;
   const [from, to] = [first(list, trace.at, view.from.value), first(list, trace.at, view.to.value + 1)];
-  if (!view.shown.value && to - from > DOTS_MAX) return;
-  let drawn = 0;
+  if (!view.shown.value && to - from > CROWD) return;
+  const stride = Math.ceil((to - from) / DOTS_MAX);
+  /** By lane: where its last dot is. */
+  const last = new Map<number, number>();
   context.fillStyle = colors.ink;
-  for (let i = from; i < to && drawn < DOTS_MAX; i++) {
-    const e = list[i]!;
-    const place = spot(model, it, e);
-    if (!place) continue;
-    drawn++;
+  for (let i = from; i < to; i += stride) {
+    const place = spot(model, it, list[i]!);
+    if (!place || !isDrawn(brush, place[1])) continue;
     const [x, y] = [Math.round(place[0]), Math.round(place[1])];
+    if (last.get(y)! > x - 2) continue;
+    last.set(y, x);
     // A cross of points is a dot, and costs no smoothing.
     context.fillRect(x - 2, y - 1, 4, 2);
     context.fillRect(x - 1, y - 2, 2, 4);
@@ -389,10 +391,11 @@ function ticks(view: View, it: Scale, { context }: Brush, colors: Theme): void {
 }
 
 /** `drawn` says by client how far its lane is drawn: of many operations at one point one is enough. */
-function bar(view: View, it: Scale, { context }: Brush, colors: Theme, operation: Operation, drawn: Map<number, number>): void {
+function bar(view: View, it: Scale, brush: Brush, colors: Theme, operation: Operation, drawn: Map<number, number>): void {
   if (operation.completed < view.from.value || operation.invoked > view.to.value) return;
+  const { context } = brush;
   const y = it.clients.get(operation.process);
-  if (y === undefined) return;
+  if (y === undefined || !isDrawn(brush, y)) return;
   const wanted = view.model.wanted.has(operation);
   const [from, to] = [it.x(operation.invoked), it.x(operation.completed)];
   const wide = Math.max(2, to - from);

@@ -3,6 +3,8 @@ import { batch, computed, signal } from "@preact/signals";
 import type { Model } from "./model";
 import { follow, query } from "./query";
 
+const CLIENTS_MAX = 14;
+
 export class View {
   readonly from = signal(0);
   readonly to = signal(1);
@@ -46,6 +48,20 @@ export class View {
     const shown = this.shown.value;
     const { arrivals, sent, trace } = this.model;
     return shown ? arrivals.filter((e) => shown[e] || shown[sent[trace.field(e, 0)] ?? -1]) : arrivals;
+  });
+
+  /** The clients that have a lane: those of the evidence, of what is followed, then the others as they come. */
+  readonly clients = computed(() => {
+    const { data } = this.model;
+    const followed = this.follow.value;
+    const first = [...data.core, ...data.evidence].map((place) => data.operations[place]?.process);
+    const named = /p(\d+)#/.exec(`${followed} ${data.head.sentence}`);
+    if (named) first.unshift(Number(named[1]));
+    const all = new Set(first.filter((it) => it !== undefined));
+    const [from, to] = [this.from.value, this.to.value];
+    for (const it of followed ? data.operations : []) if (it.keys.includes(followed)) all.add(it.process);
+    for (const it of this.story.value ? [] : data.operations) if (it.invoked <= to && it.completed >= from) all.add(it.process);
+    return [...all].slice(0, CLIENTS_MAX).sort((a, b) => a - b);
   });
 
   constructor(readonly model: Model) {
