@@ -14,6 +14,7 @@ pub mod schema;
 
 use crate::{Mixer, SimTime};
 use std::{
+    borrow::Cow,
     io::{self, Write},
     sync::OnceLock,
 };
@@ -277,14 +278,23 @@ impl Trace {
 
     /// Writes the kept rows in the packed form.
     pub fn pack(&self, out: impl Write) -> io::Result<()> {
+        self.columns().pack(self.hash(), out)
+    }
+
+    /// Writes what is packed, before it is compressed.
+    pub fn write_columns(&self, out: impl Write) -> io::Result<()> {
+        self.columns().write(self.hash(), out)
+    }
+
+    fn columns(&self) -> Cow<'_, Columns> {
         if let Some(columns) = &self.columns {
-            return columns.write(self.hash(), out);
+            return Cow::Borrowed(columns);
         }
         let mut columns = Columns::default();
         for row in self.rows() {
             columns.add(row);
         }
-        columns.write(self.hash(), out)
+        Cow::Owned(columns)
     }
 
     /// Reads the packed form. `name` is for error messages, which say the byte.

@@ -1,7 +1,7 @@
 //! The packed form of a trace: columns of deltas, compressed. Version 2. It says itself what its numbers mean.
 //!
 //! ```text
-//!  gzip(
+//!  lz4 frame(
 //!    magic    "whitewater-trace 2\n"
 //!    schema   one line of JSON, as below
 //!    events   varint
@@ -16,8 +16,9 @@
 //! ```
 //!
 //! Varints are little endian, seven bits a byte, at most ten bytes. A column of one kind moves little from row to row,
-//! which is what makes the result small. A browser can read it with `DecompressionStream` and thirty lines. The schema
-//! lists the kinds in the order of their numbers, each with its columns, and the words that a number stands for, by place:
+//! which is what makes the result small. Older builds wrote gzip instead of an LZ4 frame, which took more time than all
+//! else that a trace costs; both are read. In a page it is still gzip, which a browser reads with `DecompressionStream` and
+//! thirty lines. The schema lists the kinds in the order of their numbers, each with its columns, and the words that a number stands for, by place:
 //!
 //! ```text
 //!  [{"kind":"drop","columns":[{"name":"message"},{"name":"to"},{"name":"reason","words":["","loss",..]}]},..]
@@ -27,7 +28,8 @@
 
 use super::{FIELDS, Row, RowKind, Trace, schema};
 use crate::SimTime;
-use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use flate2::bufread::GzDecoder;
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
@@ -80,15 +82,21 @@ pub enum TraceError {
     },
 }
 
-/// How hard gzip tries, of 9. Columns of differences leave little to find: the usual level takes ten times as long for a
-/// sixth of the size.
-const LEVEL: u32 = 1;
+/// What gzip begins with (RFC 1952, 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// Events in the order of the packed form, each taken in as it happens: some nine bytes instead of the 88 of a [`Row`],
-/// for what costs time in keeping a trace is memory.
+/// So many events are taken in at once: while a run plays, the code that does it is not in the processor's cache.
+const BLOCK: usize = 256;
+
+/// Events in the order of the packed form, taken in as they happen: some nine bytes instead of the 88 of a [`Row`], for
+/// what costs time in keeping a trace is memory.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
-    /// When the last event was.
+    /// The last events, not yet taken in.
+    waiting: Vec<Row>,
+    /// How many there were before those.
+    events: u64,
+    /// When the last of them was.
     now: u64,
     kinds: Vec<u8>,
     times: Vec<u8>,
@@ -109,6 +117,8 @@ impl Default for Columns {
     fn default() -> Self {
         let numbers = |kind: &RowKind| vec![Numbers::default(); kind.columns().len()];
         Self {
+            waiting: Vec::with_capacity(BLOCK),
+            events: 0,
             now: 0,
             kinds: Vec::new(),
             times: Vec::new(),
@@ -122,25 +132,38 @@ impl Default for Columns {
 impl Columns {
     /// Takes the next event in.
     pub(super) fn add(&mut self, row: &Row) {
-        let event = self.kinds.len() as u64;
-        self.kinds.push(row.kind as u8);
-        varint(&mut self.times, row.at.0 - self.now);
-        self.now = row.at.0;
-        self.nodes.push(u8::try_from(row.node.min(NODES_MAX)).unwrap_or(u8::MAX));
-        varint(&mut self.causes, row.cause.map_or(0, |cause| event - cause));
-        let columns = &mut self.numbers[usize::from(row.kind as u8)];
-        for (column, number) in columns.iter_mut().zip(row.fields) {
-            varint(&mut column.bytes, zigzag(number.wrapping_sub(column.last)));
-            column.last = number;
+        self.waiting.push(*row);
+        if self.waiting.len() == BLOCK {
+            self.take_in();
         }
+    }
+
+    /// Takes in what waits.
+    fn take_in(&mut self) {
+        for row in &self.waiting {
+            self.kinds.push(row.kind as u8);
+            varint(&mut self.times, row.at.0 - self.now);
+            self.now = row.at.0;
+            self.nodes.push(u8::try_from(row.node.min(NODES_MAX)).unwrap_or(u8::MAX));
+            varint(&mut self.causes, row.cause.map_or(0, |cause| self.events - cause));
+            let columns = &mut self.numbers[usize::from(row.kind as u8)];
+            for (column, number) in columns.iter_mut().zip(row.fields) {
+                varint(&mut column.bytes, zigzag(number.wrapping_sub(column.last)));
+                column.last = number;
+            }
+            self.events += 1;
+        }
+        self.waiting.clear();
     }
 
     /// The events again.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let bytes: Vec<u8> = self.parts().flatten().copied().collect();
+        let mut bytes = Vec::new();
+        self.write_events(&mut bytes).expect("memory takes everything");
         let widths: Vec<usize> = RowKind::ALL.iter().map(|kind| kind.columns().len()).collect();
         let mut cursor = Cursor { bytes: &bytes, at: 0 };
-        cursor.rows(self.kinds.len(), &widths).expect("they were written here")
+        let events = cursor.events().expect("they were written here");
+        cursor.rows(events, &widths).expect("they were written here")
     }
 
     /// What follows the number of events.
@@ -149,25 +172,57 @@ impl Columns {
         [&self.kinds, &self.times, &self.nodes, &self.causes].into_iter().chain(numbers)
     }
 
-    /// Writes the packed form. `hash` is that of all events.
-    pub(super) fn write(&self, hash: u64, out: impl Write) -> io::Result<()> {
-        let mut out = GzEncoder::new(out, Compression::new(LEVEL));
-        let mut head = MAGIC.to_vec();
-        head.extend(schema::line().into_bytes());
-        varint(&mut head, self.kinds.len() as u64);
-        out.write_all(&head)?;
-        for part in self.parts() {
-            out.write_all(part)?;
+    /// Columns that go on where these end, with what these have not yet taken in.
+    fn rest(&self) -> Self {
+        let mut rest = Self { events: self.events, now: self.now, ..Self::default() };
+        for (column, before) in rest.numbers.iter_mut().flatten().zip(self.numbers.iter().flatten())
+        {
+            column.last = before.last;
         }
-        out.write_all(&hash.to_le_bytes())?;
-        out.finish().map(drop)
+        rest.waiting.extend_from_slice(&self.waiting);
+        rest.take_in();
+        rest
+    }
+
+    /// The number of events, and all columns.
+    fn write_events(&self, mut out: impl Write) -> io::Result<()> {
+        let rest = self.rest();
+        let mut events = Vec::new();
+        varint(&mut events, rest.events);
+        out.write_all(&events)?;
+        for (part, rest) in self.parts().zip(rest.parts()) {
+            out.write_all(part)?;
+            out.write_all(rest)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the packed form. `hash` is that of all events.
+    pub(super) fn pack(&self, hash: u64, out: impl Write) -> io::Result<()> {
+        let mut frame = FrameEncoder::new(out);
+        self.write(hash, &mut frame)?;
+        frame.finish().map(drop).map_err(io::Error::from)
+    }
+
+    /// Writes the same before it is compressed.
+    pub(super) fn write(&self, hash: u64, mut out: impl Write) -> io::Result<()> {
+        out.write_all(MAGIC)?;
+        out.write_all(schema::line().as_bytes())?;
+        self.write_events(&mut out)?;
+        out.write_all(&hash.to_le_bytes())
     }
 }
 
 pub(super) fn read(name: &str, packed: &[u8]) -> Result<Trace, TraceError> {
     let mut bytes = Vec::new();
     let compression = |source| TraceError::Compression { name: name.to_owned(), source };
-    GzDecoder::new(packed).read_to_end(&mut bytes).map_err(compression)?;
+    match packed {
+        [first, second, ..] if [*first, *second] == *GZIP => {
+            GzDecoder::new(packed).read_to_end(&mut bytes)
+        }
+        _ => FrameDecoder::new(packed).read_to_end(&mut bytes),
+    }
+    .map_err(compression)?;
     if !bytes.starts_with(MAGIC) {
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let is_ours = line.starts_with(MAGIC_STEM) && line.len() < 2 * MAGIC.len();
@@ -303,6 +358,7 @@ impl<'b> Cursor<'b> {
     }
 }
 
+#[inline]
 fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(u8::try_from(value & 0x7f).unwrap_or_default() | 0x80);
@@ -324,6 +380,7 @@ const fn unzigzag(value: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::Seed;
+    use flate2::{Compression, write::GzEncoder};
 
     fn sample(events: u64) -> Trace {
         let mut stream = Seed(7).stream("test/trace", 0);
@@ -349,13 +406,33 @@ mod tests {
         bytes
     }
 
+    fn plain(trace: &Trace) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        trace.write_columns(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn repack(plain: &[u8]) -> Vec<u8> {
+        let mut out = FrameEncoder::new(Vec::new());
+        out.write_all(plain).unwrap();
+        out.finish().unwrap()
+    }
+
     #[test]
     fn what_was_packed_is_unpacked() {
-        for events in [0, 1, 2, 3_000] {
+        for events in [0, 1, 2, 256, 3_000, 30_000] {
             let trace = sample(events);
             let again = Trace::unpack("t", &packed(&trace)).unwrap();
             assert_eq!(again.rows(), trace.rows());
             assert_eq!((again.hash(), again.events()), (trace.hash(), trace.events()));
+
+            // A trace that was read is packed to the same bytes.
+            assert_eq!(packed(&again), packed(&trace));
+
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&plain(&trace)).unwrap();
+            let older = Trace::unpack("t", &gzip.finish().unwrap()).unwrap();
+            assert_eq!(older.rows(), trace.rows());
         }
     }
 
@@ -366,13 +443,7 @@ mod tests {
         let cut = Trace::unpack("t", &good[..good.len() / 2]).unwrap_err();
         assert!(matches!(cut, TraceError::Compression { .. }), "{cut}");
 
-        let mut plain = Vec::new();
-        GzDecoder::new(&good[..]).read_to_end(&mut plain).unwrap();
-        let repack = |plain: &[u8]| {
-            let mut out = GzEncoder::new(Vec::new(), Compression::fast());
-            out.write_all(plain).unwrap();
-            out.finish().unwrap()
-        };
+        let plain = plain(&trace);
         // The schema is long and of one kind: every byte behind it, and some of its own.
         let schema = (MAGIC.len()..MAGIC.len() + schema::line().len()).step_by(11);
         for place in schema.chain(MAGIC.len() + schema::line().len()..plain.len()) {
@@ -392,15 +463,11 @@ mod tests {
 
     /// A trace of a build with another schema: the one of this build, edited.
     fn with_schema(trace: &Trace, edit: impl Fn(&str) -> String) -> Vec<u8> {
-        let mut plain = Vec::new();
-        GzDecoder::new(&packed(trace)[..]).read_to_end(&mut plain).unwrap();
         let end = MAGIC.len() + schema::line().len();
         let mut bytes = MAGIC.to_vec();
         bytes.extend(edit(&schema::line()).into_bytes());
-        bytes.extend(&plain[end..]);
-        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
-        out.write_all(&bytes).unwrap();
-        out.finish().unwrap()
+        bytes.extend(&plain(trace)[end..]);
+        repack(&bytes)
     }
 
     #[test]
