@@ -2,6 +2,9 @@
 
 use whitewater_api::{
     Body, Completion, End, Error, KeyRange, KeyValue, Request, Response, WatchResponse,
+    auth::AuthResponse,
+    lease::LeaseResponse,
+    maintenance::MaintenanceResponse,
     request::{TxnOp, TxnRequest},
     response::TxnOpResponse,
     watch::{EventKind, WatchBody},
@@ -31,16 +34,72 @@ fn body(body: &Body) -> String {
             if parts.is_empty() { word.to_owned() } else { format!("{word}; {}", parts.join("; ")) }
         }
         Body::Compact => "compacted".to_owned(),
-        Body::Lease(lease) => format!("{lease:?}"),
-        Body::Maintenance(answer) => format!("{answer:?}"),
+        Body::Lease(answer) => lease(answer),
+        Body::Maintenance(answer) => maintenance(answer),
         Body::Member(members) => format!("voters {:?}", members.voters),
         Body::MoveLeader => "moved".to_owned(),
-        Body::Auth(answer) => format!("{answer:?}"),
+        Body::Auth(answer) => auth(answer),
         Body::Cluster(members) => {
             let ids: Vec<String> = members.iter().map(|member| member.id.to_string()).collect();
             format!("members {}", ids.join(", "))
         }
     }
+}
+
+fn lease(answer: &LeaseResponse) -> String {
+    match answer {
+        LeaseResponse::Grant { lease, ttl } => format!("{lease} for {ttl}s"),
+        LeaseResponse::Revoke => "revoked".to_owned(),
+        // As etcd says it.
+        LeaseResponse::KeepAlive { ttl: ..=0, .. } | LeaseResponse::TimeToLive { ttl: ..0, .. } => {
+            "no such lease".to_owned()
+        }
+        LeaseResponse::KeepAlive { ttl, .. } => format!("for {ttl}s"),
+        LeaseResponse::TimeToLive { ttl, granted, keys, .. } => {
+            format!("{ttl}s of {granted}s are left, keys: {}", words(keys))
+        }
+        LeaseResponse::List(leases) => words(leases),
+    }
+}
+
+fn maintenance(answer: &MaintenanceResponse) -> String {
+    match answer {
+        MaintenanceResponse::Defragment { before, after } => {
+            format!("{after} bytes instead of {before}")
+        }
+        MaintenanceResponse::Hash(hash) => format!("{hash:08x}"),
+        MaintenanceResponse::Backup { bytes, remaining, .. } => {
+            format!("{} bytes, {remaining} to follow", bytes.len())
+        }
+        MaintenanceResponse::Alarm(alarms) if alarms.is_empty() => "no alarm".to_owned(),
+        MaintenanceResponse::Status(_)
+        | MaintenanceResponse::Alarm(_)
+        | MaintenanceResponse::HashKv(_)
+        | MaintenanceResponse::CheckCorruption { .. } => format!("{answer:?}"),
+    }
+}
+
+fn auth(answer: &AuthResponse) -> String {
+    match answer {
+        AuthResponse::Done => "done".to_owned(),
+        AuthResponse::Status { enabled, revision } => {
+            format!("{} at {revision:?}", if *enabled { "enabled" } else { "disabled" })
+        }
+        AuthResponse::Token(_) => "a token".to_owned(),
+        AuthResponse::Users(names) | AuthResponse::Roles(names) => words(names),
+        AuthResponse::Permissions(_) => format!("{answer:?}"),
+    }
+}
+
+/// The first of them.
+fn words(all: &[impl ToString]) -> String {
+    let mut words: Vec<String> = all.iter().take(KEYS_MAX).map(ToString::to_string).collect();
+    match all.len().saturating_sub(KEYS_MAX) {
+        0 if words.is_empty() => words.push("none".to_owned()),
+        0 => {}
+        more => words.push(format!("{more} more")),
+    }
+    words.join(", ")
 }
 
 fn part(response: &TxnOpResponse) -> Option<String> {

@@ -51,7 +51,8 @@ export function Canvas({ height, draw, ...rest }: Props) {
   useSignalEffect(() => {
     void resized.value;
     const canvas = ref.current;
-    if (!canvas) return;
+    // A window that is not laid out yet has no width; it says so once it has one.
+    if (!canvas?.clientWidth) return;
     const ratio = Math.min(devicePixelRatio || 1, 4);
     const width = canvas.clientWidth;
     const [w, h] = [Math.round(width * ratio), Math.round(tall.value * ratio)];

@@ -99,6 +99,8 @@ export function WatchLadder({ view }: { view: View }) {
   const columns = [...streams].filter(([, all]) => all.some((it) => it.revisions.length > 0)).slice(0, 4);
   const writes = data.operations.filter((it) => !it.is_read && it.outcome === 0 && it.revision > 1);
   const wrong = new Set(data.evidence.map((place) => data.operations[place]?.revision));
+  const about = / at r(\d+)/.exec(data.head.sentence);
+  if (about) wrong.add(Number(about[1]));
   const all = [...new Set([...writes.map((it) => it.revision), ...columns.flatMap(([, told]) => told.flatMap((it) => it.revisions))])].sort((a, b) => a - b);
   const middle = all.findIndex((revision) => wrong.has(revision));
   const start = Math.max(0, Math.min(middle - RUNGS_MAX / 2, all.length - RUNGS_MAX));
@@ -124,7 +126,7 @@ export function WatchLadder({ view }: { view: View }) {
                   <td>{wrong.has(revision) ? "\u25b6 " : ""}r{revision}</td>
                   {columns.map(([name, told]) => {
                     const times = told.filter((it) => it.revisions.includes(revision));
-                    return <td key={name}>{times.length ? times.map((it) => `${seconds(it.at)} s`).join(", ") : "\u2014 never"}</td>;
+                    return <td key={name}>{times.length ? times.map((it) => `${seconds(it.at)} s`).join(", ") : wrong.has(revision) ? "\u2014 never" : "\u2014"}</td>;
                   })}
                   <td>
                     <bdi>{write ? `p${write.process}#${write.sequence} ${write.request}`.slice(0, 80) : "not known"}</bdi>
@@ -135,6 +137,9 @@ export function WatchLadder({ view }: { view: View }) {
           </tbody>
         </table>
       </div>
+      <p class="quiet" style={{ fontSize: ".8rem" }}>
+        {"\u2014"} not told, as is right where the watch was not open or does not want the key
+      </p>
     </section>
   );
 }

@@ -7,7 +7,7 @@ import { seconds, span } from "./tell";
 import { theme, type Theme } from "./theme";
 import type { Hold, Lease } from "./unpack";
 
-const ROW = 22;
+const ROW = 26;
 const LOCKS_MAX = 6;
 const LEASES_MAX = 8;
 
@@ -117,8 +117,8 @@ function lock(holds: Hold[], x: (at: number) => number, y: number, { context, wi
     const others = sorted.filter((other) => other !== it && other.from < it.to && other.to > it.from);
     const [from, to] = [Math.max(x(it.from), LEFT), Math.min(x(it.to), width)];
     const wide = Math.max(2, to - from);
-    const tall = others.length ? 9 : 16;
-    const top = others.length && place % 2 === 1 ? y + 10 : y + 1;
+    const tall = others.length ? 11 : 16;
+    const top = others.length && place % 2 === 1 ? y + 12 : y;
     context.fillStyle = colors.mark;
     context.fillRect(from, top, wide, tall);
     context.fillStyle = colors.fail;
@@ -132,8 +132,14 @@ function lock(holds: Hold[], x: (at: number) => number, y: number, { context, wi
     context.lineWidth = 1;
     context.strokeRect(from + 0.5, top + 0.5, wide - 1, tall - 1);
     context.fillStyle = colors.ink;
-    context.font = `${others.length ? 9 : 10}px ui-monospace, monospace`;
-    fit(context, `p${it.process} r${it.revision}`, from + 3, top + (others.length ? 8 : 12), wide - 4);
+    context.font = "10px ui-monospace, monospace";
+    const name = `p${it.process} r${it.revision}`;
+    const room = Math.min(context.measureText(name).width, wide - 4);
+    // On its own ground, so that it can be read where two overlap.
+    context.fillStyle = colors.ground;
+    if (others.length && room > 8) context.fillRect(from + 1, top + 1, room + 4, tall - 2);
+    context.fillStyle = colors.ink;
+    fit(context, name, from + 3, top + (others.length ? 9 : 12), wide - 4);
   });
 }
 

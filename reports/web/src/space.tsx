@@ -147,7 +147,8 @@ function spot(model: Model, it: Scale, e: number): [number, number] | undefined 
     const y = it.clients.get(trace.field(e, 0)) ?? it.lanes.get(trace.node[e]!);
     return y === undefined ? undefined : [x, y];
   }
-  const y = trace.node[e] === 0 ? 10 : it.lanes.get(trace.node[e]!);
+  // What befalls nobody in particular stands between the names of faults and the times.
+  const y = trace.node[e] === 0 ? 16 : it.lanes.get(trace.node[e]!);
   return y === undefined ? undefined : [x, y];
 }
 
