@@ -84,10 +84,13 @@ impl Calm {
         match fault {
             Fault::Partition { shape, .. } => Some(self.cut_off(shape)),
             // A leader without space goes on leading, and refuses.
-            Fault::FullDisk { victim: Victim::Leader } | Fault::PowerLoss => Some(self.nodes),
+            Fault::FullDisk { victim: Victim::Leader }
+            | Fault::LowMemory { victim: Victim::Leader }
+            | Fault::PowerLoss => Some(self.nodes),
             Fault::Clog { .. }
             | Fault::FailDisk { .. }
             | Fault::FullDisk { .. }
+            | Fault::LowMemory { .. }
             | Fault::StallDisk { .. }
             | Fault::WipeDisk { .. }
             | Fault::DamageDisk { .. }
@@ -100,6 +103,7 @@ impl Calm {
             }
             Fault::Weather { .. }
             | Fault::Throttle { .. }
+            | Fault::FlipBits { .. }
             | Fault::ShortDisk { .. }
             | Fault::LieSync { .. }
             | Fault::ResetConnections { .. }

@@ -35,6 +35,8 @@ pub struct FaultGroup {
     pub bytes_per_second: Option<Numbers>,
     /// `throttle`: how much may wait on each link.
     pub queue_bytes: Option<Numbers>,
+    /// `flip_bits`: chance of a message, in a million.
+    pub flip_ppm: Option<Numbers>,
     /// `shuffle`: how long the moments are within which anything may come first.
     pub grain: Option<Spans>,
     /// `jitter_clock`: how late a timer fires at most.
@@ -137,6 +139,10 @@ pub enum Kind {
     DamageDisk,
     /// Syncs lie.
     LieSync,
+    /// Bits flip on the wire.
+    FlipBits,
+    /// A process has no memory to spare.
+    LowMemory,
 }
 
 /// Who is aimed at.
@@ -223,6 +229,7 @@ impl FaultGroup {
             ("jitter", Kind::JitterClock, self.jitter.is_some()),
             ("bytes_per_second", Kind::Throttle, self.bytes_per_second.is_some()),
             ("queue_bytes", Kind::Throttle, self.queue_bytes.is_some()),
+            ("flip_ppm", Kind::FlipBits, self.flip_ppm.is_some()),
             ("grain", Kind::Shuffle, self.grain.is_some()),
             ("how", Kind::DamageDisk, self.how.is_some()),
             ("point", Kind::CrashAt, self.point.is_some()),
@@ -243,7 +250,7 @@ impl FaultGroup {
         Ok(())
     }
 
-    fn parameters(&self) -> [Parameter; 22] {
+    fn parameters(&self) -> [Parameter; 23] {
         const AIMED: &[Kind] = &[
             Kind::Weather,
             Kind::Partition,
@@ -265,6 +272,8 @@ impl FaultGroup {
             Kind::Suspend,
             Kind::ShortDisk,
             Kind::LieSync,
+            Kind::FlipBits,
+            Kind::LowMemory,
         ];
         const POWERED: &[Kind] = &[Kind::Crash, Kind::RollingRestart, Kind::ZoneLoss];
         const CUT: &[Kind] = &[Kind::Partition];
@@ -286,6 +295,7 @@ impl FaultGroup {
             ("jitter", self.jitter.is_some(), &[Kind::JitterClock]),
             ("bytes_per_second", self.bytes_per_second.is_some(), &[Kind::Throttle]),
             ("queue_bytes", self.queue_bytes.is_some(), &[Kind::Throttle]),
+            ("flip_ppm", self.flip_ppm.is_some(), &[Kind::FlipBits]),
             ("grain", self.grain.is_some(), &[Kind::Shuffle]),
             ("how", self.how.is_some(), &[Kind::DamageDisk]),
             ("power_percent", self.power_percent.is_some(), POWERED),
@@ -330,6 +340,8 @@ impl Kind {
             Self::ShortDisk => "short_disk",
             Self::DamageDisk => "damage_disk",
             Self::LieSync => "lie_sync",
+            Self::FlipBits => "flip_bits",
+            Self::LowMemory => "low_memory",
         }
     }
 }

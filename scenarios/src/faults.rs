@@ -104,6 +104,8 @@ impl Dice<'_> {
                 | Kind::Shuffle
                 | Kind::ShortDisk
                 | Kind::LieSync
+                | Kind::FlipBits
+                | Kind::LowMemory
                 | Kind::CrashClient => {
                     let lasts = self.length(2);
                     let at = self.start(lasts);
@@ -213,6 +215,8 @@ impl Dice<'_> {
             | Kind::Shuffle
             | Kind::ShortDisk
             | Kind::LieSync
+            | Kind::FlipBits
+            | Kind::LowMemory
             | Kind::CrashClient => return Some(plain(group, victim, stream)),
             Kind::MoveLeader
             | Kind::WipeDisk
@@ -328,6 +332,11 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         Kind::LeapSecond => Fault::LeapSecond,
         Kind::ShortDisk => Fault::ShortDisk { victim },
         Kind::LieSync => Fault::LieSync { victim },
+        Kind::FlipBits => {
+            let ppm = number(&group.flip_ppm, stream);
+            Fault::FlipBits { victim, ppm: u32::try_from(ppm).unwrap_or(u32::MAX) }
+        }
+        Kind::LowMemory => Fault::LowMemory { victim },
         Kind::Suspend => Fault::Suspend { victim },
         Kind::Shuffle => Fault::Shuffle { grain: span(&group.grain, stream) },
         Kind::CrashClient => Fault::CrashClient { client: stream.below(CLIENTS) },

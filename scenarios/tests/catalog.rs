@@ -96,6 +96,8 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
         "zone_loss" => "zone_loss",
         "any_order" => "shuffle",
         "narrow_links" => "throttle",
+        "noisy_links" => "flip_bits",
+        "short_memory" => "low_memory",
         "flaky_clients" => "reset_connections",
         "damaged_disks" => "damage_disk",
         "lying_sync" => "lie_sync",

@@ -187,6 +187,10 @@ mutations! {
         "A stale rejection moves the leader's next index below what the follower has confirmed.";
     ForeignTermlessMessage, "foreign-termless-message", "raft-rs 0.7.0 (X12)",
         "Proposals and read requests from the network, which carry no term, are stepped whenever they arrive.";
+    RefusedAfterProposed, "refused-after-proposed", "KAFKA-13574",
+        "A request is refused for want of memory when it is in the log already.";
+    WireChecksumIgnored, "wire-checksum-ignored", "Stone and Partridge, SIGCOMM 2000; Amazon S3, July 2008",
+        "A message between members is taken as it comes, without a look at its checksum.";
     // Watches.
     ProgressAheadOfEvents, "progress-ahead-of-events", "etcd #15220",
         "A progress notification is sent while events that it promises are still waiting.";

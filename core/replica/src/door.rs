@@ -7,8 +7,8 @@
 //!   clients ─ Request ────┼─ step ──┼──── Reply ─────── clients
 //!           ─ Watch ──────┤         ├──── Watch ───────
 //!   disk    ─ DiskDone ───┤         ├──── Password ──── a thread of the host
-//!   thread  ─ PasswordDone┘         ├──── Event ─────── whoever watches
-//!                                   └──── Stop  ─────── the host
+//!   thread  ─ PasswordDone┤         ├──── Event ─────── whoever watches
+//!   host    ─ Memory ─────┘         └──── Stop  ─────── the host
 //! ```
 //!
 //! A host performs the outputs in their order and feeds back what comes of them. It decides nothing.
@@ -79,6 +79,11 @@ pub enum Input {
         id: RequestId,
         /// What came of it.
         done: PasswordDone,
+    },
+    /// The memory that the host may use is nearly used up, or is not any more. Until then what would take more is refused.
+    Memory {
+        /// Whether it is.
+        is_low: bool,
     },
 }
 

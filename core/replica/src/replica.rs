@@ -85,6 +85,8 @@ pub struct Replica {
     pub(crate) corruption: Corruption,
     pub(crate) chores: Chores,
     pub(crate) backups: Backups,
+    /// The host has no memory to spare.
+    pub(crate) is_low_on_memory: bool,
     /// The time of the input that is being handled. Never goes back.
     pub(crate) now: Monotonic,
     /// When this process started.
@@ -158,6 +160,7 @@ impl Replica {
             corruption: Corruption::default(),
             chores: Chores::default(),
             backups: Backups::default(),
+            is_low_on_memory: false,
             now: parts.now,
             booted: parts.now,
             ticked: parts.now,
@@ -196,6 +199,7 @@ impl Replica {
             Input::StreamClosed { stream } => self.on_stream_closed(stream),
             Input::DiskDone { write, result } => self.on_disk_done(write, result),
             Input::PasswordDone { id, done } => self.on_password_done(id, done),
+            Input::Memory { is_low } => self.is_low_on_memory = is_low,
         }
         if self.phase != Phase::Stopped {
             self.settle();

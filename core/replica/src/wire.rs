@@ -1,9 +1,11 @@
 //! Messages between members as bytes.
 //!
 //! ```text
-//!  kind u8 | body: raft-rs's own in protobuf, all others in postcard's encoding of their fields, in order
+//!  kind u8 | body: raft-rs's own in protobuf, all others in postcard's encoding of their fields, in order | checksum u32
 //! ```
 //!
+//! The checksum is CRC-32C of all before it, little endian: what a switch, a driver or a middle box has changed is refused
+//! and never applied, which TCP's 16 bits do not promise (Stone and Partridge, SIGCOMM 2000). Messages of version 1 have none.
 //! Sender and receiver are the connection's business. Kinds are never used again for something else; the version that two
 //! hosts agree on when they connect ([`VERSION`]) rises when a body changes.
 
@@ -13,9 +15,10 @@ use protobuf::Message as _;
 use raft::eraftpb;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error as ThisError;
+use whitewater_mutation::{Mutation, Mutations};
 
 /// The newest form of messages that this build speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The oldest form that it still understands.
 pub const VERSION_MIN: u16 = 1;
@@ -32,7 +35,13 @@ pub enum WireError {
     /// The body is not that of its kind.
     #[error("a message of kind {0} that cannot be read")]
     Body(u8),
+    /// Bytes have changed on the way.
+    #[error("a message whose checksum is wrong: it was changed on the way")]
+    Checksum,
 }
+
+/// The first version whose messages end with a checksum.
+const CHECKED: u16 = 2;
 
 const RAFT: u8 = 1;
 const HELLO: u8 = 2;
@@ -49,8 +58,14 @@ const SNAPSHOT_PART: u8 = 12;
 const SNAPSHOT_ACK: u8 = 13;
 
 impl PeerMessage {
-    /// Writes the message behind what `out` holds.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// Writes the message behind what `out` holds, in the form of a version.
+    pub fn encode(&self, version: u16, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.encode_fields(out);
+        seal(version, start, out);
+    }
+
+    fn encode_fields(&self, out: &mut Vec<u8>) {
         match self {
             Self::Raft(message) => {
                 out.push(RAFT);
@@ -81,8 +96,12 @@ impl PeerMessage {
         }
     }
 
-    /// Reads what [`Self::encode`] has written.
-    pub fn decode(bytes: &Bytes) -> Result<Self, WireError> {
+    /// Reads what [`Self::encode`] has written in the form of the same version.
+    pub fn decode(version: u16, bytes: &Bytes, mutations: Mutations) -> Result<Self, WireError> {
+        Self::decode_fields(&unseal(version, bytes, mutations)?)
+    }
+
+    fn decode_fields(bytes: &Bytes) -> Result<Self, WireError> {
         let (kind, body) = bytes.split_first().ok_or(WireError::Empty)?;
         Ok(match *kind {
             RAFT => {
@@ -130,6 +149,31 @@ impl PeerMessage {
             kind => return Err(WireError::Kind(kind)),
         })
     }
+}
+
+/// Adds the checksum of all that lies behind `start`, if the version has one.
+pub fn seal(version: u16, start: usize, out: &mut Vec<u8>) {
+    if version >= CHECKED {
+        let checksum = crc32c::crc32c(&out[start..]);
+        out.extend_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+/// What [`seal`] has sealed.
+///
+/// # Errors
+///
+/// If it has changed since.
+pub fn unseal(version: u16, bytes: &Bytes, mutations: Mutations) -> Result<Bytes, WireError> {
+    if version < CHECKED {
+        return Ok(bytes.clone());
+    }
+    let (sealed, checksum) = bytes.split_last_chunk::<4>().ok_or(WireError::Empty)?;
+    let is_whole = crc32c::crc32c(sealed) == u32::from_le_bytes(*checksum);
+    if !is_whole && !mutations.has(Mutation::WireChecksumIgnored) {
+        return Err(WireError::Checksum);
+    }
+    Ok(bytes.slice_ref(sealed))
 }
 
 fn put(out: &mut Vec<u8>, kind: u8, fields: &impl Serialize) {
@@ -188,29 +232,50 @@ mod tests {
         ]
     }
 
-    fn encoded(message: &PeerMessage) -> Bytes {
+    fn encoded(message: &PeerMessage, version: u16) -> Bytes {
         let mut bytes = Vec::new();
-        message.encode(&mut bytes);
+        message.encode(version, &mut bytes);
         bytes.into()
     }
 
+    fn decoded(version: u16, bytes: &Bytes) -> Result<PeerMessage, WireError> {
+        PeerMessage::decode(version, bytes, Mutations::none())
+    }
+
     #[test]
-    fn every_message_survives_the_way() {
-        for message in samples() {
-            assert_eq!(PeerMessage::decode(&encoded(&message)), Ok(message));
+    fn every_message_survives_the_way_in_every_version() {
+        for version in VERSION_MIN..=VERSION {
+            for message in samples() {
+                assert_eq!(decoded(version, &encoded(&message, version)), Ok(message));
+            }
         }
     }
 
     #[test]
     fn a_message_cut_short_is_refused_or_another_one() {
         for message in samples() {
-            let bytes = encoded(&message);
+            let bytes = encoded(&message, 1);
             for length in 0..bytes.len() {
                 // Protobuf and a part's bytes have no end of their own; the frame around them has.
-                assert_ne!(PeerMessage::decode(&bytes.slice(..length)), Ok(message.clone()));
+                assert_ne!(decoded(1, &bytes.slice(..length)), Ok(message.clone()));
             }
         }
-        assert_eq!(PeerMessage::decode(&Bytes::from_static(&[99])), Err(WireError::Kind(99)));
+        assert_eq!(decoded(1, &Bytes::from_static(&[99])), Err(WireError::Kind(99)));
+    }
+
+    #[test]
+    fn a_changed_bit_and_a_cut_message_are_refused() {
+        for message in samples() {
+            let bytes = encoded(&message, VERSION);
+            for bit in 0..bytes.len() * 8 {
+                let mut changed = bytes.to_vec();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(decoded(VERSION, &changed.into()), Err(WireError::Checksum), "{bit}");
+            }
+            for length in 0..bytes.len() {
+                assert!(decoded(VERSION, &bytes.slice(..length)).is_err(), "{message:?} {length}");
+            }
+        }
     }
 
     proptest! {
@@ -222,8 +287,10 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0u8..16) {
-            let bytes: Vec<u8> = std::iter::once(kind).chain(bytes).collect();
-            drop(PeerMessage::decode(&bytes.into()));
+            let mut bytes: Vec<u8> = std::iter::once(kind).chain(bytes).collect();
+            drop(decoded(1, &bytes.clone().into()));
+            bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+            drop(decoded(VERSION, &bytes.into()));
         }
     }
 }

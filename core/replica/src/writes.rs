@@ -169,12 +169,31 @@ impl Replica {
             return Err(Error::Learner);
         }
         self.check_space(request)?;
+        self.check_memory(request)?;
         let (tuning, raft_log) = (&self.config.tuning, &self.raft.raft.raft_log);
         let gap = raft_log.committed - self.raft.store().applied().0;
         if self.pending() as u64 >= tuning.pending_requests_max || gap > tuning.apply_gap_max {
             return Err(Error::TooManyRequests);
         }
         Ok(())
+    }
+
+    /// What keeps a promise or gives memory back is done even where there is none to spare.
+    fn check_memory(&mut self, request: &Request) -> Result<(), Error> {
+        let is_spared = matches!(
+            request,
+            Request::Compact(_)
+                | Request::DeleteRange(_)
+                | Request::Lease(LeaseRequest::KeepAlive(_) | LeaseRequest::Revoke(_))
+        );
+        if !self.is_low_on_memory || is_spared {
+            return Ok(());
+        }
+        if self.config.mutations.has(Mutation::RefusedAfterProposed) && !request.is_read() {
+            return Ok(());
+        }
+        self.sometimes("refused for want of memory");
+        Err(Error::TooManyRequests)
     }
 
     pub(crate) fn is_learner(&self) -> bool {
@@ -222,6 +241,9 @@ impl Replica {
         if put && self.config.mutations.has(Mutation::AckOnAppend) {
             self.reply(id, Ok(Body::Put(PutResponse::default())));
             return Ok(());
+        }
+        if self.is_low_on_memory && self.config.mutations.has(Mutation::RefusedAfterProposed) {
+            return Err(Error::TooManyRequests);
         }
         let index = self.raft.raft.raft_log.last_index();
         self.writes.wait(id, index);

@@ -2,7 +2,7 @@
 //!
 //! It decides nothing. Several requests share a sync because the replica gathers records while a batch is under way.
 
-use crate::metrics::Metrics;
+use crate::{limits, metrics::Metrics};
 use rustix::{
     fs::{FallocateFlags, FlockOperation, fallocate, flock},
     io::Errno,
@@ -58,7 +58,7 @@ impl Places {
                 let entry = entry?;
                 if entry.file_type()?.is_file() {
                     let name = entry.file_name().to_string_lossy().into_owned();
-                    image.insert(FileName(name), fs::read(entry.path())?.into());
+                    image.insert(FileName(name), read_file(&entry.path())?.into());
                 }
             }
         }
@@ -77,6 +77,44 @@ impl Places {
         let folder = if file.0.starts_with("wal-") { &self.wal } else { &self.member };
         folder.join(&file.0)
     }
+}
+
+/// What a file holds, with zeros in the place of sectors that the disk does not give back: what they held the replica finds
+/// missing by its checksums, and has it repaired by the others.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if is_unreadable(&error) => {}
+        result => return result,
+    }
+    let file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let (bytes, lost) = read_around(length, |sector, at| file.read_exact_at(sector, at))?;
+    tracing::error!(file = %path.display(), sectors = lost, "the disk does not give these back");
+    Ok(bytes)
+}
+
+/// Reads sector by sector, and counts those that cannot be read.
+fn read_around(
+    length: usize,
+    read_at: impl Fn(&mut [u8], u64) -> io::Result<()>,
+) -> io::Result<(Vec<u8>, usize)> {
+    let (mut bytes, mut lost, mut at) = (vec![0; length], 0, 0);
+    for sector in bytes.chunks_mut(limits::SECTOR_BYTES) {
+        match read_at(sector, at) {
+            Ok(()) => {}
+            Err(error) if is_unreadable(&error) => {
+                sector.fill(0);
+                lost += 1;
+            }
+            Err(error) => return Err(error),
+        }
+        at += limits::SECTOR_BYTES as u64;
+    }
+    Ok((bytes, lost))
+}
+
+fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// The queue of the writer.
@@ -213,5 +251,30 @@ fn describe(op: &DiskOp) -> String {
         DiskOp::Rename { from, to } => format!("rename {from} to {to}"),
         DiskOp::Remove { file } => format!("remove {file}"),
         DiskOp::SyncDirectory => "sync the directory".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sector_that_cannot_be_read_is_zeros_and_the_others_are_there() {
+        let whole: Vec<u8> = (0..1_300_u32).map(|n| u8::try_from(n % 250 + 1).unwrap()).collect();
+        let read = |sector: &mut [u8], at: u64| {
+            if at == 512 {
+                return Err(Errno::IO.into());
+            }
+            let at = usize::try_from(at).unwrap();
+            sector.copy_from_slice(&whole[at..at + sector.len()]);
+            Ok(())
+        };
+        let (bytes, lost) = read_around(whole.len(), read).unwrap();
+        assert_eq!(lost, 1);
+        assert_eq!(bytes[..512], whole[..512]);
+        assert_eq!(bytes[512..1024], [0; 512]);
+        assert_eq!(bytes[1024..], whole[1024..]);
+        let refused = read_around(10, |_, _| Err(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }

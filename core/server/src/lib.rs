@@ -27,6 +27,7 @@ mod http;
 pub mod limits;
 mod listen;
 pub mod loopback;
+mod memory;
 mod metrics;
 mod node;
 mod peers;

@@ -52,3 +52,15 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
 /// Bytes under way on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+
+/// How much of the memory that its control group may have the process uses when it begins to refuse what takes more.
+pub const MEMORY_LOW_PERCENT: u64 = 90;
+
+/// How little it must use to take work again.
+pub const MEMORY_ENOUGH_PERCENT: u64 = 85;
+
+/// How often it looks.
+pub const MEMORY_LOOK: Duration = Duration::from_millis(250);
+
+/// The unit in which a disk loses what it held.
+pub const SECTOR_BYTES: usize = 512;

@@ -7,6 +7,7 @@ use crate::{
     host::{Ended, Host, Surroundings},
     limits,
     listen::{Door, PROTOCOLS, Site, accept_each},
+    memory::Cgroup,
     metrics::Metrics,
     node::{Inner, Node},
     peers::{Introduction, Listener, Peers, Purpose, Reception, Setting, introduce},
@@ -365,6 +366,18 @@ fn config(settings: &Settings, belonging: &Belonging) -> Config {
     }
 }
 
+/// Tells the replica when memory becomes low, and when it is not any more.
+async fn watch_memory(node: Node, mut group: Cgroup) {
+    loop {
+        tokio::time::sleep(limits::MEMORY_LOOK).await;
+        let Some(is_low) = group.change() else { continue };
+        tracing::warn!(is_low, "memory near the limit of the control group");
+        if node.tell(Input::Memory { is_low }).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -393,6 +406,9 @@ impl Started {
                 node.metrics().note_leader(leaders.borrow_and_update().leader);
             }
         });
+        if let Some(group) = Cgroup::of_this_process() {
+            tokio::spawn(watch_memory(self.node.clone(), group));
+        }
         let serving =
             serve_clients(self.node.clone(), &settings, doors.clients, doors.watchers, stopped)?;
         let (mut terminated, mut interrupted) =

@@ -96,8 +96,10 @@ pinned! {
     corruption_as_tail
     damaged_member_forgets
     read_parked_for_ever
+    refused_after_proposed
     removed_leader_keeps_leading
     wiped_member_votes
+    wire_checksum_ignored
     stale_members_after_snapshot
     joint_forgotten
     joint_never_left

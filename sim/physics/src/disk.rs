@@ -229,7 +229,7 @@ impl Disk {
         let before = self.files.inodes[&file].durable.sector(at);
         let mut after = match how {
             Damage::Rot => before.clone(),
-            Damage::Phantom => vec![0; before.len()],
+            Damage::Phantom | Damage::Unreadable => vec![0; before.len()],
             Damage::Misdirected | Damage::Misread => {
                 self.files.inodes[&other.0].durable.sector(other.1)
             }

@@ -1,4 +1,4 @@
-//! The network: what becomes of a message (N1-N4, N6-N9, N11).
+//! The network: what becomes of a message (N1-N9, N11).
 //!
 //! A message's fate is decided when it is sent: what is under way when a cut begins still arrives, and a message sent
 //! into a cut is lost even if the cut ends a moment later. That needs no event of its own for a fault's begin and end.
@@ -8,8 +8,9 @@
 //! stream. So a fault that is taken out of a plan leaves the weather of all other messages as it was, and shrinking
 //! sees what it asked for.
 //!
-//! A throttled link (N6) sends one message after the other; what does not fit into its queue is lost. Roles (N11) are
-//! looked up by the caller, and resets (N10) are the caller's. Left out for now: corruption (N5: another [`Fate`]).
+//! A throttled link (N6) sends one message after the other; what does not fit into its queue is lost. Whose bits
+//! flip (N5) is drawn apart from its fate, for only the caller knows its bytes. Roles (N11) are looked up by the caller, and
+//! resets (N10) are the caller's.
 
 pub mod links;
 pub mod partition;
@@ -60,6 +61,11 @@ pub enum NetworkFault {
     Weather(Weather),
     /// N6: each link sends so fast, and so much may wait for it. The tightest of several holds.
     Throttle(Throttle),
+    /// N5: bits of what is sent flip, with this chance in a million. Chances add up.
+    Flip {
+        /// The chance of a message.
+        ppm: u32,
+    },
 }
 
 /// Worse luck. Chances in a million.
@@ -101,6 +107,8 @@ pub struct NetworkCounts {
     pub duplicated: u64,
     /// Those that arrive before one that was sent earlier on their link.
     pub reordered: u64,
+    /// Those of which bits flipped.
+    pub flipped: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -117,6 +125,8 @@ struct Link {
     luck: Stream,
     /// The draws that some messages take.
     extra: Stream,
+    /// The draws that decide whose bits flip: none before the first such fault.
+    flips: Option<Box<Stream>>,
     /// When the last message that keeps the order arrives; the next one is not earlier.
     /// Invariant: never decreases.
     ordered: SimTime,
@@ -134,6 +144,7 @@ struct Sky {
     clogged_until: SimTime,
     weather: Weather,
     throttle: Option<Throttle>,
+    flip_ppm: u32,
 }
 
 /// What happened to one message, for the witnesses.
@@ -146,6 +157,7 @@ enum Event {
     Reordered,
     Delayed,
     Queued,
+    Flipped,
 }
 
 impl Network {
@@ -233,6 +245,28 @@ impl Network {
         fate
     }
 
+    /// Whether bits of a message that is sent now flip, and the draws that say which.
+    pub fn flip(&mut self, from: Port, to: Port) -> Option<&mut Stream> {
+        let chance = if self.faults.is_empty() { 0 } else { self.sky(from, to).flip_ppm };
+        if chance == 0 {
+            return None;
+        }
+        let (place, seed) = (self.place(from, to), self.seed);
+        let link = &mut self.links[place];
+        let entity = link.entity;
+        let stream = link.flips.get_or_insert_with(|| Box::new(seed.stream("link flips", entity)));
+        if !stream.chance(chance) {
+            return None;
+        }
+        self.counts.flipped += 1;
+        Some(stream)
+    }
+
+    /// A message of which bits have flipped was met by its receiver: a witness for each fault that flips on the link.
+    pub fn credit_flip(&mut self, from: Port, to: Port) {
+        self.credit(from, to, Event::Flipped);
+    }
+
     /// A fault begins on these links. Faults may overlap: cuts and clogs hold until the last one ends, weather adds up.
     pub fn begin(&mut self, fault: FaultId, links: LinkSet, effect: NetworkFault) {
         self.faults.begin(fault, LinkFault { links, fault: effect });
@@ -283,6 +317,7 @@ impl Network {
                         queue_bytes: other.queue_bytes.min(throttle.queue_bytes),
                     }));
                 }
+                NetworkFault::Flip { ppm } => sky.flip_ppm = sky.flip_ppm.saturating_add(ppm),
             }
         }
         sky
@@ -301,6 +336,7 @@ impl Network {
         self.seed = seed;
         for link in &mut self.links {
             [link.luck, link.extra] = streams(seed, link.entity);
+            link.flips = None;
         }
     }
 
@@ -320,6 +356,7 @@ impl Network {
             entity,
             luck,
             extra,
+            flips: None,
             ordered: SimTime::ZERO,
             latest: SimTime::ZERO,
             busy_until: SimTime::ZERO,
@@ -372,6 +409,7 @@ impl Sky {
         clogged_until: SimTime::ZERO,
         weather: Weather { loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, delay: Span(0) },
         throttle: None,
+        flip_ppm: 0,
     };
 }
 
@@ -392,13 +430,16 @@ impl NetworkFault {
         match (self, event) {
             (Self::Cut, Event::Cut)
             | (Self::Clog { .. }, Event::Clogged)
-            | (Self::Throttle(_), Event::Queued) => true,
+            | (Self::Throttle(_), Event::Queued)
+            | (Self::Flip { .. }, Event::Flipped) => true,
             (Self::Weather(weather), Event::Lost) => weather.loss_ppm > 0,
             (Self::Weather(weather), Event::Duplicated) => weather.duplicate_ppm > 0,
             (Self::Weather(weather), Event::Reordered) => weather.reorder_ppm > 0,
             (Self::Weather(weather), Event::Delayed) => weather.delay.0 > 0,
-            (Self::Cut | Self::Clog { .. } | Self::Throttle(_), _)
-            | (Self::Weather(_), Event::Cut | Event::Clogged | Event::Queued) => false,
+            (Self::Cut | Self::Clog { .. } | Self::Throttle(_) | Self::Flip { .. }, _)
+            | (Self::Weather(_), Event::Cut | Event::Clogged | Event::Queued | Event::Flipped) => {
+                false
+            }
         }
     }
 }

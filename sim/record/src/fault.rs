@@ -65,6 +65,13 @@ pub enum Fault {
         /// How much may wait on each link.
         queue_bytes: u64,
     },
+    /// N5: bits of messages between the victim and other members flip. A message that was changed is never applied.
+    FlipBits {
+        /// Whose links.
+        victim: Victim,
+        /// The chance of a message, in a million. Above 0.
+        ppm: u32,
+    },
     /// N10: every connection of clients to the victim breaks, once.
     ResetConnections {
         /// Whose connections.
@@ -155,6 +162,11 @@ pub enum Fault {
         /// Who.
         victim: Victim,
     },
+    /// M1: the victim's process may not take more memory. Requests that would are refused; nothing is aborted.
+    LowMemory {
+        /// Whose memory.
+        victim: Victim,
+    },
     /// P1: the victim's process dies and is restarted at the end.
     Crash {
         /// Who.
@@ -226,6 +238,8 @@ pub enum Damage {
     Misdirected,
     /// D5: it is as it was written, but another one is read in its place, once.
     Misread,
+    /// D4: it cannot be read: the host has nothing but zeros for the replica in its place.
+    Unreadable,
 }
 
 /// Who is hit. Roles are looked up when the fault begins (N11).
@@ -280,11 +294,12 @@ pub enum CrashPoint {
 
 impl Fault {
     /// The words for all kinds, in the order of the catalogue.
-    pub const NAMES: [&str; 29] = [
+    pub const NAMES: [&str; 31] = [
         "weather",
         "partition",
         "clog",
         "throttle",
+        "flip_bits",
         "reset_connections",
         "fail_disk",
         "full_disk",
@@ -300,6 +315,7 @@ impl Fault {
         "jitter_clock",
         "leap_second",
         "suspend",
+        "low_memory",
         "crash",
         "pause",
         "crash_at",
@@ -318,6 +334,8 @@ impl Fault {
             Self::Weather { victim, .. }
             | Self::Clog { victim }
             | Self::Throttle { victim, .. }
+            | Self::FlipBits { victim, .. }
+            | Self::LowMemory { victim }
             | Self::ResetConnections { victim }
             | Self::FailDisk { victim, .. }
             | Self::FullDisk { victim }
@@ -390,6 +408,8 @@ impl Fault {
     pub(crate) const fn unplayable(&self) -> Option<&'static str> {
         if let Self::Throttle { bytes_per_second: 0, .. } = self {
             Some("`bytes_per_second` is 0, expected more")
+        } else if let Self::FlipBits { ppm: 0, .. } = self {
+            Some("`ppm` is 0, expected more")
         } else if let Self::Shuffle { grain: Span(0) } = self {
             Some("`grain` is 0, expected more")
         } else {
@@ -425,6 +445,7 @@ impl Fault {
             Self::Partition { .. } => "partition",
             Self::Clog { .. } => "clog",
             Self::Throttle { .. } => "throttle",
+            Self::FlipBits { .. } => "flip_bits",
             Self::ResetConnections { .. } => "reset_connections",
             Self::FailDisk { .. } => "fail_disk",
             Self::FullDisk { .. } => "full_disk",
@@ -440,6 +461,7 @@ impl Fault {
             Self::JitterClock { .. } => "jitter_clock",
             Self::LeapSecond => "leap_second",
             Self::Suspend { .. } => "suspend",
+            Self::LowMemory { .. } => "low_memory",
             Self::Crash { .. } => "crash",
             Self::Pause { .. } => "pause",
             Self::CrashAt { .. } => "crash_at",

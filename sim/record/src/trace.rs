@@ -110,7 +110,7 @@ pub const INVARIANTS: &[&str] = &[
     "panic",
     "liveness",
 ];
-const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep"];
+const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk"];
 const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk", "corrupt", "damaged-disk"];
 

@@ -143,6 +143,8 @@ pub(crate) fn victim_mut(fault: &mut Fault) -> Option<&mut Victim> {
         Fault::Weather { victim, .. }
         | Fault::Clog { victim }
         | Fault::Throttle { victim, .. }
+        | Fault::FlipBits { victim, .. }
+        | Fault::LowMemory { victim }
         | Fault::ResetConnections { victim }
         | Fault::FailDisk { victim, .. }
         | Fault::FullDisk { victim }

@@ -17,6 +17,8 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
         Fault::Throttle { bytes_per_second, queue_bytes, .. } => {
             30 + size_of_number(*bytes_per_second) + size_of_number(*queue_bytes)
         }
+        Fault::FlipBits { ppm, .. } => 36 + size_of_number(u64::from(*ppm)),
+        Fault::LowMemory { .. } => 27,
         Fault::JitterClock { by, .. } => 40 + size_of_number(by.0),
         Fault::Shuffle { grain } => 60 + size_of_number(grain.0),
         Fault::StallDisk { .. } | Fault::FullDisk { .. } | Fault::Member { .. } => 40,
@@ -81,6 +83,7 @@ const fn damage_rank(how: Damage) -> u64 {
         Damage::Phantom => 1,
         Damage::Misdirected => 2,
         Damage::Misread => 3,
+        Damage::Unreadable => 4,
     }
 }
 
@@ -136,6 +139,7 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
         | Fault::ShortDisk { victim }
         | Fault::DamageDisk { victim, .. }
         | Fault::LieSync { victim }
+        | Fault::LowMemory { victim }
         | Fault::Clog { victim } => {
             let mut all = crashes(*victim).to_vec();
             if matches!(fault, Fault::FailDisk { sync: true, .. }) {
@@ -167,6 +171,7 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
         Fault::Weather { .. }
         | Fault::Partition { .. }
         | Fault::Throttle { .. }
+        | Fault::FlipBits { .. }
         | Fault::ResetConnections { .. }
         | Fault::SlewClock { .. }
         | Fault::JitterClock { .. }
@@ -185,6 +190,10 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
 /// Rounder numbers, and none.
 fn numbers(fault: &Fault) -> Vec<Fault> {
     let mut all = Vec::new();
+    if let Fault::FlipBits { victim, .. } = fault {
+        all.extend([1_000_000, 100_000].map(|ppm| Fault::FlipBits { victim: *victim, ppm }));
+        return all;
+    }
     let mut with = |change: &dyn Fn(&mut Fault)| {
         let mut less = fault.clone();
         change(&mut less);

@@ -5,6 +5,7 @@ use crate::{
     lifecycle::Hold,
     streams::{Down, Up},
 };
+use bytes::Bytes;
 use std::{cmp::Ordering, collections::BinaryHeap};
 use whitewater_api::{Caller, NodeId, Request, RequestId, StreamId, WriteId};
 use whitewater_record::SimTime;
@@ -15,6 +16,8 @@ use whitewater_replica::{Envelope, PasswordDone};
 pub(crate) enum Due {
     /// A message reaches its node.
     Deliver { message: u64, copy: u64, envelope: Envelope },
+    /// A message of which bits have flipped reaches its node.
+    DeliverChanged(Box<Changed>),
     /// A request reaches a node.
     Request { node: NodeId, id: RequestId, caller: Caller, request: Box<Request> },
     /// An answer reaches whoever asked.
@@ -59,6 +62,16 @@ pub(crate) enum Due {
     Heal,
     /// The liveness phase looks at the cluster.
     Look,
+}
+
+/// A message on its way that is not what was sent any more.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) message: u64,
+    pub(crate) copy: u64,
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) bytes: Bytes,
 }
 
 /// The heap. Entries of the same moment keep the order of their ranks, and below that in which they were added.

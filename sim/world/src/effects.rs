@@ -10,6 +10,8 @@ pub(crate) const fn on_links(fault: &Fault, until: SimTime) -> Option<NetworkFau
         Some(NetworkFault::Weather(weather))
     } else if let Fault::Throttle { bytes_per_second, queue_bytes, .. } = *fault {
         Some(NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes }))
+    } else if let Fault::FlipBits { ppm, .. } = *fault {
+        Some(NetworkFault::Flip { ppm })
     } else if let Fault::Clog { .. } = fault {
         Some(NetworkFault::Clog { until })
     } else {

@@ -4,7 +4,7 @@
 //! Whoever plays the world steps the replicas there; a switch of tasks an event would cost a tenth of a run.
 
 use crate::{
-    agenda::Due,
+    agenda::{Changed, Due},
     asking::{Answer, Asker},
     limits,
     machine::Life,
@@ -12,18 +12,23 @@ use crate::{
     tally::Code,
     world::{Shared, World},
 };
+use bytes::Bytes;
 use std::{
     collections::VecDeque,
     future::{pending, poll_fn},
+    iter,
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Poll, Waker},
 };
 use whitewater_api::{
-    DiskOp, Monotonic, NodeId, Request, RequestId, Revision, WriteId, request::CompactRequest,
+    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId,
+    request::CompactRequest,
 };
 use whitewater_physics::{Fate, Port};
-use whitewater_record::{CrashPoint, RowKind, Span};
-use whitewater_replica::{Envelope, Event, Input, Output, PasswordWork, Phase, Replica, Status};
+use whitewater_record::{CrashPoint, RowKind, SimTime, Span, Stream};
+use whitewater_replica::{
+    Envelope, Event, Input, Output, PasswordWork, PeerMessage, Phase, Replica, Status, wire,
+};
 
 /// Where the processes leave their replicas, for the main task to step.
 pub(crate) struct Stage {
@@ -252,6 +257,9 @@ impl World {
         let epoch = machine.epoch;
         self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
+        if !self.machines.get(node).squeezes.is_empty() {
+            self.input(node, Input::Memory { is_low: true });
+        }
         self.machines.get_mut(node).status = status.clone();
         self.perform(node, Stepped { status, next_wake, is_disk: false, is_timer: false }, outputs)
     }
@@ -308,6 +316,9 @@ impl World {
                     self.machines.get_mut(node).serving.retain(|other| *other != id);
                     if let Err(error) = &result {
                         self.note_error(error);
+                        if *error == Error::TooManyRequests {
+                            self.witness_squeezes(node);
+                        }
                     }
                     let ok = u64::from(result.is_ok());
                     self.row(
@@ -351,6 +362,11 @@ impl World {
         let before = self.cause;
         self.begin(RowKind::Send, from.0, &[message, to.0, kind as u64, term, index, more]);
         self.observer.on_send(&envelope);
+        if !self.machines.has(to) {
+            self.row(RowKind::Drop, from.0, &[message, to.0, 3]);
+            self.cause = before;
+            return;
+        }
         let bytes = || u64::try_from(envelope.bytes()).expect("a length fits 64 bits");
         match self.network.send(self.now, Port::node(from), Port::node(to), bytes) {
             Fate::Lost => self.row(RowKind::Drop, from.0, &[message, to.0, 1]),
@@ -360,14 +376,41 @@ impl World {
                     self.network.credit_cut(Port::node(from), Port::node(to));
                 }
             }
-            Fate::Once(at) => self.later(at, Due::Deliver { message, copy: 0, envelope }),
-            Fate::Twice(first, second) => {
-                let again = envelope.clone();
-                self.later(first, Due::Deliver { message, copy: 0, envelope });
-                self.later(second, Due::Deliver { message, copy: 1, envelope: again });
-            }
+            Fate::Once(at) => self.under_way(message, at, None, envelope),
+            Fate::Twice(first, second) => self.under_way(message, first, Some(second), envelope),
         }
         self.cause = before;
+    }
+
+    /// Puts the copies of a message on their way, or those of the bytes that it has become (N5).
+    fn under_way(&mut self, message: u64, first: SimTime, second: Option<SimTime>, sent: Envelope) {
+        let (from, to) = (sent.from, sent.to);
+        if let Some(luck) = self.network.flip(Port::node(from), Port::node(to)) {
+            let bytes = flipped(&sent.body, luck);
+            for (at, copy) in iter::once(first).chain(second).zip(0..) {
+                let changed = Changed { message, copy, from, to, bytes: bytes.clone() };
+                self.later(at, Due::DeliverChanged(Box::new(changed)));
+            }
+            return;
+        }
+        let again = second.map(|at| (at, sent.clone()));
+        self.later(first, Due::Deliver { message, copy: 0, envelope: sent });
+        if let Some((at, envelope)) = again {
+            self.later(at, Due::Deliver { message, copy: 1, envelope });
+        }
+    }
+
+    /// Bytes that are not what was sent reach their node, whose codec has the word.
+    pub(crate) fn on_deliver_changed(&mut self, changed: Changed) {
+        let Changed { message, copy, from, to, bytes } = changed;
+        self.network.credit_flip(Port::node(from), Port::node(to));
+        match PeerMessage::decode(wire::VERSION, &bytes, self.mutations) {
+            Ok(body) => self.on_deliver(message, copy, Envelope { from, to, body }),
+            Err(_) => {
+                self.observer.tally.sometimes("changed message refused");
+                self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
+            }
+        }
     }
 
     fn submit(&mut self, node: NodeId, write: WriteId, ops: Vec<DiskOp>) {
@@ -504,6 +547,18 @@ fn durability(ops: &[DiskOp]) -> [u64; 2] {
         | DiskOp::Write { .. }
         | DiskOp::Rename { .. } => [syncs, removes],
     })
+}
+
+/// The bytes of a message, of which up to three bits have flipped: as many as CRC-32C is sure to find at any length.
+fn flipped(body: &PeerMessage, luck: &mut Stream) -> Bytes {
+    let mut bytes = Vec::new();
+    body.encode(wire::VERSION, &mut bytes);
+    let bits = 8 * u64::try_from(bytes.len()).expect("a length fits 64 bits");
+    for _ in 0..luck.between(1, 3) {
+        let bit = luck.below(bits);
+        bytes[usize::try_from(bit / 8).expect("a place in a buffer")] ^= 1 << (bit % 8);
+    }
+    bytes.into()
 }
 
 fn mask(nodes: &[NodeId]) -> u64 {

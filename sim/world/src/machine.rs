@@ -50,6 +50,8 @@ pub(crate) struct Machine {
     pub(crate) jitter: Stream,
     /// How long it takes over passwords.
     pub(crate) passwords: Stream,
+    /// Faults that leave the process no memory.
+    pub(crate) squeezes: Vec<usize>,
     /// Faults that suspend the machine.
     pub(crate) suspends: Vec<usize>,
     /// What was done to the disk.
@@ -102,6 +104,11 @@ impl Machines {
             machine.disk.reseed(seed, machine.node);
             (machine.jitter, machine.passwords) = luck(seed, machine.node);
         }
+    }
+
+    /// Whether there is such a machine. A replica may have been told nonsense (N5, unnoticed).
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        (1..=self.all.len() as u64).contains(&node.0)
     }
 
     /// The machine of a node.
@@ -175,6 +182,7 @@ impl Machine {
             jitters: Vec::new(),
             jitter,
             passwords,
+            squeezes: Vec::new(),
             suspends: Vec::new(),
             damage: None,
         }

@@ -17,7 +17,7 @@ use whitewater_physics::{FaultId, LinkSet, Network, NetworkFault, Port};
 use whitewater_record::{
     Damage, Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, SimTime,
 };
-use whitewater_replica::Event;
+use whitewater_replica::{Event, Input};
 
 /// Counts by kind of fault and role of its victim.
 type ByRole = BTreeMap<String, BTreeMap<String, FaultCount>>;
@@ -189,6 +189,7 @@ impl World {
                     self.nemesis.witness(fault);
                 }
             }
+            Fault::LowMemory { .. } => self.squeeze(fault, node),
             Fault::Crash { power, .. } => self.crash_all(fault, vec![node], power),
             Fault::CrashAt { point, .. } => machine.armed = Some((point, fault)),
             Fault::ReplaceMember { new, .. } => {
@@ -200,6 +201,7 @@ impl World {
             Fault::Weather { .. }
             | Fault::Clog { .. }
             | Fault::Throttle { .. }
+            | Fault::FlipBits { .. }
             | Fault::FailDisk { .. }
             | Fault::FullDisk { .. }
             | Fault::SlowDisk { .. }
@@ -397,6 +399,31 @@ impl World {
         is_damaged
     }
 
+    /// The process of a node has no memory to spare.
+    fn squeeze(&mut self, fault: usize, node: NodeId) {
+        let machine = self.machines.get_mut(node);
+        machine.squeezes.push(fault);
+        if machine.life == Life::Up && machine.squeezes.len() == 1 {
+            self.input(node, Input::Memory { is_low: true });
+        }
+    }
+
+    /// The process of a node may take memory again, unless another fault keeps it from that.
+    fn unsqueeze(&mut self, fault: usize, node: NodeId) {
+        let machine = self.machines.get_mut(node);
+        machine.squeezes.retain(|other| *other != fault);
+        if machine.life == Life::Up && machine.squeezes.is_empty() {
+            self.input(node, Input::Memory { is_low: false });
+        }
+    }
+
+    /// A request was refused as one too many.
+    pub(crate) fn witness_squeezes(&mut self, node: NodeId) {
+        for fault in &self.machines.get(node).squeezes {
+            self.nemesis.witness(*fault);
+        }
+    }
+
     /// A fault ends.
     pub(crate) fn on_fault_end(&mut self, fault: usize) {
         if !std::mem::take(&mut self.nemesis.faults[fault].is_on) {
@@ -458,6 +485,9 @@ impl World {
         }
         if matches!(what, Fault::Suspend { .. }) {
             self.wake_up(node, fault);
+        }
+        if matches!(what, Fault::LowMemory { .. }) {
+            self.unsqueeze(fault, node);
         }
     }
 

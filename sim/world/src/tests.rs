@@ -434,6 +434,30 @@ fn sim_a_narrow_link_delays_and_drops() {
 }
 
 #[test]
+fn sim_a_message_whose_bits_flip_is_refused_and_never_applied() {
+    let mut plan = plan(37, 12, 300);
+    let flips = Fault::FlipBits { victim: Victim::Leader, ppm: 200_000 };
+    plan.faults.push(fault(2_000, 6_000, flips));
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "flip_bits"), 1);
+    assert!(run.outcome.sometimes["changed message refused"] > 100);
+}
+
+#[test]
+fn sim_a_process_without_memory_refuses_and_goes_on_afterwards() {
+    let mut plan = plan(38, 12, 300);
+    for node in 1..=3 {
+        let victim = Victim::Node(NodeId(node));
+        plan.faults.push(fault(2_000, 3_000, Fault::LowMemory { victim }));
+        plan.faults.push(fault(3_000, 300, Fault::Crash { victim, power: false }));
+    }
+    let run = run(&plan);
+    assert_eq!(witnessed(&run, "low_memory"), 3);
+    assert!(run.outcome.sometimes["refused for want of memory"] > 0);
+    assert!(run.outcome.operations[0] > 0, "{:?}", run.outcome.operations);
+}
+
+#[test]
 fn sim_a_client_that_dies_or_loses_its_connection_leaves_an_unknown_outcome() {
     let calm = run(&plan(37, 10, 600)).outcome.operations;
     let mut plan = plan(37, 10, 600);
@@ -453,7 +477,9 @@ fn sim_a_client_that_dies_or_loses_its_connection_leaves_an_unknown_outcome() {
 
 #[test]
 fn sim_a_damaged_disk_is_found_and_its_member_repaired() {
-    for how in [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread] {
+    for how in
+        [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread, Damage::Unreadable]
+    {
         let mut plan = plan(41, 14, 600);
         let victim = Victim::Node(NodeId(2));
         plan.faults.push(fault(5_000, 500, Fault::DamageDisk { victim, how }));

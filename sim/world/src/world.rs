@@ -219,6 +219,7 @@ impl World {
     fn dispatch(&mut self, due: Due) {
         match due {
             Due::Deliver { message, copy, envelope } => self.on_deliver(message, copy, envelope),
+            Due::DeliverChanged(changed) => self.on_deliver_changed(*changed),
             Due::Request { node, id, caller, request } => {
                 self.on_request(node, id, caller, request);
             }
@@ -264,7 +265,7 @@ impl World {
         self.todo.push_back(Todo::Step(node));
     }
 
-    fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
+    pub(crate) fn on_deliver(&mut self, message: u64, copy: u64, envelope: Envelope) {
         let (from, to) = (envelope.from, envelope.to);
         let machine = self.machines.get(to);
         if machine.life != Life::Up || machine.sleeps() {

@@ -1,7 +1,7 @@
 //! What goes over a connection between members.
 //!
 //! ```text
-//!   length u32, little endian | kind u8 | body
+//!   length u32, little endian | kind u8 | body, with a checksum unless it is an introduction or a refusal
 //! ```
 
 use super::secrets;
@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request};
-use whitewater_replica::{PeerMessage, wire};
+use whitewater_mutation::Mutations;
+use whitewater_replica::{
+    PeerMessage,
+    wire::{self, WireError},
+};
 
 /// What one end says.
 pub(crate) enum Frame {
@@ -60,19 +64,22 @@ const MESSAGE: u8 = 3;
 const FORWARD: u8 = 4;
 const ANSWERED: u8 = 5;
 
+/// Where the body of a frame begins.
+const BODY: usize = 5;
+
 /// Before the first frame, so that a stray client is known for one.
 pub(super) const MAGIC: [u8; 8] = *b"WWPEER01";
 
 impl Frame {
     /// The frame with its length before it.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    fn encode(&self, version: u16) -> Vec<u8> {
         let mut out = vec![0; 4];
         match self {
             Self::Introduction(introduction) => put(&mut out, INTRODUCTION, introduction),
             Self::Refusal(why) => put(&mut out, REFUSAL, why),
             Self::Message(message) => {
                 out.push(MESSAGE);
-                message.encode(&mut out);
+                message.encode(version, &mut out);
             }
             Self::Forward { number, caller, request } => {
                 put(
@@ -80,9 +87,11 @@ impl Frame {
                     FORWARD,
                     &(number, secrets::caller(caller), secrets::of_request(request), request),
                 );
+                wire::seal(version, BODY, &mut out);
             }
             Self::Answered { number, answer, applied } => {
                 put(&mut out, ANSWERED, &(number, secrets::of_answer(answer), answer, applied));
+                wire::seal(version, BODY, &mut out);
             }
         }
         let length = u32::try_from(out.len() - 4).expect("a frame is shorter than 4 GiB");
@@ -90,23 +99,23 @@ impl Frame {
         out
     }
 
-    fn decode(bytes: &Bytes) -> io::Result<Self> {
+    fn decode(version: u16, bytes: &Bytes) -> io::Result<Self> {
         let kind = *bytes.first().ok_or_else(|| malformed("an empty frame"))?;
         let body = bytes.slice(1..);
         Ok(match kind {
             INTRODUCTION => Self::Introduction(get(&body)?),
             REFUSAL => Self::Refusal(get(&body)?),
             MESSAGE => {
-                let message = PeerMessage::decode(&body);
-                Self::Message(message.map_err(|error| malformed(&error.to_string()))?)
+                let message = PeerMessage::decode(version, &body, Mutations::none());
+                Self::Message(message.map_err(unreadable)?)
             }
             FORWARD => {
-                let (number, caller, secret, mut request) = get(&body)?;
+                let (number, caller, secret, mut request) = get(&unsealed(version, &body)?)?;
                 secrets::into_request(&mut request, secret);
                 Self::Forward { number, caller: secrets::into_caller(caller), request }
             }
             ANSWERED => {
-                let (number, secret, mut answer, applied) = get(&body)?;
+                let (number, secret, mut answer, applied) = get(&unsealed(version, &body)?)?;
                 secrets::into_answer(&mut answer, secret);
                 Self::Answered { number, answer, applied }
             }
@@ -114,8 +123,11 @@ impl Frame {
         })
     }
 
-    /// Reads one, and says how long it was.
-    pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(Self, usize)> {
+    /// Reads one on a connection of this version of messages, and says how long it was.
+    pub(super) async fn read(
+        version: u16,
+        from: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<(Self, usize)> {
         let length = usize::try_from(from.read_u32_le().await?).unwrap_or(usize::MAX);
         if length > limits::PEER_FRAME_BYTES {
             return Err(malformed(&format!("a frame of {length} bytes")));
@@ -127,12 +139,16 @@ impl Frame {
         if bytes.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok((Self::decode(&bytes.into())?, length + 4))
+        Ok((Self::decode(version, &bytes.into())?, length + 4))
     }
 
-    /// Writes one, and says how long it was.
-    pub(super) async fn write(&self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<usize> {
-        let bytes = self.encode();
+    /// Writes one on a connection of this version of messages, and says how long it was.
+    pub(super) async fn write(
+        &self,
+        version: u16,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<usize> {
+        let bytes = self.encode(version);
         to.write_all(&bytes).await?;
         Ok(bytes.len())
     }
@@ -144,6 +160,11 @@ impl Introduction {
         let (version, version_min) = (wire::VERSION, wire::VERSION_MIN);
         let (cluster, node, to) = (None, None, None);
         Self { version, version_min, cluster, node, to, purpose, members: Vec::new() }
+    }
+
+    /// The version of messages on a connection with whom this introduces: the newest that both speak.
+    pub(crate) fn common_version(&self) -> u16 {
+        self.version.min(wire::VERSION)
     }
 
     /// Why the two cannot talk, if they cannot: their forms of messages have none in common.
@@ -167,6 +188,14 @@ fn put(out: &mut Vec<u8>, kind: u8, body: &impl Serialize) {
 
 fn get<T: serde::de::DeserializeOwned>(body: &[u8]) -> io::Result<T> {
     postcard::from_bytes(body).map_err(|_| malformed("a frame that cannot be read"))
+}
+
+fn unsealed(version: u16, body: &Bytes) -> io::Result<Bytes> {
+    wire::unseal(version, body, Mutations::none()).map_err(unreadable)
+}
+
+fn unreadable(error: WireError) -> io::Error {
+    malformed(&error.to_string())
 }
 
 pub(super) fn malformed(what: &str) -> io::Error {

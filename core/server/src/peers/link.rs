@@ -17,6 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use whitewater_api::{Caller, ClusterId, Index, NodeId, Request};
+use whitewater_replica::wire;
 
 /// What all links of a member have in common.
 #[derive(Clone)]
@@ -147,16 +148,17 @@ impl Dialing {
             to: Some(self.to),
             ..Introduction::new(Purpose::Talk)
         };
-        let (stream, _) = introduce(&self.setting.dialer, url, introduction).await?;
+        let (stream, other) = introduce(&self.setting.dialer, url, introduction).await?;
         tracing::info!(peer = %format!("{:x}", self.to.0), url, "connected to a peer");
         self.state.is_connected.store(true, Ordering::Release);
+        let version = other.common_version();
         let (reader, writer) = split(stream);
         let mut urls = self.urls.clone();
         let result = tokio::select! {
             biased;
             _ = urls.changed() => Ok(()),
-            result = hear(reader, &self.state) => result,
-            result = speak(writer, &mut self.frames, &self.sent) => result,
+            result = hear(reader, version, &self.state) => result,
+            result = speak(writer, version, &mut self.frames, &self.sent) => result,
         };
         self.state.is_connected.store(false, Ordering::Release);
         // What was meant for this connection is late or lost; what was carried over has an unknown outcome.
@@ -167,10 +169,10 @@ impl Dialing {
 }
 
 /// Takes the answers to what was carried over.
-async fn hear(reader: impl AsyncRead + Unpin, state: &State) -> io::Result<()> {
+async fn hear(reader: impl AsyncRead + Unpin, version: u16, state: &State) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     loop {
-        let (frame, _) = Frame::read(&mut reader).await?;
+        let (frame, _) = Frame::read(version, &mut reader).await?;
         let Frame::Answered { number, answer, applied } = frame else {
             return Err(malformed("something else than an answer"));
         };
@@ -185,13 +187,14 @@ async fn hear(reader: impl AsyncRead + Unpin, state: &State) -> io::Result<()> {
 /// Writes what is queued, and lets it go as soon as nothing more is.
 async fn speak(
     writer: impl AsyncWrite + Unpin,
+    version: u16,
     frames: &mut mpsc::Receiver<Frame>,
     sent: &prometheus::IntCounter,
 ) -> io::Result<()> {
     let mut writer = BufWriter::new(writer);
     while let Some(mut frame) = frames.recv().await {
         loop {
-            let bytes = frame.write(&mut writer).await?;
+            let bytes = frame.write(version, &mut writer).await?;
             sent.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
             match frames.try_recv() {
                 Ok(next) => frame = next,
@@ -212,9 +215,9 @@ pub(crate) async fn introduce(
     let handshake = async {
         let mut stream = dialer.dial(url).await?;
         stream.write_all(&MAGIC).await?;
-        Frame::Introduction(introduction).write(&mut stream).await?;
+        Frame::Introduction(introduction).write(wire::VERSION, &mut stream).await?;
         stream.flush().await?;
-        match Frame::read(&mut stream).await?.0 {
+        match Frame::read(wire::VERSION, &mut stream).await?.0 {
             Frame::Introduction(other) => match other.objection() {
                 Some(objection) => Err(malformed(&objection)),
                 None => Ok((stream, other)),

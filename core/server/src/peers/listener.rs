@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 use whitewater_api::{ClusterId, NodeId};
-use whitewater_replica::{Envelope, Input};
+use whitewater_replica::{Envelope, Input, wire};
 
 /// What a listener needs to receive peers.
 #[derive(Clone)]
@@ -33,30 +33,33 @@ impl Listener {
     /// Serves it until it breaks.
     pub(crate) async fn serve(mut self) -> io::Result<()> {
         let handshake = timeout(limits::HANDSHAKE_TIMEOUT, self.shake_hands()).await;
-        let Some(from) = handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? else {
+        let Some((from, version)) =
+            handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
+        else {
             return Ok(());
         };
         let (reader, writer) = split(self.socket);
         let (answers, queue) = mpsc::channel(limits::FORWARDED_MAX);
-        let writing = tokio::spawn(write(writer, queue));
-        let hearing = Hearing { reception: self.reception, from, answers };
+        let writing = tokio::spawn(write(writer, version, queue));
+        let hearing = Hearing { reception: self.reception, from, version, answers };
         let result = hearing.hear(BufReader::new(reader)).await;
         writing.abort();
         result
     }
 
-    /// Who dials, if it wants to talk.
-    async fn shake_hands(&mut self) -> io::Result<Option<NodeId>> {
+    /// Who dials and in which version of messages, if it wants to talk.
+    async fn shake_hands(&mut self) -> io::Result<Option<(NodeId, u16)>> {
         let mut magic = [0; MAGIC.len()];
         self.socket.read_exact(&mut magic).await?;
         if magic != MAGIC {
             return Err(malformed("no member of ours"));
         }
-        let Frame::Introduction(other) = Frame::read(&mut self.socket).await?.0 else {
+        let Frame::Introduction(other) = Frame::read(wire::VERSION, &mut self.socket).await?.0
+        else {
             return Err(malformed("no introduction"));
         };
         if let Some(objection) = self.objection(&other) {
-            Frame::Refusal(objection.clone()).write(&mut self.socket).await?;
+            Frame::Refusal(objection.clone()).write(wire::VERSION, &mut self.socket).await?;
             self.socket.flush().await?;
             return Err(malformed(&objection));
         }
@@ -69,9 +72,10 @@ impl Listener {
         if other.purpose == Purpose::Ask {
             own.members = self.reception.node.members();
         }
-        Frame::Introduction(own).write(&mut self.socket).await?;
+        Frame::Introduction(own).write(wire::VERSION, &mut self.socket).await?;
         self.socket.flush().await?;
-        Ok(other.node.filter(|_| other.purpose == Purpose::Talk))
+        let version = other.common_version();
+        Ok(other.node.filter(|_| other.purpose == Purpose::Talk).map(|node| (node, version)))
     }
 
     fn objection(&self, other: &Introduction) -> Option<String> {
@@ -96,6 +100,8 @@ impl Listener {
 struct Hearing {
     reception: Reception,
     from: NodeId,
+    /// Of the messages on this connection.
+    version: u16,
     answers: mpsc::Sender<Frame>,
 }
 
@@ -105,7 +111,7 @@ impl Hearing {
         let received = self.reception.node.metrics().peers.received.with_label_values(&[&label]);
         let room = Arc::new(Semaphore::new(limits::FORWARDED_MAX));
         loop {
-            let (frame, bytes) = Frame::read(&mut reader).await?;
+            let (frame, bytes) = Frame::read(self.version, &mut reader).await?;
             received.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
             match frame {
                 Frame::Message(body) => {
@@ -134,11 +140,12 @@ impl Hearing {
 
 async fn write(
     writer: impl tokio::io::AsyncWrite + Unpin,
+    version: u16,
     mut queue: mpsc::Receiver<Frame>,
 ) -> io::Result<()> {
     let mut writer = BufWriter::new(writer);
     while let Some(frame) = queue.recv().await {
-        frame.write(&mut writer).await?;
+        frame.write(version, &mut writer).await?;
         if queue.is_empty() {
             writer.flush().await?;
         }

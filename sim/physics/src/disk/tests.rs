@@ -377,7 +377,9 @@ fn nothing_is_damaged_that_no_reader_could_tell_from_an_end() {
     for (writes, size) in [(0, 0), (1, 5_000), (2, 400)] {
         let mut disk = disk_with_log(disk(), writes, size);
         let good = disk.image();
-        for how in [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread] {
+        for how in
+            [Damage::Rot, Damage::Phantom, Damage::Misdirected, Damage::Misread, Damage::Unreadable]
+        {
             assert!(!disk.damage(how));
         }
         assert_eq!(disk.image(), good);
