@@ -9,7 +9,7 @@ SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary formats live fix golden replay shrink zoo doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
+.PHONY: help run test check ci canary formats live fix golden replay shrink zoo search doctor bench etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ shrink: ## Makes a failing plan small, beside it as PLAN.min.toml. PLAN.
 
 zoo: ## Looks for each deliberate bug: who finds which, how soon. Takes long.
 	cargo run --release -p whitewater $(SIM) -- zoo --shrink
+
+search: ## Compares ways of choosing what to play next by the CPU time to find each deliberate bug. Takes long.
+	cargo run --release -p whitewater $(SIM) -- search
 
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
 	cargo build -p whitewater && cargo run --release -p whitewater $(SIM) -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"

@@ -103,7 +103,7 @@ pub fn play(plan: &Plan) -> Run {
 }
 
 fn lap(split: Split, run: Run, judgements: &[Judgement]) -> Lap {
-    let Run { outcome, history, trace: _, began: _ } = run;
+    let Run { outcome, history, trace: _, began: _, reached: _ } = run;
     let seen = outcome.violations.iter().cloned();
     let violations = seen.chain(judgements.iter().filter_map(Judgement::violation));
     let is_undecided = |judgement: &Judgement| matches!(judgement.ruling, Ruling::Undecided(_));

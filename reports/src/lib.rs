@@ -41,6 +41,7 @@ pub mod lines;
 pub mod number;
 pub mod page;
 pub mod picture;
+pub mod policies;
 pub mod prometheus;
 pub mod query;
 #[cfg(test)]

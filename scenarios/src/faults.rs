@@ -201,10 +201,8 @@ impl Dice<'_> {
             Kind::MoveLeader if self.size.nodes > 1 => Fault::MoveLeader { victim },
             Kind::ZoneLoss => {
                 let nodes = zone(self.size.nodes, stream);
-                Fault::ZoneLoss {
-                    nodes,
-                    power: group.power_percent.unwrap_or_default().draw(stream),
-                }
+                let power = group.power_percent.unwrap_or_default().draw(stream);
+                Fault::ZoneLoss { nodes, power }
             }
             Kind::Throttle
             | Kind::ResetConnections

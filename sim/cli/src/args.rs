@@ -2,6 +2,7 @@
 
 use crate::{
     limits,
+    search::PolicyName,
     shard::Shard,
     view::{LanesArg, NodeArg, Until},
 };
@@ -68,6 +69,8 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Look for each deliberate bug, and print who found which, how soon.
     Zoo(ZooArgs),
+    /// Compare ways of choosing what to play next by how soon they find each deliberate bug.
+    Search(SearchArgs),
     /// Find the commit with which a plan began to fail.
     Bisect(BisectArgs),
     /// Compare two runs: the first event that differs, then terms, entries and operations side by side.
@@ -611,6 +614,38 @@ pub(crate) struct ZooArgs {
     #[arg(long, value_name = "DIR", default_value = "reports/out")]
     pub(crate) out: PathBuf,
     /// Time on the wall after which a seed counts as stuck.
+    #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
+    pub(crate) patience: Span,
+}
+
+/// `whitewater search`
+#[derive(Debug, clap::Args)]
+pub(crate) struct SearchArgs {
+    /// A name of the catalogue, or a file.
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    pub(crate) scenario: String,
+    /// Only this policy; may be given several times.
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) policies: Vec<PolicyName>,
+    /// Only this bug; may be given several times.
+    #[arg(long = "mutation", value_name = "NAME")]
+    pub(crate) mutations: Vec<String>,
+    /// The first seed, decimal or 0x.
+    #[arg(long, value_parser = seed, default_value = "1")]
+    pub(crate) seed: Seed,
+    /// Give a bug up after so many plans.
+    #[arg(long, value_name = "N", default_value_t = limits::SEARCH_PLANS)]
+    pub(crate) plans: u64,
+    /// Look for a bug until it was found so often.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) finds: u64,
+    /// Worker processes; one a core if not given.
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Where the comparison goes, as `search.txt` and `search.jsonl`.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) out: PathBuf,
+    /// Time on the wall after which a plan counts as stuck.
     #[arg(long, value_name = "TIME", default_value = limits::PATIENCE)]
     pub(crate) patience: Span,
 }

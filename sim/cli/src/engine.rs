@@ -18,6 +18,8 @@ pub(crate) struct Finished {
     pub(crate) trace: Trace,
     /// When each operation of each client was invoked.
     pub(crate) began: Vec<Vec<SimTime>>,
+    /// When each rare moment was first reached.
+    pub(crate) reached: BTreeMap<String, SimTime>,
     /// What the judges of the history said.
     pub(crate) judgements: Vec<Judgement>,
 }
@@ -27,7 +29,14 @@ pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Fini
     let run = play(plan, &Options { keep_trace, until });
     let judgements = whitewater_checkers::judge(&run.history, &Budget::of(plan));
     let outcome = judge::verdict(run.outcome, &judgements);
-    Finished { outcome, history: run.history, trace: run.trace, began: run.began, judgements }
+    Finished {
+        outcome,
+        history: run.history,
+        trace: run.trace,
+        began: run.began,
+        reached: run.reached,
+        judgements,
+    }
 }
 
 /// The outcome of a run of which nothing else is known: its process died, or had to be stopped.

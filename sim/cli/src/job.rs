@@ -13,7 +13,7 @@ use whitewater_reports::Campaign;
 use whitewater_scenarios::{Overrides, Scenario};
 
 /// The version of what is said between the command and its workers.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// The first line that a worker reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub(crate) enum Work {
     Seeds(Box<Job>),
     /// Every line is a [`Trial`]; the answer is a [`Finding`].
     Plans,
+    /// Every line is a plan; the answer is a [`Sighting`].
+    Sightings,
 }
 
 /// A plan to be played, and the failure that is looked for.
@@ -58,6 +60,17 @@ pub(crate) struct Finding {
     pub(crate) is_wanted: bool,
     /// When each operation of each client was invoked, if no failure was looked for.
     pub(crate) began: Vec<Vec<SimTime>>,
+    /// CPU time that it took, in microseconds.
+    pub(crate) cpu_us: u64,
+}
+
+/// What was seen of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sighting {
+    /// What came out.
+    pub(crate) outcome: Outcome,
+    /// When each rare moment was first reached.
+    pub(crate) reached: BTreeMap<String, SimTime>,
     /// CPU time that it took, in microseconds.
     pub(crate) cpu_us: u64,
 }

@@ -67,6 +67,9 @@ pub(crate) const SHRINK_PATIENCE: &str = "60s";
 /// Seeds after which the zoo gives a bug up, unless `--seeds` says otherwise.
 pub(crate) const ZOO_SEEDS: u64 = 2_000;
 
+/// Plans after which a search gives a bug up, unless `--plans` says otherwise.
+pub(crate) const SEARCH_PLANS: u64 = 400;
+
 /// Bugs of a hundred that the zoo must find, unless `--gate` says otherwise.
 pub(crate) const ZOO_PERCENT: u64 = 90;
 

@@ -20,6 +20,7 @@ mod campaign;
 mod check;
 mod compare;
 mod console;
+mod crew;
 mod depot;
 mod diff;
 mod dispenser;
@@ -52,6 +53,7 @@ mod report;
 mod resources;
 mod results;
 mod run;
+mod search;
 mod shard;
 mod shrink;
 mod view;
@@ -104,6 +106,7 @@ fn dispatch(verb: Verb, console: Console) -> Result<Exit, CliError> {
         Verb::Live(args) => live::live(&args, console),
         Verb::Plan(args) => listing::plan(&args, console),
         Verb::Zoo(args) => zoo::zoo(&args, console),
+        Verb::Search(args) => search::search(&args, console),
         Verb::Bisect(args) => bisect::verb(&args, console),
         Verb::Diff(args) => diff::verb(&args, console),
         Verb::Export(args) => export::verb(&args, console),

@@ -10,7 +10,7 @@ use crate::{
     console::Console,
     engine,
     exit::{CliError, Exit},
-    job::{self, Answer, Finding, Hello, Job, PROTOCOL, Trial, Work},
+    job::{self, Answer, Finding, Hello, Job, PROTOCOL, Sighting, Trial, Work},
     resources,
 };
 use std::io::{self, BufRead};
@@ -33,12 +33,13 @@ pub(crate) fn work() -> Result<Exit, CliError> {
     }
     let scenario = match &hello.work {
         Work::Seeds(job) => Some(job.scenario()?),
-        Work::Plans => None,
+        Work::Plans | Work::Sightings => None,
     };
     for line in lines {
         let line = line.map_err(CliError::io("reading the next line"))?;
         let answer = match (&hello.work, &scenario) {
             (Work::Seeds(job), Some(scenario)) => job::line(&seed(job, scenario, &line)?)?,
+            (Work::Sightings, _) => job::line(&sighting(&line)?)?,
             (Work::Seeds(_) | Work::Plans, _) => job::line(&trial(&line)?)?,
         };
         console.line(&answer)?;
@@ -60,6 +61,18 @@ fn seed(job: &Job, scenario: &Scenario, line: &str) -> Result<Answer, CliError> 
         outcome: finished.outcome,
         cpu_us: after.cpu_us.saturating_sub(before.cpu_us),
         peak_bytes: after.peak_bytes,
+    })
+}
+
+fn sighting(line: &str) -> Result<Sighting, CliError> {
+    let plan: Plan = serde_json::from_str(line)
+        .map_err(|error| CliError::Usage(format!("the plan cannot be read: {error}")))?;
+    let before = resources::used();
+    let finished = engine::run(&plan, false, None);
+    Ok(Sighting {
+        outcome: finished.outcome,
+        reached: finished.reached,
+        cpu_us: resources::used().cpu_us.saturating_sub(before.cpu_us),
     })
 }
 

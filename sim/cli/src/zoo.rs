@@ -56,7 +56,7 @@ pub(crate) fn zoo(args: &ZooArgs, console: Console) -> Result<Exit, CliError> {
 }
 
 /// The mutations that are looked for: those that were named, or all.
-fn wanted(names: &[String]) -> Result<Vec<Mutation>, CliError> {
+pub(crate) fn wanted(names: &[String]) -> Result<Vec<Mutation>, CliError> {
     if names.is_empty() {
         return Ok(Mutation::ALL.to_vec());
     }

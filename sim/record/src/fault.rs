@@ -365,6 +365,43 @@ impl Fault {
         }
     }
 
+    /// The single victim, to be changed.
+    pub const fn victim_mut(&mut self) -> Option<&mut Victim> {
+        match self {
+            Self::Weather { victim, .. }
+            | Self::Clog { victim }
+            | Self::Throttle { victim, .. }
+            | Self::FlipBits { victim, .. }
+            | Self::LowMemory { victim }
+            | Self::ResetConnections { victim }
+            | Self::FailDisk { victim, .. }
+            | Self::FullDisk { victim }
+            | Self::SlowDisk { victim, .. }
+            | Self::StallDisk { victim }
+            | Self::WipeDisk { victim }
+            | Self::ShortDisk { victim }
+            | Self::DamageDisk { victim, .. }
+            | Self::LieSync { victim }
+            | Self::JumpClock { victim, .. }
+            | Self::DriftClock { victim, .. }
+            | Self::SlewClock { victim, .. }
+            | Self::JitterClock { victim, .. }
+            | Self::Suspend { victim }
+            | Self::Crash { victim, .. }
+            | Self::Pause { victim }
+            | Self::CrashAt { victim, .. }
+            | Self::ReplaceMember { victim, .. }
+            | Self::MoveLeader { victim } => Some(victim),
+            Self::Partition { .. }
+            | Self::LeapSecond
+            | Self::PowerLoss
+            | Self::ZoneLoss { .. }
+            | Self::Shuffle { .. }
+            | Self::CrashClient { .. }
+            | Self::Member { .. } => None,
+        }
+    }
+
     /// The node whose machine starts with the fault.
     pub const fn newcomer(&self) -> Option<NodeId> {
         if let Self::ReplaceMember { new, .. }

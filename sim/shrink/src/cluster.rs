@@ -107,7 +107,7 @@ fn with_names(plan: &Plan, name: &dyn Fn(u64) -> u64) -> Option<Plan> {
 fn moved_fault(fault: &Fault, moved: &impl Fn(NodeId) -> Option<NodeId>) -> Option<Fault> {
     let mut fault = fault.clone();
     if let Some(Victim::Node(node)) = fault.victim() {
-        *victim_mut(&mut fault)? = Victim::Node(moved(node)?);
+        *fault.victim_mut()? = Victim::Node(moved(node)?);
         return Some(fault);
     }
     if let Fault::ZoneLoss { nodes, .. } = &mut fault {
@@ -135,43 +135,6 @@ fn moved_fault(fault: &Fault, moved: &impl Fn(NodeId) -> Option<NodeId>) -> Opti
         }
     }
     Some(fault)
-}
-
-/// The single victim of a fault, to be changed.
-pub(crate) fn victim_mut(fault: &mut Fault) -> Option<&mut Victim> {
-    match fault {
-        Fault::Weather { victim, .. }
-        | Fault::Clog { victim }
-        | Fault::Throttle { victim, .. }
-        | Fault::FlipBits { victim, .. }
-        | Fault::LowMemory { victim }
-        | Fault::ResetConnections { victim }
-        | Fault::FailDisk { victim, .. }
-        | Fault::FullDisk { victim }
-        | Fault::SlowDisk { victim, .. }
-        | Fault::StallDisk { victim }
-        | Fault::WipeDisk { victim }
-        | Fault::ShortDisk { victim }
-        | Fault::DamageDisk { victim, .. }
-        | Fault::LieSync { victim }
-        | Fault::JumpClock { victim, .. }
-        | Fault::DriftClock { victim, .. }
-        | Fault::SlewClock { victim, .. }
-        | Fault::JitterClock { victim, .. }
-        | Fault::Suspend { victim }
-        | Fault::Crash { victim, .. }
-        | Fault::Pause { victim }
-        | Fault::CrashAt { victim, .. }
-        | Fault::ReplaceMember { victim, .. }
-        | Fault::MoveLeader { victim } => Some(victim),
-        Fault::Partition { .. }
-        | Fault::LeapSecond
-        | Fault::PowerLoss
-        | Fault::ZoneLoss { .. }
-        | Fault::Shuffle { .. }
-        | Fault::CrashClient { .. }
-        | Fault::Member { .. } => None,
-    }
 }
 
 /// Takes away the faults that name a node which never comes, until there are none.

@@ -1,6 +1,5 @@
 //! Simpler faults: a weaker kind, a narrower shape, a plainer victim.
 
-use crate::cluster::victim_mut;
 use whitewater_api::NodeId;
 use whitewater_record::{CrashPoint, Damage, Fault, Plan, Shape, Span, Victim};
 
@@ -308,7 +307,7 @@ fn victims(plan: &Plan, fault: &Fault) -> Vec<Fault> {
     let victims = std::iter::once(Victim::Leader).chain(nodes);
     let hit = |victim| {
         let mut other = fault.clone();
-        *victim_mut(&mut other)? = victim;
+        *other.victim_mut()? = victim;
         Some(other)
     };
     victims.filter_map(hit).collect()

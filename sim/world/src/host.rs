@@ -404,12 +404,11 @@ impl World {
     pub(crate) fn on_deliver_changed(&mut self, changed: Changed) {
         let Changed { message, copy, from, to, bytes } = changed;
         self.network.credit_flip(Port::node(from), Port::node(to));
-        match PeerMessage::decode(wire::VERSION, &bytes, self.mutations) {
-            Ok(body) => self.on_deliver(message, copy, Envelope { from, to, body }),
-            Err(_) => {
-                self.observer.tally.sometimes("changed message refused");
-                self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
-            }
+        if let Ok(body) = PeerMessage::decode(wire::VERSION, &bytes, self.mutations) {
+            self.on_deliver(message, copy, Envelope { from, to, body });
+        } else {
+            self.observer.tally.sometimes("changed message refused");
+            self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use crate::{host::Stage, panics, run};
 use madsim::{Config, runtime::Runtime};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use whitewater_record::{History, Outcome, Plan, SimTime, Trace};
 
 /// What the caller may choose beside the plan. Nothing of it changes what happens.
@@ -26,6 +29,8 @@ pub struct Run {
     /// By client of the plan: when each of its operations was invoked, the first time. Operations that the run did not
     /// come to are missing at the end.
     pub began: Vec<Vec<SimTime>>,
+    /// When each rare moment was first reached.
+    pub reached: BTreeMap<String, SimTime>,
 }
 
 /// Plays a plan.

@@ -70,7 +70,9 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     let coverage = world.states.finish();
     let history = std::mem::take(&mut world.history);
     let trace = std::mem::take(&mut world.trace);
-    let (checks, violations, sometimes) = world.observer.take_tally().finish();
+    let tally = world.observer.take_tally();
+    let reached = tally.reached();
+    let (checks, violations, sometimes) = tally.finish();
     let doubts = std::mem::take(&mut world.doubts);
     let verdict = match (violations.is_empty(), doubts.is_empty()) {
         (false, _) => Verdict::Failed,
@@ -95,7 +97,7 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
         coverage,
     };
     let began = world.clients.iter_mut().map(|client| std::mem::take(&mut client.began));
-    Run { outcome, history, trace, began: began.collect() }
+    Run { outcome, history, trace, began: began.collect(), reached }
 }
 
 /// So many faults of which none did anything leave a run undecided.

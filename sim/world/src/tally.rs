@@ -54,7 +54,8 @@ pub(crate) struct Tally {
     pub(crate) place: Place,
     checks: [Checked; CODES],
     violations: Vec<Violation>,
-    sometimes: BTreeMap<&'static str, u64>,
+    /// How often each rare state was reached, and when first.
+    sometimes: BTreeMap<&'static str, (u64, SimTime)>,
 }
 
 /// Where a check happens.
@@ -103,7 +104,7 @@ impl Tally {
 
     /// A rare state was reached.
     pub(crate) fn sometimes(&mut self, name: &'static str) {
-        *self.sometimes.entry(name).or_default() += 1;
+        self.sometimes.entry(name).or_insert((0, self.place.at)).0 += 1;
     }
 
     /// How many promises were broken so far.
@@ -122,6 +123,11 @@ impl Tally {
         numbers.collect()
     }
 
+    /// When each rare state was first reached.
+    pub(crate) fn reached(&self) -> BTreeMap<String, SimTime> {
+        self.sometimes.iter().map(|(name, (_, first))| ((*name).to_owned(), *first)).collect()
+    }
+
     /// What was checked, what broke, what was reached.
     pub(crate) fn finish(
         self,
@@ -129,7 +135,8 @@ impl Tally {
         let names = Code::ALL.iter().map(|code| code.name().to_owned());
         let checks =
             names.zip(self.checks).filter(|(_, checked)| checked.evaluations > 0).collect();
-        let sometimes = self.sometimes.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+        let sometimes =
+            self.sometimes.into_iter().map(|(name, (n, _))| (name.to_owned(), n)).collect();
         (checks, self.violations, sometimes)
     }
 }
