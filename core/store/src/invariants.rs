@@ -36,6 +36,7 @@ impl Store {
             bytes += history.iter().map(|version| Journal::weight(key, version)).sum::<u64>();
         }
         assert_eq!(self.journal.bytes, bytes, "the sum of bytes is off");
+        assert!(self.stretches.are_sound(&self.keys), "the count of keys is off");
         assert!(self.bytes() <= self.peak, "{} bytes above the peak {}", self.bytes(), self.peak);
         self.check_journal();
         self.check_leases();

@@ -214,6 +214,7 @@ impl Store {
             return;
         };
         let tombstone = Version::tombstone(self.revision.next(), self.journal.pending);
+        self.stretches.on_deleted(&key);
         self.journal.record(key, &tombstone);
         history.push(tombstone);
     }

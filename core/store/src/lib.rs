@@ -35,6 +35,7 @@ mod journal;
 mod alarm;
 mod auth;
 mod check;
+mod count;
 mod lease;
 mod range;
 mod txn;

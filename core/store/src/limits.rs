@@ -20,6 +20,15 @@ pub(crate) const LEASE_COST: u64 = 64;
 /// of keys belongs to the view.
 pub(crate) const PART_KEYS_MAX: usize = 4096;
 
+/// Keys in a stretch that is counted as one: a count looks at the keys of two of them. Longer ones are cut in two.
+pub(crate) const STRETCH_KEYS_MAX: usize = 512;
+
+/// Shorter stretches join the one before them.
+pub(crate) const STRETCH_KEYS_MIN: usize = 64;
+
+/// Changes that a count of the past goes through: some milliseconds.
+pub(crate) const COUNT_CHANGES_MAX: usize = 4096;
+
 /// What an event costs in a message besides its keys and values.
 pub(crate) const EVENT_BYTES: u64 = 64;
 

@@ -67,18 +67,23 @@ impl Store {
     /// A range in key order: what lies beyond the limit is only counted.
     fn scan(&self, request: &RangeRequest, at: Revision) -> RangeResponse {
         let mut response = RangeResponse::default();
-        let mut wanted = 0_u64;
+        if request.count_only {
+            response.count = self.count(&request.range, at);
+            return response;
+        }
+        let limit = Some(request.limit).filter(|limit| *limit > 0);
         for (key, version) in self.present(&request.range, at) {
             response.count += 1;
-            if request.count_only || !is_wanted(request, version) {
+            if !is_wanted(request, version) {
                 continue;
             }
-            wanted += 1;
-            if request.limit == 0 || wanted <= request.limit {
-                response.kvs.push(show(request, key, version));
+            if limit.is_some_and(|limit| response.kvs.len() as u64 == limit) {
+                response.more = true;
+                response.count = self.count(&request.range, at);
+                break;
             }
+            response.kvs.push(show(request, key, version));
         }
-        response.more = request.limit > 0 && wanted > request.limit;
         response
     }
 

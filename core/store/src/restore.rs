@@ -6,6 +6,7 @@
 
 use crate::{
     auth::{Auth, AuthRecord},
+    count::Stretches,
     hash::Hash,
     history::{History, Version},
     journal::{Change, Journal},
@@ -161,6 +162,7 @@ impl Restore {
         }
         store.journal = journal(&header, &self.keys)?;
         store.keys = self.keys.into_iter().collect();
+        store.stretches = Stretches::of(&store.keys);
         store.revision = header.revision;
         store.compacted = header.compacted;
         store.scrubbed = header.compacted;

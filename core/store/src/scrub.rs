@@ -70,6 +70,9 @@ impl Store {
     /// Removes a key with all that is left of its history.
     fn remove(&mut self, key: &Key) {
         let history = self.keys.remove(key);
+        if let Some(history) = &history {
+            self.stretches.on_forgotten(key, history.live().is_some());
+        }
         for version in history.iter().flat_map(History::iter) {
             self.journal.forget(key, version);
         }

@@ -11,6 +11,7 @@ use crate::{
     alarm::Alarms,
     auth::Auth,
     check,
+    count::Stretches,
     history::{History, Version},
     journal::Journal,
     lease::{FormerLeases, Leases},
@@ -34,6 +35,8 @@ use whitewater_mutation::{Mutation, Mutations};
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) keys: BTreeMap<Key, History>,
+    /// How many of them there are, and where.
+    pub(crate) stretches: Stretches,
     pub(crate) journal: Journal,
     pub(crate) leases: Leases,
     /// Shared with the views that are open.
@@ -66,6 +69,7 @@ impl Store {
     pub fn new(mutations: Mutations) -> Self {
         Self {
             keys: BTreeMap::new(),
+            stretches: Stretches::new(),
             journal: Journal::new(),
             leases: Leases::default(),
             auth: Arc::default(),
@@ -257,7 +261,9 @@ impl Store {
                 let version = next_version(put, None, place, &self.leases)?;
                 self.leases.relink(entry.key(), LeaseId::NONE, version.lease);
                 self.journal.record(entry.key().clone(), &version);
+                let is_full = self.stretches.on_new(entry.key());
                 entry.insert(History::new(version));
+                self.cut_stretch(&put.key, is_full);
                 Ok(PutResponse::default())
             }
             Entry::Occupied(mut entry) => {
@@ -275,6 +281,9 @@ impl Store {
                     && version.lease == LeaseId::NONE;
                 if !forgets {
                     self.leases.relink(&key, former, version.lease);
+                }
+                if history.live().is_none() {
+                    self.stretches.on_put_again(&key);
                 }
                 self.journal.record(key, &version);
                 history.push(version);
@@ -295,6 +304,7 @@ impl Store {
                 response.prev_kvs.push(previous.key_value(key));
             }
             self.leases.relink(key, previous.lease, LeaseId::NONE);
+            self.stretches.on_deleted(key);
             let tombstone = Version::tombstone(revision, self.journal.pending);
             self.journal.record(key.clone(), &tombstone);
             history.push(tombstone);

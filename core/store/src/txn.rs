@@ -86,8 +86,16 @@ impl Store {
             let key = &change.key;
             let history = self.keys.get_mut(key).expect("a pending change has a history");
             let undone = history.newest().lease;
+            let was_live = history.live().is_some();
             if history.pop().is_none() {
                 self.keys.remove(key);
+                self.stretches.on_forgotten(key, was_live);
+            } else {
+                match (was_live, history.live().is_some()) {
+                    (false, true) => self.stretches.on_put_again(key),
+                    (true, false) => self.stretches.on_deleted(key),
+                    (true, true) | (false, false) => {}
+                }
             }
             let restored = self.keys.get(key).and_then(History::live);
             self.leases.relink(key, undone, restored.map_or(LeaseId::NONE, |live| live.lease));
