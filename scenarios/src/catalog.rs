@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 33] = [
+const CATALOG: [(&str, &str); 34] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -36,6 +36,7 @@ const CATALOG: [(&str, &str); 33] = [
     ("lying_sync", include_str!("../catalog/lying_sync.toml")),
     ("maintenance", include_str!("../catalog/maintenance.toml")),
     ("auth", include_str!("../catalog/auth.toml")),
+    ("everything", include_str!("../catalog/everything.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];
 

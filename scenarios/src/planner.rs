@@ -65,6 +65,7 @@ impl Size {
 ///
 /// Overrides are taken as they come: a plan with nine nodes is written, and [`Plan::check`] refuses it with a sentence.
 pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
+    let scenario = scenario.part(seed);
     let mut size = Size::draw(scenario, seed, overrides);
     let wanted_nodes = size.nodes;
     size.nodes = size.nodes.clamp(1, 7);

@@ -2,6 +2,7 @@
 
 use crate::{
     auth::Permissions,
+    catalog,
     dist::{Numbers, Percent, Spans},
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
@@ -11,6 +12,8 @@ use crate::{
     watchers::Watchers,
 };
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use whitewater_record::Seed;
 
 /// The version of the scenarios' text form.
 pub const SCENARIO_VERSION: u32 = 1;
@@ -52,6 +55,20 @@ pub struct Scenario {
     /// The classes of faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultGroup>,
+    /// A mixture: each seed is one of these instead, as often as its weight says.
+    #[serde(skip)]
+    pub mixture: Vec<(u64, Self)>,
+}
+
+/// The text of a scenario that is a mixture of others.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixtureText {
+    version: u32,
+    name: String,
+    summary: String,
+    /// Scenarios of the catalogue, with their weights.
+    mixture: BTreeMap<String, u64>,
 }
 
 /// What the clients do. They are closed loops: each waits for its answer, thinks, and asks again.
@@ -136,10 +153,65 @@ impl Scenario {
     /// Reads a scenario from TOML; `name` is for error messages, which say the line, the column, the field, and what
     /// was expected there.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self =
-            toml::from_str(text).map_err(|error| unreadable(name, text, &error))?;
+        let is_mixture =
+            toml::from_str::<toml::Table>(text).is_ok_and(|table| table.contains_key("mixture"));
+        let scenario: Self = if is_mixture {
+            let read = toml::from_str(text).map_err(|error| unreadable(name, text, &error))?;
+            Self::mix(read).map_err(|complaint| complaint.at(name, text))?
+        } else {
+            toml::from_str(text).map_err(|error| unreadable(name, text, &error))?
+        };
         scenario.check().map_err(|complaint| complaint.at(name, text))?;
         Ok(scenario)
+    }
+
+    /// All of its own is that of its most frequent part, for whoever wants to know what a run is like.
+    fn mix(text: MixtureText) -> Result<Self, Complaint> {
+        let mut mixture = Vec::new();
+        for (part, weight) in text.mixture {
+            let field = format!("mixture.{part}");
+            let other = catalog::load(&part)
+                .map_err(|error| Complaint::new(field.clone(), error.to_string()))?;
+            if weight == 0 || !other.mixture.is_empty() {
+                let reason = "expected a weight above 0, of a scenario that is no mixture itself";
+                return Err(Complaint::new(field, reason));
+            }
+            mixture.push((weight, other));
+        }
+        let most = mixture.iter().max_by_key(|(weight, _)| *weight);
+        let (_, base) =
+            most.ok_or_else(|| Complaint::new("mixture", "nothing in it, expected scenarios"))?;
+        Ok(Self {
+            version: text.version,
+            name: text.name,
+            summary: text.summary,
+            mixture: mixture.clone(),
+            ..base.clone()
+        })
+    }
+
+    /// What a seed is drawn from: the scenario itself, or one of its parts.
+    pub(crate) fn part(&self, seed: Seed) -> &Self {
+        let all: u64 = self.mixture.iter().map(|(weight, _)| weight).sum();
+        let mut place = if all == 0 { 0 } else { seed.stream("plan/part", 0).below(all) };
+        for (weight, part) in &self.mixture {
+            if place < *weight {
+                return part;
+            }
+            place -= weight;
+        }
+        self
+    }
+
+    /// The same with no class of faults ever off.
+    #[must_use]
+    pub fn with_all_faults(mut self) -> Self {
+        for group in &mut self.faults {
+            group.off_percent = Percent::default();
+        }
+        let parts = self.mixture.into_iter();
+        self.mixture = parts.map(|(weight, part)| (weight, part.with_all_faults())).collect();
+        self
     }
 
     fn check(&self) -> Result<(), Complaint> {

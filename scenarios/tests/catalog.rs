@@ -84,8 +84,8 @@ fn a_plan_is_read_back_as_it_was_written() {
 fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
     let dominant = |name: &str| match name {
         // Workloads of their own: which faults hurt them depends on the seed.
-        "swarm" | "quiet" | "register" | "set" | "append" | "txn_compare" | "lease_holders"
-        | "locks" | "elections" | "auth" | "maintenance" | "kubernetes" => "",
+        "swarm" | "everything" | "quiet" | "register" | "set" | "append" | "txn_compare"
+        | "lease_holders" | "locks" | "elections" | "auth" | "maintenance" | "kubernetes" => "",
         "partition_leader"
         | "isolate_and_return"
         | "slow_follower_snapshot"
@@ -110,7 +110,8 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
     };
     for_each_plan(|name, seed, plan| {
         let occurs = plan.faults.iter().any(|fault| fault.fault.name().contains(dominant(name)));
-        assert_eq!(occurs || name == "swarm", name != "quiet", "{name} {seed}: {:?}", plan.faults);
+        let may_be_calm = matches!(name, "swarm" | "everything");
+        assert_eq!(occurs || may_be_calm, name != "quiet", "{name} {seed}: {:?}", plan.faults);
     });
 }
 
@@ -292,4 +293,33 @@ fn overrides_are_taken_as_they_come() {
     let mutant =
         Overrides { mutations: vec!["reply-before-persist".to_owned()], ..Overrides::default() };
     assert_eq!(plan(&swarm, Seed(0), &mutant).mutations, ["reply-before-persist"]);
+}
+
+#[test]
+fn a_seed_of_a_mixture_is_that_seed_of_one_of_its_parts() {
+    let everything = load("everything").unwrap();
+    let mut parts = BTreeSet::new();
+    for seed in 0..4 * SEEDS {
+        let plan = draw_faults(&everything, seed);
+        let part = load(&plan.scenario).unwrap();
+        assert!(part.mixture.is_empty(), "{}", part.name);
+        if parts.insert(plan.scenario.clone()) {
+            assert_eq!(plan, draw_faults(&part, seed), "{seed}");
+        }
+    }
+    assert_eq!(parts.len(), everything.mixture.len(), "{parts:?}");
+}
+
+#[test]
+fn a_mixture_of_nothing_known_is_refused_with_its_place() {
+    for (mixture, place) in [
+        ("nowhere = 1", "mixture.nowhere"),
+        ("swarm = 0", "mixture.swarm"),
+        ("everything = 1", "mixture.everything"),
+        ("", "mixture"),
+    ] {
+        let text = format!("version = 1\nname = \"x\"\nsummary = \"y\"\n[mixture]\n{mixture}\n");
+        let error = Scenario::parse("x.toml", &text).unwrap_err().to_string();
+        assert!(error.contains(place), "{mixture}: {error}");
+    }
 }

@@ -587,7 +587,7 @@ pub(crate) struct ZooArgs {
     #[arg(long)]
     pub(crate) list: bool,
     /// A name of the catalogue, or a file.
-    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "everything")]
     pub(crate) scenario: String,
     /// Look for this bug only; may be given several times.
     #[arg(long = "mutation", value_name = "NAME")]
@@ -622,7 +622,7 @@ pub(crate) struct ZooArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SearchArgs {
     /// A name of the catalogue, or a file.
-    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "swarm")]
+    #[arg(value_name = "SCENARIO|FILE.toml", default_value = "everything")]
     pub(crate) scenario: String,
     /// Only this policy; may be given several times.
     #[arg(long = "policy", value_name = "NAME")]

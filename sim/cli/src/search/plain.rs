@@ -3,7 +3,6 @@
 use super::policy::{Deck, Policy};
 use crate::{exit::CliError, job::Sighting};
 use whitewater_record::Plan;
-use whitewater_scenarios::dist::Percent;
 
 /// One seed after the other.
 pub(crate) struct Plain {
@@ -18,9 +17,7 @@ impl Plain {
 
     /// With no class ever off: what a fuzzer does that was told of all features and leaves none out.
     pub(crate) fn uniform(mut deck: Deck) -> Self {
-        for group in &mut deck.scenario.faults {
-            group.off_percent = Percent::default();
-        }
+        deck.scenario = deck.scenario.with_all_faults();
         Self { deck }
     }
 }
