@@ -1,6 +1,6 @@
 //! Bugs of backups: each exchange is played without the bug and with it.
 
-use super::{assert_never_says, assert_says, play_both};
+use super::{assert_never_says, assert_says, play, play_both};
 use whitewater_mutation::Mutation;
 
 /// Keys of some bytes, so that a backup has parts; one that is there at the beginning and one that comes later.
@@ -48,4 +48,38 @@ fn a_restored_cluster_gives_no_revision_away_again() {
     assert_never_says(&guarded, "put a new => ok r5");
     assert_says(&bare, "put a new => ok r5");
     assert_never_says(&bare, "canceled: compacted");
+}
+
+/// A start from a backup that is cut short
+/// anywhere is done again, from the whole backup, and never goes on from a part of it.
+#[test]
+fn a_start_from_a_backup_may_be_cut_short_anywhere() {
+    for dies in 0.. {
+        let told = play(
+            None,
+            &format!(
+                "{BEGINNING}
+                backup-whole n1
+                restore nodes=1 bump=100 dies={dies}
+                elect n1
+                get n1 a
+                get n1 c
+                put n1 c after
+                crash n1 power
+                restart n1
+                elect n1
+                get n1 c"
+            ),
+        );
+        assert_says(&told, "get a => a=before");
+        assert_says(&told, "get c => c=before");
+        assert_says(&told, "get c => c=after");
+        assert_never_says(&told, "refuses to start");
+        let (_, all) = told.split_once(&format!("dies after {dies} of ")).unwrap_or(("", "0 "));
+        let all: usize = all.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        if all == dies {
+            assert!(all > 5, "a first start has many operations: {told}");
+            return;
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! | `backup-next n1`, `backup-again n1` | asks for the next part; for the last one once more |
 //! | `backup-whole n1` | a backup from the beginning to the end |
 //! | `backup-damage BYTE` | changes one byte of what was taken |
-//! | `restore nodes=3 [bump=100] [compacted=yes] [cluster=2]` | starts a new cluster from what was taken; the old one is gone |
+//! | `restore nodes=3 [bump=100] [compacted=yes] [cluster=2] [dies=4]` | starts a new cluster from what was taken; the old one is gone; each new member loses power after so many operations of its first write |
 
 use crate::harness::cluster::Cluster;
 use whitewater_api::{

@@ -130,6 +130,24 @@ impl Cluster {
         self.start(node);
     }
 
+    /// Starts a node with an empty disk whose power goes after so many operations of its first write, and then once more.
+    pub(crate) fn add_dying(&mut self, node: NodeId, boot: Boot, operations: usize) {
+        let mut disk = Disk::default();
+        disk.mode = Mode::Stalls;
+        let new = Node { replica: None, disk, now: Monotonic(0), boot, wiped: 0 };
+        self.nodes.insert(node, new);
+        self.start(node);
+        let disk = &mut self.nodes.get_mut(&node).expect("it was just added").disk;
+        let (_, asked) = disk.queue.pop_front().expect("a first start writes");
+        let done = operations.min(asked.len());
+        for operation in &asked[..done] {
+            disk.perform(operation);
+        }
+        self.say(&format!("{node} dies after {done} of {} operations", asked.len()));
+        self.crash(node, true);
+        self.start(node);
+    }
+
     /// Starts a process on what the node's disk holds.
     pub(crate) fn start(&mut self, id: NodeId) {
         let security = self.security(id);

@@ -173,6 +173,7 @@ impl Script {
             revision_bump: key(args, "bump")?.unwrap_or(0),
             mark_compacted: args.take_key("compacted") == Some("yes"),
         };
+        let dies: Option<usize> = key(args, "dies")?;
         let members: Vec<NodeId> = (1..=count).map(NodeId).collect();
         let mut new =
             Cluster::new(self.cluster.tuning.clone(), self.cluster.mutations, PATIENT_SEED);
@@ -181,7 +182,10 @@ impl Script {
         self.cluster = new;
         for node in &members {
             let boot = Boot::Restore { members: members.clone(), from: from.clone() };
-            self.cluster.add(*node, boot);
+            match dies {
+                Some(operations) => self.cluster.add_dying(*node, boot, operations),
+                None => self.cluster.add(*node, boot),
+            }
         }
         self.cluster.stabilize();
         Ok(())
