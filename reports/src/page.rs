@@ -77,7 +77,7 @@ pub struct Page<'a> {
 /// Another run, beside the one that the page is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Other<'a> {
-    /// What it is, such as `without fault 2, partition`.
+    /// What it is, such as `without fault partition of n1 at 2s for 1s`.
     pub name: &'a str,
     /// Its events and its plan.
     pub side: Side<'a>,

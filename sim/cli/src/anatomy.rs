@@ -27,7 +27,7 @@ use std::{
 };
 use whitewater_record::{FailureClass, Fork, Plan, Signature, SimTime, Span, Violation};
 use whitewater_reports::{Plays, number, page};
-use whitewater_shrink::{Items, removals};
+use whitewater_shrink::{Items, Removal, removals};
 
 /// Moments are rounded to one of these many nanoseconds, the largest that leaves them apart.
 const GRAINS: [u64; 5] = [100_000_000, 10_000_000, 1_000_000, 100_000, 1_000];
@@ -147,7 +147,7 @@ pub(crate) fn verb(file: &Path, args: &ExplainArgs, console: Console) -> Result<
 /// What comes of the plan without each of its items. Where there are several ways to be without one, the failure counts
 /// as one that does not need the item if any of them fails.
 fn necessity(plan: &Plan, lab: &mut Lab, ticker: &mut Ticker) -> Result<Vec<Item>, CliError> {
-    let removals = removals(plan);
+    let removals: Vec<Removal> = removals(plan).collect();
     let ways: Vec<Plan> = removals.iter().flat_map(|it| playable(&it.plans).cloned()).collect();
     let mut sights = lab.each(&ways, ticker)?.into_iter();
     let items = removals.into_iter().map(|removal| {

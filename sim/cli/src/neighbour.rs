@@ -3,6 +3,7 @@
 use crate::engine;
 use whitewater_record::{Plan, Trace, Verdict};
 use whitewater_reports::{diff::Side, page::Other};
+use whitewater_shrink::{Removal, removals};
 
 /// A plan that passes, and what happens in it.
 pub(crate) struct Neighbour {
@@ -17,7 +18,7 @@ pub(crate) struct Neighbour {
 impl Neighbour {
     /// Plays neighbours until one passes, and `tries` of them at most.
     pub(crate) fn nearest(plan: &Plan, tries: usize) -> Option<Self> {
-        let plans = neighbours(plan).into_iter().filter(|(_, plan)| plan.check().is_ok());
+        let plans = neighbours(plan).filter(|(_, plan)| plan.check().is_ok());
         plans.take(tries).find_map(|(name, plan)| {
             let finished = engine::run(&plan, true, None);
             let passes = finished.outcome.verdict == Verdict::Passed;
@@ -32,24 +33,14 @@ impl Neighbour {
     }
 }
 
-/// Plans that lack one thing, the nearest first: the deliberate bugs, then each fault, then each operation.
-fn neighbours(plan: &Plan) -> Vec<(String, Plan)> {
-    let mut all = Vec::new();
-    if !plan.mutations.is_empty() {
+/// Plans that lack one thing, the nearest first: the deliberate bugs, then each item in the shrinker's order.
+fn neighbours(plan: &Plan) -> impl Iterator<Item = (String, Plan)> {
+    let clean = (!plan.mutations.is_empty()).then(|| {
         let clean = Plan { mutations: Vec::new(), ..plan.clone() };
-        all.push((format!("without {}", plan.mutations.join(", ")), clean));
-    }
-    for (place, planned) in plan.faults.iter().enumerate() {
-        let mut without = plan.clone();
-        without.faults.remove(place);
-        all.push((format!("without fault {place}, {}", planned.fault.name()), without));
-    }
-    for (client, planned) in plan.clients.iter().enumerate() {
-        for (place, operation) in planned.operations.iter().enumerate() {
-            let mut without = plan.clone();
-            without.clients[client].operations.remove(place);
-            all.push((format!("without `{operation}` of client {client}"), without));
-        }
-    }
-    all
+        (format!("without {}", plan.mutations.join(", ")), clean)
+    });
+    let lesser = removals(plan).flat_map(|Removal { item, plans }| {
+        plans.into_iter().map(move |less| (format!("without {item}"), less))
+    });
+    clean.into_iter().chain(lesser)
 }

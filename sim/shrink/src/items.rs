@@ -66,13 +66,13 @@ pub struct Removal {
     pub plans: Vec<Plan>,
 }
 
-/// The plan without each of its items.
-pub fn removals(plan: &Plan) -> Vec<Removal> {
-    let faults = fault_groups(plan).into_iter().map(|group| Removal {
+/// The plan without each of its items, one at a time: a plan is large, and most who ask want the first few.
+pub fn removals(plan: &Plan) -> impl Iterator<Item = Removal> {
+    let faults = fault_groups(plan).into_iter().map(move |group| Removal {
         item: format!("fault {}", list(group.iter().map(|place| fault(&plan.faults[*place])))),
         plans: vec![without_faults(plan, &group)],
     });
-    let operations = operations::places(plan).into_iter().map(|(client, place)| Removal {
+    let operations = operations::places(plan).into_iter().map(move |(client, place)| Removal {
         item: format!("c{} {}", client + 1, plan.clients[client].operations[place]),
         plans: vec![operations::without(plan, &[(client, place)])],
     });
@@ -81,12 +81,12 @@ pub fn removals(plan: &Plan) -> Vec<Removal> {
         item: format!("watcher of {}", list(watcher.watches.iter().map(ToString::to_string))),
         plans: vec![less],
     });
-    let nodes = (1..=plan.cluster.nodes).filter_map(|node| {
+    let nodes = (1..=plan.cluster.nodes).filter_map(move |node| {
         let plans = vec![cluster::without_node(plan, node)?];
         Some(Removal { item: format!("member n{node}"), plans })
     });
     let settings = settings::each_usual(plan);
-    faults.chain(operations).chain(watchers).chain(nodes).chain(settings).collect()
+    faults.chain(operations).chain(watchers).chain(nodes).chain(settings)
 }
 
 /// A fault in a word, and when it holds.

@@ -225,10 +225,13 @@ impl Search<'_, '_> {
 
     /// Tries every single removal, in full. Whether none fails any more; if one does, it is taken.
     fn prove(&mut self) -> bool {
-        let all = items::removals(&self.best.plan).into_iter().flat_map(|removal| removal.plans);
-        let (size, keeps_fair) = (&self.size, self.keeps_fair);
-        let mut candidates = all.filter(|plan| admits(size, keeps_fair, plan));
-        match (self.ask)(Depth::Full, &mut candidates) {
+        let answer = {
+            let all = items::removals(&self.best.plan).flat_map(|removal| removal.plans);
+            let (size, keeps_fair) = (&self.size, self.keeps_fair);
+            let mut candidates = all.filter(|plan| admits(size, keeps_fair, plan));
+            (self.ask)(Depth::Full, &mut candidates)
+        };
+        match answer {
             Answer::Passes => true,
             Answer::Fails { failing, .. } => {
                 self.accept(*failing);

@@ -76,7 +76,7 @@ proptest! {
         prop_assert_eq!(items.operations, needs.values.len());
         prop_assert_eq!(items.nodes, usize::try_from(needs.nodes).unwrap());
         prop_assert_eq!(items.settings, usize::from(needs.check_quorum.is_some()));
-        for less in items::removals(plan).into_iter().flat_map(|removal| removal.plans) {
+        for less in items::removals(plan).flat_map(|removal| removal.plans) {
             prop_assert!(!needs.are_met(&less), "{}", less.to_toml());
         }
         prop_assert!(asked < 3_000, "{asked} questions");
