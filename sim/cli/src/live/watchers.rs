@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Before it opens another stream.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// How often it asks how far its watches have come, at least, once there are no more faults.
+/// How often it asks how far its watches have come once there are no more steps, if its plan does not say.
 const ASKS: Duration = Duration::from_millis(200);
 
 /// One watcher.
@@ -37,6 +37,9 @@ struct Watcher<'a> {
     next: Vec<Option<Revision>>,
     /// By the plan's order: whether the watch is open on this stream.
     is_open: Vec<bool>,
+    /// How often compactions have ended a watch of this stream. A number is used once: at a real etcd, that of a watch that
+    /// was canceled stays taken.
+    ended: usize,
 }
 
 /// Watches until it has heard of everything that anybody was told of, after the last step.
@@ -51,6 +54,7 @@ pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
         streams: 0,
         next: vec![None; plan.watches.len()],
         is_open: vec![false; plan.watches.len()],
+        ended: 0,
     };
     let mut deadline = None;
     while !watcher.has_heard_all() {
@@ -78,6 +82,8 @@ impl Watcher<'_> {
 
     /// Opens a stream and listens until it breaks, the watcher has enough of the member, or it has heard all.
     fn live_a_stream(&mut self, deadline: &mut Option<Instant>) {
+        self.ended = 0;
+        self.is_open.fill(false);
         let first: Vec<WatchRequest> =
             (0..self.next.len()).map(|place| self.create(place)).collect();
         let url = self.members.url(self.target);
@@ -90,7 +96,6 @@ impl Watcher<'_> {
             return;
         };
         self.streams += 1;
-        self.is_open.fill(false);
         for request in first {
             self.record_at(began, WatchMessage::Sent(request));
         }
@@ -106,17 +111,20 @@ impl Watcher<'_> {
             match stream.next(super::TICK) {
                 Heard::Message(message) => {
                     heard = Instant::now();
-                    self.on_message(&stream, message);
+                    if !self.on_message(&stream, message) {
+                        break;
+                    }
                     self.dawdle();
                 }
                 Heard::Silence => {}
                 Heard::End => break,
             }
             let wants_to_move = self.plan.moves.0 > 0 && opened.elapsed() > span(self.plan.moves.0);
-            if heard.elapsed() > PATIENCE || wants_to_move && !self.stage.steps_are_over() {
+            let is_silent = heard.elapsed() > PATIENCE && self.asks_every().is_some();
+            if is_silent || wants_to_move && !self.stage.steps_are_over() {
                 break;
             }
-            if asked.elapsed() > self.asks_every() {
+            if self.asks_every().is_some_and(|every| asked.elapsed() > every) {
                 asked = Instant::now();
                 self.say(&stream, &WatchRequest::Progress);
             }
@@ -124,11 +132,10 @@ impl Watcher<'_> {
         self.record(WatchMessage::Broken);
     }
 
-    fn asks_every(&self) -> Duration {
-        match self.plan.asks.0 {
-            nanos if nanos > 0 && !self.stage.steps_are_over() => span(nanos),
-            _ => ASKS,
-        }
+    /// Never, if its plan says so and there is still something to hear of.
+    fn asks_every(&self) -> Option<Duration> {
+        let planned = (self.plan.asks.0 > 0).then(|| span(self.plan.asks.0));
+        if self.stage.steps_are_over() { Some(ASKS) } else { planned }
     }
 
     /// It takes its time over each message, while there is some.
@@ -138,12 +145,19 @@ impl Watcher<'_> {
         }
     }
 
-    /// The client chooses the numbers: places, from 1.
+    /// The client chooses the numbers, from 1.
     fn create(&self, place: usize) -> WatchRequest {
         let planned = self.plan.watches[place].0.clone();
-        let watch = WatchId(i64::try_from(place + 1).expect("watches of a plan are few"));
+        let number = self.ended * self.next.len() + place + 1;
+        let watch = WatchId(i64::try_from(number).expect("watches of a stream are few"));
         let start = self.next[place].unwrap_or(planned.start);
         WatchRequest::Create(WatchCreate { watch, start, ..planned })
+    }
+
+    /// Whose number this is.
+    fn place(&self, watch: WatchId) -> Option<usize> {
+        let number = usize::try_from(watch.0).ok()?.checked_sub(1)?;
+        (!self.next.is_empty()).then(|| number % self.next.len())
     }
 
     fn say(&self, stream: &Watching, request: &WatchRequest) {
@@ -151,7 +165,8 @@ impl Watcher<'_> {
         stream.say(request);
     }
 
-    fn on_message(&mut self, stream: &Watching, mut message: WatchResponse) {
+    /// Whether the stream is of use any longer.
+    fn on_message(&mut self, stream: &Watching, mut message: WatchResponse) -> bool {
         message.header.node = self.stage.name(message.header.node);
         self.record(WatchMessage::Received(message.clone()));
         let WatchResponse { header, watch, body } = message;
@@ -160,12 +175,9 @@ impl Watcher<'_> {
             for (next, _) in self.next.iter_mut().zip(&self.is_open).filter(|(_, open)| **open) {
                 *next = (*next).max(Some(reached));
             }
-            return;
+            return true;
         }
-        let Some(place) = usize::try_from(watch.0 - 1).ok().filter(|at| *at < self.next.len())
-        else {
-            return;
-        };
+        let Some(place) = self.place(watch) else { return false };
         let next = &mut self.next[place];
         match body {
             WatchBody::Created => {
@@ -180,11 +192,12 @@ impl Watcher<'_> {
                 // It goes on from the oldest that there is.
                 self.is_open[place] = false;
                 *next = (*next).max(Some(compacted));
-                let create = self.create(place);
-                self.say(stream, &create);
+                self.ended += 1;
+                self.say(stream, &self.create(place));
             }
-            WatchBody::Canceled(_) => self.is_open[place] = false,
+            WatchBody::Canceled(_) => return false,
         }
+        true
     }
 
     fn record(&self, message: WatchMessage) {
