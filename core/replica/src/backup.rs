@@ -204,7 +204,7 @@ fn read(backup: &[u8], mutations: Mutations) -> Result<Store, OpenError> {
     let (body, checksum) = backup
         .split_last_chunk::<CHECKSUM_BYTES>()
         .ok_or_else(|| bad("it is shorter than its checksum"))?;
-    if Sha256::digest(body).as_slice() != checksum {
+    if Sha256::digest(body).as_slice() != checksum && !cfg!(fuzzing) {
         return Err(bad("its bytes are not those that the checksum at its end is of"));
     }
     if !snapshot::is_snapshot(body) {

@@ -143,7 +143,7 @@ impl Identity {
 
     fn fields(bytes: &[u8]) -> Option<Self> {
         let (covered, checksum) = bytes.split_last_chunk::<4>()?;
-        if u32::from_le_bytes(*checksum) != crc32c::crc32c(covered) {
+        if u32::from_le_bytes(*checksum) != crc32c::crc32c(covered) && !cfg!(fuzzing) {
             return None;
         }
         let mut reader = Reader::new(covered.get(8..)?);

@@ -212,5 +212,5 @@ fn chunk(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let checksum = u32::from_le_bytes(header[5..].try_into().ok()?);
     let payload = bytes.get(CHUNK_HEADER..)?.get(..usize::try_from(length).ok()?)?;
     let found = crc32c::crc32c_append(crc32c::crc32c(&[kind]), payload);
-    (found == checksum).then_some((kind, payload))
+    (found == checksum || cfg!(fuzzing)).then_some((kind, payload))
 }

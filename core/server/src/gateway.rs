@@ -93,6 +93,17 @@ fn method(pool: &DescriptorPool, name: &str) -> MethodDescriptor {
     found.next().unwrap_or_else(|| panic!("{name} is not defined"))
 }
 
+/// Takes JSON for the method at the path of this number, for `fuzz/`.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(path: usize, json: &[u8]) {
+    static POOL: std::sync::LazyLock<DescriptorPool> = std::sync::LazyLock::new(|| {
+        DescriptorPool::decode(DESCRIPTORS).expect("the compiler's descriptors are whole")
+    });
+    let (_, name) = METHODS[path % METHODS.len()];
+    let transcoder = Transcoder { method: method(&POOL, name), services: Routes::default() };
+    drop(transcoder.message(json));
+}
+
 /// One method, between JSON and gRPC.
 #[derive(Clone)]
 struct Transcoder {

@@ -16,6 +16,8 @@ mod link;
 mod listener;
 mod secrets;
 
+#[cfg(fuzzing)]
+pub(crate) use self::frame::fuzz;
 use self::link::Link;
 pub(crate) use self::{
     frame::{Frame, Introduction, Purpose},

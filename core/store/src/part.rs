@@ -237,7 +237,7 @@ impl<'a> PartReader<'a> {
         }
         let (body, expected) =
             part.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RestoreError::Truncated)?;
-        if checksum(body) != u64::from_le_bytes(*expected) {
+        if checksum(body) != u64::from_le_bytes(*expected) && !cfg!(fuzzing) {
             return Err(RestoreError::Checksum);
         }
         let rest = body.get(MAGIC.len() + 1..).ok_or(RestoreError::Truncated)?;

@@ -143,7 +143,7 @@ impl Restore {
             return Err(RestoreError::Miscounted { expected, found });
         }
         let digest = self.contents.digest(header.revision, header.compacted, &trailer.alarms);
-        if digest != trailer.digest {
+        if digest != trailer.digest && !cfg!(fuzzing) {
             return Err(RestoreError::Digest { expected: trailer.digest, found: digest });
         }
         if !self.auth.is_sound() {

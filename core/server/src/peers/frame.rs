@@ -154,6 +154,14 @@ impl Frame {
     }
 }
 
+/// Reads a frame, and what was read once more, for `fuzz/`.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &Bytes) {
+    let Ok(frame) = Frame::decode(bytes) else { return };
+    let written = Bytes::from(frame.encode());
+    drop(Frame::decode(&written.slice(4..)).expect("what was written is read"));
+}
+
 impl Introduction {
     /// Of a member of this build.
     pub(crate) fn new(purpose: Purpose) -> Self {
