@@ -162,6 +162,7 @@ struct Disk {
 
 impl Disk {
     fn perform(&mut self, ops: &[DiskOp]) -> Result<(), DiskError> {
+        let start = Instant::now();
         for op in ops {
             self.carry_out(op).map_err(|error| {
                 tracing::error!(%error, operation = %describe(op), "the disk failed");
@@ -169,6 +170,7 @@ impl Disk {
                 if full.contains(&error.kind()) { DiskError::NoSpace } else { DiskError::Io }
             })?;
         }
+        self.metrics.batch_commit.observe(start.elapsed().as_secs_f64());
         Ok(())
     }
 

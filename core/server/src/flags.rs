@@ -1,5 +1,7 @@
 //! etcd's flags and environment variables, where the meaning is the same.
 
+mod config_file;
+
 use crate::settings::{Settings, SettingsError};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
 use std::{any::TypeId, path::PathBuf};
@@ -11,6 +13,9 @@ pub struct Flags {
     /// Print the version and leave.
     #[arg(long, action = ArgAction::SetTrue)]
     pub version: bool,
+    /// A file with the flags in YAML. Other flags and the environment count for nothing then.
+    #[arg(long, env = "ETCD_CONFIG_FILE")]
+    pub config_file: Option<PathBuf>,
     /// Human-readable name of this member.
     #[arg(long, env = "ETCD_NAME", default_value = "default")]
     pub name: String,
@@ -51,6 +56,9 @@ pub struct Flags {
     /// `new`, or `existing` to join one.
     #[arg(long, env = "ETCD_INITIAL_CLUSTER_STATE", default_value = "new")]
     pub initial_cluster_state: String,
+    /// Go on alone with what is on this disk: the other members are forgotten, and have to be added again with empty disks.
+    #[arg(long, env = "ETCD_FORCE_NEW_CLUSTER", default_value_t = false, action = ArgAction::Set)]
+    pub force_new_cluster: bool,
     /// Tells clusters with the same URLs apart.
     #[arg(long, env = "ETCD_INITIAL_CLUSTER_TOKEN", default_value = "etcd-cluster")]
     pub initial_cluster_token: String,
@@ -151,7 +159,11 @@ pub struct Flags {
 impl Flags {
     /// From the command line and the environment. Go's flags may have one dash.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
-        read(Self::command().mut_args(switch), arguments)
+        let command = Self::command().mut_args(switch);
+        let flags: Self = read(command.clone(), arguments)?;
+        let Some(path) = &flags.config_file else { return Ok(flags) };
+        let arguments = config_file::arguments(path, &command)?;
+        read(command.mut_args(|argument| argument.env(None)), arguments)
     }
 
     /// What they mean.

@@ -95,6 +95,9 @@ impl Host {
             };
             let now = clock::now();
             self.replica.step(now, input, &mut outputs);
+            if clock::now().since(now) > limits::SLOW_STEP_NANOS {
+                self.around.metrics.slow_applies.inc();
+            }
             self.look_at_members(now, &outputs);
             ended = self.perform(&mut outputs);
         }

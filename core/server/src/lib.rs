@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alone;
 pub mod backup;
 pub mod client;
 mod clock;
@@ -21,6 +22,8 @@ mod convert;
 mod disk;
 mod entropy;
 pub mod flags;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod http;

@@ -64,3 +64,6 @@ pub const MEMORY_LOOK: Duration = Duration::from_millis(250);
 
 /// The unit in which a disk loses what it held.
 pub const SECTOR_BYTES: usize = 512;
+
+/// A step of the replica that takes longer is counted as slow (etcd, `server/etcdserver/util.go`).
+pub const SLOW_STEP_NANOS: u64 = 100_000_000;

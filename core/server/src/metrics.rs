@@ -1,7 +1,7 @@
 //! What `/metrics` tells, under the names that etcd's dashboards and alerts use (`contrib/mixin`).
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
 };
 use std::{sync::Mutex, time::Duration};
@@ -13,6 +13,12 @@ pub(crate) struct Metrics {
     registry: Registry,
     /// How long syncs take.
     pub(crate) wal_fsync: Histogram,
+    /// How long batches of writes take, their syncs included.
+    pub(crate) batch_commit: Histogram,
+    /// Steps of the replica that took longer than 100 ms.
+    pub(crate) slow_applies: IntCounter,
+    /// Requests that were given up without an answer of the cluster.
+    pub(crate) proposals_failed: IntCounter,
     pub(crate) peers: PeerMetrics,
     pub(crate) calls: CallMetrics,
     pub(crate) health_success: IntCounter,
@@ -56,7 +62,10 @@ struct MemberMetrics {
 
 struct ProcessMetrics {
     open_files: IntGauge,
+    open_files_max: IntGauge,
     resident_bytes: IntGauge,
+    virtual_bytes: IntGauge,
+    cpu_seconds: Gauge,
 }
 
 /// Buckets of a sync: 1 ms to 8 s, doubling (etcd, `server/storage/wal/metrics.go`).
@@ -68,16 +77,25 @@ impl Metrics {
         let make = Maker(&registry);
         let (start, factor, count) = FSYNC_BUCKETS;
         let buckets = exponential_buckets(start, factor, count).expect("the bounds rise");
-        let fsync = HistogramOpts::new(
-            "etcd_disk_wal_fsync_duration_seconds",
-            "How long the log's syncs take.",
-        );
+        let disk = |name: &str, help: &str| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.clone());
+            make.register(Histogram::with_opts(options).expect(WELL_FORMED))
+        };
         let wal_fsync =
-            make.register(Histogram::with_opts(fsync.buckets(buckets)).expect(WELL_FORMED));
+            disk("etcd_disk_wal_fsync_duration_seconds", "How long the log's syncs take.");
+        let batch_commit = disk(
+            "etcd_disk_backend_commit_duration_seconds",
+            "How long batches of writes take, their syncs included.",
+        );
         make.one("etcd_server_version", "server_version", crate::VERSION);
         make.one("etcd_cluster_version", "cluster_version", "3.5");
         Self {
             wal_fsync,
+            batch_commit,
+            slow_applies: make
+                .counter("etcd_server_slow_apply_total", "Steps that took longer than 100 ms."),
+            proposals_failed: make
+                .counter("etcd_server_proposals_failed_total", "Requests that were given up."),
             peers: PeerMetrics::new(&make),
             calls: CallMetrics::new(&make),
             health_success: make.counter("etcd_server_health_success", "Health checks passed."),
@@ -164,6 +182,9 @@ impl CallMetrics {
     /// A call of `/service/method` was answered so, after so long.
     pub(crate) fn note(&self, path: &str, code: tonic::Code, took: Duration) {
         let Some((service, method)) = path.trim_start_matches('/').split_once('/') else { return };
+        if code == tonic::Code::Unimplemented {
+            return; // A name that anybody may have made up.
+        }
         let stream = STREAMS.iter().find(|(name, _)| *name == method);
         let kind = stream.map_or("unary", |(_, kind)| kind);
         self.started.with_label_values(&[service, method, kind]).inc();
@@ -220,7 +241,12 @@ impl ProcessMetrics {
     fn new(make: &Maker<'_>) -> Self {
         Self {
             open_files: make.gauge("process_open_fds", "Open files and sockets."),
+            open_files_max: make.gauge("process_max_fds", "Files and sockets that may be open."),
             resident_bytes: make.gauge("process_resident_memory_bytes", "Memory in bytes."),
+            virtual_bytes: make.gauge("process_virtual_memory_bytes", "Addresses in bytes."),
+            cpu_seconds: make.register(
+                Gauge::new("process_cpu_seconds_total", "Time of processors.").expect(WELL_FORMED),
+            ),
         }
     }
 
@@ -229,10 +255,18 @@ impl ProcessMetrics {
         if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
             self.open_files.set(signed(files.count() as u64));
         }
-        let pages = std::fs::read_to_string("/proc/self/statm").ok();
-        let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-        if let Some(pages) = pages {
-            self.resident_bytes.set(signed(pages * rustix::param::page_size() as u64));
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        self.open_files_max.set(limit.map_or(i64::MAX, signed));
+        let page = rustix::param::page_size() as u64;
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let mut pages = pages.split(' ').map_while(|field| field.parse::<u64>().ok());
+        if let (Some(all), Some(resident)) = (pages.next(), pages.next()) {
+            self.virtual_bytes.set(signed(all * page));
+            self.resident_bytes.set(signed(resident * page));
+        }
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        if let Ok(spent) = Duration::try_from(spent) {
+            self.cpu_seconds.set(spent.as_secs_f64());
         }
     }
 }

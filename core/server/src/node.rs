@@ -83,7 +83,11 @@ impl Node {
     pub(crate) async fn ask(&self, caller: Caller, request: Request) -> Answer {
         let patience = limits::REQUEST_TIMEOUT + self.0.elections;
         let asked = timeout(patience, self.ask_whoever_leads(&caller, &request));
-        asked.await.unwrap_or(Err(Error::TimedOut))
+        let answer = asked.await.unwrap_or(Err(Error::TimedOut));
+        if matches!(answer, Err(Error::TimedOut | Error::NoLeader | Error::LeaderChanged)) {
+            self.0.metrics.proposals_failed.inc();
+        }
+        answer
     }
 
     async fn ask_whoever_leads(&self, caller: &Caller, request: &Request) -> Answer {

@@ -1,7 +1,7 @@
 //! The life of a member: from its data directory to its last answer.
 
 use crate::{
-    clock,
+    alone, clock,
     disk::{Places, Writer},
     entropy,
     host::{Ended, Host, Surroundings},
@@ -72,6 +72,11 @@ pub enum ServerError {
     /// Certificates do not do.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The old log and the new one would lie in one folder.
+    #[error(
+        "--force-new-cluster cannot be used with --wal-dir: move the log beside the data first"
+    )]
+    Elsewhere,
     /// None of the members could be asked who this one is.
     #[error("none of the members of --initial-cluster told who this one is: {0}")]
     Strangers(String),
@@ -102,12 +107,12 @@ const fn words(reason: StopReason) -> &'static str {
 }
 
 /// Who this member is, and among whom.
-struct Belonging {
-    node: NodeId,
-    cluster: ClusterId,
-    boot: Boot,
+pub(crate) struct Belonging {
+    pub(crate) node: NodeId,
+    pub(crate) cluster: ClusterId,
+    pub(crate) boot: Boot,
     /// Where the others are found until the replica knows it.
-    urls: BTreeMap<NodeId, Vec<String>>,
+    pub(crate) urls: BTreeMap<NodeId, Vec<String>>,
 }
 
 /// Runs a member until a signal ends it, or its replica stops.
@@ -115,11 +120,21 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let data = settings.data_dir.clone();
     let places = places(&settings);
     let unusable = |error| ServerError::Data { path: data.clone(), error };
+    alone::finish_swap(&places).map_err(unusable)?;
     let _locked = places.open(&data).map_err(unusable)?;
-    let image = places.read().map_err(unusable)?;
+    let mut image = places.read().map_err(unusable)?;
     let doors = Doors::open(&settings).await?;
     let dialer = Dialer::new(settings.tls.peer.as_ref())?;
-    let belonging = belonging(&settings, &image, &dialer).await?;
+    let mut belonging = belonging(&settings, &image, &dialer).await?;
+    if settings.force_new_cluster && !image.is_empty() {
+        alone::go_alone(&settings, &places, &belonging)?;
+        image = places.read().map_err(unusable)?;
+        if let Some(identity) = Identity::read(&image)? {
+            belonging.cluster = identity.cluster;
+        }
+        belonging.boot = Boot::Bootstrap { members: vec![belonging.node] };
+        belonging.urls.retain(|node, _| *node == belonging.node);
+    }
     tracing::info!(
         name = settings.name,
         member = %format!("{:x}", belonging.node.0),
@@ -206,23 +221,7 @@ pub(crate) fn restore(settings: &Settings, from: Restoration) -> Result<(), Serv
     let mut belonging = first(settings);
     let Boot::Bootstrap { members } = belonging.boot else { unreachable!("it is a first one") };
     belonging.boot = Boot::Restore { members, from };
-    let (config, mut outputs) = (config(settings, &belonging), Vec::new());
-    let incarnation = Incarnation(entropy::number());
-    Replica::open(config, incarnation, clock::now(), image, &mut outputs)?;
-    let (tell, done) = std::sync::mpsc::channel();
-    let writer = Writer::start(places, Arc::new(Metrics::new()), move |_, result| {
-        tell.send(result).expect("whoever started the writer waits until it has ended");
-    })?;
-    for output in outputs {
-        if let Output::Disk { write, ops } = output {
-            writer.submit(write, ops);
-        }
-    }
-    writer.finish();
-    match done.iter().find_map(Result::err) {
-        None => Ok(()),
-        Some(error) => Err(ServerError::Stopped(StopReason::DiskFailed(error))),
-    }
+    alone::write(settings, places, &belonging)
 }
 
 fn places(settings: &Settings) -> Places {
@@ -349,7 +348,7 @@ fn election_ms(settings: &Settings) -> u64 {
     settings.tuning.election_ticks * settings.tuning.tick_ms
 }
 
-fn config(settings: &Settings, belonging: &Belonging) -> Config {
+pub(crate) fn config(settings: &Settings, belonging: &Belonging) -> Config {
     Config {
         node: belonging.node,
         cluster: belonging.cluster,

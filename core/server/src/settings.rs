@@ -23,6 +23,7 @@ pub struct Settings {
     pub(crate) initial_cluster: BTreeMap<String, Vec<String>>,
     pub(crate) cluster_token: String,
     pub(crate) joins: bool,
+    pub(crate) force_new_cluster: bool,
     pub(crate) max_concurrent_streams: u32,
     pub(crate) token_key: Option<Vec<u8>>,
     pub(crate) unsafe_no_fsync: bool,
@@ -125,26 +126,31 @@ impl Settings {
             }
         };
         let advertise_peer_urls = flags.initial_advertise_peer_urls;
+        let data_dir = flags.data_dir.unwrap_or_else(|| format!("{}.etcd", flags.name).into());
+        let listen_client_urls = urls("listen-client-urls", &or_default(flags.listen_client_urls))?;
+        let listen_peer_urls = urls("listen-peer-urls", &flags.listen_peer_urls)?;
+        let hosts = [hosts(&listen_client_urls), hosts(&listen_peer_urls)];
         let settings = Self {
             initial_cluster: match &flags.initial_cluster {
                 Some(text) => initial_cluster(text)?,
                 None => [(flags.name.clone(), advertise_peer_urls.clone())].into(),
             },
-            data_dir: flags.data_dir.unwrap_or_else(|| format!("{}.etcd", flags.name).into()),
+            tls: TlsSettings::new(flags.tls, &data_dir, [&hosts[0], &hosts[1]])?,
+            data_dir,
             name: flags.name,
             wal_dir: flags.wal_dir,
-            listen_client_urls: urls("listen-client-urls", &or_default(flags.listen_client_urls))?,
+            listen_client_urls,
             advertise_client_urls: or_default(flags.advertise_client_urls),
-            listen_peer_urls: urls("listen-peer-urls", &flags.listen_peer_urls)?,
+            listen_peer_urls,
             listen_metrics_urls: urls("listen-metrics-urls", &flags.listen_metrics_urls)?,
             advertise_peer_urls,
             cluster_token: flags.initial_cluster_token,
             joins,
+            force_new_cluster: flags.force_new_cluster,
             max_concurrent_streams: flags.max_concurrent_streams,
             token_key,
             unsafe_no_fsync: flags.unsafe_no_fsync,
             tuning,
-            tls: TlsSettings::new(flags.tls)?,
         };
         settings.check_name()?;
         Ok(settings)
@@ -276,7 +282,17 @@ fn urls(flag: &'static str, urls: &[String]) -> Result<Vec<Url>, SettingsError> 
     urls.iter().map(|url| Url::parse(flag, url)).collect()
 }
 
+fn hosts(urls: &[Url]) -> Vec<String> {
+    urls.iter().map(|url| url.host().to_owned()).collect()
+}
+
 impl Url {
+    /// Without the port.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.authority.rsplit_once(':').map_or("", |(host, _)| host);
+        host.trim_matches(['[', ']'])
+    }
+
     fn parse(flag: &'static str, url: &str) -> Result<Self, SettingsError> {
         let expected = "http://HOST:PORT or https://HOST:PORT";
         let bad = || SettingsError::Value { flag, value: url.to_owned(), expected };

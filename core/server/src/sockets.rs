@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
-    rustls::{ClientConfig, pki_types::ServerName},
+    rustls::{
+        ClientConfig,
+        pki_types::{CertificateDer, ServerName},
+    },
 };
 
 /// One end of a connection.
@@ -24,7 +27,15 @@ pub(crate) enum Socket {
 
 /// What takes connections in.
 #[derive(Clone)]
-pub(crate) struct Acceptor(Option<TlsAcceptor>);
+pub(crate) struct Acceptor(Option<Gate>);
+
+/// What takes connections in with TLS.
+#[derive(Clone)]
+struct Gate {
+    identity: Identity,
+    protocols: &'static [&'static [u8]],
+    acceptor: TlsAcceptor,
+}
 
 /// What dials peers.
 #[derive(Clone)]
@@ -32,20 +43,40 @@ pub(crate) struct Dialer(Option<Arc<ClientConfig>>);
 
 impl Acceptor {
     /// With TLS if there is somebody to be.
-    pub(crate) fn new(identity: Option<&Identity>, protocols: &[&[u8]]) -> Result<Self, TlsError> {
-        let config = identity.map(|identity| identity.server(protocols)).transpose()?;
-        Ok(Self(config.map(TlsAcceptor::from)))
+    pub(crate) fn new(
+        identity: Option<&Identity>,
+        protocols: &'static [&'static [u8]],
+    ) -> Result<Self, TlsError> {
+        let gate = |identity: &Identity| {
+            let acceptor = TlsAcceptor::from(identity.server(protocols)?);
+            Ok::<_, TlsError>(Gate { identity: identity.clone(), protocols, acceptor })
+        };
+        Ok(Self(identity.map(gate).transpose()?))
     }
 
     /// Shakes hands.
     pub(crate) async fn accept(&self, stream: TcpStream, is_tls: bool) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
         match &self.0 {
-            Some(acceptor) if is_tls => {
-                Ok(Socket::Tls(Box::new(acceptor.accept(stream).await?.into())))
-            }
+            Some(gate) if is_tls => gate.accept(stream).await,
             Some(_) | None if !is_tls => Ok(Socket::Plain(stream)),
             Some(_) | None => Err(io::Error::other("no certificate for an https:// address")),
+        }
+    }
+}
+
+impl Gate {
+    async fn accept(&self, stream: TcpStream) -> io::Result<Socket> {
+        let acceptor = if self.identity.changes() {
+            TlsAcceptor::from(self.identity.server(self.protocols).map_err(io::Error::other)?)
+        } else {
+            self.acceptor.clone()
+        };
+        let socket = Socket::Tls(Box::new(acceptor.accept(stream).await?.into()));
+        if self.identity.allowed.admits(socket.certificate()) {
+            Ok(socket)
+        } else {
+            Err(io::Error::other("the certificate has none of the names that are let in"))
         }
     }
 }
@@ -81,9 +112,12 @@ impl Dialer {
 impl Socket {
     /// The common name of the certificate that the other end has shown, if it has.
     pub(crate) fn common_name(&self) -> Option<String> {
+        tls::common_name(self.certificate()?)
+    }
+
+    fn certificate(&self) -> Option<&CertificateDer<'static>> {
         let Self::Tls(stream) = self else { return None };
-        let (_, session) = stream.get_ref();
-        tls::common_name(session.peer_certificates()?.first()?)
+        stream.get_ref().1.peer_certificates()?.first()
     }
 }
 

@@ -1,18 +1,24 @@
 //! Certificates: for clients and for peers, read anew at each handshake, so that they can be replaced under way.
 
+mod anybody;
+mod names;
+mod self_signed;
+
+use self::anybody::Anybody;
+pub(crate) use self::names::{Allowed, common_name};
 use clap::{ArgAction, Args};
 use std::{
-    fmt,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use thiserror::Error as ThisError;
 use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, RootCertStore, ServerConfig, SignatureScheme,
+    client::ResolvesClientCert,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
 
@@ -31,6 +37,15 @@ pub struct TlsFlags {
     /// Clients must show a certificate.
     #[arg(long, env = "ETCD_CLIENT_CERT_AUTH", default_value_t = false, action = ArgAction::Set)]
     pub client_cert_auth: bool,
+    /// The certificates of clients that are taken back, in PEM or DER.
+    #[arg(long, env = "ETCD_CLIENT_CRL_FILE")]
+    pub client_crl_file: Option<PathBuf>,
+    /// A host name that a client's certificate must be good for.
+    #[arg(long, env = "ETCD_CLIENT_CERT_ALLOWED_HOSTNAME")]
+    pub client_cert_allowed_hostname: Option<String>,
+    /// Make a certificate for clients, if none is named.
+    #[arg(long, env = "ETCD_AUTO_TLS", default_value_t = false, action = ArgAction::Set)]
+    pub auto_tls: bool,
     /// The certificate shown to peers.
     #[arg(long, env = "ETCD_PEER_CERT_FILE")]
     pub peer_cert_file: Option<PathBuf>,
@@ -43,6 +58,21 @@ pub struct TlsFlags {
     /// Peers must show a certificate.
     #[arg(long, env = "ETCD_PEER_CLIENT_CERT_AUTH", default_value_t = false, action = ArgAction::Set)]
     pub peer_client_cert_auth: bool,
+    /// The certificates of peers that are taken back, in PEM or DER.
+    #[arg(long, env = "ETCD_PEER_CRL_FILE")]
+    pub peer_crl_file: Option<PathBuf>,
+    /// The common name that a peer's certificate must have.
+    #[arg(long, env = "ETCD_PEER_CERT_ALLOWED_CN")]
+    pub peer_cert_allowed_cn: Option<String>,
+    /// A host name that a peer's certificate must be good for.
+    #[arg(long, env = "ETCD_PEER_CERT_ALLOWED_HOSTNAME")]
+    pub peer_cert_allowed_hostname: Option<String>,
+    /// Make a certificate for peers, if none is named.
+    #[arg(long, env = "ETCD_PEER_AUTO_TLS", default_value_t = false, action = ArgAction::Set)]
+    pub peer_auto_tls: bool,
+    /// Years that a certificate of the server's own making is good for.
+    #[arg(long, env = "ETCD_SELF_SIGNED_CERT_VALIDITY", default_value_t = 1)]
+    pub self_signed_cert_validity: u64,
 }
 
 /// Certificates for both sides.
@@ -57,8 +87,21 @@ pub(crate) struct TlsSettings {
 pub(crate) struct Identity {
     certificate: PathBuf,
     key: PathBuf,
+    /// Who vouches for the others. Each of them must show a certificate then.
     authority: Option<PathBuf>,
-    asks_for_certificates: bool,
+    /// The certificates that were taken back.
+    revoked: Option<PathBuf>,
+    pub(crate) allowed: Allowed,
+}
+
+/// The flags of one side.
+struct Side {
+    /// Certificate, key and authority: the flags' names.
+    names: [&'static str; 3],
+    files: [Option<PathBuf>; 3],
+    must_show: bool,
+    revoked: Option<PathBuf>,
+    allowed: Allowed,
 }
 
 /// Why certificates do not do.
@@ -83,47 +126,72 @@ pub enum TlsError {
 }
 
 impl TlsSettings {
-    pub(crate) fn new(flags: TlsFlags) -> Result<Self, TlsError> {
-        let (client, peer) = (
-            Identity::new(
-                ["cert-file", "key-file", "trusted-ca-file"],
-                [flags.cert_file, flags.key_file, flags.trusted_ca_file],
-                flags.client_cert_auth,
-            )?,
-            Identity::new(
-                ["peer-cert-file", "peer-key-file", "peer-trusted-ca-file"],
-                [flags.peer_cert_file, flags.peer_key_file, flags.peer_trusted_ca_file],
-                flags.peer_client_cert_auth,
-            )?,
-        );
-        Ok(Self { client, peer })
+    /// `data`: the data directory, where certificates of the server's own making are kept. `hosts`: what those are good for,
+    /// for clients and for peers.
+    pub(crate) fn new(
+        mut flags: TlsFlags,
+        data: &Path,
+        hosts: [&[String]; 2],
+    ) -> Result<Self, TlsError> {
+        let years = flags.self_signed_cert_validity;
+        let make = |side: &str, hosts: &[String]| {
+            self_signed::pair(&data.join("fixtures").join(side), hosts, years)
+        };
+        if flags.auto_tls && flags.cert_file.is_none() && flags.key_file.is_none() {
+            let (certificate, key) = make("client", hosts[0])?;
+            (flags.cert_file, flags.key_file) = (Some(certificate), Some(key));
+        }
+        if flags.peer_auto_tls && flags.peer_cert_file.is_none() && flags.peer_key_file.is_none() {
+            let (certificate, key) = make("peer", hosts[1])?;
+            (flags.peer_cert_file, flags.peer_key_file) = (Some(certificate), Some(key));
+        }
+        let client = Side {
+            names: ["cert-file", "key-file", "trusted-ca-file"],
+            files: [flags.cert_file, flags.key_file, flags.trusted_ca_file],
+            must_show: flags.client_cert_auth,
+            revoked: flags.client_crl_file,
+            allowed: Allowed { common_name: None, host_name: flags.client_cert_allowed_hostname },
+        };
+        let peer = Side {
+            names: ["peer-cert-file", "peer-key-file", "peer-trusted-ca-file"],
+            files: [flags.peer_cert_file, flags.peer_key_file, flags.peer_trusted_ca_file],
+            must_show: flags.peer_client_cert_auth,
+            revoked: flags.peer_crl_file,
+            allowed: Allowed {
+                common_name: flags.peer_cert_allowed_cn,
+                host_name: flags.peer_cert_allowed_hostname,
+            },
+        };
+        Ok(Self { client: client.identity()?, peer: peer.identity()? })
+    }
+}
+
+impl Side {
+    fn identity(self) -> Result<Option<Identity>, TlsError> {
+        let Self { names: [certificate_flag, key_flag, authority_flag], files, .. } = self;
+        let half = |given, missing| Err(TlsError::Half { given, missing });
+        let [certificate, key, authority] = files;
+        let (certificate, key) = match (certificate, key) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) => return Ok(None),
+            (Some(_), None) => return half(certificate_flag, key_flag),
+            (None, Some(_)) => return half(key_flag, certificate_flag),
+        };
+        // Who names somebody to vouch for the others wants them vouched for (etcd, `transport/listener.go`, `ServerConfig`).
+        if self.must_show && authority.is_none() {
+            return half(certificate_flag, authority_flag);
+        }
+        let (revoked, allowed) = (self.revoked, self.allowed);
+        let identity = Identity { certificate, key, authority, revoked, allowed };
+        identity.read()?;
+        Ok(Some(identity))
     }
 }
 
 impl Identity {
-    fn new(
-        [certificate_flag, key_flag, authority_flag]: [&'static str; 3],
-        [certificate, key, authority]: [Option<PathBuf>; 3],
-        asks_for_certificates: bool,
-    ) -> Result<Option<Self>, TlsError> {
-        let (certificate, key) = match (certificate, key) {
-            (Some(certificate), Some(key)) => (certificate, key),
-            (None, None) => return Ok(None),
-            (Some(_), None) => {
-                return Err(TlsError::Half { given: certificate_flag, missing: key_flag });
-            }
-            (None, Some(_)) => {
-                return Err(TlsError::Half { given: key_flag, missing: certificate_flag });
-            }
-        };
-        if asks_for_certificates && authority.is_none() {
-            return Err(TlsError::Half { given: certificate_flag, missing: authority_flag });
-        }
-        // Who names somebody to vouch for the others wants them vouched for (etcd, `transport/listener.go`, `ServerConfig`).
-        let asks_for_certificates = authority.is_some();
-        let identity = Self { certificate, key, authority, asks_for_certificates };
-        identity.read()?;
-        Ok(Some(identity))
+    /// Whether what it shows and believes has to be put together anew for each connection.
+    pub(crate) const fn changes(&self) -> bool {
+        self.revoked.is_some()
     }
 
     /// What this side shows to whoever connects.
@@ -132,21 +200,29 @@ impl Identity {
             .with_safe_default_protocol_versions()
             .expect("the provider knows the usual versions");
         let builder = match &self.authority {
-            Some(authority) if self.asks_for_certificates => {
-                let roots = Arc::new(roots(authority)?);
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
-                let verifier = verifier.map_err(|error| TlsError::File {
-                    path: authority.clone(),
-                    why: error.to_string(),
-                })?;
-                builder.with_client_cert_verifier(verifier)
-            }
-            Some(_) | None => builder.with_no_client_auth(),
+            Some(authority) => builder.with_client_cert_verifier(self.verifier(authority)?),
+            None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(Reread(self.clone())));
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(config))
+    }
+
+    /// Whom it believes. Only the certificate itself is looked for among those that were taken back, as in etcd.
+    fn verifier(&self, authority: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let roots = Arc::new(roots(authority)?);
+        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
+        let mut blamed = authority;
+        if let Some(path) = &self.revoked {
+            builder = builder
+                .with_crls(revocations(path)?)
+                .only_check_end_entity_revocation()
+                .allow_unknown_revocation_status();
+            blamed = path;
+        }
+        builder
+            .build()
+            .map_err(|error| TlsError::File { path: blamed.to_owned(), why: error.to_string() })
     }
 
     /// What this side shows where it connects itself, and whom it believes there. Without an authority it believes anybody,
@@ -159,13 +235,7 @@ impl Identity {
             Some(authority) => builder.with_root_certificates(roots(authority)?),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)),
         };
-        let (chain, key) = self.read()?;
-        let config = builder.with_client_auth_cert(chain, key);
-        let config = config.map_err(|error| TlsError::File {
-            path: self.certificate.clone(),
-            why: error.to_string(),
-        })?;
-        Ok(Arc::new(config))
+        Ok(Arc::new(builder.with_client_cert_resolver(Arc::new(Reread(self.clone())))))
     }
 
     fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
@@ -197,12 +267,21 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// The lists of certificates that were taken back, in PEM or as it is.
+fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let file = |why: String| TlsError::File { path: path.to_owned(), why };
+    let bytes = fs::read(path).map_err(|error| file(error.to_string()))?;
+    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    let lists = lists.map_err(|error| file(error.to_string()))?;
+    Ok(if lists.is_empty() { vec![bytes.into()] } else { lists })
+}
+
 /// Reads the certificate and its key at each handshake.
 #[derive(Debug)]
 struct Reread(Identity);
 
-impl ResolvesServerCert for Reread {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+impl Reread {
+    fn certified(&self) -> Option<Arc<CertifiedKey>> {
         let (chain, key) =
             self.0.read().inspect_err(|error| tracing::error!(%error, "no certificate")).ok()?;
         let key = ring::sign::any_supported_type(&key)
@@ -212,105 +291,18 @@ impl ResolvesServerCert for Reread {
     }
 }
 
-/// Believes any certificate whose key the other end really has.
-struct Anybody;
-
-impl fmt::Debug for Anybody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
+impl ResolvesServerCert for Reread {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.certified()
     }
 }
 
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, tokio_rustls::rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+impl ResolvesClientCert for Reread {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.certified()
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, tokio_rustls::rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        tokio_rustls::rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &algorithms,
-        )
+    fn has_certs(&self) -> bool {
+        true
     }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, tokio_rustls::rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        tokio_rustls::rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// The common name in the subject of a certificate that was verified before.
-///
-/// ```text
-///   Certificate { TBSCertificate { [0] version, serial, algorithm, issuer, validity, subject .. } .. }
-///   subject: SEQUENCE of SET of SEQUENCE { type, value }
-/// ```
-pub(crate) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
-    /// 2.5.4.3
-    const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
-    const EXPLICIT_VERSION: u8 = 0xa0;
-    let (_, certificate, _) = element(certificate)?;
-    let (_, mut rest, _) = element(certificate)?;
-    if rest.first() == Some(&EXPLICIT_VERSION) {
-        rest = element(rest)?.2;
-    }
-    for _ in ["serial", "algorithm", "issuer", "validity"] {
-        rest = element(rest)?.2;
-    }
-    let (_, mut names, _) = element(rest)?;
-    while !names.is_empty() {
-        let (_, set, others) = element(names)?;
-        let (_, attribute, _) = element(set)?;
-        let (_, kind, value) = element(attribute)?;
-        if kind == COMMON_NAME {
-            return String::from_utf8(element(value)?.1.to_vec()).ok();
-        }
-        names = others;
-    }
-    None
-}
-
-/// The first element of DER: its tag, its content, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = der.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = match *first {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        long @ 0x81..=0x84 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((*tag, content, rest))
 }

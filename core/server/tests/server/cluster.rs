@@ -72,3 +72,30 @@ async fn a_member_is_added_catches_up_and_is_removed() {
         (Code::NotFound, "etcdserver: member not found")
     );
 }
+
+#[tokio::test]
+async fn a_member_that_is_left_alone_for_good_goes_on_by_force() {
+    let mut cluster = Cluster::start(3);
+    for number in 0..50 {
+        cluster.servers[0].kv().await.put(put(&format!("k{number}"), "v")).await.unwrap();
+    }
+    cluster.servers.iter_mut().for_each(Server::kill);
+    let mut flags = cluster.flags[0].clone();
+    flags.push("--force-new-cluster".to_owned());
+    // The second time it is alone already, and nothing is done to it.
+    for _ in 0..2 {
+        let mut alone = Server::start(cluster.directories[0].path(), &flags);
+        // It goes on from what it knew to be committed, which the last puts may not be.
+        let read = alone.kv().await.range(get("k40")).await.unwrap().into_inner();
+        assert_eq!((read.count, read.header.unwrap().revision > 41), (1, true));
+        alone.kv().await.put(put("k40", "w")).await.unwrap();
+        let list = pb::MemberListRequest { linearizable: true };
+        let members = alone.cluster().await.member_list(list).await.unwrap().into_inner().members;
+        assert_eq!(members.len(), 1);
+        alone.kill();
+    }
+    let kept = std::fs::read_dir(cluster.directories[0].path()).unwrap().flatten();
+    let kept =
+        kept.filter(|entry| entry.file_name().to_string_lossy().starts_with("member.before-"));
+    assert_eq!(kept.count(), 1);
+}

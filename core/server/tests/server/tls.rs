@@ -1,7 +1,10 @@
 //! Certificates: of the server, of clients, of members; and what happens to who has none.
 
 use crate::common::{Cluster, Server, put};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use std::{
     fs,
     io::{self, Read as _, Write as _},
@@ -149,4 +152,97 @@ async fn members_show_each_other_certificates_and_turn_strangers_away() {
     let at = peer.unwrap().trim_start_matches("https://");
     papers.ask(at, "ours", None).unwrap_err();
     papers.ask(at, "ours", Some("mallory")).unwrap_err();
+}
+
+/// A list of what an authority has taken back, by serial numbers.
+fn revocations(issuer: &CertifiedIssuer<'_, KeyPair>, serials: &[u64]) -> String {
+    let revoked = serials.iter().map(|serial| RevokedCertParams {
+        serial_number: SerialNumber::from(*serial),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    });
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(4000, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(issuer).unwrap().pem().unwrap()
+}
+
+#[test]
+fn a_certificate_that_is_taken_back_is_turned_away_from_the_next_handshake_on() {
+    let papers = Papers::new();
+    let mut params = named("authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    fs::write(papers.path("authority.pem"), issuer.pem()).unwrap();
+    for (serial, name) in [(7, "bob"), (8, "carol")] {
+        let (mut params, key) = (named(name), KeyPair::generate().unwrap());
+        params.serial_number = Some(SerialNumber::from(serial));
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(papers.path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(papers.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+    fs::write(papers.path("list.pem"), revocations(&issuer, &[7])).unwrap();
+    let mut flags = papers.flags("");
+    flags.push(papers.flag("trusted-ca-file", "authority.pem"));
+    flags.push(papers.flag("client-crl-file", "list.pem"));
+    let directory = TempDir::new().unwrap();
+    let server = Server::alone_by("https", directory.path(), &flags);
+    let at = server.url.trim_start_matches("https://");
+    papers.ask(at, "ours", Some("bob")).unwrap_err();
+    papers.ask(at, "ours", Some("carol")).unwrap();
+    fs::write(papers.path("list.pem"), revocations(&issuer, &[8])).unwrap();
+    papers.ask(at, "ours", Some("bob")).unwrap();
+    papers.ask(at, "ours", Some("carol")).unwrap_err();
+}
+
+#[test]
+fn only_who_has_the_name_that_is_allowed_is_let_in() {
+    let papers = Papers::new();
+    let flags = |host: &str| {
+        let mut flags = papers.flags("");
+        flags.push(papers.flag("trusted-ca-file", "ours.pem"));
+        flags.push(format!("--client-cert-allowed-hostname={host}"));
+        flags
+    };
+    for (host, is_let_in) in [("127.0.0.1", true), ("elsewhere", false)] {
+        let directory = TempDir::new().unwrap();
+        let server = Server::alone_by("https", directory.path(), &flags(host));
+        let at = server.url.trim_start_matches("https://");
+        assert_eq!(papers.ask(at, "ours", Some("alice")).is_ok(), is_let_in, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn members_with_certificates_of_their_own_making_talk() {
+    let cluster = Cluster::start_by("https", 3, &["--peer-auto-tls", "--auto-tls"]);
+    for server in &cluster.servers {
+        server.kv().await.put(put("k", "v")).await.unwrap();
+    }
+    let made = cluster.directories[0].path().join("fixtures/peer/cert.pem");
+    assert!(made.is_file(), "{} is not there", made.display());
+}
+
+#[tokio::test]
+async fn a_member_shows_peers_the_certificate_that_lies_there_when_it_dials() {
+    let papers = Papers::new();
+    let mut flags = papers.flags("peer-");
+    flags.push(papers.flag("peer-trusted-ca-file", "ours.pem"));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut cluster = Cluster::start_by("https", 3, &flags);
+    cluster.servers[1].kill();
+    for ending in ["pem", "key"] {
+        let [new, old] = ["renewed", "server"].map(|name| papers.path(&format!("{name}.{ending}")));
+        fs::rename(new, old).unwrap();
+    }
+    // From now on it lets in only who has the new papers. The two others have been running since before them.
+    cluster.flags[1].push("--peer-cert-allowed-cn=renewed".to_owned());
+    cluster.restart(1);
+    cluster.servers[1].kv().await.put(put("k", "v")).await.unwrap();
 }
