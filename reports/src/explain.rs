@@ -240,6 +240,12 @@ pub const ALL: &[Lesson] = &[
             compaction, a defragmentation",
     },
     Lesson {
+        code: "space",
+        promise: "While NOSPACE is raised nothing is added: no put succeeds, and no lease is granted.",
+        source: "etcd, `server/etcdserver/apply/capped.go`",
+        look: "who raised the alarm, and whether the member that answered had applied it",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 34] = [
+const CATALOG: [(&str, &str); 35] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -35,6 +35,7 @@ const CATALOG: [(&str, &str); 34] = [
     ("damaged_disks", include_str!("../catalog/damaged_disks.toml")),
     ("lying_sync", include_str!("../catalog/lying_sync.toml")),
     ("maintenance", include_str!("../catalog/maintenance.toml")),
+    ("quota", include_str!("../catalog/quota.toml")),
     ("auth", include_str!("../catalog/auth.toml")),
     ("everything", include_str!("../catalog/everything.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),

@@ -147,6 +147,14 @@ pub struct Mix {
     pub defragment: u32,
     /// Weight of `hash-kv`.
     pub hash_kv: u32,
+    /// Weight of `alarm-list`.
+    pub alarm_list: u32,
+    /// Weight of `alarm-raise`, of one of the first three members.
+    pub alarm_raise: u32,
+    /// Weight of `alarm-disarm`, of one of the first three members.
+    pub alarm_disarm: u32,
+    /// Weight of `sneak`: a put in a transaction in a transaction.
+    pub nested_put: u32,
 }
 
 impl Scenario {

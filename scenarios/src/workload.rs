@@ -11,8 +11,8 @@ use crate::{
 use std::fmt::Write;
 use whitewater_api::{Key, NodeId, Value, request::Relation};
 use whitewater_record::{
-    Aspect, ClientPlan, Condition, MaintenanceStep, PlannedOperation, Seed, Span, Step, Stream,
-    When,
+    Aspect, AuthStep, ClientPlan, Condition, MaintenanceStep, PlannedOperation, Seed, Span, Step,
+    Stream, When,
 };
 
 /// Draws the operations of all clients, each from streams of its own.
@@ -74,9 +74,13 @@ enum Kind {
     CompactTurned,
     Defragment,
     HashKv,
+    AlarmList,
+    AlarmRaise,
+    AlarmDisarm,
+    NestedPut,
 }
 
-const KINDS: usize = 19;
+const KINDS: usize = 23;
 
 fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
     Weights::new([
@@ -99,6 +103,10 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::CompactTurned, mix.compact_turned),
         (Kind::Defragment, mix.defragment),
         (Kind::HashKv, mix.hash_kv),
+        (Kind::AlarmList, mix.alarm_list),
+        (Kind::AlarmRaise, mix.alarm_raise),
+        (Kind::AlarmDisarm, mix.alarm_disarm),
+        (Kind::NestedPut, mix.nested_put),
     ])
 }
 
@@ -161,6 +169,10 @@ impl Worker<'_> {
             Kind::CompactTurned => Step::CompactTurned,
             Kind::Defragment => Step::Maintain(MaintenanceStep::Defragment),
             Kind::HashKv => Step::Maintain(MaintenanceStep::HashKv(*self.stream.pick(&KEEPS))),
+            Kind::AlarmList => Step::Maintain(MaintenanceStep::Alarms),
+            Kind::AlarmRaise => Step::Maintain(MaintenanceStep::Raise(self.member())),
+            Kind::AlarmDisarm => Step::Maintain(MaintenanceStep::Disarm(self.member())),
+            Kind::NestedPut => Step::Auth(AuthStep::Sneak(self.key(), self.value())),
         };
         let (keys, hot) = (self.keys, self.workload.hot_percent);
         let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));
@@ -175,6 +187,11 @@ impl Worker<'_> {
             return self.keys[0].clone();
         }
         self.stream.pick(self.keys).clone()
+    }
+
+    /// One of the first three members: an alarm for nobody that there is counts, too.
+    fn member(&mut self) -> NodeId {
+        NodeId(self.stream.between(1, 3))
     }
 
     /// All keys one time in four; else one key, which is also the prefix of longer ones.

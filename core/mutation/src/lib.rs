@@ -107,6 +107,8 @@ mutations! {
         "Puts in a nested transaction cost nothing and pass under a full quota.";
     QuotaRaisesNoAlarm, "quota-raises-no-alarm", "etcd, v3rpc/quota.go",
         "A member whose quota is used up refuses by itself and raises no alarm, so that the others go on.";
+    DefragmentKeepsPeak, "defragment-keeps-peak", "etcd, maintenance guide: space quota",
+        "A defragmentation frees nothing that the quota is held against, so the alarm comes back for ever.";
     CorruptLeaderTrusted, "corrupt-leader-trusted", "etcd #14828",
         "A leader takes its own content for the right one and blames whoever differs.";
     CorruptAcrossCompactions, "corrupt-across-compactions", "etcd, corrupt.go: CompactRevision",

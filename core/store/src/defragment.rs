@@ -42,7 +42,9 @@ impl Store {
             return None;
         }
         let before = self.peak;
-        self.peak = self.bytes();
+        if !self.mutations.has(Mutation::DefragmentKeepsPeak) {
+            self.peak = self.bytes();
+        }
         Some((before, self.peak))
     }
 }

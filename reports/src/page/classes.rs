@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 35] = [
+const PROMISES: [Row; 36] = [
     (
         "election-safety",
         Invariant,
@@ -291,6 +291,13 @@ const PROMISES: [Row; 35] = [
         "two members hold different stores",
         "The hash over revisions is a function of the revision and of what was compacted, whoever is asked.",
         "etcd, HashKV",
+    ),
+    (
+        "space",
+        Invariant,
+        "something was added though there is no space",
+        "While NOSPACE is raised no put succeeds, and no lease is granted.",
+        "etcd, alarms",
     ),
     (
         "nondeterminism",

@@ -59,6 +59,7 @@ mod recorded;
 mod revision_order;
 pub mod ruling;
 mod serializable;
+mod space;
 pub mod stream;
 mod timeline;
 mod watch;
@@ -78,7 +79,7 @@ use crate::{
 use whitewater_record::{Checked, History};
 
 /// The names of all judges, in the order of their judgements.
-pub const JUDGES: [&str; 13] = [
+pub const JUDGES: [&str; 14] = [
     assumptions::JUDGE,
     linearizable::JUDGE,
     revision_order::JUDGE,
@@ -92,6 +93,7 @@ pub const JUDGES: [&str; 13] = [
     lock::JUDGE,
     auth::JUDGE,
     hash::JUDGE,
+    space::JUDGE,
 ];
 
 /// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
@@ -162,7 +164,7 @@ fn by_revisions(
 }
 
 /// What is promised beyond the answers to single operations.
-fn beyond(case: &Case, budget: &Budget) -> [Judgement; 6] {
+fn beyond(case: &Case, budget: &Budget) -> [Judgement; 7] {
     let keys = Keyring::new(case.history);
     let streams = watch::streams::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
@@ -174,6 +176,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 6] {
         lock::judge(case, &keys, &chronicle, &lives),
         auth::judge(case),
         hash::judge(case),
+        space::judge(case),
     ]
 }
 

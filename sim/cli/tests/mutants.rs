@@ -145,6 +145,9 @@ pinned! {
     lock_not_rechecked
     hash_kv_counts_doomed
     defragment_forgets_history
+    alarm_ignored_at_apply
+    quota_skips_nested_txn
+    defragment_keeps_peak
 }
 
 /// Why no plan kills the bugs of maintenance.
@@ -185,16 +188,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::HashKvCountsBuried,
         MAINTENANCE,
         "core/store/tests/hash_kv.rs#the_vectors_tell_mutants_apart",
-    ),
-    (
-        Mutation::AlarmIgnoredAtApply,
-        MAINTENANCE,
-        "core/store/src/alarm.rs#mutants_write_under_an_alarm",
-    ),
-    (
-        Mutation::QuotaSkipsNestedTxn,
-        MAINTENANCE,
-        "core/store/src/alarm.rs#mutants_write_under_an_alarm",
     ),
     (
         Mutation::QuotaRaisesNoAlarm,

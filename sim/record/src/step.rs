@@ -125,9 +125,10 @@ impl FromStr for Step {
             }
             ["turn", value] => Ok(Self::Turn(value.into())),
             ["compact-turned"] => Ok(Self::CompactTurned),
-            ["defragment" | "hash-kv" | "status", ..] => {
-                MaintenanceStep::parse(&words).map(Self::Maintain).ok_or(EXPECTED)
-            }
+            [
+                "defragment" | "hash-kv" | "status" | "alarm-list" | "alarm-raise" | "alarm-disarm",
+                ..,
+            ] => MaintenanceStep::parse(&words).map(Self::Maintain).ok_or(EXPECTED),
             _ => match (LeaseStep::parse(&words), LockStep::parse(&words)) {
                 (Some(step), _) => step.map(Self::Lease),
                 (None, Some(step)) => Ok(Self::Lock(step)),
@@ -143,7 +144,8 @@ const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-
                         put-past K V N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
                         turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
-                        lock-leave M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V or peek K";
+                        lock-leave M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \
+                        status, alarm-list, alarm-raise NODE or alarm-disarm NODE";
 
 fn number(word: &str) -> Result<u64, &'static str> {
     word.parse().map_err(|_| "a whole number")

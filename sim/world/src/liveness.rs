@@ -12,10 +12,11 @@ use crate::{
     world::{PhaseOfRun, World},
 };
 use whitewater_api::{
-    Completion, Error, KeyRange, NodeId, Request, RequestId, Response, Revision, auth,
-    request::{PutRequest, RangeRequest},
+    Alarm, AlarmAction, Completion, Error, KeyRange, MaintenanceRequest, NodeId, Request,
+    RequestId, Response, Revision, Tuning, auth,
+    request::{CompactRequest, PutRequest, RangeRequest},
 };
-use whitewater_record::{SimTime, Span};
+use whitewater_record::{MaintenanceStep, PlannedOperation, SimTime, Span, Step};
 use whitewater_replica::{Phase, Role};
 
 /// How far the recovery has come.
@@ -40,6 +41,12 @@ enum Probe {
     Read { node: NodeId },
     /// A linearizable read of everything.
     ReadAll { ask: NodeId },
+    /// Room for what is refused for want of it: forgets what was.
+    Compact { ask: NodeId },
+    /// The same: gives back what is not used.
+    Defragment { node: NodeId },
+    /// The same: puts the alarm down that this member may have raised.
+    Disarm { node: NodeId, ask: NodeId },
 }
 
 impl Recovery {
@@ -145,8 +152,11 @@ impl World {
         }
         let (_, probe) = self.recovery.pending.as_ref()?;
         let node = match probe {
-            Probe::Write { ask, .. } | Probe::ReadAll { ask } => *ask,
-            Probe::Read { node } => *node,
+            Probe::Write { ask, .. }
+            | Probe::ReadAll { ask }
+            | Probe::Compact { ask }
+            | Probe::Disarm { ask, .. } => *ask,
+            Probe::Read { node } | Probe::Defragment { node } => *node,
         };
         let live = self.live();
         Some(format!(
@@ -172,6 +182,18 @@ impl World {
             Probe::ReadAll { ask } => {
                 (ask, Request::Range(RangeRequest::new(KeyRange::from_key(vec![0]))))
             }
+            Probe::Compact { ask } => {
+                let compact = CompactRequest { revision: self.acked, physical: true };
+                (ask, Request::Compact(compact))
+            }
+            Probe::Defragment { node } => {
+                (node, Request::Maintenance(MaintenanceRequest::Defragment))
+            }
+            Probe::Disarm { node, ask } => {
+                let (action, alarm) = (AlarmAction::Deactivate, Some(Alarm::NoSpace));
+                let disarm = MaintenanceRequest::Alarm { action, member: node, alarm };
+                (ask, Request::Maintenance(disarm))
+            }
         };
         let operation = self.invoke(id, node, Some(auth::ROOT.to_owned()), request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
@@ -189,12 +211,35 @@ impl World {
         if let Completion::Fail(error) | Completion::Info(error) = &completion {
             self.recovery.missing = error.to_string();
         }
+        let wants_room = matches!(probe, Probe::Write { .. })
+            && matches!(completion, Completion::Fail(Error::NoSpace))
+            && self.has_alarms();
         self.complete(pending.operation, completion);
         self.recovery.probes.extend(again);
+        if wants_room {
+            self.make_room();
+        }
         if again.is_none() {
             // The next one need not wait for the next look.
             self.unserved();
         }
+    }
+
+    /// Whether alarms for want of space belong to the plan. A disk that is full refuses in the same words.
+    fn has_alarms(&self) -> bool {
+        let raises =
+            |it: &PlannedOperation| matches!(it.step, Step::Maintain(MaintenanceStep::Raise(_)));
+        self.plan.cluster.tuning.quota_bytes != Tuning::default().quota_bytes
+            || self.plan.clients.iter().any(|client| client.operations.iter().any(raises))
+    }
+
+    /// What an operator does about it: compacts, defragments every member, puts the alarms down.
+    fn make_room(&mut self) {
+        let ask = self.machines.leader().unwrap_or(NodeId(1));
+        let disarms = self.machines.started().into_iter().map(|node| Probe::Disarm { node, ask });
+        let defragments = self.live().into_iter().map(|node| Probe::Defragment { node });
+        self.recovery.probes.extend(disarms.chain(defragments));
+        self.recovery.probes.push(Probe::Compact { ask });
     }
 
     /// What must be asked again after this.
@@ -202,14 +247,20 @@ impl World {
         let leader = self.machines.leader();
         // A member that was removed since the probes were written down owes nobody a read.
         let is_owed = match probe {
-            Probe::Read { node } => self.live().contains(&node),
-            Probe::Write { .. } | Probe::ReadAll { .. } => true,
+            Probe::Read { node } | Probe::Defragment { node } => self.live().contains(&node),
+            Probe::Write { .. }
+            | Probe::ReadAll { .. }
+            | Probe::Compact { .. }
+            | Probe::Disarm { .. } => true,
         };
         match completion {
             Completion::Ok(_) => None,
             // Learners do not serve linearizable reads.
             Completion::Fail(Error::Learner) if matches!(probe, Probe::Read { .. }) => None,
             Completion::Fail(_) | Completion::Info(_) if !is_owed => None,
+            Completion::Fail(Error::Compacted { .. }) if matches!(probe, Probe::Compact { .. }) => {
+                None
+            }
             Completion::Fail(_) | Completion::Info(_) => {
                 let hint = match completion {
                     Completion::Fail(Error::NotLeader { hint }) => *hint,
@@ -217,7 +268,9 @@ impl World {
                 };
                 Some(match probe {
                     Probe::Write { node, ask } => Probe::Write { node, ask: hint.unwrap_or(ask) },
-                    Probe::Read { .. } => probe,
+                    Probe::Read { .. } | Probe::Defragment { .. } => probe,
+                    Probe::Compact { ask } => Probe::Compact { ask: hint.unwrap_or(ask) },
+                    Probe::Disarm { node, ask } => Probe::Disarm { node, ask: hint.unwrap_or(ask) },
                     Probe::ReadAll { ask } => Probe::ReadAll { ask: leader.unwrap_or(ask) },
                 })
             }

@@ -12,7 +12,8 @@ use self::locks::Place;
 use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Error, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, Request, Revision, Value,
+    Alarm, AlarmAction, Error, Key, KeyRange, LeaseId, LeaseRequest, MaintenanceRequest, NodeId,
+    Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -113,18 +114,28 @@ impl Sight {
                 Some(revision) => compact(revision),
                 None => Request::Range(get(&COMPACTION_KEY.into())),
             },
-            Step::Maintain(step) => Request::Maintenance(match step {
-                MaintenanceStep::Defragment => MaintenanceRequest::Defragment,
-                MaintenanceStep::HashKv(0) => {
-                    MaintenanceRequest::HashKv { revision: Revision::LATEST }
-                }
-                MaintenanceStep::HashKv(back) => {
-                    MaintenanceRequest::HashKv { revision: self.back(*back) }
-                }
-                MaintenanceStep::Status => MaintenanceRequest::Status,
-            }),
+            Step::Maintain(step) => Request::Maintenance(self.maintenance_request(*step)),
             Step::Lock(step) => self.lock_request(step, mutations),
             Step::Auth(step) => unreachable!("the session has a request for {step}"),
+        }
+    }
+
+    fn maintenance_request(&self, step: MaintenanceStep) -> MaintenanceRequest {
+        let no_space = |action, member| MaintenanceRequest::Alarm {
+            action,
+            member,
+            alarm: Some(Alarm::NoSpace),
+        };
+        match step {
+            MaintenanceStep::Defragment => MaintenanceRequest::Defragment,
+            MaintenanceStep::HashKv(0) => MaintenanceRequest::HashKv { revision: Revision::LATEST },
+            MaintenanceStep::HashKv(back) => {
+                MaintenanceRequest::HashKv { revision: self.back(back) }
+            }
+            MaintenanceStep::Status => MaintenanceRequest::Status,
+            MaintenanceStep::Alarms => no_space(AlarmAction::Get, NodeId(0)),
+            MaintenanceStep::Raise(node) => no_space(AlarmAction::Activate, node),
+            MaintenanceStep::Disarm(node) => no_space(AlarmAction::Deactivate, node),
         }
     }
 

@@ -1,6 +1,7 @@
-//! Steps that operators take: `defragment`, `hash-kv 3`.
+//! Steps that operators take: `defragment`, `hash-kv 3`, `alarm-disarm n2`.
 
 use std::fmt;
+use whitewater_api::NodeId;
 
 /// What an operator asks of the member that the client is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,12 @@ pub enum MaintenanceStep {
     HashKv(u64),
     /// `status`: how the member is.
     Status,
+    /// `alarm-list`: the alarms that are raised.
+    Alarms,
+    /// `alarm-raise NODE`: raises NOSPACE for a member, as it does itself where its quota is used up.
+    Raise(NodeId),
+    /// `alarm-disarm NODE`: puts that alarm down.
+    Disarm(NodeId),
 }
 
 impl MaintenanceStep {
@@ -21,6 +28,9 @@ impl MaintenanceStep {
             ["defragment"] => Some(Self::Defragment),
             ["hash-kv", back] => back.parse().ok().map(Self::HashKv),
             ["status"] => Some(Self::Status),
+            ["alarm-list"] => Some(Self::Alarms),
+            ["alarm-raise", node] => member(node).map(Self::Raise),
+            ["alarm-disarm", node] => member(node).map(Self::Disarm),
             _ => None,
         }
     }
@@ -32,6 +42,13 @@ impl fmt::Display for MaintenanceStep {
             Self::Defragment => f.write_str("defragment"),
             Self::HashKv(back) => write!(f, "hash-kv {back}"),
             Self::Status => f.write_str("status"),
+            Self::Alarms => f.write_str("alarm-list"),
+            Self::Raise(node) => write!(f, "alarm-raise {node}"),
+            Self::Disarm(node) => write!(f, "alarm-disarm {node}"),
         }
     }
+}
+
+fn member(word: &str) -> Option<NodeId> {
+    word.strip_prefix('n')?.parse().ok().map(NodeId)
 }
