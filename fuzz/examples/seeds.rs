@@ -19,7 +19,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_record::Trace;
-use whitewater_replica::{Boot, Config, Input, Output, Replica, Security, etcd_snapshot, seal};
+use whitewater_replica::{Boot, Config, Input, Output, Replica, Security, etcd_snapshot, seal, wire};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = std::env::args().nth(1).ok_or("where to? Name a folder")?;
@@ -154,7 +154,7 @@ impl Life {
                 }
                 Output::Send(envelope) => {
                     let mut bytes = Vec::new();
-                    envelope.body.encode(&mut bytes);
+                    envelope.body.encode(wire::VERSION, &mut bytes);
                     self.messages.push(bytes);
                 }
                 _ => {}

@@ -3,11 +3,15 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use whitewater_replica::PeerMessage;
+use whitewater_mutation::Mutations;
+use whitewater_replica::{PeerMessage, wire};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(message) = PeerMessage::decode(&Bytes::copy_from_slice(bytes)) else { return };
-    let mut written = Vec::new();
-    message.encode(&mut written);
-    PeerMessage::decode(&written.into()).expect("what was written is read");
+    for version in wire::VERSION_MIN..=wire::VERSION {
+        let read = |bytes: &Bytes| PeerMessage::decode(version, bytes, Mutations::none());
+        let Ok(message) = read(&Bytes::copy_from_slice(bytes)) else { continue };
+        let mut written = Vec::new();
+        message.encode(version, &mut written);
+        read(&written.into()).expect("what was written is read");
+    }
 });

@@ -25,6 +25,10 @@
 //! Notation in scripts, traces and reports: `n2` node, `p7` process, `n1@3` node at term, `5@3` entry index at term,
 //! `r41` revision.
 
+#![expect(
+    clippy::disallowed_macros,
+    reason = "`nesting` alone: a reader has no other place for how deep it is, and it is back at zero when the reading ends"
+)]
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -37,6 +41,7 @@ pub mod error;
 pub mod ids;
 pub mod lease;
 pub mod maintenance;
+pub mod nesting;
 pub mod range;
 pub mod request;
 pub mod response;

@@ -154,7 +154,7 @@ pub enum TxnOp {
     /// Delete keys.
     DeleteRange(DeleteRangeRequest),
     /// A transaction inside the transaction.
-    Txn(TxnRequest),
+    Txn(#[serde(deserialize_with = "crate::nesting::nested")] TxnRequest),
 }
 
 /// One condition of a transaction. With a range, it must hold for every key in it.
@@ -393,6 +393,25 @@ impl fmt::Display for Compare {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nesting::TXN_DEPTH_MAX;
+
+    /// Bytes of a transaction in which so many others lie in each other.
+    fn deep(depth: usize) -> Vec<u8> {
+        // No compares; one operation on success, a transaction; at the end of each, none on failure.
+        let open = [0, 1, 3].repeat(depth);
+        [open, vec![0; 3], vec![0; depth]].concat()
+    }
+
+    #[test]
+    fn transactions_that_lie_too_deep_are_refused_before_the_stack_is_full() {
+        let read = |depth| postcard::from_bytes::<TxnRequest>(&deep(depth));
+        assert_eq!(read(1).unwrap().success, [TxnOp::Txn(TxnRequest::default())]);
+        assert!(read(TXN_DEPTH_MAX).is_ok());
+        for too_deep in [TXN_DEPTH_MAX + 1, 1_000_000] {
+            read(too_deep).unwrap_err();
+            assert!(read(TXN_DEPTH_MAX).is_ok(), "a refusal leaves no mark");
+        }
+    }
 
     #[test]
     fn only_a_transaction_of_stale_reads_is_answered_from_the_past() {

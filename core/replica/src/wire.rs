@@ -169,7 +169,7 @@ pub fn unseal(version: u16, bytes: &Bytes, mutations: Mutations) -> Result<Bytes
         return Ok(bytes.clone());
     }
     let (sealed, checksum) = bytes.split_last_chunk::<4>().ok_or(WireError::Empty)?;
-    let is_whole = crc32c::crc32c(sealed) == u32::from_le_bytes(*checksum);
+    let is_whole = crc32c::crc32c(sealed) == u32::from_le_bytes(*checksum) || cfg!(fuzzing);
     if !is_whole && !mutations.has(Mutation::WireChecksumIgnored) {
         return Err(WireError::Checksum);
     }

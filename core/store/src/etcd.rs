@@ -168,6 +168,10 @@ impl Content {
         }
         self.revision = self.revision.max(modified);
         match self.keys.get_mut(&key) {
+            // A put and a tombstone of one revision are two rows.
+            Some(history) if version.place() <= history.newest().place() => {
+                return Err("a revision that the key does not have yet");
+            }
             Some(history) => history.push(version),
             None => {
                 self.keys.insert(key, History::new(version));

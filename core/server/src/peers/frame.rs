@@ -154,12 +154,14 @@ impl Frame {
     }
 }
 
-/// Reads a frame, and what was read once more, for `fuzz/`.
+/// Reads a frame in each form that is spoken, and what was read once more, for `fuzz/`.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &Bytes) {
-    let Ok(frame) = Frame::decode(bytes) else { return };
-    let written = Bytes::from(frame.encode());
-    drop(Frame::decode(&written.slice(4..)).expect("what was written is read"));
+    for version in wire::VERSION_MIN..=wire::VERSION {
+        let Ok(frame) = Frame::decode(version, bytes) else { continue };
+        let written = Bytes::from(frame.encode(version));
+        drop(Frame::decode(version, &written.slice(4..)).expect("what was written is read"));
+    }
 }
 
 impl Introduction {

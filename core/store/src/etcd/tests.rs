@@ -55,6 +55,23 @@ fn what_is_no_database_of_etcd_is_refused_by_its_place() {
     assert_eq!(refused(&writer.finish()), row);
 }
 
+#[test]
+fn one_revision_of_a_key_in_two_rows_is_refused() {
+    let (version, mut row) = (Version::tombstone(Revision(2), 0), Vec::new());
+    put_key_value(
+        &mut row,
+        &"k".into(),
+        &Version { created: Revision(2), version: 1, ..version.clone() },
+    );
+    let (mut tombstone, mut writer) = (Vec::new(), Writer::new());
+    put_revision(&mut tombstone, &version);
+    let place = tombstone[..17].to_vec();
+    writer.bucket(b"key", [(place, row.clone()), (tombstone, row)].into_iter());
+    let expected = "a revision that the key does not have yet";
+    let refused = Store::from_etcd(&writer.finish(), Mutations::none()).unwrap_err();
+    assert_eq!(refused, EtcdFileError::Row { bucket: "key", row: 2, expected });
+}
+
 proptest! {
     #[test]
     fn a_damaged_database_is_refused_or_read_and_nothing_panics(

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::Completion;
-use whitewater_record::{History, Seed, SimTime};
+use whitewater_record::{History, Seed, SimTime, Span};
 
 /// How long a cluster has between two faults, and how long they last, in milliseconds.
 const REST: (u64, u64) = (500, 2500);
@@ -44,7 +44,12 @@ pub(super) struct Ledger {
     faults: BTreeMap<&'static str, u64>,
     /// Of these, how many hit who led.
     leaders: u64,
+    /// When a leader was killed alone, and when the next fault began.
+    lost_leaders: Vec<(SimTime, SimTime)>,
 }
+
+/// The election timeout of both servers, by default.
+const ELECTION: Duration = Duration::from_secs(1);
 
 /// Torments until the faults are over, and heals.
 pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Ledger, CliError> {
@@ -53,6 +58,7 @@ pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Le
     let count = u64::try_from(members.len()).expect("members are few");
     loop {
         rest(stage, draws.between(REST.0, REST.1));
+        ledger.end_last_loss(stage.now());
         if stage.faults_are_over() {
             return Ok(ledger);
         }
@@ -65,6 +71,9 @@ pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Le
         let victims = if fault == Fault::KillAll { 0..members.len() } else { victim..victim + 1 };
         for victim in victims.clone() {
             fault.begin(members, victim)?;
+        }
+        if fault == Fault::Kill && leader == Some(victim) {
+            ledger.lost_leaders.push((stage.now(), SimTime::NEVER));
         }
         rest(stage, length);
         for victim in victims {
@@ -108,6 +117,32 @@ impl Fault {
 }
 
 impl Ledger {
+    fn end_last_loss(&mut self, now: SimTime) {
+        if let Some((_, until)) = self.lost_leaders.last_mut() {
+            *until = now.min(*until);
+        }
+    }
+
+    /// How often a leader was killed, and how long it took at most until somebody who asked after that had an answer, as far as
+    /// no other fault came before it.
+    fn describe_losses(&self, history: &History) -> Option<String> {
+        let answer = |(from, until): &(SimTime, SimTime)| {
+            let asked = history.operations.iter().filter(|operation| operation.invoked >= *from);
+            let answered = asked.filter(|asked| matches!(asked.completion, Completion::Ok(_)));
+            let first = answered.map(|operation| operation.completed).min()?;
+            (first < *until).then(|| first.since(*from))
+        };
+        let losses: Vec<Span> = self.lost_leaders.iter().filter_map(answer).collect();
+        let longest = losses.iter().max()?;
+        let hundredths = longest.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
+        Some(format!(
+            "; a killed leader replaced {} times, after {}.{:02} election timeouts at most",
+            losses.len(),
+            hundredths / 100,
+            hundredths % 100
+        ))
+    }
+
     /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
     pub(super) fn describe(&self, history: &History) -> String {
         let faults: Vec<String> =
@@ -122,9 +157,10 @@ impl Ledger {
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
         let [ok, fail, info] = history.outcomes();
         format!(
-            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}",
+            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
             self.leaders,
-            history.watches.len()
+            history.watches.len(),
+            self.describe_losses(history).unwrap_or_default()
         )
     }
 }
