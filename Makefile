@@ -59,6 +59,8 @@ doctor: ## The same seeds in several processes and in a debug build: every byte 
 bench: ## What it costs. WHITEWATER_HISTORIES: a folder of recorded histories, for the judges beside Porcupine's algorithm.
 	cargo run --release -p whitewater-benches --bin figures && cargo run --release -p whitewater-benches --bin growth -- --times 3
 	cargo run --release -p whitewater-benches --bin growth -- --streamed --most 10000000 && cargo run --release -p whitewater-benches --bin beside
+	cargo build --release -p whitewater && cargo run --release -p whitewater-benches --bin growth -- --command target/release/whitewater --most 10000000
+	cargo run --release -p whitewater-benches --bin memory
 	cargo run --release -p whitewater-benches --bin hard && cargo run --release -p whitewater-benches --bin tracing
 	cargo bench -p whitewater-benches
 

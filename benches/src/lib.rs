@@ -27,6 +27,7 @@ pub mod cluster;
 pub mod judging;
 pub mod limits;
 pub mod million;
+pub mod piped;
 pub mod recorded;
 pub mod registers;
 pub mod rival;

@@ -9,11 +9,12 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use whitewater_api::Value;
 use whitewater_checkers::{
     Budget, Ruling,
     plain::{self, Decision},
 };
-use whitewater_record::{History, HistoryError, PlainHistory, Recorded, formats};
+use whitewater_record::{History, HistoryError, PlainAction, PlainHistory, Recorded, formats};
 
 /// What judging a history cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +71,32 @@ pub fn judge(recorded: &Recorded, limit: Duration) -> Cost {
         Recorded::Plain(history) => plain(history, limit),
         Recorded::Etcd(history) => etcd(history),
     }
+}
+
+/// Whether a history of registers or keys is right, and nothing else, as Porcupine says it; nothing, if that was not
+/// decided in `limit` of CPU time.
+#[must_use]
+pub fn verdict(history: &PlainHistory, limit: Duration) -> Option<bool> {
+    let end = usage::cpu() + limit;
+    plain::is_linearizable(history, &Budget::default(), &|| usage::cpu() > end)
+}
+
+/// Reads each operation once: its times, its key and its value. No judge takes less. Returns what nobody can leave out.
+#[must_use]
+pub fn reading(history: &PlainHistory) -> u64 {
+    let bytes =
+        |bytes: &[u8]| bytes.iter().fold(0, |sum: u64, byte| sum.rotate_left(7) ^ u64::from(*byte));
+    let value = |value: Option<&Value>| value.map_or(0, |value| bytes(value.as_slice()));
+    history.operations.iter().fold(0, |sum: u64, operation| {
+        let held = match &operation.action {
+            PlainAction::Read(seen) => value(seen.as_ref()),
+            PlainAction::Write(written) | PlainAction::Append(written) => value(Some(written)),
+            PlainAction::Delete => 0,
+            PlainAction::Cas { from, to, .. } => value(from.as_ref()) ^ value(Some(to)),
+        };
+        let times = operation.invoked.0 ^ operation.completed.map_or(0, |at| at.0);
+        sum.rotate_left(1) ^ times ^ bytes(operation.key.as_slice()) ^ held
+    })
 }
 
 /// By all judges of etcd's histories.

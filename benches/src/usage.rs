@@ -11,16 +11,33 @@ const LEAST: Duration = Duration::from_millis(2);
 
 /// CPU time of all threads so far, user and system.
 pub fn cpu() -> Duration {
-    let usage = usage();
+    time(&usage(UsageWho::RUSAGE_SELF))
+}
+
+/// The same of the processes that it started, and that are over.
+pub fn children_cpu() -> Duration {
+    time(&usage(UsageWho::RUSAGE_CHILDREN))
+}
+
+fn time(usage: &Usage) -> Duration {
     let micros = |time: TimeVal| u64::try_from(time.num_microseconds()).unwrap_or(0);
     Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time()))
 }
 
 /// The largest resident memory so far, in bytes. Never decreases.
 pub fn peak_bytes() -> u64 {
+    resident(&usage(UsageWho::RUSAGE_SELF))
+}
+
+/// The same of the largest of the processes that it started, and that are over.
+pub fn children_peak_bytes() -> u64 {
+    resident(&usage(UsageWho::RUSAGE_CHILDREN))
+}
+
+fn resident(usage: &Usage) -> u64 {
     // Linux counts it in KiB, macOS in bytes.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1_024 };
-    u64::try_from(usage().max_rss()).unwrap_or(0) * unit
+    u64::try_from(usage.max_rss()).unwrap_or(0) * unit
 }
 
 /// The resident memory at this moment, in bytes, where the system tells it in a file.
@@ -53,6 +70,6 @@ pub fn timed_often<T>(work: impl Fn() -> T) -> (Duration, T) {
     (total / times, result)
 }
 
-fn usage() -> Usage {
-    getrusage(UsageWho::RUSAGE_SELF).expect("every system that this is measured on counts")
+fn usage(who: UsageWho) -> Usage {
+    getrusage(who).expect("every system that this is measured on counts")
 }

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //!  cargo run --release -p whitewater-benches --bin growth [-- --most 1000000] [--streamed] [--bursts] [--corrupt]
+//!  cargo run --release -p whitewater-benches --bin growth -- --command target/release/whitewater --most 10000000
 //! ```
+//!
+//! With `--command` it is the command itself that judges, `whitewater check --stream -`: the history is written into a
+//! pipe, so that it takes no place on a disk, and what is shown is the CPU time and the memory of that process.
 //!
 //! Time should grow by n log n. Streamed, memory should hardly grow at all. Measured figures: `benches/README.md`.
 
@@ -12,10 +16,12 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use std::{
     io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
 use whitewater_api::{Completion, Request, Revision};
 use whitewater_benches::{
+    piped,
     traffic::{Event, Shape, Traffic},
     usage,
 };
@@ -32,6 +38,9 @@ struct Args {
     /// Judge while the history comes in, instead of the whole.
     #[arg(long)]
     streamed: bool,
+    /// Let this command judge what is written to it.
+    #[arg(long, conflicts_with_all = ["streamed", "corrupt"])]
+    command: Option<PathBuf>,
     /// Outcomes are lost in bursts.
     #[arg(long)]
     bursts: bool,
@@ -80,8 +89,16 @@ fn main() -> io::Result<()> {
             compaction: if args.uncompacted { u64::MAX } else { 20_000 },
             ..Shape::default()
         };
-        let (cpu, rulings) = if args.streamed { streamed(shape) } else { whole(shape, &args) };
-        let peak = usage::peak_bytes() >> 20;
+        let (cpu, rulings) = match &args.command {
+            Some(command) => piped::judge(command, shape)?,
+            None if args.streamed => streamed(shape),
+            None => whole(shape, &args),
+        };
+        let peak = match &args.command {
+            Some(_) => usage::children_peak_bytes(),
+            None => usage::peak_bytes(),
+        };
+        let peak = peak >> 20;
         let (millis, nanos) = (cpu.as_micros() / 1_000, cpu.as_nanos() / u128::from(operations));
         writeln!(out, "{operations:>10}  {millis:>10}  {nanos:>7}  {peak:>9}  {rulings}")?;
         operations *= 10;

@@ -6,11 +6,16 @@
 //! no other fault that only the leaving out has made is taken for this one. Nothing is numbered anew.
 
 use crate::{
-    beyond,
     case::Case,
+    chronicle::Chronicle,
+    keyring::Keyring,
+    lease,
     limits::{Budget, CHECKED_MAX, GROUNDS_MAX},
+    lock,
     minimize::minimize,
+    mirror,
     ruling::{Anomaly, Judgement},
+    watch,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -91,13 +96,24 @@ pub fn part(history: &History, operations: &[usize], rows: &[usize], holds: &[us
     }
 }
 
-/// What one of the judges objects to, if anything. Those that are not explained here do not answer.
+/// What one of the judges objects to, if anything. Those that are not explained here do not answer, and those that are
+/// not asked do not work.
 fn judge(history: &History, judge: &str, budget: &Budget) -> Option<Anomaly> {
     let case = Case::new(history);
-    let judgements = beyond(&case, budget);
-    let [watch, mirror, lease, lock, ..] = judgements;
-    let ours = [watch, mirror, lease, lock].into_iter().find(|it| it.judge == judge)?;
-    ours.ruling.anomaly().cloned()
+    let keys = Keyring::new(history);
+    let streams = watch::streams::read(&case, &keys);
+    let chronicle = || Chronicle::new(&case, &keys, &streams);
+    let judgement = match judge {
+        watch::JUDGE => watch::judge(&case, &keys, &streams, &chronicle()),
+        mirror::JUDGE => mirror::judge(&case, &keys, &streams),
+        lease::JUDGE => {
+            let lives = lease::lives(&case, budget);
+            lease::judge(&case, &keys, &streams, &chronicle(), &lives)
+        }
+        lock::JUDGE => lock::judge(&case, &keys, &chronicle(), &lease::lives(&case, budget)),
+        _ => return None,
+    };
+    judgement.ruling.anomaly().cloned()
 }
 
 /// Elements are numbered: operations, then rows of watches, then beliefs.

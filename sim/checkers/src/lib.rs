@@ -104,6 +104,22 @@ pub const JUDGES: [&str; 14] = [
 /// about watches, mirrors, leases and locks, which rest on what was acknowledged and told, whatever the order.
 #[must_use]
 pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
+    judge_spread(history, budget, &one_by_one)
+}
+
+/// Does some work for all numbers below the first argument, in any order, some at a time if it pleases. This crate has no
+/// threads; who has some may lend them.
+pub type Spread<'s> = &'s dyn Fn(usize, &(dyn Fn(usize) + Sync));
+
+/// A [`Spread`] for one thread.
+pub fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
+    (0..count).for_each(work);
+}
+
+/// Like [`judge`]. The components of keys that no transaction joins are searched as `spread` spreads them; what is found
+/// is the same.
+#[must_use]
+pub fn judge_spread(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Judgement> {
     let case = Case::new(history);
     let writers = Writers::new(&case);
     let record = assumptions::judge(&case, &writers);
@@ -113,7 +129,7 @@ pub fn judge(history: &History, budget: &Budget) -> Vec<Judgement> {
     }
     let timeline = Timeline::new(&case, &writers, budget);
     let witness = timeline.as_ref().ok().map(|timeline| witness::witness(&case, timeline));
-    let black = linearizable::judge(&case, &writers, budget, witness.as_deref());
+    let black = linearizable::judge(&case, &writers, budget, witness.as_deref(), spread);
     let is_broken = black.judgement.ruling.anomaly().is_some();
     let [white, serializable] = by_revisions(&case, timeline.as_ref(), is_broken);
     let agreement = agreement::judge(&case, &black, &white);
@@ -186,7 +202,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 7] {
 pub fn search(history: &History, budget: &Budget) -> Judgement {
     let case = Case::new(history);
     let writers = Writers::new(&case);
-    linearizable::judge(&case, &writers, budget, None).judgement
+    linearizable::judge(&case, &writers, budget, None, &one_by_one).judgement
 }
 
 /// The order of the operations that their revisions give, as positions in the history, or what stands against it.

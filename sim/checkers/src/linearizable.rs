@@ -47,12 +47,17 @@ use self::{
     state::Config,
 };
 use crate::{
+    Spread,
     bounds::tells,
     case::Case,
     doubt::{Doubt, Window},
     limits::Budget,
     ruling::{Judgement, Ruling},
     writers::Writers,
+};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
 };
 use whitewater_record::{Checked, SimTime};
 
@@ -66,12 +71,14 @@ pub(crate) struct BlackBox {
     pub(crate) refusal: Option<Refusal>,
 }
 
-/// Judges a history. A `witness` that verifies is proof enough; without one the search decides.
+/// Judges a history. A `witness` that verifies is proof enough; without one the search decides, component by component
+/// as `spread` spreads them.
 pub(crate) fn judge(
     case: &Case,
     writers: &Writers,
     budget: &Budget,
     witness: Option<&[u32]>,
+    spread: Spread<'_>,
 ) -> BlackBox {
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
     let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
@@ -82,7 +89,11 @@ pub(crate) fn judge(
             checked.discriminating = contention::contended(&problem);
             let verified = witness.map(|order| verify::verify(&problem, order));
             refusal = verified.and_then(Result::err);
-            if verified == Some(Ok(())) { Ruling::Holds } else { decide(case, &problem, budget) }
+            if verified == Some(Ok(())) {
+                Ruling::Holds
+            } else {
+                decide(case, &problem, budget, spread)
+            }
         }
     };
     let judgement = Judgement { judge: JUDGE, ruling, checked };
@@ -98,12 +109,26 @@ pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<()
     })
 }
 
-fn decide(case: &Case, problem: &Problem, budget: &Budget) -> Ruling {
-    let mut left = budget.configurations_max;
-    let mut search = Search::new(problem, &mut left, budget.bytes_max);
+/// Each component has the whole budget, so that what is found does not depend on which of them is looked at first. Those
+/// behind one that is broken need not be looked at: the first counts.
+fn decide(case: &Case, problem: &Problem, budget: &Budget, spread: Spread<'_>) -> Ruling {
+    let found: Vec<OnceLock<Found>> = problem.components.iter().map(|_| OnceLock::new()).collect();
+    let broken = AtomicUsize::new(usize::MAX);
+    spread(found.len(), &|component| {
+        if broken.load(Ordering::Relaxed) < component {
+            return;
+        }
+        let mut left = budget.configurations_max;
+        let mut search = Search::new(problem, &mut left, budget.bytes_max);
+        let end = search.run(&problem.components[component]);
+        if matches!(end, Found::None { .. }) {
+            broken.fetch_min(component, Ordering::Relaxed);
+        }
+        assert!(found[component].set(end).is_ok(), "component {component} was decided twice");
+    });
     let mut doubts = Vec::new();
-    for component in &problem.components {
-        match search.run(component) {
+    for (component, found) in problem.components.iter().zip(found) {
+        match found.into_inner().expect("all before the first that is broken were looked at") {
             Found::Order => {}
             Found::None { operation, last } => return unexplained(case, problem, operation, &last),
             Found::Exhausted { from, to } => {

@@ -2,7 +2,8 @@
 //! respects real time and explains every answer?
 //!
 //! ```text
-//!  PlainHistory --soundness--> partitions by key --+-> zones: unique values, a sort
+//!  PlainHistory --soundness--> partitions by key --+-> short: few operations, a search with nothing prepared
+//!                                                  +-> zones: unique values, a sort
 //!                                                  +-> depth first: finds the order of a good history
 //!                                                  +-> beam, then frontier: proves that there is none
 //!                                                  `--> combine -> Judgement
@@ -21,10 +22,12 @@ mod explain;
 mod follower;
 mod frontier;
 mod meter;
+mod naming;
 pub mod partition;
 mod problem;
 mod row;
 mod search;
+mod short;
 mod soundness;
 mod step;
 pub mod stream;
@@ -34,7 +37,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-use self::meter::Spent;
+use self::{meter::Spent, soundness::Soundness};
 
 pub use self::{
     partition::{Decision, Effort, Partition},
@@ -70,19 +73,43 @@ pub fn judge_until(history: &PlainHistory, budget: &Budget, stop: &dyn Fn() -> b
     combine(history, &decisions)
 }
 
+/// Whether a history is linearizable and nothing else: no key is looked at after one that is not, and no words are made.
+/// [`None`] if the record is unsound, or if it is not known within the budget.
+#[must_use]
+pub fn is_linearizable(
+    history: &PlainHistory,
+    budget: &Budget,
+    stop: &dyn Fn() -> bool,
+) -> Option<bool> {
+    let mut partitions = partitions(history).ok()?;
+    // What is short is decided soon, and one that is not linearizable is enough.
+    partitions.sort_by_key(|partition| partition.operations().len());
+    let mut found = Some(true);
+    for partition in &partitions {
+        match partition.is_linearizable(budget, stop) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => found = None,
+        }
+    }
+    found
+}
+
 /// The keys of a history, in the order of their first operation, to be decided one by one in any order; or why the
 /// record is unsound, and nothing can be said.
 pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> {
-    soundness::check(history)?;
+    let mut soundness = Soundness::default();
     let mut keys = Interner::default();
     let mut positions: Vec<Vec<u32>> = Vec::new();
     for (position, operation) in (0..).zip(&history.operations) {
+        soundness.add(position, operation)?;
         let key = keys.number(operation.key.as_slice()) as usize;
         if key == positions.len() {
             positions.push(Vec::new());
         }
         positions[key].push(position);
     }
+    soundness.finish(history)?;
     Ok(positions.into_iter().map(|positions| Partition::new(history, positions)).collect())
 }
 

@@ -194,8 +194,7 @@ impl Stream {
         match &pending.operation.completion {
             Completion::Ok(response) => {
                 let is_read = match &pending.operation.request {
-                    Request::Range(range) => range.serializable,
-                    Request::Txn(txn) => txn.is_serializable(),
+                    request @ (Request::Range(_) | Request::Txn(_)) => request.is_serializable(),
                     Request::Compact(compact) => {
                         self.compacted = self.compacted.max(compact.revision.0);
                         true

@@ -9,6 +9,22 @@ use std::{
 };
 use whitewater_benches::recorded;
 
+/// One history: what the judges and the rival say of it, and what it took.
+pub(crate) struct Row<'a> {
+    pub(crate) path: &'a Path,
+    /// By the judges, by the rival.
+    pub(crate) is_right: [Option<bool>; 2],
+    pub(crate) ours: Duration,
+    pub(crate) theirs: Duration,
+    /// What the judges take with the reason.
+    pub(crate) explained: Duration,
+    /// What Porcupine itself took, where that is known.
+    pub(crate) porcupine: Option<Duration>,
+}
+
+/// A history on which the judges take so much of the rival's time is named.
+const SLOWER: f64 = 1.2;
+
 /// Histories of one kind.
 #[derive(Debug, Default)]
 struct Family {
@@ -17,6 +33,8 @@ struct Family {
     undecided: [u32; 2],
     /// CPU time of the judges and the rival, on what the rival decides.
     both: [Duration; 2],
+    /// The same of the judges with the reasons.
+    explained: Duration,
     /// CPU time of the judges on the rest.
     alone: Duration,
     /// Of what the rival decides: the smallest advantage, and where.
@@ -31,35 +49,36 @@ pub(crate) struct Families {
     by_name: BTreeMap<String, Family>,
     /// Histories on which the two do not agree.
     disagreements: Vec<String>,
+    /// Histories on which the judges are slower, and by how much.
+    slower: Vec<(f64, String)>,
 }
 
 impl Families {
-    /// Adds a history: whether it is right, by each of the two, and what each took.
-    pub(crate) fn add(
-        &mut self,
-        path: &Path,
-        [ours, theirs]: [Option<bool>; 2],
-        times: [Duration; 2],
-        porcupine: Option<Duration>,
-    ) {
-        let name = recorded::name(path);
+    /// Adds a history.
+    pub(crate) fn add(&mut self, row: &Row<'_>) {
+        let name = recorded::name(row.path);
+        let [ours, theirs] = row.is_right;
         if ours.is_some() && theirs.is_some() && ours != theirs {
             self.disagreements.push(name.clone());
         }
-        let family = self.by_name.entry(family(path)).or_default();
+        let family = self.by_name.entry(family(row.path)).or_default();
         family.histories += 1;
         family.undecided[0] += u32::from(ours.is_none());
         family.undecided[1] += u32::from(theirs.is_none());
-        if let Some(time) = porcupine {
+        if let Some(time) = row.porcupine {
             *family.porcupine.get_or_insert_default() += time;
         }
         if theirs.is_none() {
-            family.alone += times[0];
+            family.alone += row.ours;
             return;
         }
-        family.both[0] += times[0];
-        family.both[1] += times[1];
-        let advantage = ratio(times[1], times[0]);
+        family.both[0] += row.ours;
+        family.both[1] += row.theirs;
+        family.explained += row.explained;
+        let advantage = ratio(row.theirs, row.ours);
+        if advantage * SLOWER < 1.0 {
+            self.slower.push((advantage, name.clone()));
+        }
         if family.least.as_ref().is_none_or(|(least, _)| advantage < *least) {
             family.least = Some((advantage, name));
         }
@@ -70,13 +89,14 @@ impl Families {
         writeln!(
             out,
             "CPU ms of whitewater and of Porcupine's algorithm (published form, in Rust) on what both decide\n\
-             {:26} {:>5} {:>10} {:>12} {:>9} {:>9} {:>11} {:>10} {:>10}  least advantage at",
+             {:26} {:>5} {:>10} {:>12} {:>9} {:>9} {:>12} {:>11} {:>10} {:>10}  least advantage at",
             "family",
             "files",
             "ours",
             "rival",
             "ratio",
             "least",
+            "with reasons",
             "undecided",
             "ours alone",
             "porcupine"
@@ -88,6 +108,10 @@ impl Families {
         }
         all.write("all", out)?;
         writeln!(out, "undecided: by whitewater / by the rival within its limits")?;
+        writeln!(out, "slower than {SLOWER} times the rival: {}", self.slower.len())?;
+        for (advantage, name) in &self.slower {
+            writeln!(out, "  {advantage:.2} {name}")?;
+        }
         for name in &self.disagreements {
             writeln!(out, "THE TWO DO NOT AGREE ON {name}")?;
         }
@@ -104,9 +128,10 @@ impl Family {
         let porcupine = self.porcupine.map(|time| format!("{:.1}", millis(time)));
         writeln!(
             out,
-            "{name:26} {:>5} {ours:>10.3} {theirs:>12.3} {:>9.1} {least:>9.2} {undecided:>11} {:>10.3} {:>10}  {place}",
+            "{name:26} {:>5} {ours:>10.3} {theirs:>12.3} {:>9.1} {least:>9.2} {:>12.3} {undecided:>11} {:>10.3} {:>10}  {place}",
             self.histories,
             ratio(self.both[1], self.both[0]),
+            millis(self.explained),
             millis(self.alone),
             porcupine.unwrap_or_default(),
         )
@@ -115,6 +140,7 @@ impl Family {
     fn join(&mut self, other: &Self) {
         self.histories += other.histories;
         self.alone += other.alone;
+        self.explained += other.explained;
         for side in 0..2 {
             self.undecided[side] += other.undecided[side];
             self.both[side] += other.both[side];

@@ -7,12 +7,15 @@
 //! The histories are those of the arguments, or else of the folder that `WHITEWATER_HISTORIES` names. The rival is
 //! [`whitewater_benches::rival`], Porcupine's published algorithm in Rust, not Porcupine itself. Where a `porcupine.csv`
 //! lies beside the histories, what Porcupine itself was measured to take is shown as well.
+//!
+//! Both are asked for the same, a verdict and nothing else; what it takes with the reason is shown beside it. Memory is
+//! measured apart, by `memory`: an allocator that counts is slower.
 
 #![forbid(unsafe_code)]
 
 mod families;
 
-use crate::families::Families;
+use crate::families::{Families, Row};
 use clap::Parser;
 use mimalloc::MiMalloc;
 use std::{
@@ -66,17 +69,27 @@ fn main() -> io::Result<()> {
                 continue;
             }
         };
+        let (ours, verdict) = usage::timed_often(|| recorded::verdict(&history, limits.time));
+        let (theirs, found) = usage::timed_often(|| rival::judge(&history, limits));
         let recorded = Recorded::Plain(history);
-        let Recorded::Plain(history) = &recorded else { continue };
-        let (ours, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
-        let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
-        let is_right = found.is_right();
-        let measured = families::porcupine(&path)?;
-        families.add(&path, [cost.is_right, is_right], [ours, theirs], measured);
+        let (explained, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
+        assert!(cost.is_right == verdict, "{}: with a reason it is another", path.display());
+        families.add(&Row {
+            path: &path,
+            is_right: [verdict, found.is_right()],
+            ours,
+            theirs,
+            explained,
+            porcupine: families::porcupine(&path)?,
+        });
         if args.all {
-            let [ours, theirs] = [ours, theirs].map(|time| time.as_secs_f64() * 1e3);
+            let [ours, theirs, explained] =
+                [ours, theirs, explained].map(|time| time.as_secs_f64() * 1e3);
             let name = recorded::name(&path);
-            writeln!(out, "{ours:>12.4} {theirs:>12.4}  {name} {:?} {found:?}", cost.is_right)?;
+            writeln!(
+                out,
+                "{ours:>12.4} {theirs:>12.4} {explained:>12.4}  {name} {verdict:?} {found:?}"
+            )?;
         }
     }
     families.write(&mut out)?;

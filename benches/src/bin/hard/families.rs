@@ -11,10 +11,12 @@ pub(super) struct Family {
 }
 
 const LENGTHS: &[u64] = &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
+/// Where a key has few of the operations, the rival comes far.
+const LONG: &[u64] = &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
 const CLIENTS: &[u64] = &[5, 10, 15, 18, 20, 22, 25, 28, 30, 35, 40, 50, 70];
 const PENDING: &[u64] =
     &[1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 30, 50, 70, 100, 120, 150, 200, 250, 300, 400];
-const LOST: &[u64] = &[50, 100, 200, 500, 1_000, 2_000, 4_000];
+const LOST: &[u64] = &[50, 100, 200, 500, 1_000, 2_000, 4_000, 5_000];
 const BURSTS: &[u64] = &[2, 4, 6, 8, 10, 12, 16, 20, 30, 40, 60, 80, 100];
 
 /// A size, as the shape has it.
@@ -27,12 +29,12 @@ pub(super) const FAMILIES: &[Family] = &[
         operations: n(size),
         ..Shape::default()
     }),
-    family("A2 10 keys, 10 clients: length", LENGTHS, |size| Shape {
+    family("A2 10 keys, 10 clients: length", LONG, |size| Shape {
         operations: n(size),
         keys: 10,
         ..Shape::default()
     }),
-    family("A3 100 keys, 50 clients: length", LENGTHS, |size| Shape {
+    family("A3 100 keys, 50 clients: length", LONG, |size| Shape {
         operations: n(size),
         keys: 100,
         clients: 50,

@@ -13,6 +13,7 @@ use clap::Parser;
 use families::{FAMILIES, Family};
 use mimalloc::MiMalloc;
 use std::{
+    hint::black_box,
     io::{self, Write},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use whitewater_benches::{
     rival::{self, Limits, Patience},
     usage,
 };
-use whitewater_record::{Recorded, Seed};
+use whitewater_record::Seed;
 
 /// Measures the judges beside Porcupine's algorithm where that comes to its end.
 #[derive(Debug, Parser)]
@@ -52,6 +53,8 @@ struct Row {
     size: u64,
     ours: Duration,
     theirs: Duration,
+    /// What it takes to read the operations once.
+    reading: Duration,
     is_decided: [bool; 2],
 }
 
@@ -62,8 +65,15 @@ fn main() -> io::Result<()> {
     writeln!(
         out,
         "CPU ms of whitewater and of Porcupine's algorithm at the last size that it decides within {} s, and beyond, {SEEDS} histories each\n\
-         {:34} {:>10} {:>10} {:>12} {:>10}  beyond it",
-        args.patience.seconds, "family, by what grows", "last size", "ours", "rival", "ratio"
+         both give a verdict and no reason; reading: what it takes to read each operation once, without judging\n\
+         {:34} {:>10} {:>10} {:>12} {:>10} {:>10}  beyond it",
+        args.patience.seconds,
+        "family, by what grows",
+        "last size",
+        "ours",
+        "rival",
+        "ratio",
+        "reading"
     )?;
     for family in FAMILIES {
         let is_wanted = |name: &String| family.name.starts_with(name.as_str());
@@ -105,21 +115,26 @@ fn measure(
 
 /// All seeds of one size, together. Once the rival has given up on one, it need not try others, nor greater sizes.
 fn judge(shape: Shape, size: u64, limits: Limits, tries_rival: bool) -> Row {
-    let mut row =
-        Row { size, ours: Duration::ZERO, theirs: Duration::ZERO, is_decided: [true, tries_rival] };
+    let mut row = Row {
+        size,
+        ours: Duration::ZERO,
+        theirs: Duration::ZERO,
+        reading: Duration::ZERO,
+        is_decided: [true, tries_rival],
+    };
     for seed in 1..=SEEDS {
-        let recorded = Recorded::Plain(registers::history(Seed(seed), shape));
-        let (ours, cost) = usage::timed_often(|| recorded::judge(&recorded, limits.time));
+        let history = registers::history(Seed(seed), shape);
+        row.reading += usage::timed_often(|| black_box(recorded::reading(&history))).0;
+        let (ours, verdict) = usage::timed_often(|| recorded::verdict(&history, limits.time));
         row.ours += ours;
-        row.is_decided[0] &= cost.is_right.is_some();
-        let Recorded::Plain(history) = &recorded else { continue };
+        row.is_decided[0] &= verdict.is_some();
         if !row.is_decided[1] {
             continue;
         }
-        let (theirs, found) = usage::timed_often(|| rival::judge(history, limits));
+        let (theirs, found) = usage::timed_often(|| rival::judge(&history, limits));
         let is_right = found.is_right();
-        let agree = cost.is_right.is_none() || is_right.is_none() || cost.is_right == is_right;
-        assert!(agree, "the two do not agree on seed {seed} of {shape:?}: {cost:?} and {found:?}");
+        let agree = verdict.is_none() || is_right.is_none() || verdict == is_right;
+        assert!(agree, "seed {seed} of {shape:?}: {verdict:?} and {found:?} do not agree");
         row.theirs += theirs;
         row.is_decided[1] = is_right.is_some();
     }
@@ -137,14 +152,17 @@ fn write(family: &Family, rows: &[Row], out: &mut impl Write) -> io::Result<()> 
     let Some(last) = rows.iter().rfind(|row| row.is_decided[1]) else {
         return writeln!(
             out,
-            "{name:34} {:>10} {:>10} {:>12} {:>10}  {beyond}",
-            "none", "", "", ""
+            "{name:34} {:>10} {:>10} {:>12} {:>10} {:>10}  {beyond}",
+            "none", "", "", "", ""
         );
     };
-    let [ours, theirs] = [last.ours, last.theirs].map(millis);
+    let [ours, theirs, reading] = [last.ours, last.theirs, last.reading].map(millis);
     let (size, ratio) = (last.size, theirs / ours);
     let word = if last.is_decided[0] { "" } else { " OURS UNDECIDED" };
-    writeln!(out, "{name:34} {size:>10} {ours:>10.3} {theirs:>12.3} {ratio:>10.1}{word}  {beyond}")
+    writeln!(
+        out,
+        "{name:34} {size:>10} {ours:>10.3} {theirs:>12.3} {ratio:>10.1} {reading:>10.3}{word}  {beyond}"
+    )
 }
 
 fn millis(time: Duration) -> f64 {

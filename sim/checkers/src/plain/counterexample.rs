@@ -57,11 +57,11 @@ pub fn find(
         (0..history.operations.len()).filter(|op| history.operations[*op].key == *key).collect();
     let mut search = Search { history, budget, makers: Makers::new(history, &all), checks: 0 };
     let near = search.makers.close(&anomaly.operations);
-    let start = if search.broken(&near).is_some() { near } else { all.clone() };
+    let start = if search.is_broken(&near) { near } else { all.clone() };
     let checks_max = CHECKED_MAX / (start.len() as u64 + 1);
     let makers = search.makers.clone();
     let minimal =
-        minimize(&start, checks_max, |op| makers.needs(op), |part| search.broken(part).is_some());
+        minimize(&start, checks_max, |op| makers.needs(op), |part| search.is_broken(part));
     let anomaly = search.broken(&minimal.elements)?;
     let unplaced = *anomaly.operations.first()?;
     let (legal_completions, legal_until) = search.legal_prefix(&all);
@@ -94,13 +94,21 @@ struct Search<'h> {
     checks: u64,
 }
 
-impl Search<'_> {
-    /// What is wrong with a part; nothing if it is legal, or too hard.
-    fn broken(&mut self, part: &[usize]) -> Option<Anomaly> {
+impl<'h> Search<'h> {
+    fn part(&mut self, part: &[usize]) -> Partition<'h> {
         self.checks += 1;
         let position = |op: &usize| u32::try_from(*op).expect("operations are numbered by u32");
-        let part = Partition::new(self.history, part.iter().map(position).collect());
-        match part.decide(self.budget, &|| false).0 {
+        Partition::new(self.history, part.iter().map(position).collect())
+    }
+
+    /// Whether a part is not legal. What is too hard may be.
+    fn is_broken(&mut self, part: &[usize]) -> bool {
+        self.part(part).is_linearizable(self.budget, &|| false) == Some(false)
+    }
+
+    /// What is wrong with a part; nothing if it is legal, or too hard.
+    fn broken(&mut self, part: &[usize]) -> Option<Anomaly> {
+        match self.part(part).decide(self.budget, &|| false).0 {
             Decision::Broken(anomaly) => Some(anomaly),
             Decision::Linearizable | Decision::Undecided(_) => None,
         }
@@ -118,9 +126,8 @@ impl Search<'_> {
             let prefix = self.prefix(all, times[probe - 1]);
             self.checks += 1;
             let count = u32::try_from(prefix.operations.len()).expect("fewer than the whole");
-            let decision =
-                Partition::new(&prefix, (0..count).collect()).decide(self.budget, &|| false);
-            if matches!(decision.0, Decision::Broken(_)) {
+            let prefix = Partition::new(&prefix, (0..count).collect());
+            if prefix.is_linearizable(self.budget, &|| false) == Some(false) {
                 illegal = probe;
             } else {
                 legal = probe;

@@ -17,34 +17,33 @@ pub(crate) fn search(
     visits_max: u64,
 ) -> Search {
     stepper.reset();
+    let stride = problem.layout.stride();
     let mut depth = Depth {
         problem,
         stepper,
         cursor: Cursor::default(),
-        seen: Rows::new(problem.layout.stride()),
+        seen: Rows::new(stride),
         stack: Vec::new(),
+        successors: Successors::default(),
         furthest: 0,
     };
-    let mut start = problem.start();
-    row::set_passed(&mut start, true);
-    depth.push(&start);
-    let (mut current, mut successors) = (Vec::new(), Successors::default());
+    let mut row = problem.start();
+    row::set_passed(&mut row, true);
     for _ in 0..visits_max {
-        let Some(position) = depth.stack.pop() else {
-            return Search::Exhausted { event: depth.furthest };
-        };
-        if !meter.step() || !meter.hold(depth.seen.bytes() + 4 * depth.stack.capacity()) {
+        if !meter.step() || !meter.hold(depth.bytes()) {
             break;
         }
-        current.clear();
-        current.extend_from_slice(depth.seen.row(position as usize));
-        if row::has_passed(&current) {
-            if depth.advance(&mut current) {
-                return Search::Found;
-            }
-        } else {
-            depth.visit(&mut current, &mut successors);
+        if row::has_passed(&row) && depth.advance(&mut row) {
+            return Search::Found;
         }
+        if depth.visit(&mut row) {
+            continue;
+        }
+        let Some(rest) = depth.stack.len().checked_sub(stride) else {
+            return Search::Exhausted { event: depth.furthest };
+        };
+        row.copy_from_slice(&depth.stack[rest..]);
+        depth.stack.truncate(rest);
     }
     Search::GaveUp { event: depth.furthest, known: 0 }
 }
@@ -53,9 +52,11 @@ struct Depth<'p, 's, 'h> {
     problem: &'p Problem,
     stepper: &'s mut Stepper<'h>,
     cursor: Cursor,
+    /// Rows from which more than one way led on. Where there is only one way, nothing is won by remembering it.
     seen: Rows,
-    /// Positions in `seen` of rows to visit.
-    stack: Vec<u32>,
+    /// Words of the rows to visit, the next one last.
+    stack: Vec<u64>,
+    successors: Successors,
     /// The latest event at which a row waited.
     furthest: usize,
 }
@@ -85,7 +86,6 @@ impl Depth<'_, '_, '_> {
                     if !passes {
                         self.furthest = self.furthest.max(at);
                         row::set_event(row, at);
-                        self.push(row);
                         return false;
                     }
                     layout.clear(row, op.slot);
@@ -97,40 +97,54 @@ impl Depth<'_, '_, '_> {
         true
     }
 
-    /// Tries what can be done about the return for which a row waits. What is pushed last is visited first.
-    fn visit(&mut self, row: &mut [u64], successors: &mut Successors) {
+    /// Takes the first way in which a row can deal with the return for which it waits, and puts the others on the stack.
+    /// Whether there is a way that was not tried before.
+    fn visit(&mut self, row: &mut [u64]) -> bool {
         let event = row::event(row);
         self.cursor.seek(self.problem, self.stepper, event);
-        successors.clear();
-        self.stepper.expand(row, successors);
-        let stride = row.len();
-        for stay in successors.stay.chunks_exact(stride).rev() {
-            self.push(stay);
-        }
+        self.successors.clear();
+        self.stepper.expand(row, &mut self.successors);
         let Event::Return(op) = self.problem.events[event] else {
             unreachable!("rows wait for returns")
         };
         let slot = self.problem.ops[op as usize].slot;
-        let layout = &self.problem.layout;
-        if !row::is_under_way(row) && !row::is_pending(row, slot) {
-            layout.clear(row, slot);
-            self.pass(row, event);
+        let Successors { stay, leave } = &mut self.successors;
+        for left in leave.chunks_exact_mut(row.len()) {
+            pass(left, event);
         }
-        for left in successors.leave.chunks_exact_mut(stride).rev() {
-            self.pass(left, event);
+        let may_excuse = !row::is_under_way(row) && !row::is_pending(row, slot);
+        let ways = (stay.len() + leave.len()) / row.len() + usize::from(may_excuse);
+        if ways == 0 || ways > 1 && !self.seen.insert(&self.problem.layout, row) {
+            return false;
         }
+        // What is pushed last is visited first.
+        let first = self.stack.len();
+        for stay in stay.chunks_exact(row.len()).rev() {
+            self.stack.extend_from_slice(stay);
+        }
+        if may_excuse {
+            self.problem.layout.clear(row, slot);
+            pass(row, event);
+            self.stack.extend_from_slice(row);
+        }
+        for left in leave.chunks_exact(row.len()).rev() {
+            self.stack.extend_from_slice(left);
+        }
+        let rest = self.stack.len() - row.len();
+        assert!(rest >= first, "some way leads on");
+        row.copy_from_slice(&self.stack[rest..]);
+        self.stack.truncate(rest);
+        true
     }
 
-    /// A row has dealt with the return at `event`.
-    fn pass(&mut self, row: &mut [u64], event: usize) {
-        row::set_event(row, event + 1);
-        row::set_passed(row, true);
-        self.push(row);
+    /// Bytes held.
+    fn bytes(&self) -> usize {
+        self.seen.bytes() + self.stack.capacity() * size_of::<u64>()
     }
+}
 
-    fn push(&mut self, row: &[u64]) {
-        if self.seen.insert(&self.problem.layout, row) {
-            self.stack.push(u32::try_from(self.seen.len() - 1).expect("fewer than 2^32 rows"));
-        }
-    }
+/// A row has dealt with the return at `event`.
+fn pass(row: &mut [u64], event: usize) {
+    row::set_event(row, event + 1);
+    row::set_passed(row, true);
 }

@@ -1,7 +1,7 @@
 //! One key of a stream: the frontier follows the events as soon as it is known what they were.
 
 use super::{
-    act::Act,
+    act::{Act, Bytes},
     frontier::Frontier,
     meter::{Meter, Spent},
     row::{self, Layout},
@@ -199,17 +199,20 @@ impl Follower {
     fn on_invoke(&mut self, number: u64) {
         let told = &self.operations[place(self.first, number)];
         let (position, invoked) = (told.position, told.invoked);
-        let chunk = |values: &mut Values, chunk: &[u8]| values.chunk(chunk);
         let values = &mut self.stepper.values;
+        let numbers = |bytes: Bytes<'_>| match bytes {
+            Bytes::Value(value) => values.value(value),
+            Bytes::Chunk(chunk) => values.chunk(chunk),
+        };
         match &told.outcome {
             Outcome::Answered(_, deadline, action) => {
                 let deadline = *deadline;
-                let act = Act::new(action, true, values, chunk).expect("answers say something");
+                let act = Act::new(action, true, numbers).expect("answers say something");
                 self.since.get_or_insert((position, invoked));
                 self.open(number, act, deadline);
             }
             Outcome::Lost(action) => {
-                if let Some(act) = Act::new(action, false, values, chunk) {
+                if let Some(act) = Act::new(action, false, numbers) {
                     self.offer(act);
                 }
                 self.settle(number, Outcome::Done);

@@ -5,6 +5,7 @@ use super::{
     meter::{Meter, Spent},
     problem::{Event, Problem},
     search::Search,
+    short,
     step::Stepper,
     zones::{self, Zoned},
 };
@@ -62,13 +63,57 @@ impl<'h> Partition<'h> {
     /// Decides, within the budget and until `stop` says so.
     #[must_use]
     pub fn decide(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> (Decision, Effort) {
-        match zones::decide(self.history, &self.operations) {
-            Zoned::Linearizable => return (Decision::Linearizable, Effort::by("zones")),
-            Zoned::Broken(clash) => {
-                let anomaly = explain::clash(self.history, &clash);
-                return (Decision::Broken(anomaly), Effort::by("zones"));
+        // That there is no order has to be put in words, which the others find.
+        if self.short(budget, stop) == Some(true) {
+            return (Decision::Linearizable, Effort::by("short"));
+        }
+        self.solve(budget, stop, |solved| match solved {
+            Solved::Zones(Zoned::Broken(clash)) => {
+                Decision::Broken(explain::clash(self.history, clash))
             }
-            Zoned::Unknown => {}
+            Solved::Zones(_) => Decision::Linearizable,
+            Solved::Search(problem, course, spent) => match course.search {
+                Search::Found => Decision::Linearizable,
+                Search::Exhausted { event } => {
+                    let position = returning(problem, event);
+                    Decision::Broken(explain::stuck(self.history, &self.operations, position))
+                }
+                Search::GaveUp { .. } => Decision::Undecided(self.doubt(problem, course, spent)),
+            },
+        })
+    }
+
+    /// Whether the operations can be ordered, without a reason: [`None`] if it is not known within the budget.
+    #[must_use]
+    pub fn is_linearizable(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Option<bool> {
+        if let Some(found) = self.short(budget, stop) {
+            return Some(found);
+        }
+        let (found, _) = self.solve(budget, stop, |solved| match solved {
+            Solved::Zones(zoned) => Some(matches!(zoned, Zoned::Linearizable)),
+            Solved::Search(_, course, _) => match course.search {
+                Search::Found => Some(true),
+                Search::Exhausted { .. } => Some(false),
+                Search::GaveUp { .. } => None,
+            },
+        });
+        found
+    }
+
+    fn short(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Option<bool> {
+        let steps_max = if stop() { 0 } else { budget.plain_configurations_max };
+        short::decide(self.history, &self.operations, steps_max)
+    }
+
+    fn solve<T>(
+        &self,
+        budget: &Budget,
+        stop: &dyn Fn() -> bool,
+        say: impl FnOnce(Solved<'_>) -> T,
+    ) -> (T, Effort) {
+        let zoned = zones::decide(self.history, &self.operations);
+        if zoned != Zoned::Unknown {
+            return (say(Solved::Zones(&zoned)), Effort::by("zones"));
         }
         let (problem, values) = Problem::new(self.history, &self.operations);
         let mut stepper = Stepper::new(values, problem.layout.clone());
@@ -76,17 +121,7 @@ impl<'h> Partition<'h> {
         let course = search(&problem, &mut stepper, &mut meter);
         let engine = course.engine;
         let effort = Effort { configurations: meter.steps, bytes: meter.bytes, engine };
-        let decision = match course.search {
-            Search::Found => Decision::Linearizable,
-            Search::Exhausted { event } => {
-                let position = returning(&problem, event);
-                Decision::Broken(explain::stuck(self.history, &self.operations, position))
-            }
-            Search::GaveUp { .. } => {
-                Decision::Undecided(self.doubt(&problem, &course, meter.spent()))
-            }
-        };
-        (decision, effort)
+        (say(Solved::Search(&problem, &course, meter.spent())), effort)
     }
 
     /// What is open: from the oldest operation that was under way where the complete search stopped, to the first return
@@ -132,6 +167,14 @@ impl<'h> Partition<'h> {
         };
         super::doubt(window, spent)
     }
+}
+
+/// What was found, before it is put in words.
+enum Solved<'s> {
+    /// By zones, which could tell.
+    Zones(&'s Zoned),
+    /// By a search, and what ran out in it.
+    Search(&'s Problem, &'s Course, Option<Spent>),
 }
 
 /// How far the engines came.

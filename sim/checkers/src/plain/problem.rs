@@ -2,10 +2,11 @@
 
 use super::{
     act::Act,
+    naming::{self, Named},
     row::Layout,
-    values::{ABSENT, FOREVER, Named, OTHER, State, Values},
+    values::{ABSENT, FOREVER, OTHER, State, Values},
 };
-use crate::intern::{Interner, Table};
+use crate::intern::Table;
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
 
 /// The operations of one key as events in the order of time.
@@ -75,10 +76,10 @@ pub(crate) enum Event {
 
 /// A moment in the life of an operation.
 #[derive(Clone, Copy)]
-struct Moment {
-    is_return: bool,
+pub(super) struct Moment {
+    pub(super) is_return: bool,
     /// The how-manieth of the operations it is.
-    index: u32,
+    pub(super) index: u32,
 }
 
 impl Problem {
@@ -86,25 +87,18 @@ impl Problem {
     pub(crate) fn new<'h>(history: &'h PlainHistory, operations: &[u32]) -> (Self, Values<'h>) {
         let told = |index: u32| &history.operations[operations[index as usize] as usize];
         let moments = moments(number(operations.len()), told);
-        let (mut values, chunks) = name(&moments, told);
-        let initial =
-            history.initial.as_ref().map_or(ABSENT, |value| values.value(value.as_slice()));
+        let initial = history.initial.as_ref();
+        let Named { values, acts, initial } =
+            naming::name(&moments, operations.len(), initial, told);
         let mut builder = Builder::new(operations.len(), moments.len());
-        let mut chunk =
-            |_: &mut Values, bytes: &[u8]| *chunks.get(bytes).expect("every chunk was numbered");
         for (event, moment) in (0..).zip(&moments) {
+            let index = moment.index as usize;
             if moment.is_return {
                 builder.close(event, moment.index);
-                continue;
-            }
-            let operation = told(moment.index);
-            let is_answered = operation.completed.is_some();
-            let act = Act::new(&operation.action, is_answered, &mut values, &mut chunk)
-                .expect("idle operations left no moment");
-            if is_answered {
-                builder.open(act, moment.index, operations[moment.index as usize]);
+            } else if told(moment.index).completed.is_some() {
+                builder.open(acts[index], moment.index, operations[index]);
             } else {
-                builder.offer(event, act, &values);
+                builder.offer(event, acts[index], &values);
             }
         }
         let returns = moments.iter().filter(|moment| moment.is_return).count();
@@ -128,10 +122,8 @@ fn moments<'h>(count: u32, told: impl Fn(u32) -> &'h PlainOperation) -> Vec<Mome
         asked.push((operation.invoked.0, index));
     }
     // Records are in the order of invocation, most of them.
-    if !asked.is_sorted() {
-        asked.sort_unstable();
-    }
-    answered.sort_unstable();
+    sort(&mut asked);
+    sort(&mut answered);
     let mut moments = Vec::with_capacity(asked.len() + answered.len());
     let mut answered = answered.into_iter().peekable();
     for (time, index) in asked {
@@ -144,6 +136,28 @@ fn moments<'h>(count: u32, told: impl Fn(u32) -> &'h PlainOperation) -> Vec<Mome
     moments
 }
 
+/// How far a moment may be from its place, on average, for it to be carried there step by step.
+const NEAR: usize = 16;
+
+/// Sorts moments that are nearly in order, as returns are in the order of invocation: none is further from its place
+/// than there are clients. Others are sorted as well.
+fn sort(times: &mut [(u64, u32)]) {
+    let mut left = NEAR * times.len();
+    for at in 1..times.len() {
+        let this = times[at];
+        let mut place = at;
+        while place > 0 && times[place - 1] > this {
+            times[place] = times[place - 1];
+            place -= 1;
+        }
+        times[place] = this;
+        match left.checked_sub(at - place) {
+            Some(rest) => left = rest,
+            None => return times.sort_unstable(),
+        }
+    }
+}
+
 /// Whether an operation does nothing to see, should it ever take effect.
 fn is_idle(action: &PlainAction) -> bool {
     match action {
@@ -151,62 +165,6 @@ fn is_idle(action: &PlainAction) -> bool {
         PlainAction::Cas { from, to, .. } => from.as_ref() == Some(to),
         PlainAction::Write(_) | PlainAction::Append(_) | PlainAction::Delete => false,
     }
-}
-
-/// The values that observers name, and the numbers of what is appended.
-fn name<'h>(
-    moments: &[Moment],
-    told: impl Fn(u32) -> &'h PlainOperation,
-) -> (Values<'h>, Table<&'h [u8], u32>) {
-    let mut named = Named::default();
-    let mut chunks = Interner::default();
-    let mut chain = Vec::new();
-    for (event, moment) in (0..).zip(moments) {
-        let operation = told(moment.index);
-        match (&operation.action, operation.completed.is_some()) {
-            (PlainAction::Append(value), _) => {
-                chunks.number(value.as_slice());
-            }
-            (PlainAction::Cas { from, to, .. }, false) => {
-                chain.push((from.as_ref(), to));
-            }
-            (PlainAction::Read(value), true) if moment.is_return => {
-                named.add(value.as_ref(), event);
-            }
-            (PlainAction::Cas { from, swapped, .. }, true) if moment.is_return => {
-                named.add(from.as_ref(), event);
-                if *swapped == Some(false) {
-                    named.other = event;
-                }
-            }
-            (
-                PlainAction::Read(_)
-                | PlainAction::Write(_)
-                | PlainAction::Delete
-                | PlainAction::Cas { .. },
-                _,
-            ) => {}
-        }
-    }
-    // An unanswered swap asks for a value too, as long as what it makes of it is asked for.
-    let has_appends = !chunks.strings.is_empty();
-    for (from, _) in &chain {
-        named.add(from.map(|value| value), if has_appends { FOREVER } else { 0 });
-    }
-    let numbers = (0..).zip(&chunks.strings).map(|(number, chunk)| (*chunk, number)).collect();
-    if has_appends {
-        return (Values::trie(named, chunks), numbers);
-    }
-    let mut values = Values::exact(named);
-    let edges: Vec<(State, State)> = chain
-        .iter()
-        .map(|(from, to)| {
-            let from = from.map_or(ABSENT, |value| values.value(value.as_slice()));
-            (from, values.value(to.as_slice()))
-        })
-        .collect();
-    values.carry_back(edges);
-    (values, numbers)
 }
 
 /// No operation.
@@ -246,7 +204,8 @@ impl Builder {
     }
 
     fn open(&mut self, act: Act, index: u32, position: u32) {
-        let class = self.class(act);
+        // Of observers nobody asks which of them are alike.
+        let class = if act.is_observer() { 0 } else { self.class(act) };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots += 1;
             self.slots - 1

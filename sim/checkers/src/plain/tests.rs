@@ -5,10 +5,11 @@ mod generate;
 
 use self::generate::{Shape, generate};
 use super::{
-    Stream, counterexample, depth, frontier, judge,
+    Stream, counterexample, depth, frontier, is_linearizable, judge,
     meter::Meter,
     problem::Problem,
     search::Search,
+    short,
     step::Stepper,
     zones::{self, Zoned},
 };
@@ -40,19 +41,19 @@ fn run(
 fn verdict(history: &PlainHistory) -> Option<bool> {
     let wide = run(history, |p, s, m| frontier::search(p, s, m, usize::MAX));
     let judged = judge(history, &BUDGET).ruling;
-    let is_linearizable = match (wide, &judged) {
+    let is_right = match (wide, &judged) {
         (Search::Found, _) | (_, Ruling::Holds) => true,
         (Search::Exhausted { .. }, _) | (_, Ruling::Broken(_)) => false,
         _ => return None,
     };
     let agrees = |search: Search, who: &str| match search {
-        Search::Found => assert!(is_linearizable, "{who}: {}", show(history)),
-        Search::Exhausted { .. } => assert!(!is_linearizable, "{who}: {}", show(history)),
+        Search::Found => assert!(is_right, "{who}: {}", show(history)),
+        Search::Exhausted { .. } => assert!(!is_right, "{who}: {}", show(history)),
         Search::GaveUp { .. } => {}
     };
     let rules = |ruling: &Ruling, who: &str| match ruling {
-        Ruling::Holds => assert!(is_linearizable, "{who}: {}", show(history)),
-        Ruling::Broken(_) => assert!(!is_linearizable, "{who}: {ruling:?} {}", show(history)),
+        Ruling::Holds => assert!(is_right, "{who}: {}", show(history)),
+        Ruling::Broken(_) => assert!(!is_right, "{who}: {ruling:?} {}", show(history)),
         Ruling::Undecided(_) => {}
         Ruling::NotApplicable(_) | Ruling::Withheld(_) => unreachable!("it is sound"),
     };
@@ -60,13 +61,18 @@ fn verdict(history: &PlainHistory) -> Option<bool> {
     agrees(run(history, |p, s, m| depth::search(p, s, m, u64::MAX)), "depth");
     agrees(run(history, |p, s, m| frontier::search(p, s, m, 2)), "beam");
     rules(&judged, "judge");
+    let found = is_linearizable(history, &BUDGET, &|| false);
+    assert!(found.is_none_or(|found| found == is_right), "verdict: {}", show(history));
     rules(&stream(history), "stream");
+    if let Some(found) = short::decide(history, &positions(history), u64::MAX) {
+        assert_eq!(found, is_right, "short: {}", show(history));
+    }
     match zones::decide(history, &positions(history)) {
-        Zoned::Linearizable => assert!(is_linearizable, "zones: {}", show(history)),
-        Zoned::Broken(clash) => assert!(!is_linearizable, "{clash:?} {}", show(history)),
+        Zoned::Linearizable => assert!(is_right, "zones: {}", show(history)),
+        Zoned::Broken(clash) => assert!(!is_right, "{clash:?} {}", show(history)),
         Zoned::Unknown => {}
     }
-    Some(is_linearizable)
+    Some(is_right)
 }
 
 /// What a stream says.

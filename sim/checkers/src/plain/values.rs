@@ -1,6 +1,6 @@
 //! The values that a key can hold, as small numbers, so far as an observer can tell them apart.
 
-use crate::intern::{Interner, Table};
+use crate::intern::Table;
 use std::ops::Range;
 use whitewater_api::Value;
 
@@ -30,8 +30,8 @@ pub(crate) struct Values<'h> {
 
 #[derive(Debug)]
 enum Kind<'h> {
-    /// Nothing is appended: a value is named or it is not.
-    Exact { numbers: Table<&'h [u8], State> },
+    /// Nothing is appended: a value is named or it is not, and all were numbered beforehand.
+    Exact,
     /// Prefixes of named values.
     Trie(Trie<'h>),
     /// What will be named is not known yet: every value that occurs is a state.
@@ -91,24 +91,13 @@ impl<'h> Named<'h> {
 }
 
 impl<'h> Values<'h> {
-    /// The values of a key to which nothing is appended.
-    pub(crate) fn exact(named: Named<'h>) -> Self {
-        let mut numbers = Table::default();
-        let mut last_named = vec![named.absent, named.other];
-        for (value, last) in named.values {
-            let next = number(last_named.len());
-            let state = *numbers.entry(value).or_insert(next);
-            if state == next {
-                last_named.push(0);
-            }
-            let known = &mut last_named[state as usize];
-            *known = last.max(*known);
-        }
-        Self { kind: Kind::Exact { numbers }, last_named }
+    /// The values of a key to which nothing is appended: by state, the last event at which an observer names it.
+    pub(crate) fn exact(last_named: Vec<u32>) -> Self {
+        Self { kind: Kind::Exact, last_named }
     }
 
     /// The values of a key to which `chunks` are appended.
-    pub(crate) fn trie(named: Named<'h>, chunks: Interner<'h>) -> Self {
+    pub(crate) fn trie(named: Named<'h>, chunks: Vec<&'h [u8]>) -> Self {
         let Named { values: mut all, absent, other } = named;
         all.sort_unstable();
         let mut merged: Vec<(&[u8], u32)> = Vec::with_capacity(all.len());
@@ -131,7 +120,7 @@ impl<'h> Values<'h> {
             nodes: Vec::new(),
             numbers: Table::default(),
             memo: Table::default(),
-            chunks: chunks.strings,
+            chunks,
             maxima,
         };
         let mut values = Self { kind: Kind::Trie(trie), last_named: vec![absent, other] };
@@ -167,7 +156,7 @@ impl<'h> Values<'h> {
     /// The state in which the key holds `value`.
     pub(crate) fn value(&mut self, value: &[u8]) -> State {
         match &mut self.kind {
-            Kind::Exact { numbers } => numbers.get(value).copied().unwrap_or(OTHER),
+            Kind::Exact => unreachable!("the values of this key are numbered beforehand"),
             Kind::Trie(trie) => trie.value(value, &mut self.last_named),
             Kind::Open(open) => open.value(value, &mut self.last_named),
         }
@@ -177,14 +166,14 @@ impl<'h> Values<'h> {
     pub(crate) fn chunk(&mut self, chunk: &[u8]) -> u32 {
         match &mut self.kind {
             Kind::Open(open) => open.chunk(chunk),
-            Kind::Exact { .. } | Kind::Trie(_) => unreachable!("these number their chunks first"),
+            Kind::Exact | Kind::Trie(_) => unreachable!("these number their chunks first"),
         }
     }
 
     /// The state after appending a chunk.
     pub(crate) fn append(&mut self, state: State, chunk: u32) -> State {
         match &mut self.kind {
-            Kind::Exact { .. } => unreachable!("this key has no appends"),
+            Kind::Exact => unreachable!("this key has no appends"),
             Kind::Trie(trie) => trie.append(state, chunk, &mut self.last_named),
             Kind::Open(open) => open.append(state, chunk, &mut self.last_named),
         }
@@ -204,7 +193,7 @@ impl<'h> Values<'h> {
     pub(crate) fn carry(&self, state: State, to: &mut Self) -> State {
         match &self.kind {
             Kind::Open(open) if state > OTHER => to.value(&open.strings[state as usize - 2]),
-            Kind::Exact { .. } | Kind::Trie(_) | Kind::Open(_) => state,
+            Kind::Exact | Kind::Trie(_) | Kind::Open(_) => state,
         }
     }
 
@@ -212,7 +201,7 @@ impl<'h> Values<'h> {
     pub(crate) fn carry_chunk(&self, chunk: u32, to: &mut Self) -> u32 {
         match &self.kind {
             Kind::Open(open) => to.chunk(&open.chunks[chunk as usize]),
-            Kind::Exact { .. } | Kind::Trie(_) => chunk,
+            Kind::Exact | Kind::Trie(_) => chunk,
         }
     }
 }

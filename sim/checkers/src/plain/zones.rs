@@ -77,6 +77,9 @@ struct Cluster {
     /// The first return of an observer of it, and the last invocation.
     first: (u64, u32),
     last: (u64, u32),
+    /// When it was written: invocation and return. Kept here, because to look it up among the operations of a long
+    /// history is to wait for memory.
+    written: (u64, u64),
 }
 
 /// The first return in a block and its last invocation, with the operations.
@@ -115,13 +118,6 @@ struct Zones<'h> {
 impl<'h> Zones<'h> {
     /// [`None`] if they do not apply.
     fn new(history: &'h PlainHistory, operations: &[u32]) -> Option<Self> {
-        let is_foreign = |position: &u32| {
-            let action = &history.operations[*position as usize].action;
-            matches!(action, PlainAction::Append(_) | PlainAction::Delete)
-        };
-        if operations.iter().any(is_foreign) {
-            return None;
-        }
         let mut zones = Self {
             history,
             clusters: Vec::new(),
@@ -155,12 +151,9 @@ impl<'h> Zones<'h> {
     }
 
     fn add(&mut self, position: u32, operation: &'h PlainOperation) -> Option<()> {
-        let end = operation.completed.map_or(Some(END), |end| moment(end.0));
-        let interval = (moment(operation.invoked.0)?, end?);
+        let interval = interval(operation)?;
         match (&operation.action, operation.completed.is_some()) {
-            (PlainAction::Append(_) | PlainAction::Delete, _) => {
-                unreachable!("zones have no word for it")
-            }
+            (PlainAction::Append(_) | PlainAction::Delete, _) => return None,
             (PlainAction::Read(_), false) => {}
             (PlainAction::Read(value), true) => {
                 let cluster = self.cluster(value.as_ref());
@@ -169,7 +162,7 @@ impl<'h> Zones<'h> {
             }
             (PlainAction::Write(value), _) => {
                 let cluster = self.cluster(Some(value));
-                self.write(cluster, position);
+                self.write(cluster, position, interval);
             }
             (PlainAction::Cas { from, to, swapped }, is_answered) => {
                 let is_idle = from.as_ref() == Some(to);
@@ -181,7 +174,7 @@ impl<'h> Zones<'h> {
                     (false, _) if is_idle => {}
                     (true | false, _) => {
                         let to = self.cluster(Some(to));
-                        self.write(to, position);
+                        self.write(to, position, interval);
                         // Whether it took effect is known when all is read.
                         self.doubtful.push((position, from, to));
                         if is_answered {
@@ -202,8 +195,9 @@ impl<'h> Zones<'h> {
         self.is_ambiguous |= named.is_ambiguous();
     }
 
-    fn write(&mut self, cluster: u32, position: u32) {
+    fn write(&mut self, cluster: u32, position: u32, interval: (u64, u64)) {
         let written = &mut self.clusters[cluster as usize];
+        written.written = interval;
         if written.writer == NOBODY && !written.is_initial {
             written.writer = position;
             return;
@@ -221,10 +215,10 @@ impl<'h> Zones<'h> {
     fn decide(mut self) -> Result<bool, Clash> {
         self.link()?;
         for cluster in &self.clusters {
-            self.check(cluster)?;
+            Self::check(cluster)?;
         }
         let zones = self.blocks()?;
-        crossed(zones)?;
+        crossed(&zones)?;
         let was_there = |cluster: &u32| {
             let cluster = &self.clusters[*cluster as usize];
             cluster.is_seen || cluster.is_initial || cluster.writer != NOBODY
@@ -244,7 +238,12 @@ impl<'h> Zones<'h> {
                     continue;
                 }
                 to = u32::try_from(self.clusters.len()).expect("clusters are numbered by u32");
-                self.clusters.push(Cluster { writer: swap, is_seen: true, ..Cluster::new() });
+                self.clusters.push(Cluster {
+                    writer: swap,
+                    is_seen: true,
+                    written: self.interval(swap),
+                    ..Cluster::new()
+                });
             }
             maker.insert(to, (swap, from));
         }
@@ -272,13 +271,11 @@ impl<'h> Zones<'h> {
     }
 
     fn interval(&self, position: u32) -> (u64, u64) {
-        let operation = &self.history.operations[position as usize];
-        let end = operation.completed.map_or(END, |end| end.0 + 1);
-        (operation.invoked.0 + 1, end)
+        interval(&self.history.operations[position as usize]).expect("all were looked at")
     }
 
     /// A value was seen only if it was written, and not before.
-    fn check(&self, cluster: &Cluster) -> Result<(), Clash> {
+    const fn check(cluster: &Cluster) -> Result<(), Clash> {
         if !cluster.is_seen || cluster.is_initial {
             return Ok(());
         }
@@ -286,7 +283,7 @@ impl<'h> Zones<'h> {
         if cluster.writer == NOBODY {
             return Err(Clash::NeverWritten(witness));
         }
-        if cluster.first.0 < self.interval(cluster.writer).0 {
+        if cluster.first.0 < cluster.written.0 {
             return Err(Clash::FromFuture(witness, cluster.writer));
         }
         Ok(())
@@ -294,7 +291,8 @@ impl<'h> Zones<'h> {
 
     /// The zones of the blocks, after seeing that each of them is in order.
     fn blocks(&self) -> Result<Vec<Zone>, Clash> {
-        let mut has_predecessor = vec![false; self.clusters.len()];
+        let has_swaps = self.clusters.iter().any(|cluster| cluster.successor != NOBODY);
+        let mut has_predecessor = vec![false; if has_swaps { self.clusters.len() } else { 0 }];
         let mut awaited = 0;
         for cluster in self.clusters.iter().filter(|cluster| cluster.successor != NOBODY) {
             has_predecessor[cluster.successor as usize] = true;
@@ -302,16 +300,16 @@ impl<'h> Zones<'h> {
         }
         let mut zones = Vec::with_capacity(self.clusters.len());
         for (number, cluster) in self.clusters.iter().enumerate() {
-            if has_predecessor[number] || !self.is_present(cluster) {
+            if has_swaps && has_predecessor[number] || !Self::is_present(cluster) {
                 continue;
             }
-            let mut zone = self.zone(cluster);
+            let mut zone = Self::zone(cluster);
             let mut last = cluster;
             while last.successor != NOBODY {
                 let swap = last.swap;
                 last = &self.clusters[last.successor as usize];
                 awaited -= 1;
-                let next = self.zone(last);
+                let next = Self::zone(last);
                 if next.first.0 < zone.last.0 {
                     return Err(Clash::OutOfTurn {
                         swap,
@@ -336,13 +334,13 @@ impl<'h> Zones<'h> {
     }
 
     /// Whether a value that is not written twice was there for sure.
-    fn is_present(&self, cluster: &Cluster) -> bool {
+    const fn is_present(cluster: &Cluster) -> bool {
         if cluster.is_written_twice {
             return cluster.is_initial;
         }
         cluster.is_initial
             || cluster.is_seen
-            || cluster.writer != NOBODY && self.is_answered(cluster.writer)
+            || cluster.writer != NOBODY && cluster.written.1 != END
     }
 
     /// Whether it was a write that took effect for sure.
@@ -355,11 +353,11 @@ impl<'h> Zones<'h> {
         self.history.operations[position as usize].completed.is_some()
     }
 
-    fn zone(&self, cluster: &Cluster) -> Zone {
+    fn zone(cluster: &Cluster) -> Zone {
         let (first, last) = if cluster.is_initial {
             ((START, NOBODY), (START, NOBODY))
         } else {
-            let (invoked, end) = self.interval(cluster.writer);
+            let (invoked, end) = cluster.written;
             ((end, cluster.writer), (invoked, cluster.writer))
         };
         Zone { first: first.min(cluster.first), last: last.max(cluster.last) }
@@ -378,6 +376,7 @@ impl Cluster {
             successor: NOBODY,
             first: (END, NOBODY),
             last: (START, NOBODY),
+            written: (START, END),
         }
     }
 
@@ -400,20 +399,26 @@ fn moment(time: u64) -> Option<u64> {
     time.checked_add(1).filter(|moment| *moment < END)
 }
 
+/// The moments at which an operation was invoked and returned.
+fn interval(operation: &PlainOperation) -> Option<(u64, u64)> {
+    let end = operation.completed.map_or(Some(END), |end| moment(end.0));
+    Some((moment(operation.invoked.0)?, end?))
+}
+
 /// Looks for two zones that each have to come before the other.
-fn crossed(zones: Vec<Zone>) -> Result<(), Clash> {
+fn crossed(zones: &[Zone]) -> Result<(), Clash> {
     let clash = |one: &Zone, other: &Zone| {
         Err(Clash::Crossed([one.first.1, other.last.1], [other.first.1, one.last.1]))
     };
-    let (mut forward, backward): (Vec<Zone>, Vec<Zone>) =
-        zones.into_iter().partition(|zone| zone.first.0 < zone.last.0);
+    let is_forward = |zone: &&Zone| zone.first.0 < zone.last.0;
+    let mut forward: Vec<Zone> = zones.iter().filter(is_forward).copied().collect();
     forward.sort_unstable_by_key(|zone| zone.first);
     for pair in forward.windows(2) {
         if pair[1].first.0 < pair[0].last.0 {
             return clash(&pair[0], &pair[1]);
         }
     }
-    for zone in &backward {
+    for zone in zones.iter().filter(|zone| !is_forward(zone)) {
         let place = forward.partition_point(|other| other.first.0 < zone.last.0);
         if let Some(around) = place.checked_sub(1).map(|place| &forward[place])
             && zone.first.0 < around.last.0

@@ -26,7 +26,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
 };
-use whitewater_checkers::{Budget, JUDGES, Judgement, Ruling, judge, search};
+use whitewater_checkers::{Budget, JUDGES, Judgement, Ruling, judge, judge_spread, search};
 use whitewater_record::{History, Seed};
 
 fn config(cases: u32) -> Config {
@@ -108,6 +108,26 @@ fn a_stale_read_after_outages_is_refuted_by_search_alone() {
         refuted += u32::from(ruling.anomaly().is_some());
     }
     assert!(applied >= 20 && refuted * 10 >= applied * 9, "{refuted} of {applied} were refuted");
+}
+
+#[test]
+fn it_does_not_matter_in_which_order_components_are_searched() {
+    let (mut applied, backwards) = (0, |count: usize, work: &(dyn Fn(usize) + Sync)| {
+        (0..count).rev().for_each(work);
+    });
+    for seed in 0..60 {
+        let mut dice = dice(seed);
+        let mut history = history(Shape { operations: 100, keys: 8, ..SMALL }, &mut dice);
+        // Without an order of the revisions it has to be searched.
+        if mutate::old_value_at_the_end(&mut history, &mut dice).is_none() {
+            continue;
+        }
+        applied += 1;
+        let budget = Budget { configurations_max: 2_000, ..Budget::default() };
+        let judgements = judge_spread(&history, &budget, &backwards);
+        assert_eq!(judgements, judge(&history, &budget), "seed {seed}\n{}", text(&history));
+    }
+    assert!(applied >= 20, "{applied} times only");
 }
 
 #[test]

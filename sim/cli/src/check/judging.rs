@@ -1,9 +1,10 @@
 //! Judges a history, whatever its model, within the time, the memory and the threads that were granted.
 
 use std::{
+    iter,
     num::NonZero,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -26,11 +27,26 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// For a history of etcd, which is judged on one thread.
+    /// For each thread that searches a history of etcd.
     fn budget(&self) -> Budget {
         let usual = Budget::default();
-        Budget { bytes_max: self.bytes.unwrap_or(usual.bytes_max), ..usual }
+        let share = |bytes: u64| bytes / self.threads.max(1) as u64;
+        Budget { bytes_max: self.bytes.map_or(usual.bytes_max, share), ..usual }
     }
+}
+
+/// Does some work for all numbers below `count`, on so many threads at most.
+fn spread(threads: usize, count: usize, work: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let numbers = || iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+    let run = || numbers().take_while(|number| *number < count).for_each(work);
+    // What panics there panics here as well, when the scope ends.
+    thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            scope.spawn(run);
+        }
+        run();
+    });
 }
 
 /// By how much a budget grows if it was not enough and time is left.
@@ -46,8 +62,8 @@ pub(super) fn judge(
     let judgements = match &*recorded {
         Recorded::Plain(history) => vec![judge_plain(history, effort, say)],
         Recorded::Etcd(history) => match effort.deadline {
-            None => whitewater_checkers::judge(history, &effort.budget()),
-            Some(deadline) => judge_until(&recorded, deadline, effort.budget()),
+            None => judge_etcd(history, &effort.budget(), effort.threads),
+            Some(deadline) => judge_until(&recorded, deadline, effort),
         },
     };
     (recorded, judgements)
@@ -76,27 +92,21 @@ fn judge_plain(
         budget.plain_configurations_max = u64::MAX;
     }
     let stop = || effort.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = || {
-        let mut decided = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(partition) = partitions.get(place) else { return decided };
-            decided.push((place, partition.decide(&budget, &stop).0));
-            say(done.fetch_add(1, Ordering::Relaxed) + 1, partitions.len());
-        }
-    };
-    let mut decided: Vec<(usize, Decision)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join();
-        workers
-            .into_iter()
-            .flat_map(|worker| join(worker).expect("a judge does not panic"))
-            .collect()
+    let done = AtomicUsize::new(0);
+    let decided: Vec<OnceLock<Decision>> = partitions.iter().map(|_| OnceLock::new()).collect();
+    spread(threads, partitions.len(), &|place| {
+        let (decision, _) = partitions[place].decide(&budget, &stop);
+        assert!(decided[place].set(decision).is_ok(), "key {place} was decided twice");
+        say(done.fetch_add(1, Ordering::Relaxed) + 1, partitions.len());
     });
-    decided.sort_by_key(|(place, _)| *place);
-    let decisions: Vec<Decision> = decided.into_iter().map(|(_, decision)| decision).collect();
+    let decision = |cell: OnceLock<Decision>| cell.into_inner().expect("all were decided");
+    let decisions: Vec<Decision> = decided.into_iter().map(decision).collect();
     plain::combine(history, &decisions)
+}
+
+/// The search goes through the components of keys on all threads.
+fn judge_etcd(history: &History, budget: &Budget, threads: usize) -> Vec<Judgement> {
+    whitewater_checkers::judge_spread(history, budget, &|count, work| spread(threads, count, work))
 }
 
 /// Whether the judges have come to an end: none was left undecided, or only the black box of a history of etcd that the
@@ -116,13 +126,14 @@ pub(super) fn is_decided(judgements: &[Judgement]) -> bool {
 
 /// The judges of etcd's histories count steps and know no clock: their budget grows until they decide, and what they
 /// said last counts when the time is over.
-fn judge_until(recorded: &Arc<Recorded>, deadline: Instant, mut budget: Budget) -> Vec<Judgement> {
+fn judge_until(recorded: &Arc<Recorded>, deadline: Instant, effort: &Effort) -> Vec<Judgement> {
     let (sender, receiver) = mpsc::channel();
     let history = Arc::clone(recorded);
+    let (mut budget, threads) = (effort.budget(), effort.threads);
     // Not joined: it may be far from its end when the time is over.
     thread::spawn(move || {
         while let Recorded::Etcd(history) = &*history {
-            let judgements = whitewater_checkers::judge(history, &budget);
+            let judgements = judge_etcd(history, &budget, threads);
             let is_decided = is_decided(&judgements);
             if sender.send(judgements).is_err() || is_decided {
                 return;
