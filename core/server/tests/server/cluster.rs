@@ -59,7 +59,11 @@ async fn a_member_is_added_catches_up_and_is_removed() {
     let refused = second.kv().await.put(put("k", "v")).await.unwrap_err();
     assert_eq!(refused.message(), "etcdserver: rpc not supported for learner");
     let promote = pb::MemberPromoteRequest { id };
-    first.cluster().await.member_promote(promote).await.unwrap();
+    // It has everything; that it has may still be on its way to the leader.
+    while let Err(refused) = first.cluster().await.member_promote(promote).await {
+        let early = "etcdserver: can only promote a learner member which is in sync with leader";
+        assert_eq!(refused.message(), early);
+    }
     while second.status().await.is_learner {}
     second.kv().await.put(put("k", "v")).await.unwrap();
     let remove = pb::MemberRemoveRequest { id };
