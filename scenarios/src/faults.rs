@@ -39,15 +39,25 @@ impl Draft {
     }
 }
 
-/// Draws the faults of all groups.
-pub(crate) fn draw(groups: &[FaultGroup], seed: Seed, size: &Size, tuning: &Tuning) -> Vec<Draft> {
+/// Draws the faults of all groups; of those that are not off in this seed, unless it is `whole`.
+pub(crate) fn draw(
+    groups: &[FaultGroup],
+    whole: bool,
+    seed: Seed,
+    size: &Size,
+    tuning: &Tuning,
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for (i, group) in groups.iter().enumerate() {
         // Named by kind and not by place in the file: one more group above moves nothing below.
         let twins = groups[..i].iter().filter(|other| other.kind == group.kind).count();
         let entity = (group.kind as u64) << 32 | u64::try_from(twins).expect("a count fits");
         let stream = seed.stream("plan/faults", entity);
-        Dice { group, stream, size, tuning }.throw(&mut drafts);
+        let mut dice = Dice { group, stream, size, tuning };
+        let is_off = group.off_percent.draw(&mut dice.stream);
+        if whole || !is_off {
+            dice.throw(&mut drafts);
+        }
     }
     drafts
 }
@@ -69,9 +79,6 @@ const GROUP_FAULTS_MAX: u64 = 1_000;
 
 impl Dice<'_> {
     fn throw(mut self, drafts: &mut Vec<Draft>) {
-        if self.group.off_percent.draw(&mut self.stream) {
-            return;
-        }
         for _ in 0..self.count() {
             match self.group.kind {
                 Kind::RollingRestart => self.rolling_restart(drafts),

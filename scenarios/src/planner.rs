@@ -73,7 +73,8 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
     let faults = if overrides.calm {
         Vec::new()
     } else {
-        let drafts = faults::draw(&scenario.faults, seed, &size, &tuning);
+        let is_whole = scenario.whole_percent.draw(&mut seed.stream("plan/whole", 0));
+        let drafts = faults::draw(&scenario.faults, is_whole, seed, &size, &tuning);
         settle::settle(drafts, scenario.calm_percent, &size, &tuning)
     };
     Plan {

@@ -36,6 +36,9 @@ pub struct Scenario {
     /// would take more are left out.
     #[serde(default)]
     pub calm_percent: Percent,
+    /// In this share of the seeds, in a hundred, no class of faults is off.
+    #[serde(default)]
+    pub whole_percent: Percent,
     /// What the clients do.
     pub workload: Workload,
     /// Who watches; nobody if it is not said.

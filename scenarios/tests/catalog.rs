@@ -117,13 +117,13 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
 }
 
 #[test]
-fn swarm_knows_every_kind_and_most_seeds_do_without_most() {
+fn swarm_knows_every_kind_and_half_of_its_seeds_do_without_most() {
     let swarm = load("swarm").unwrap();
-    let (mut seen, mut kinds, mut nodes) = (BTreeSet::new(), 0, BTreeSet::new());
+    let (mut seen, mut few, mut nodes) = (BTreeSet::new(), 0, BTreeSet::new());
     for seed in 0..SEEDS {
         let plan = draw_faults(&swarm, seed);
         let names: BTreeSet<_> = plan.faults.iter().map(|fault| fault.fault.name()).collect();
-        kinds += names.len();
+        few += u64::from(names.len() <= 13);
         seen.extend(names);
         nodes.insert(plan.cluster.nodes);
     }
@@ -131,8 +131,7 @@ fn swarm_knows_every_kind_and_most_seeds_do_without_most() {
     let all: BTreeSet<_> = Fault::NAMES.into_iter().filter(|name| *name != "lie_sync").collect();
     assert_eq!(seen, all);
     assert_eq!(nodes.len(), 7, "{nodes:?}");
-    let mean = kinds / usize::try_from(SEEDS).unwrap();
-    assert!((4..=9).contains(&mean), "{mean} kinds a seed");
+    assert!((SEEDS * 2 / 5..=SEEDS * 3 / 5).contains(&few), "{few} of {SEEDS} seeds");
 }
 
 #[test]
