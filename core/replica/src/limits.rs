@@ -3,6 +3,9 @@
 /// Ticks after which a read index round is asked for again, with a new context.
 pub const READ_RETRY_TICKS: u64 = 3;
 
+/// How often that time doubles at most while no round is answered. Where a round takes longer than 24 ticks, no leader is kept.
+pub const READ_DOUBLINGS_MAX: u32 = 3;
+
 /// Election timeouts after which a read that nobody could confirm is given up.
 pub const READ_PATIENCE_ELECTIONS: u64 = 10;
 

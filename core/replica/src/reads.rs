@@ -28,6 +28,9 @@ pub(crate) struct Reads {
     /// Confirmed; wait until their index is applied. Invariant: by index.
     confirmed: VecDeque<(Index, bool, Read)>,
     next_context: u64,
+    /// How often the time that a round may take has doubled: on a slow network the answer to a round that was given up would
+    /// come after that of its successor was asked for, and so for ever.
+    doublings: u32,
     lease: Lease,
 }
 
@@ -133,6 +136,7 @@ impl Replica {
 
     fn finish_round(&mut self, index: Index, lease: bool) {
         if let Some(round) = self.reads.round.take() {
+            self.reads.doublings = self.reads.doublings.saturating_sub(1);
             self.confirm(round.reads, index, lease);
         }
     }
@@ -249,7 +253,7 @@ impl Replica {
 
     /// Gives a round up that got no answer; its reads go into the next one.
     fn retry_round(&mut self) {
-        let patience = limits::READ_RETRY_TICKS * self.tick_nanos();
+        let patience = (limits::READ_RETRY_TICKS << self.reads.doublings) * self.tick_nanos();
         let Some(round) = &self.reads.round else { return };
         if self.now.since(round.started) < patience {
             return;
@@ -263,6 +267,7 @@ impl Replica {
         }
         if !self.config.mutations.has(Mutation::ReadParkedForEver) {
             self.sometimes("read index round asked again");
+            self.reads.doublings = (self.reads.doublings + 1).min(limits::READ_DOUBLINGS_MAX);
             self.abandon_read_round();
         }
     }
