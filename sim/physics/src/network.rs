@@ -144,7 +144,6 @@ struct Sky {
     clogged_until: SimTime,
     weather: Weather,
     throttle: Option<Throttle>,
-    flip_ppm: u32,
 }
 
 /// What happened to one message, for the witnesses.
@@ -247,7 +246,14 @@ impl Network {
 
     /// Whether bits of a message that is sent now flip, and the draws that say which.
     pub fn flip(&mut self, from: Port, to: Port) -> Option<&mut Stream> {
-        let chance = if self.faults.is_empty() { 0 } else { self.sky(from, to).flip_ppm };
+        let mut chance = 0_u32;
+        for active in self.faults.iter() {
+            if let NetworkFault::Flip { ppm } = active.effect.fault
+                && active.effect.links.contains(from, to)
+            {
+                chance = chance.saturating_add(ppm);
+            }
+        }
         if chance == 0 {
             return None;
         }
@@ -317,7 +323,8 @@ impl Network {
                         queue_bytes: other.queue_bytes.min(throttle.queue_bytes),
                     }));
                 }
-                NetworkFault::Flip { ppm } => sky.flip_ppm = sky.flip_ppm.saturating_add(ppm),
+                // Drawn apart: see `flip`.
+                NetworkFault::Flip { .. } => {}
             }
         }
         sky
@@ -409,7 +416,6 @@ impl Sky {
         clogged_until: SimTime::ZERO,
         weather: Weather { loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, delay: Span(0) },
         throttle: None,
-        flip_ppm: 0,
     };
 }
 
