@@ -4,6 +4,7 @@ use crate::usage;
 use flate2::read::MultiGzDecoder;
 use std::{
     collections::BTreeMap,
+    env,
     fs::{self, File},
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
@@ -31,6 +32,17 @@ pub struct Cost {
     pub configurations: u64,
     /// By engine: how many keys it decided.
     pub engines: BTreeMap<&'static str, u32>,
+}
+
+/// What a bench of histories says where it has none.
+pub const SKIPPED: &str = "skipped, for there are no histories. Name files or folders, or a folder in WHITEWATER_HISTORIES.";
+
+/// What a bench of histories reads: what was named, or the folder in `WHITEWATER_HISTORIES`; nothing if there is neither.
+pub fn paths(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    if !named.is_empty() {
+        return named;
+    }
+    env::var_os("WHITEWATER_HISTORIES").map(PathBuf::from).into_iter().collect()
 }
 
 /// The files that paths stand for, those of directories by name, of all depths.

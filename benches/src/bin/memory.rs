@@ -12,7 +12,6 @@
 use clap::Parser;
 use peak_alloc::PeakAlloc;
 use std::{
-    env,
     hint::black_box,
     io::{self, Write},
     path::PathBuf,
@@ -43,13 +42,9 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let mut out = io::stdout().lock();
-    let named = env::var_os("WHITEWATER_HISTORIES").map(PathBuf::from);
-    let paths = if args.paths.is_empty() { named.into_iter().collect() } else { args.paths };
+    let paths = recorded::paths(args.paths);
     if paths.is_empty() {
-        return writeln!(
-            out,
-            "memory: skipped, for there are no histories. Name files or folders, or a folder in WHITEWATER_HISTORIES."
-        );
+        return writeln!(out, "memory: {}", recorded::SKIPPED);
     }
     let limits = args.patience.limits();
     let (mut files, mut most, mut more) = (0, [0, 0], Vec::new());

@@ -19,7 +19,6 @@ use crate::families::{Families, Row};
 use clap::Parser;
 use mimalloc::MiMalloc;
 use std::{
-    env,
     io::{self, Write},
     path::PathBuf,
 };
@@ -50,13 +49,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let mut out = io::stdout().lock();
-    let named = env::var_os("WHITEWATER_HISTORIES").map(PathBuf::from);
-    let paths = if args.paths.is_empty() { named.into_iter().collect() } else { args.paths };
+    let paths = recorded::paths(args.paths);
     if paths.is_empty() {
-        return writeln!(
-            out,
-            "beside: skipped, for there are no histories. Name files or folders, or a folder in WHITEWATER_HISTORIES."
-        );
+        return writeln!(out, "beside: {}", recorded::SKIPPED);
     }
     let limits = args.patience.limits();
     let mut families = Families::default();
