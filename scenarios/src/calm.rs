@@ -86,6 +86,7 @@ impl Calm {
             // A leader without space goes on leading, and refuses.
             Fault::FullDisk { victim: Victim::Leader }
             | Fault::LowMemory { victim: Victim::Leader }
+            | Fault::Restore { .. }
             | Fault::PowerLoss => Some(self.nodes),
             Fault::Clog { .. }
             | Fault::FailDisk { .. }
@@ -117,6 +118,7 @@ impl Calm {
             | Fault::DriftClock { .. }
             | Fault::Member { .. }
             | Fault::ReplaceMember { .. }
+            | Fault::Backup { .. }
             | Fault::MoveLeader { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 35] = [
+const CATALOG: [(&str, &str); 36] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -37,6 +37,7 @@ const CATALOG: [(&str, &str); 35] = [
     ("maintenance", include_str!("../catalog/maintenance.toml")),
     ("quota", include_str!("../catalog/quota.toml")),
     ("auth", include_str!("../catalog/auth.toml")),
+    ("backup_restore", include_str!("../catalog/backup_restore.toml")),
     ("everything", include_str!("../catalog/everything.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];

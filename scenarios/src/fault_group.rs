@@ -69,6 +69,10 @@ pub struct FaultGroup {
     pub point: Option<OneOf<CrashPoint>>,
     /// `churn`: what is done to the membership.
     pub change: Option<OneOf<Change>>,
+    /// `restore`: how many revisions the new cluster leaves out.
+    pub revision_bump: Option<Numbers>,
+    /// `restore`: chance, in a hundred, that everything before counts as compacted.
+    pub compacted_percent: Option<Percent>,
 }
 
 /// A kind of faults. Most are a fault of a plan; a few are a story of several.
@@ -143,6 +147,8 @@ pub enum Kind {
     FlipBits,
     /// A process has no memory to spare.
     LowMemory,
+    /// A backup is taken during `length`, and after another one the cluster is started over from it, down for a third.
+    Restore,
 }
 
 /// Who is aimed at.
@@ -250,7 +256,7 @@ impl FaultGroup {
         Ok(())
     }
 
-    fn parameters(&self) -> [Parameter; 23] {
+    fn parameters(&self) -> [Parameter; 25] {
         const AIMED: &[Kind] = &[
             Kind::Weather,
             Kind::Partition,
@@ -274,6 +280,7 @@ impl FaultGroup {
             Kind::LieSync,
             Kind::FlipBits,
             Kind::LowMemory,
+            Kind::Restore,
         ];
         const POWERED: &[Kind] = &[Kind::Crash, Kind::RollingRestart, Kind::ZoneLoss];
         const CUT: &[Kind] = &[Kind::Partition];
@@ -301,6 +308,8 @@ impl FaultGroup {
             ("power_percent", self.power_percent.is_some(), POWERED),
             ("point", self.point.is_some(), &[Kind::CrashAt]),
             ("change", self.change.is_some(), &[Kind::Churn]),
+            ("revision_bump", self.revision_bump.is_some(), &[Kind::Restore]),
+            ("compacted_percent", self.compacted_percent.is_some(), &[Kind::Restore]),
         ]
     }
 }
@@ -342,6 +351,7 @@ impl Kind {
             Self::LieSync => "lie_sync",
             Self::FlipBits => "flip_bits",
             Self::LowMemory => "low_memory",
+            Self::Restore => "restore",
         }
     }
 }

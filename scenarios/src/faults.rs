@@ -24,6 +24,8 @@ pub(crate) enum Draft {
     Scale { at: SimTime, steps: [Span; 5], picks: [u64; 2] },
     /// A member of the start is replaced by a new one.
     Replace { at: SimTime, lasts: Span, old: u64 },
+    /// A backup is taken, and after a while the cluster is started over from it.
+    Restore { at: SimTime, steps: [Span; 3], victim: Victim, restore: Fault },
 }
 
 impl Draft {
@@ -34,7 +36,8 @@ impl Draft {
             | Self::Damage { at, .. }
             | Self::Churn { at, .. }
             | Self::Scale { at, .. }
-            | Self::Replace { at, .. } => *at,
+            | Self::Replace { at, .. }
+            | Self::Restore { at, .. } => *at,
         }
     }
 }
@@ -87,6 +90,7 @@ impl Dice<'_> {
                 Kind::Churn => drafts.push(self.churn()),
                 Kind::Scale => drafts.push(self.scale()),
                 Kind::RollingReplacement => self.rolling_replacement(drafts),
+                Kind::Restore => drafts.push(self.restore()),
                 Kind::Weather
                 | Kind::Partition
                 | Kind::Clog
@@ -229,6 +233,7 @@ impl Dice<'_> {
             | Kind::Churn
             | Kind::RollingRestart
             | Kind::Scale
+            | Kind::Restore
             | Kind::RollingReplacement => return None,
         };
         Some(fault)
@@ -285,6 +290,18 @@ impl Dice<'_> {
         let steps: [Span; 5] = std::array::from_fn(|_| self.length(6));
         let all = steps.into_iter().fold(Span(0), |all, step| all + step);
         Draft::Scale { at: self.start(all), steps, picks: [self.stream.bits(), self.stream.bits()] }
+    }
+
+    /// How long the backup may take, how long all goes on after it, and how long nobody is there.
+    fn restore(&mut self) -> Draft {
+        let (group, steps) = (self.group, [self.length(6), self.length(3), self.length(12)]);
+        let at = self.start(steps[0] + steps[1] + steps[2]);
+        let victim = self.victim();
+        let stream = &mut self.stream;
+        let revision_bump = group.revision_bump.as_ref().map_or(0, |bump| bump.0.wide(stream));
+        let mark_compacted = group.compacted_percent.unwrap_or_default().draw(stream);
+        let restore = Fault::Restore { revision_bump, mark_compacted };
+        Draft::Restore { at, steps, victim, restore }
     }
 
     /// One member after the other, each when the one before has had its time.
@@ -365,6 +382,7 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         | Kind::RollingRestart
         | Kind::ZoneLoss
         | Kind::Scale
+        | Kind::Restore
         | Kind::RollingReplacement => unreachable!("a `{}` is drawn elsewhere", group.kind.name()),
     }
 }

@@ -43,7 +43,9 @@ pub(crate) fn settle(
     for fault in faults {
         let fits = is_planned_by_members(&fault.fault)
             || !(members.is_wiping(&fault) || kept.iter().any(|other| is_twice(other, &fault)));
-        if fits && calm.admits(&fault) {
+        // Without its restoration a backup is for nothing.
+        let is_due = matches!(fault.fault, Fault::Restore { .. });
+        if fits && (calm.admits(&fault) || is_due) {
             kept.push(fault);
         }
     }
@@ -52,7 +54,14 @@ pub(crate) fn settle(
 
 /// What follows the membership is never left out: the steps of a story belong together.
 const fn is_planned_by_members(fault: &Fault) -> bool {
-    fault.loses_disk() || matches!(fault, Fault::Member { .. } | Fault::ReplaceMember { .. })
+    fault.loses_disk()
+        || matches!(
+            fault,
+            Fault::Member { .. }
+                | Fault::ReplaceMember { .. }
+                | Fault::Backup { .. }
+                | Fault::Restore { .. }
+        )
 }
 
 /// Whether `later`, which starts no earlier, does again what `earlier` is still doing.
@@ -71,6 +80,7 @@ fn is_twice(earlier: &PlannedFault, later: &PlannedFault) -> bool {
                 | Fault::LeapSecond
                 | Fault::Shuffle { .. }
                 | Fault::CrashClient { .. }
+                | Fault::Restore { .. }
         ) =>
         {
             true
@@ -137,6 +147,12 @@ impl Members {
                     }
                     at = at + lasts;
                 }
+            }
+            Draft::Restore { at, steps: [taking, going_on, down], victim, restore } => {
+                let fault = Fault::Backup { victim };
+                faults.push(PlannedFault { at, lasts: taking, fault });
+                let at = at + taking + going_on;
+                faults.push(PlannedFault { at, lasts: down, fault: restore });
             }
             Draft::Replace { at, lasts, old } => {
                 let Some(new) = self.voters.contains(&old).then(|| self.come()).flatten() else {

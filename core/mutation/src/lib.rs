@@ -223,6 +223,10 @@ mutations! {
         "Each part of a backup is of its own moment.";
     RestoreKeepsRevision, "restore-keeps-revision", "etcd #16028: --bump-revision",
         "A restored cluster gives revisions away again that the old one has given to other changes.";
+    RestoreKeepsHistory, "restore-keeps-history", "etcd #16028: --mark-compacted",
+        "A restored cluster goes on from revisions that it never had as if nothing had happened in them.";
+    RestoreOnOldData, "restore-on-old-data", "etcdutl refuses: data-dir not empty",
+        "A member starts as one of the restored cluster on its old disk, and goes on with what is there.";
     // Who may do what.
     AuthOnlyAtAdmission, "auth-only-at-admission", "etcd #14571; guarded by apply_auth.go",
         "Permissions are asked about when a request is admitted, and not when it is carried out.";

@@ -26,7 +26,8 @@ use crate::{
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Body, Error, FileName, KvHash, MaintenanceResponse, Monotonic, RequestId, Revision, Value,
+    Body, Error, FileName, Index, KvHash, MaintenanceResponse, Monotonic, RequestId, Revision,
+    Value,
 };
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_store::{Cursor, Store, View};
@@ -166,19 +167,21 @@ pub struct BackupStatus {
     pub content: KvHash,
     /// Bytes of the file.
     pub bytes: u64,
+    /// The last entry of the old cluster's log that the content holds; not known of a database of etcd.
+    pub index: Option<Index>,
 }
 
 /// Reads a backup, of this program or of etcd, and says what it holds.
 pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
-    let store = read(backup, Mutations::none())?;
+    let (store, index) = read(backup, Mutations::none())?;
     let content = store.hash_kv(Revision::LATEST).expect("a store has its newest revision");
-    Ok(BackupStatus { content, bytes: backup.len() as u64 })
+    Ok(BackupStatus { content, bytes: backup.len() as u64, index })
 }
 
 /// The content of a backup as a snapshot of etcd: its database, and the SHA-256 of it behind (etcd,
 /// `v3rpc/maintenance.go`). Takes some times as much memory as the content.
 pub fn etcd_snapshot(backup: &[u8]) -> Result<Vec<u8>, OpenError> {
-    let mut file = read(backup, Mutations::none())?.to_etcd();
+    let mut file = read(backup, Mutations::none())?.0.to_etcd();
     seal(&mut file);
     Ok(file)
 }
@@ -191,15 +194,16 @@ pub fn seal(file: &mut Vec<u8>) {
 
 /// The store that a backup holds, made ready for a new cluster.
 pub(crate) fn restore(from: &Restoration, mutations: Mutations) -> Result<Store, OpenError> {
-    let mut store = read(&from.backup, mutations)?;
+    let (mut store, _) = read(&from.backup, mutations)?;
     if !mutations.has(Mutation::RestoreKeepsRevision) {
-        store.start_anew(from.revision_bump, from.mark_compacted);
+        let marks = from.mark_compacted && !mutations.has(Mutation::RestoreKeepsHistory);
+        store.start_anew(from.revision_bump, marks);
     }
     Ok(store)
 }
 
-/// The store of a backup in our form, or in etcd's.
-fn read(backup: &[u8], mutations: Mutations) -> Result<Store, OpenError> {
+/// The store of a backup in our form, with the index that it was taken at, or in etcd's.
+fn read(backup: &[u8], mutations: Mutations) -> Result<(Store, Option<Index>), OpenError> {
     let bad = |reason: &str| OpenError::BadBackup { reason: reason.to_owned() };
     let (body, checksum) = backup
         .split_last_chunk::<CHECKSUM_BYTES>()
@@ -208,9 +212,10 @@ fn read(backup: &[u8], mutations: Mutations) -> Result<Store, OpenError> {
         return Err(bad("its bytes are not those that the checksum at its end is of"));
     }
     if !snapshot::is_snapshot(body) {
-        return Store::from_etcd(body, mutations).map_err(|error| bad(&error.to_string()));
+        let store = Store::from_etcd(body, mutations);
+        return store.map(|store| (store, None)).map_err(|error| bad(&error.to_string()));
     }
     let name = FileName("backup".to_owned());
     let read = snapshot::read(&name, body, mutations);
-    read.map(|(_, store)| store).map_err(|error| bad(&error.to_string()))
+    read.map(|(meta, store)| (store, Some(meta.index))).map_err(|error| bad(&error.to_string()))
 }

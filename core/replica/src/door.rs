@@ -160,6 +160,8 @@ pub enum Event {
         chain: u64,
         /// The request that it carried and the revision that this made, if it made one.
         made: Option<(RequestId, Revision)>,
+        /// The request that it carried out; none if it was refused, or is the cluster's own.
+        done: Option<RequestId>,
     },
     /// A configuration was applied.
     Members {

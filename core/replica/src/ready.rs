@@ -99,10 +99,10 @@ impl Replica {
         let Some(last) = entries.last().map(|entry| entry.index) else { return };
         for entry in entries {
             let (index, term) = (entry.index, entry.term);
-            let (answer, made) = match entry.get_entry_type() {
+            let (answer, made, done) = match entry.get_entry_type() {
                 EntryType::EntryNormal => self.apply_write(&entry),
                 EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => {
-                    (self.apply_members(&entry), None)
+                    (self.apply_members(&entry), None, None)
                 }
             };
             self.raft.mut_store().on_applied(index, term);
@@ -113,6 +113,7 @@ impl Replica {
                 checksum: checksum(&entry),
                 chain: self.store.chain(),
                 made,
+                done,
             };
             self.event(event);
             if let Some((id, result)) = answer {

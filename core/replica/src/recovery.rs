@@ -24,6 +24,7 @@ use thiserror::Error as ThisError;
 use whitewater_api::{
     DiskImage, DiskOp, FileName, Incarnation, Index, MemberAttributes, Monotonic, NodeId, Term,
 };
+use whitewater_mutation::Mutation;
 use whitewater_store::{Cursor, Store};
 
 /// Why a replica does not start. Nothing was written.
@@ -88,7 +89,9 @@ impl Replica {
         let mut ops = Vec::new();
         let (owner, base, wal, recovered, fresh) = match Identity::read(&image)? {
             Some(identity) => {
-                identity.check(config.cluster, config.node)?;
+                if !config.mutations.has(Mutation::RestoreOnOldData) {
+                    identity.check(config.cluster, config.node)?;
+                }
                 let owner = identity.incarnation;
                 match Base::recover(owner, &config, &image, &mut ops) {
                     Err(error) if repair::is_repairable(&error, &config, &image) => {

@@ -263,19 +263,19 @@ impl Replica {
         }
     }
 
-    /// Applies an entry of the store. Answers with the client that waits for it here and what it gets, and with the
-    /// request and the revision that it made.
+    /// Applies an entry of the store. Answers with the client that waits for it here and what it gets, with the request and
+    /// the revision that it made, and with the request if it was not refused.
     pub(crate) fn apply_write(
         &mut self,
         entry: &Entry,
-    ) -> (Option<Answer>, Option<(RequestId, Revision)>) {
+    ) -> (Option<Answer>, Option<(RequestId, Revision)>, Option<RequestId>) {
         if entry.data.is_empty() {
-            return (None, None); // A new leader's first entry.
+            return (None, None, None); // A new leader's first entry.
         }
         let (id, command) = postcard::take_from_bytes::<RequestId>(&entry.data).expect(KNOWN);
         if id == OWN {
             let answer = self.apply_own(entry.index, &postcard::from_bytes(command).expect(KNOWN));
-            return (answer, None);
+            return (answer, None, None);
         }
         let (who, mut proposal): (Option<Identity>, Proposal) = if id == STAMPED {
             let (who, proposal) = postcard::from_bytes(command).expect(KNOWN);
@@ -298,6 +298,7 @@ impl Replica {
             self.on_auth_applied(&proposal.request);
         }
         let made = (after > before).then_some((proposal.id, after));
+        let done = result.is_ok().then_some(proposal.id);
         let waiter = if self.config.mutations.has(Mutation::AckByIndex) {
             self.writes.take_by_index(entry.index)
         } else {
@@ -307,9 +308,9 @@ impl Replica {
             (waiter, &result, &proposal.request)
         {
             self.want_scrubbed(id);
-            return (None, made);
+            return (None, made, done);
         }
-        (waiter.map(|id| (id, result)), made)
+        (waiter.map(|id| (id, result)), made, done)
     }
 
     /// A bit flips in what one member applies, and nothing says so.

@@ -140,7 +140,7 @@ fn status(path: &Path, backup: &[u8]) -> Result<BackupStatus, BackupError> {
 }
 
 fn describe(status: &BackupStatus) -> String {
-    let BackupStatus { content, bytes } = status;
+    let BackupStatus { content, bytes, index: _ } = status;
     format!(
         "revision {}, compacted {}, hash over revisions {}, {bytes} bytes",
         content.revision.0, content.compacted.0, content.hash

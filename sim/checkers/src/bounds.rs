@@ -49,13 +49,18 @@ impl Bounds {
         let mut highest = case.origin.revision;
         let mut invoked = case.order.invoked.iter().peekable();
         let mut ceiling = vec![0; ops.len()];
+        let mut epochs = case.epochs.iter().peekable();
         for op in &case.order.completed {
             let completed = ops[*op as usize].completed;
+            while let Some(epoch) = epochs.next_if(|epoch| epoch.at <= completed) {
+                highest = highest.max(epoch.first);
+            }
             while let Some(op) = invoked.next_if(|op| ops[**op as usize].invoked <= completed) {
                 highest = highest.max(made[*op as usize]);
             }
             ceiling[*op as usize] = highest;
         }
+        let highest = epochs.map(|epoch| epoch.first).fold(highest, u64::max);
         let highest = invoked.map(|op| made[*op as usize]).fold(highest, u64::max);
         for (ceiling, op) in ceiling.iter_mut().zip(ops) {
             if op.status == Status::Unknown {

@@ -14,7 +14,7 @@ use whitewater_api::{
     Completion, Effect, Key, RequestId, Revision, Value,
     request::{CompareTarget, RangeRequest, Relation},
 };
-use whitewater_record::{History, Operation, SimTime};
+use whitewater_record::{EpochRow, History, Operation, SimTime};
 
 /// The history, in numbers.
 #[derive(Debug)]
@@ -38,6 +38,19 @@ pub(crate) struct Case<'h> {
     pub(crate) origin: Origin,
     /// The leases that keys may hang on.
     pub(crate) leases: Leases,
+    /// The restorations that lie behind it: when each was, and the revisions that it left out.
+    pub(crate) epochs: Vec<Epoch>,
+}
+
+/// A restoration that a history goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    /// What was asked from then on was asked of the new cluster.
+    pub(crate) at: SimTime,
+    /// The revision of the backup.
+    pub(crate) backup: u64,
+    /// The newest revision of the new cluster before it wrote anything. Those after `backup` and up to here are nobody's.
+    pub(crate) first: u64,
 }
 
 /// Where a history begins: an empty store, or the state in which a part of it that was judged before has left it.
@@ -87,7 +100,7 @@ pub(crate) struct Op<'h> {
     pub(crate) can_write: bool,
     /// Whether it may be answered from a stale state, as the request says.
     pub(crate) is_serializable: bool,
-    /// A read of the past, or a compaction.
+    /// A read of the past, be it in a transaction, or a compaction.
     pub(crate) is_of_past: bool,
     /// The request with its answer. Apart, because most sweeps over a long history do not look at it, and then memory is
     /// what they wait for.
@@ -270,12 +283,24 @@ impl Step<'_> {
         !matches!(self, Self::Compact(_) | Self::Other)
     }
 
-    /// Whether it is a read of the past, or a compaction.
+    /// Whether it is a read of the past, has one, or is a compaction.
     pub(crate) fn is_of_past(&self) -> bool {
         match self {
             Self::Range(range) => range.past != 0,
             Self::Compact(_) => true,
-            Self::Put(_) | Self::Delete(_) | Self::Txn(_) | Self::Revoke(_) | Self::Other => false,
+            Self::Txn(txn) => txn.possible().iter().any(|all| all.iter().any(Self::is_of_past)),
+            Self::Put(_) | Self::Delete(_) | Self::Revoke(_) | Self::Other => false,
+        }
+    }
+
+    /// The oldest revision of the past that was read, as the answer says.
+    pub(crate) fn oldest_read(&self) -> Option<u64> {
+        match self {
+            Self::Range(range) => Some(range.past).filter(|past| *past != 0),
+            Self::Txn(txn) => txn.branch(txn.answer?).iter().filter_map(Self::oldest_read).min(),
+            Self::Put(_) | Self::Delete(_) | Self::Compact(_) | Self::Revoke(_) | Self::Other => {
+                None
+            }
         }
     }
 
@@ -418,6 +443,12 @@ pub(crate) struct Before<'h> {
     pub(crate) cell: Option<(&'h [u8], Cell)>,
 }
 
+impl Epoch {
+    fn of(row: &EpochRow) -> Self {
+        Self { at: row.at, backup: row.backup.revision.0, first: row.first().0 }
+    }
+}
+
 impl<'h> Case<'h> {
     /// Prepares a history.
     pub(crate) fn new(history: &'h History) -> Self {
@@ -470,6 +501,12 @@ impl<'h> Case<'h> {
             Leases::new()
         };
         let order = Order::new(&operations);
+        let epochs: Vec<Epoch> = history.epochs.iter().map(Epoch::of).collect();
+        if let Some(epoch) = epochs.last() {
+            let is_new = |op: &Op| op.invoked > epoch.at;
+            let floor = |op: &Op| if is_new(op) { epoch.first } else { 0 };
+            origin.floors = operations.iter().map(floor).collect();
+        }
         let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
         let (values, recorded) = (names.values.strings, names.recorded);
         Self {
@@ -483,6 +520,7 @@ impl<'h> Case<'h> {
             recorded,
             origin,
             leases,
+            epochs,
         }
     }
 

@@ -214,7 +214,7 @@ impl<'a, 'h> Builder<'a, 'h> {
             wiped: vec![Vec::new(); keys.len()],
             places: vec![NOWHERE; streams.told.len()],
             attached: Table::default(),
-            covered: covered(keys, streams),
+            covered: covered(case, keys, streams),
             chains: vec![Vec::new(); keys.len()],
             states,
             dark: 0,
@@ -472,14 +472,16 @@ fn learn<'h>(change: &mut Change<'h>, told: &Told<'h>) {
     }
 }
 
-/// The revisions of which some watch of everything tells everything.
-fn covered(keys: &Keyring, streams: &Streams) -> Vec<(u64, u64)> {
+/// The revisions of which some watch of everything tells everything, or of which there is nothing to tell.
+fn covered(case: &Case, keys: &Keyring, streams: &Streams) -> Vec<(u64, u64)> {
     let is_full = |keys_of: Keys| keys_of.low == 0 && keys_of.high as usize == keys.len();
     let all = streams.watches.iter().filter(|watch| watch.is_unfiltered() && is_full(watch.keys));
     let mut spans: Vec<(u64, u64)> = all
         .filter(|watch| watch.promised >= watch.start)
         .map(|watch| (watch.start, watch.promised))
         .collect();
+    let left_out = case.epochs.iter().filter(|epoch| epoch.first > epoch.backup);
+    spans.extend(left_out.map(|epoch| (epoch.backup + 1, epoch.first)));
     spans.sort_unstable();
     let mut merged: Vec<(u64, u64)> = Vec::new();
     for (start, end) in spans {

@@ -18,6 +18,7 @@ use self::{cone::Cone, project::Projection};
 use crate::{
     by_revisions,
     case::{Case, Status, Step},
+    epochs,
     limits::{Budget, CHECKED_MAX},
     minimize::{Reduced, minimize},
     ruling::Anomaly,
@@ -77,6 +78,21 @@ pub struct Placement {
 /// Explains what the judges by revisions object to; none if they do not object.
 #[must_use]
 pub fn find(history: &History, budget: &Budget) -> Option<Counterexample> {
+    if history.epochs.is_empty() {
+        return find_in(history, budget);
+    }
+    // A part of a later epoch hangs on all that the backup holds, and revisions that are left out cannot be numbered anew.
+    let parts = epochs::parts(history);
+    let first = parts.first()?;
+    let mut found = find_in(&first.history, budget)?;
+    first.place(&mut found.anomaly);
+    let place = |place: usize| first.operation(place).unwrap_or(place);
+    found.core.iter_mut().for_each(|it| it.position = place(it.position));
+    found.unplaced = found.unplaced.map(place);
+    Some(found)
+}
+
+fn find_in(history: &History, budget: &Budget) -> Option<Counterexample> {
     let case = Case::new(history);
     let writers = Writers::new(&case);
     let timeline = Timeline::new(&case, &writers, budget);

@@ -8,6 +8,7 @@
 use crate::{
     case::Case,
     chronicle::Chronicle,
+    epochs,
     keyring::Keyring,
     lease,
     limits::{Budget, CHECKED_MAX, GROUNDS_MAX},
@@ -50,8 +51,31 @@ pub struct Ground {
 #[must_use]
 pub fn find(history: &History, judgement: &Judgement, budget: &Budget) -> Option<Grounds> {
     let anomaly = judgement.ruling.anomaly()?;
+    if history.epochs.is_empty() {
+        return find_in(history, judgement.judge, anomaly, budget);
+    }
+    let says = |it: &Anomaly| it.code == anomaly.code && it.sentence == anomaly.sentence;
+    epochs::parts(history).iter().find_map(|part| {
+        let own = judge(&part.history, judgement.judge, budget).filter(says)?;
+        let mut grounds = find_in(&part.history, judgement.judge, &own, budget)?;
+        let whole = |ground: Ground, place: Option<usize>| {
+            place.map(|position| Ground { position, ..ground })
+        };
+        let operations = grounds.operations.into_iter();
+        let operations = operations.filter_map(|it| whole(it.clone(), part.operation(it.position)));
+        grounds.operations = operations.collect();
+        let rows = grounds.rows.into_iter();
+        grounds.rows = rows.filter_map(|it| whole(it.clone(), part.row(it.position))).collect();
+        let holds = grounds.holds.into_iter();
+        grounds.holds = holds.filter_map(|it| whole(it.clone(), part.hold(it.position))).collect();
+        Some(grounds)
+    })
+}
+
+/// The same in a history without epochs, or in one of them.
+fn find_in(history: &History, name: &str, anomaly: &Anomaly, budget: &Budget) -> Option<Grounds> {
     let says_the_same = |part: &History| {
-        let again = judge(part, judgement.judge, budget);
+        let again = judge(part, name, budget);
         again.is_some_and(|it| it.code == anomaly.code && it.sentence == anomaly.sentence)
     };
     let all: Vec<usize> = (0..size(history)).collect();
@@ -93,6 +117,7 @@ pub fn part(history: &History, operations: &[usize], rows: &[usize], holds: &[us
         watches: rows.iter().map(|place| history.watches[*place].clone()).collect(),
         holds: holds.iter().map(|place| history.holds[*place].clone()).collect(),
         callers: Vec::new(),
+        epochs: history.epochs.clone(),
     }
 }
 

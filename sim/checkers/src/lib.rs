@@ -12,6 +12,8 @@
 //!                         `-> watch, mirror, lease, lock; auth by itself
 //! ```
 //!
+//! A history in which the cluster was started over from a backup is cut into its [`epochs`] before all that.
+//!
 //! Open [`ruling`] first: it is what a judge says. Then [`judge`], and one file for each judge. [`judge_by_revisions`]
 //! leaves the search out, [`stream`] judges a history while it comes in, and [`counterexample`] and
 //! [`grounds`] explain one that is wrong.
@@ -39,6 +41,7 @@ mod describe;
 mod doubt;
 mod durability;
 mod ends;
+mod epochs;
 pub mod grounds;
 mod hash;
 mod intern;
@@ -120,6 +123,14 @@ pub fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
 /// is the same.
 #[must_use]
 pub fn judge_spread(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Judgement> {
+    if history.epochs.is_empty() {
+        return judge_part(history, budget, spread);
+    }
+    epochs::judge(history, |part| judge_part(part, budget, spread))
+}
+
+/// All judges on a history without epochs, or one of its epochs.
+fn judge_part(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Judgement> {
     let case = Case::new(history);
     let writers = Writers::new(&case);
     let record = assumptions::judge(&case, &writers);
@@ -145,6 +156,13 @@ pub fn judge_spread(history: &History, budget: &Budget, spread: Spread<'_>) -> V
 /// agreement with it; and those of watches, mirrors, leases and locks. In the order of [`JUDGES`].
 #[must_use]
 pub fn judge_by_revisions(history: &History, budget: &Budget) -> Vec<Judgement> {
+    if history.epochs.is_empty() {
+        return judge_part_by_revisions(history, budget);
+    }
+    epochs::judge(history, |part| judge_part_by_revisions(part, budget))
+}
+
+fn judge_part_by_revisions(history: &History, budget: &Budget) -> Vec<Judgement> {
     let case = Case::new(history);
     let writers = Writers::new(&case);
     let record = assumptions::judge(&case, &writers);

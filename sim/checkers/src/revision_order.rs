@@ -236,10 +236,9 @@ fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<()
 /// A read of the past that was answered must not lie below a compaction that was acknowledged before.
 fn readable(case: &Case, compactions: &Compactions, operation: u32) -> Result<(), Ruling> {
     let op = &case.operations[operation as usize];
-    let Step::Range(range) = &*op.step else { return Ok(()) };
-    let past = range.past;
+    let Some(past) = op.step.oldest_read() else { return Ok(()) };
     // A stale node may not have heard of the compaction.
-    if past == 0 || op.is_serializable {
+    if op.is_serializable {
         return Ok(());
     }
     let Some((revision, id)) = compactions.before(op.invoked) else { return Ok(()) };

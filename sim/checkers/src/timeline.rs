@@ -69,6 +69,9 @@ pub(crate) struct Timeline<'a> {
 /// Nobody, yet.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
+/// Nobody, ever: a restoration left the revision out.
+pub(crate) const LEFT_OUT: u32 = u32::MAX - 1;
+
 impl<'a> Timeline<'a> {
     /// Finds the order and replays it, or says what stands against it.
     pub(crate) fn new(case: &'a Case, writers: &Writers, budget: &Budget) -> Result<Self, Ruling> {
@@ -123,7 +126,7 @@ impl<'a> Timeline<'a> {
     }
 
     fn made(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        (self.first..).zip(self.writes.iter().copied()).filter(|(_, op)| *op != NOBODY)
+        (self.first..).zip(self.writes.iter().copied()).filter(|(_, op)| *op < LEFT_OUT)
     }
 
     /// The revisions that nobody is known to have made.
@@ -140,7 +143,9 @@ impl<'a> Timeline<'a> {
         let newest = told.clone().max_by_key(|(_, op)| op.revision);
         let (newest, newest_op) = newest.map_or((before, 0), |(op, newest)| (newest.revision, op));
         let can_write = |op: &&Op| op.status != Status::Refused && op.can_write;
-        let most = case.operations.iter().filter(can_write).count() as u64 + before;
+        let left_out: u64 = case.epochs.iter().map(|epoch| epoch.first - epoch.backup).sum();
+        let first = case.epochs.last().map_or(before, |epoch| epoch.first);
+        let most = case.operations.iter().filter(can_write).count() as u64 + before + left_out;
         if newest > most {
             let sentence = format!(
                 "{} tells a revision that all {} writes together cannot have reached",
@@ -149,7 +154,12 @@ impl<'a> Timeline<'a> {
             );
             return Err(case.broken("unexplained-revision", sentence, &[newest_op]));
         }
-        self.writes = vec![NOBODY; slot(newest.max(before), self.first) + 1];
+        self.writes = vec![NOBODY; slot(newest.max(first), self.first) + 1];
+        for epoch in &case.epochs {
+            for revision in epoch.backup + 1..=epoch.first {
+                self.set_writer(revision, LEFT_OUT);
+            }
+        }
         for (operation, op) in told.filter(|(_, op)| op.has_effect) {
             if op.revision <= before {
                 let sentence = format!(
@@ -161,6 +171,14 @@ impl<'a> Timeline<'a> {
                 return Err(case.broken("wrong-revision", sentence, &[operation]));
             }
             let other = self.writer(op.revision);
+            if other == LEFT_OUT {
+                let sentence = format!(
+                    "{} made {}, which was left out when the cluster was started over from a backup",
+                    case.operation(operation),
+                    Revision(op.revision)
+                );
+                return Err(case.broken("revision-left-out", sentence, &[operation]));
+            }
             if other != NOBODY {
                 let sentence = format!(
                     "{} and {} both made {}",

@@ -3,7 +3,7 @@
 use crate::{
     bounds::tells,
     case::{Case, Op, Step},
-    timeline::Timeline,
+    timeline::{LEFT_OUT, Timeline},
 };
 
 /// The operations in the order of their revisions: what made a revision, then what saw it, in the order of invocation.
@@ -22,7 +22,7 @@ pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
     let mut order = Vec::with_capacity(timeline.writes.len() + reads.len());
     for (revision, writer) in (0..).zip(&timeline.writes) {
         // The first two slots are empty: a store starts at revision 1.
-        if revision > 1 {
+        if revision > 1 && *writer != LEFT_OUT {
             order.push(*writer);
         }
         while let Some((_, _, read)) = reads.next_if(|(at, ..)| *at <= revision) {

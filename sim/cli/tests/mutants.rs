@@ -148,6 +148,10 @@ pinned! {
     alarm_ignored_at_apply
     quota_skips_nested_txn
     defragment_keeps_peak
+    restore_keeps_revision
+    restore_keeps_history
+    restore_on_old_data
+    backup_of_many_moments
 }
 
 /// Why no plan kills the bugs of maintenance.

@@ -224,7 +224,25 @@ pub enum Fault {
         /// Who shall lead.
         victim: Victim,
     },
+    /// X3: an operator takes a backup of the victim, part by part, until it has all of one moment or the fault ends.
+    Backup {
+        /// Whose content.
+        victim: Victim,
+    },
+    /// X3: everybody is stopped, and at the end the members of the start begin anew, on empty disks, as a new cluster with
+    /// the content of the newest backup.
+    Restore {
+        /// How many revisions the new cluster leaves out.
+        #[serde(default, skip_serializing_if = "is_usual")]
+        revision_bump: u64,
+        /// Everything before counts as compacted. Nothing without a bump.
+        #[serde(default, skip_serializing_if = "is_usual")]
+        mark_compacted: bool,
+    },
 }
+
+/// More revisions are never left out: judges keep a place for each.
+pub const REVISION_BUMP_MAX: u64 = 1_000_000;
 
 /// What is wrong with a sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -294,7 +312,7 @@ pub enum CrashPoint {
 
 impl Fault {
     /// The words for all kinds, in the order of the catalogue.
-    pub const NAMES: [&str; 31] = [
+    pub const NAMES: [&str; 33] = [
         "weather",
         "partition",
         "clog",
@@ -326,6 +344,8 @@ impl Fault {
         "member",
         "replace_member",
         "move_leader",
+        "backup",
+        "restore",
     ];
 
     /// The single victim, if it has one.
@@ -354,14 +374,16 @@ impl Fault {
             | Self::Pause { victim }
             | Self::CrashAt { victim, .. }
             | Self::ReplaceMember { victim, .. }
-            | Self::MoveLeader { victim } => Some(*victim),
+            | Self::MoveLeader { victim }
+            | Self::Backup { victim } => Some(*victim),
             Self::Partition { .. }
             | Self::LeapSecond
             | Self::PowerLoss
             | Self::ZoneLoss { .. }
             | Self::Shuffle { .. }
             | Self::CrashClient { .. }
-            | Self::Member { .. } => None,
+            | Self::Member { .. }
+            | Self::Restore { .. } => None,
         }
     }
 
@@ -391,14 +413,16 @@ impl Fault {
             | Self::Pause { victim }
             | Self::CrashAt { victim, .. }
             | Self::ReplaceMember { victim, .. }
-            | Self::MoveLeader { victim } => Some(victim),
+            | Self::MoveLeader { victim }
+            | Self::Backup { victim } => Some(victim),
             Self::Partition { .. }
             | Self::LeapSecond
             | Self::PowerLoss
             | Self::ZoneLoss { .. }
             | Self::Shuffle { .. }
             | Self::CrashClient { .. }
-            | Self::Member { .. } => None,
+            | Self::Member { .. }
+            | Self::Restore { .. } => None,
         }
     }
 
@@ -449,6 +473,10 @@ impl Fault {
             Some("`ppm` is 0, expected more")
         } else if let Self::Shuffle { grain: Span(0) } = self {
             Some("`grain` is 0, expected more")
+        } else if let Self::Restore { revision_bump, .. } = self
+            && *revision_bump > REVISION_BUMP_MAX
+        {
+            Some("`revision_bump` is above 1000000, expected less")
         } else {
             None
         }
@@ -472,6 +500,7 @@ impl Fault {
                 | Self::Suspend { .. }
                 | Self::PowerLoss
                 | Self::ZoneLoss { .. }
+                | Self::Restore { .. }
         )
     }
 
@@ -509,6 +538,8 @@ impl Fault {
             Self::Member { .. } => "member",
             Self::ReplaceMember { .. } => "replace_member",
             Self::MoveLeader { .. } => "move_leader",
+            Self::Backup { .. } => "backup",
+            Self::Restore { .. } => "restore",
         }
     }
 }

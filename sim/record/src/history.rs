@@ -1,5 +1,5 @@
 //! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line,
-//! then one belief to hold a lock a line, then whose operations they were.
+//! then one belief to hold a lock a line, then whose operations they were, then where the cluster started over.
 
 use crate::{
     SimTime,
@@ -8,8 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use whitewater_api::{
-    Completion, Error as ApiError, Key, LeaseId, NodeId, Process, Request, RequestId, Response,
-    Revision, WatchRequest, WatchResponse,
+    Completion, Error as ApiError, Key, KvHash, LeaseId, NodeId, Process, Request, RequestId,
+    Response, Revision, WatchRequest, WatchResponse,
 };
 
 /// Everything that the clients of a run did and saw, in the order of invocation.
@@ -23,6 +23,8 @@ pub struct History {
     pub holds: Vec<HoldRow>,
     /// As whom operations were asked, where that was not nobody, in the order of invocation.
     pub callers: Vec<CallerRow>,
+    /// When the cluster was started over from a backup, in the order of time.
+    pub epochs: Vec<EpochRow>,
 }
 
 impl History {
@@ -124,6 +126,41 @@ pub struct CallerRow {
     pub user: String,
 }
 
+/// The cluster was stopped and started over from a backup. What happened before and is not in the backup is gone, as if
+/// nobody had asked for it; what is in it stays; revisions go on from the backup's, or some further on. So an epoch begins
+/// with exactly the state that the bytes of the backup say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// When the old cluster was stopped: what was asked from then on was asked of the new one. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub at: SimTime,
+    /// What the backup holds: its revision, its compaction, and the hash over its revisions.
+    pub backup: KvHash,
+    /// How many revisions the new cluster leaves out, so that none is told twice of two things.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub revision_bump: u64,
+    /// Everything before the first new revision counts as compacted.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub mark_compacted: bool,
+    /// The requests that the log of the backup has carried out. A witness for those whose answer does not tell a revision
+    /// of their own, ascending.
+    pub kept: Vec<RequestId>,
+}
+
+impl EpochRow {
+    /// The newest revision of the new cluster before anything is written: those from the backup's up to here are nobody's.
+    #[must_use]
+    pub const fn first(&self) -> Revision {
+        Revision(self.backup.revision.0.saturating_add(self.revision_bump))
+    }
+
+    /// Whether everything before counts as compacted, which takes revisions that are left out.
+    #[must_use]
+    pub const fn marks(&self) -> bool {
+        self.mark_compacted && self.revision_bump > 0
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: String,
@@ -134,6 +171,8 @@ struct Header {
     holds: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     callers: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    epochs: usize,
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -144,12 +183,13 @@ impl History {
         let format = FORMAT.to_owned();
         let (operations, watches) = (self.operations.len(), self.watches.len());
         let holds = self.holds.len();
-        let callers = self.callers.len();
-        write_line(&mut out, &Header { format, operations, watches, holds, callers })?;
+        let (callers, epochs) = (self.callers.len(), self.epochs.len());
+        write_line(&mut out, &Header { format, operations, watches, holds, callers, epochs })?;
         self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
         self.watches.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.holds.iter().try_for_each(|row| write_line(&mut out, row))?;
-        self.callers.iter().try_for_each(|row| write_line(&mut out, row))
+        self.callers.iter().try_for_each(|row| write_line(&mut out, row))?;
+        self.epochs.iter().try_for_each(|row| write_line(&mut out, row))
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -167,14 +207,17 @@ impl History {
                 history.watches.push(parse_json(line, text)?);
             } else if history.holds.len() < header.holds {
                 history.holds.push(parse_json(line, text)?);
-            } else {
+            } else if history.callers.len() < header.callers {
                 history.callers.push(parse_json(line, text)?);
+            } else {
+                history.epochs.push(parse_json(line, text)?);
             }
         }
-        let counts = [header.operations, header.watches, header.holds, header.callers];
+        let Header { format: _, operations, watches, holds, callers, epochs } = header;
+        let counts = [operations, watches, holds, callers, epochs];
         let promised = counts.into_iter().fold(0, usize::saturating_add);
         let found = history.operations.len() + history.watches.len() + history.holds.len();
-        let found = found + history.callers.len();
+        let found = found + history.callers.len() + history.epochs.len();
         if promised != found {
             return Err(Malformed::cut_off(promised, found));
         }
@@ -200,11 +243,11 @@ impl<R: BufRead> Operations<R> {
         let mut lines = Lines::new(input);
         let header = read_header(&mut lines).map_err(|malformed| malformed.in_file(name))?;
         let (promised, newest) = (header.operations, SimTime::ZERO);
-        let behind = header.watches.saturating_add(header.holds);
+        let behind = header.watches.saturating_add(header.holds).saturating_add(header.epochs);
         Ok(Self { name: name.to_owned(), lines, promised, behind, read: 0, newest })
     }
 
-    /// How many rows of watches and locks stand behind the operations, as the header says.
+    /// How many rows of watches, locks and epochs stand behind the operations, as the header says.
     pub fn rows_behind(&self) -> usize {
         self.behind
     }
@@ -252,6 +295,16 @@ const fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
+}
+
 fn write_line(out: &mut impl Write, item: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, item)?;
     out.write_all(b"\n")
@@ -281,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_three_kinds_of_rows_are_read_back_as_they_were_written() {
+    fn all_kinds_of_rows_are_read_back_as_they_were_written() {
         let (process, at) = (Process(1), SimTime(7));
         let message = WatchMessage::Sent(WatchRequest::Progress);
         let hold = HoldRow {
@@ -302,12 +355,19 @@ mod tests {
                 id: RequestId { process, sequence: 0 },
                 user: "alice".into(),
             }],
+            epochs: vec![EpochRow {
+                at: SimTime(8),
+                backup: KvHash { hash: 7, revision: Revision(5), compacted: Revision(0) },
+                revision_bump: 100,
+                mark_compacted: true,
+                kept: vec![RequestId { process, sequence: 0 }],
+            }],
         };
         let mut bytes = Vec::new();
         history.write(&mut bytes).unwrap();
         assert_eq!(History::read("memory", bytes.as_slice()).unwrap(), history);
         let cut = bytes.len() - bytes.iter().rev().skip(1).position(|b| *b == b'\n').unwrap() - 1;
         let error = History::read("memory", &bytes[..cut]).unwrap_err();
-        assert!(error.to_string().contains("promises 3 rows, the file has 2"), "{error}");
+        assert!(error.to_string().contains("promises 4 rows, the file has 3"), "{error}");
     }
 }

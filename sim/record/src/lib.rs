@@ -31,7 +31,9 @@ pub mod watcher;
 pub use crate::{
     fault::{CrashPoint, Damage, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
-    history::{CallerRow, History, HoldRow, Operation, Operations, WatchMessage, WatchRow},
+    history::{
+        CallerRow, EpochRow, History, HoldRow, Operation, Operations, WatchMessage, WatchRow,
+    },
     lines::HistoryError,
     operation::{PlannedOperation, When},
     outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},

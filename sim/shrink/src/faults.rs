@@ -27,7 +27,10 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
             46 + u64::from(*power) + u64::try_from(nodes.len()).unwrap_or(u64::MAX)
         }
         Fault::PowerLoss => 60,
-        Fault::ShortDisk { .. } => 29,
+        Fault::Restore { revision_bump, mark_compacted } => {
+            60 + size_of_number(*revision_bump) + u64::from(*mark_compacted)
+        }
+        Fault::ShortDisk { .. } | Fault::Backup { .. } => 29,
         Fault::LieSync { .. } => 48,
         Fault::ReplaceMember { .. } | Fault::WipeDisk { .. } => 61,
         Fault::DamageDisk { how, .. } => 62 + damage_rank(*how),
@@ -182,6 +185,8 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
         | Fault::DriftClock { .. }
         | Fault::Member { .. }
         | Fault::ReplaceMember { .. }
+        | Fault::Backup { .. }
+        | Fault::Restore { .. }
         | Fault::MoveLeader { .. } => Vec::new(),
     }
 }
@@ -191,6 +196,13 @@ fn numbers(fault: &Fault) -> Vec<Fault> {
     let mut all = Vec::new();
     if let Fault::FlipBits { victim, .. } = fault {
         all.extend([1_000_000, 100_000].map(|ppm| Fault::FlipBits { victim: *victim, ppm }));
+        return all;
+    }
+    if let Fault::Restore { revision_bump, .. } = *fault {
+        let bumps = [0, 100, 1_000, revision_bump].into_iter().filter(|to| *to <= revision_bump);
+        all.extend(bumps.flat_map(|revision_bump| {
+            [false, true].map(|mark_compacted| Fault::Restore { revision_bump, mark_compacted })
+        }));
         return all;
     }
     let mut with = |change: &dyn Fn(&mut Fault)| {

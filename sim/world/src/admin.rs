@@ -41,6 +41,9 @@ impl World {
 
     /// An admin asks.
     pub(crate) fn on_admin(&mut self, fault: usize) {
+        if self.on_operator(fault) {
+            return;
+        }
         let (true, Some(request)) = (self.nemesis.is_on(fault), self.admin_request(fault)) else {
             return;
         };
@@ -66,6 +69,9 @@ impl World {
 
     /// An answer, or none in time.
     pub(crate) fn on_admin_answer(&mut self, fault: usize, id: RequestId, answer: Option<&Answer>) {
+        if self.on_operator_answer(fault, id, answer) {
+            return;
+        }
         let Some(admin) = self.admins.all.get_mut(&fault) else { return };
         if admin.pending != Some(id) {
             return;

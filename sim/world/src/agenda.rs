@@ -109,6 +109,20 @@ impl Agenda {
         self.added += 1;
     }
 
+    /// Forgets what is not wanted any more.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&Due) -> bool) {
+        let Self { heap, slots, free, .. } = self;
+        heap.retain(|key| {
+            let slot = &mut slots[key.slot as usize];
+            let stays = slot.as_ref().is_some_and(|(_, due)| is_wanted(due));
+            if !stays {
+                *slot = None;
+                free.push(key.slot);
+            }
+            stays
+        });
+    }
+
     /// When the earliest entry is due.
     pub(crate) fn earliest(&self) -> Option<SimTime> {
         self.heap.peek().map(|key| key.at)

@@ -478,13 +478,14 @@ impl World {
             Event::Appended { first, last, term, replaced } => {
                 self.row(RowKind::Append, node.0, &[first.0, last.0, term.0, *replaced]);
             }
-            Event::Applied { index, term, chain, made, .. } => {
+            Event::Applied { index, term, chain, made, done, .. } => {
                 let (process, sequence, revision) = made.map_or((0, 0, 0), |(id, revision)| {
                     (id.process.0.into(), id.sequence.into(), revision.0)
                 });
                 let numbers = [index.0, term.0, *chain, process, sequence, revision];
                 self.row(RowKind::Apply, node.0, &numbers);
                 self.witnessed.extend(made);
+                self.backups.note(*index, *done);
             }
             Event::Members { index, voters, outgoing, learners } => {
                 let numbers = [index.0, mask(voters), mask(outgoing), mask(learners)];

@@ -26,6 +26,7 @@ compile_error!("build with --cfg madsim (see .cargo/config.toml); unset RUSTFLAG
 mod admin;
 mod agenda;
 mod asking;
+mod backups;
 mod client;
 mod clients;
 mod coverage;

@@ -49,7 +49,7 @@ impl World {
         let machine = self.machines.get(node);
         let cluster = &self.plan.cluster;
         let boot = if node.0 <= cluster.nodes {
-            Boot::Bootstrap { members: (1..=cluster.nodes).map(NodeId).collect() }
+            self.backups.boot((1..=cluster.nodes).map(NodeId).collect())
         } else {
             Boot::Join { members: self.observer.members().everybody() }
         };
@@ -57,7 +57,7 @@ impl World {
         Opening {
             config: Config {
                 node,
-                cluster: ClusterId(1),
+                cluster: ClusterId(1 + self.backups.restored),
                 peers: BTreeMap::new(),
                 boot,
                 seed: self.seed.0,

@@ -120,12 +120,20 @@ impl Nemesis {
         self.faults[fault].is_on
     }
 
+    /// There is another cluster: nobody goes on to ask it for changes of the old one's members.
+    pub(crate) fn forget_changes(&mut self) {
+        for account in self.faults.iter_mut().filter(|account| account.change.is_some()) {
+            (account.change, account.victim) = (None, None);
+        }
+    }
+
     /// Somebody became leader.
     pub(crate) fn on_leader(&mut self, node: NodeId) {
         for (account, planned) in self.faults.iter_mut().zip(&self.plan.faults) {
             let is_moved =
                 matches!(planned.fault, Fault::MoveLeader { .. }) && account.victim == Some(node);
-            account.is_witnessed |= account.is_on && is_moved;
+            let is_restored = matches!(planned.fault, Fault::Restore { .. });
+            account.is_witnessed |= account.is_on && is_moved || account.is_applied && is_restored;
         }
     }
 }
@@ -198,6 +206,7 @@ impl World {
             }
             Fault::MoveLeader { .. } if self.leads(node) => return false,
             Fault::MoveLeader { .. } => self.start_admin(fault),
+            Fault::Backup { .. } => self.start_backup(fault),
             Fault::Weather { .. }
             | Fault::Clog { .. }
             | Fault::Throttle { .. }
@@ -218,6 +227,7 @@ impl World {
             | Fault::ZoneLoss { .. }
             | Fault::Shuffle { .. }
             | Fault::CrashClient { .. }
+            | Fault::Restore { .. }
             | Fault::Member { .. } => unreachable!("they have no single victim"),
         }
         true
@@ -267,6 +277,9 @@ impl World {
                 self.nemesis.witness(fault);
             }
             return !self.clients.is_empty();
+        }
+        if let Fault::Restore { .. } = planned.fault {
+            return self.restore(fault);
         }
         let started = self.machines.started();
         if let Fault::ZoneLoss { nodes, power } = &planned.fault {

@@ -67,6 +67,12 @@ impl Observer {
         }
     }
 
+    /// Another cluster begins, of which nothing was seen yet.
+    pub(crate) fn start_over(&mut self, voters: u64) {
+        let highest = u64::try_from(self.ledgers.len()).expect("ids are below 64");
+        *self = Self { tally: self.take_tally(), ..Self::new(voters, highest) };
+    }
+
     /// The newest configuration that anybody has applied.
     pub(crate) fn members(&self) -> &Members {
         self.configurations.newest()

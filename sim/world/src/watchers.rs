@@ -72,6 +72,11 @@ impl Watcher {
         self.watches.get_mut(usize::try_from(watch.0 - 1).ok()?)
     }
 
+    /// Whether it has a stream open.
+    pub(crate) const fn has_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// What all its watches have been told.
     fn told(&self) -> Revision {
         let nexts = self.watches.iter().map(|watched| watched.next.unwrap_or(Revision(1)));

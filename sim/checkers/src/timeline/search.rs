@@ -6,7 +6,7 @@
 //! Hybrid Algorithms for the Constraint Satisfaction Problem, 1993: conflict-directed backjumping).
 
 use super::{
-    NOBODY, Timeline,
+    LEFT_OUT, NOBODY, Timeline,
     conflict::Conflict,
     guessing::{Guess, Guessing, Options},
     probes::{Probe, Probes},
@@ -116,6 +116,9 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
                 self.guess(revision)?;
             }
             let operation = self.timeline.writer(revision);
+            if operation == LEFT_OUT {
+                return self.read(revision);
+            }
             let step = &self.case.operations[operation as usize].step;
             let mismatch = match self.timeline.model.run(step, revision) {
                 Ok(true) => None,
