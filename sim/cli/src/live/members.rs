@@ -4,7 +4,7 @@ use super::{failed, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -29,6 +29,8 @@ pub(super) struct Members {
     urls: Vec<String>,
     /// Those of our own, by place; none, or all.
     processes: Vec<Arc<Process>>,
+    /// Where they keep what they hold, by place.
+    data: Vec<PathBuf>,
     wires: Arc<Wires>,
 }
 
@@ -39,7 +41,7 @@ impl Members {
             if url.contains("://") { url.clone() } else { format!("http://{url}") }
         };
         let urls = endpoints.iter().map(with_scheme).collect();
-        Self { urls, processes: Vec::new(), wires: Arc::default() }
+        Self { urls, processes: Vec::new(), data: Vec::new(), wires: Arc::default() }
     }
 
     /// A cluster of processes of its own, in folders below `folder` that are made anew. Members reach each other through
@@ -55,15 +57,10 @@ impl Members {
             .enumerate()
             .map(|(place, line)| format!("m{place}={}", url(line)))
             .collect();
-        let mut processes = Vec::new();
+        let (mut processes, mut all_data) = (Vec::new(), Vec::new());
         for place in 0..count {
             let data = folder.join(format!("m{place}"));
-            match fs::remove_dir_all(&data) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed(&data, &error));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            remove(&data)?;
             let (client, line) = (url(&clients[place]), url(&lines[place]));
             let flags = vec![
                 format!("--name=m{place}"),
@@ -79,10 +76,24 @@ impl Members {
             let process = Arc::new(Process::new(binary.to_owned(), flags, log));
             process.start()?;
             processes.push(process);
+            all_data.push(data);
         }
         wires.know(&processes);
         let urls = clients.iter().map(url).collect();
-        Ok(Self { urls, processes, wires })
+        Ok(Self { urls, processes, data: all_data, wires })
+    }
+
+    /// Ends the processes.
+    pub(super) fn end(&self) {
+        self.wires.end();
+        for process in &self.processes {
+            process.end();
+        }
+    }
+
+    /// Removes what they kept.
+    pub(super) fn forget(&self) -> Result<(), CliError> {
+        self.data.iter().try_for_each(|data| remove(data))
     }
 
     /// The members' own ids by place, once all of them know a leader.
@@ -144,6 +155,13 @@ impl Members {
 impl Drop for Members {
     fn drop(&mut self) {
         self.wires.end();
+    }
+}
+
+fn remove(data: &Path) -> Result<(), CliError> {
+    match fs::remove_dir_all(data) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(data, &error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

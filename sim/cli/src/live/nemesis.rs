@@ -51,6 +51,14 @@ pub(super) struct Ledger {
 /// The election timeout of both servers, by default.
 const ELECTION: Duration = Duration::from_secs(1);
 
+/// Election timeouts that a killed leader may cost those who ask.
+const LOSS_MAX: u64 = 2;
+
+fn in_elections(span: Span) -> String {
+    let hundredths = span.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
+    format!("{}.{:02} election timeouts", hundredths / 100, hundredths % 100)
+}
+
 /// Torments until the faults are over, and heals.
 pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Ledger, CliError> {
     let mut draws = seed.stream("live nemesis", 0);
@@ -123,24 +131,37 @@ impl Ledger {
         }
     }
 
-    /// How often a leader was killed, and how long it took at most until somebody who asked after that had an answer, as far as
-    /// no other fault came before it.
-    fn describe_losses(&self, history: &History) -> Option<String> {
+    /// What killed leaders cost, each: how long it took until somebody who asked after that had an answer, as far as no other
+    /// fault came before it. The shortest first.
+    fn losses(&self, history: &History) -> Vec<Span> {
         let answer = |(from, until): &(SimTime, SimTime)| {
             let asked = history.operations.iter().filter(|operation| operation.invoked >= *from);
             let answered = asked.filter(|asked| matches!(asked.completion, Completion::Ok(_)));
             let first = answered.map(|operation| operation.completed).min()?;
             (first < *until).then(|| first.since(*from))
         };
-        let losses: Vec<Span> = self.lost_leaders.iter().filter_map(answer).collect();
-        let longest = losses.iter().max()?;
-        let hundredths = longest.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
-        Some(format!(
-            "; a killed leader replaced {} times, after {}.{:02} election timeouts at most",
-            losses.len(),
-            hundredths / 100,
-            hundredths % 100
-        ))
+        let mut losses: Vec<Span> = self.lost_leaders.iter().filter_map(answer).collect();
+        losses.sort_unstable();
+        losses
+    }
+
+    fn describe_losses(&self, history: &History) -> Option<String> {
+        let losses = self.losses(history);
+        let longest = in_elections(*losses.last()?);
+        let times = losses.len();
+        Some(format!("; a killed leader replaced {times} times, after {longest} at most"))
+    }
+
+    /// That killed leaders cost too much, if they did. Half of them: one election in a hundred takes longer because the votes
+    /// are split or everybody waits long.
+    pub(super) fn objection(&self, history: &History) -> Option<String> {
+        let losses = self.losses(history);
+        let half = *losses.get(losses.len().checked_sub(1)? / 2)?;
+        let is_too_much = u128::from(half.0) >= u128::from(LOSS_MAX) * ELECTION.as_nanos();
+        is_too_much.then(|| {
+            let times = losses.len();
+            format!("half of {times} killed leaders cost {} or more", in_elections(half))
+        })
     }
 
     /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
@@ -170,5 +191,60 @@ fn rest(stage: &Stage, milliseconds: u64) {
     let until = Instant::now() + Duration::from_millis(milliseconds);
     while Instant::now() < until && !stage.faults_are_over() {
         thread::sleep(super::TICK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_api::{
+        Body, Error, Header, KeyRange, NodeId, Process, Request, RequestId, Response,
+        request::RangeRequest, response::RangeResponse,
+    };
+    use whitewater_record::Operation;
+
+    /// A read that was asked and answered at these milliseconds, or not answered.
+    fn read(invoked: u64, completed: u64, is_answered: bool) -> Operation {
+        let body = Body::Range(RangeResponse::default());
+        let completion = if is_answered {
+            Completion::Ok(Response { header: Header::default(), body })
+        } else {
+            Completion::Info(Error::TimedOut)
+        };
+        Operation {
+            id: RequestId { process: Process(1), sequence: 0 },
+            node: NodeId(1),
+            invoked: at(invoked),
+            completed: at(completed),
+            request: Request::Range(RangeRequest::new(KeyRange::single("k"))),
+            completion,
+            witness: None,
+        }
+    }
+
+    const fn at(milliseconds: u64) -> SimTime {
+        SimTime(milliseconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_killed_leader_costs_what_passes_until_who_asks_after_it_is_answered() {
+        let ledger = |lost_leaders| Ledger { lost_leaders, ..Ledger::default() };
+        let operations = vec![
+            read(900, 1100, true), // asked before
+            read(1010, 1500, false),
+            read(1020, 2270, true),
+            read(5000, 7500, true),
+        ];
+        let history = History { operations, ..History::default() };
+        let one = ledger(vec![(at(1000), SimTime::NEVER)]);
+        assert_eq!(one.losses(&history), [Span(1_270_000_000)]);
+        assert_eq!(one.objection(&history), None);
+        let late = ledger(vec![(at(4900), SimTime::NEVER)]);
+        let objection = late.objection(&history).unwrap();
+        assert_eq!(objection, "half of 1 killed leaders cost 2.60 election timeouts or more");
+        let cut_short = ledger(vec![(at(4900), at(6000))]);
+        assert_eq!(cut_short.objection(&history), None, "another fault came before the answer");
+        let one_of_two = ledger(vec![(at(1000), at(2500)), (at(4900), SimTime::NEVER)]);
+        assert_eq!(one_of_two.objection(&history), None, "one may take long");
     }
 }

@@ -80,12 +80,19 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Ends it for good.
+    pub(super) fn end(&self) {
         if let Some(mut child) = self.child().take() {
             // It may have ended by itself.
             drop(child.kill());
             drop(child.wait());
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
 }

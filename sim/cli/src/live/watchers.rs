@@ -44,18 +44,7 @@ struct Watcher<'a> {
 
 /// Watches until it has heard of everything that anybody was told of, after the last step.
 pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
-    let home = usize::try_from(plan.home.0 - 1).expect("members are few");
-    let mut watcher = Watcher {
-        stage,
-        members,
-        plan,
-        process: stage.new_process().process,
-        target: home % members.len(),
-        streams: 0,
-        next: vec![None; plan.watches.len()],
-        is_open: vec![false; plan.watches.len()],
-        ended: 0,
-    };
+    let mut watcher = Watcher::new(stage, members, plan);
     let mut deadline = None;
     while !watcher.has_heard_all() {
         watcher.live_a_stream(&mut deadline);
@@ -69,7 +58,22 @@ pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
     }
 }
 
-impl Watcher<'_> {
+impl<'a> Watcher<'a> {
+    fn new(stage: &'a Stage, members: &'a Members, plan: &'a WatcherPlan) -> Self {
+        let home = usize::try_from(plan.home.0 - 1).expect("members are few");
+        Self {
+            stage,
+            members,
+            plan,
+            process: stage.new_process().process,
+            target: home % members.len(),
+            streams: 0,
+            next: vec![None; plan.watches.len()],
+            is_open: vec![false; plan.watches.len()],
+            ended: 0,
+        }
+    }
+
     /// What all its watches have been told.
     fn told(&self) -> Revision {
         let nexts = self.next.iter().map(|next| next.unwrap_or(Revision(1)));
@@ -213,4 +217,36 @@ impl Watcher<'_> {
 
 const fn span(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_api::KeyRange;
+    use whitewater_record::PlannedWatch;
+
+    fn watch_of(key: &str) -> PlannedWatch {
+        PlannedWatch(WatchCreate::new(KeyRange::single(key)))
+    }
+
+    /// A real etcd does not give the number of a watch that it has canceled to another one of the stream.
+    #[test]
+    fn a_number_is_used_once_on_a_stream_and_says_whose_it_is() {
+        let plan =
+            WatcherPlan { watches: vec![watch_of("k"), watch_of("l")], ..WatcherPlan::default() };
+        let (stage, members) = (Stage::new(Vec::new()), Members::of(&["host".to_owned()]));
+        let mut watcher = Watcher::new(&stage, &members, &plan);
+        let mut numbers = Vec::new();
+        for _ in 0..3 {
+            for place in 0..2 {
+                let WatchRequest::Create(create) = watcher.create(place) else {
+                    panic!("no watch")
+                };
+                assert_eq!(watcher.place(create.watch), Some(place));
+                numbers.push(create.watch.0);
+            }
+            watcher.ended += 1; // A compaction has ended both.
+        }
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+    }
 }
