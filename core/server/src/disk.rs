@@ -1,6 +1,10 @@
-//! The disk: one thread that carries out what the replica asks, in order, on real files.
+//! The disk: carries out what the replica asks, in order, on real files.
 //!
 //! It decides nothing. Several requests share a sync because the replica gathers records while a batch is under way.
+
+mod writer;
+
+pub(crate) use self::writer::Writer;
 
 use crate::{limits, metrics::Metrics};
 use rustix::{
@@ -13,11 +17,10 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    sync::Arc,
     time::Instant,
 };
-use whitewater_api::{DiskError, DiskImage, DiskOp, FileName, WriteId};
+use whitewater_api::{DiskError, DiskImage, DiskOp, FileName};
 
 /// Where the replica's files are.
 #[derive(Clone, Debug)]
@@ -115,43 +118,6 @@ fn read_around(
 
 fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::IO.raw_os_error())
-}
-
-/// The queue of the writer.
-pub(crate) struct Writer {
-    batches: mpsc::Sender<(WriteId, Vec<DiskOp>)>,
-    thread: JoinHandle<()>,
-}
-
-impl Writer {
-    /// Starts the thread. `done` is told of each batch.
-    pub(crate) fn start(
-        places: Places,
-        metrics: Arc<Metrics>,
-        done: impl Fn(WriteId, Result<(), DiskError>) + Send + 'static,
-    ) -> io::Result<Self> {
-        let (batches, queue) = mpsc::channel::<(WriteId, Vec<DiskOp>)>();
-        let mut disk = Disk { places, metrics, open: BTreeMap::new() };
-        let thread = thread::Builder::new().name("disk".to_owned()).spawn(move || {
-            for (write, ops) in queue {
-                done(write, disk.perform(&ops));
-            }
-        })?;
-        Ok(Self { batches, thread })
-    }
-
-    /// Hands over a batch.
-    pub(crate) fn submit(&self, write: WriteId, ops: Vec<DiskOp>) {
-        self.batches.send((write, ops)).expect("the writer lives as long as its queue");
-    }
-
-    /// Waits until everything that was handed over is done.
-    pub(crate) fn finish(self) {
-        drop(self.batches);
-        if self.thread.join().is_err() {
-            tracing::error!("the disk thread panicked");
-        }
-    }
 }
 
 struct Disk {

@@ -1,10 +1,18 @@
-//! The host of one replica: a thread that hands it inputs and performs its outputs. It decides nothing.
+//! The host of one replica: hands it inputs and performs its outputs. It decides nothing.
 //!
-//! Read it beside `sim/world/src/host.rs`: the same loop, with a real clock, real files and real sockets.
+//! Read it beside `sim/world/src/host.rs`: the same loop, with a real clock, real files and real sockets. As there, the replica
+//! lies on a stage where it is stepped: see [`Stage`].
+
+mod stage;
+
+pub(crate) use self::stage::{Brought, Stage};
 
 use crate::{clock, disk::Writer, entropy, limits, metrics::Metrics, peers::Peers};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot, watch},
+};
 use whitewater_api::{
     Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
     WatchResponse,
@@ -48,12 +56,9 @@ pub(crate) enum Ended {
 
 /// What the host hands outputs to, and what it takes inputs from.
 pub(crate) struct Surroundings {
-    /// What the disk and other threads have done. Never waits for clients.
-    pub(crate) done: mpsc::UnboundedReceiver<Input>,
-    /// The other end of it.
-    pub(crate) inputs: mpsc::UnboundedSender<Input>,
-    /// Clients and peers.
-    pub(crate) inbox: mpsc::Receiver<Command>,
+    pub(crate) stage: Stage,
+    pub(crate) brought: Brought,
+    pub(crate) runtime: runtime::Handle,
     pub(crate) writer: Writer,
     pub(crate) outbox: Peers,
     pub(crate) status: watch::Sender<Status>,
@@ -70,10 +75,29 @@ pub(crate) struct Host {
     next_id: RequestId,
     /// When to look at the members again.
     members_due: Monotonic,
+    /// Kept for the next step, so that it does not allocate.
+    outputs: Vec<Output>,
+}
+
+/// What is to be done next.
+enum Next {
+    Step(Input),
+    End,
+}
+
+/// How a turn ended.
+enum Turn {
+    /// Nothing more is there to be played.
+    Idle,
+    /// Something is, but this was enough at a time.
+    Full,
+    /// The host has come to its end.
+    Ended(Ended),
 }
 
 impl Host {
-    pub(crate) fn new(replica: Replica, around: Surroundings) -> Self {
+    /// `outputs`: those of the opening.
+    pub(crate) fn new(replica: Replica, outputs: Vec<Output>, around: Surroundings) -> Self {
         let next_id = RequestId { process: new_process(), sequence: 0 };
         Self {
             replica,
@@ -82,78 +106,82 @@ impl Host {
             streams: BTreeMap::new(),
             next_id,
             members_due: Monotonic(0),
+            outputs,
         }
     }
 
-    /// Lives until it is told to end, or the replica stops. `outputs`: those of the opening.
-    pub(crate) async fn drive(mut self, mut outputs: Vec<Output>) -> Ended {
-        let mut ended = self.perform(&mut outputs);
-        while ended.is_none() {
-            let Some(input) = self.next().await else {
-                ended = Some(Ended::Asked);
-                break;
-            };
-            let now = clock::now();
-            self.replica.step(now, input, &mut outputs);
-            if clock::now().since(now) > limits::SLOW_STEP_NANOS {
-                self.around.metrics.slow_applies.inc();
-            }
-            self.look_at_members(now, &outputs);
-            ended = self.perform(&mut outputs);
+    /// Plays what is there, so many inputs at most, after what is left to be performed.
+    fn turn(&mut self, most: usize) -> Turn {
+        // The outputs of the opening.
+        if !self.outputs.is_empty()
+            && let Some(ended) = self.perform()
+        {
+            return Turn::Ended(ended);
         }
-        self.around.writer.finish();
-        ended.unwrap_or(Ended::Asked)
+        for _ in 0..most {
+            match self.next() {
+                None => return Turn::Idle,
+                Some(Next::End) => return Turn::Ended(Ended::Asked),
+                Some(Next::Step(input)) => self.step(input),
+            }
+            if let Some(ended) = self.perform() {
+                return Turn::Ended(ended);
+            }
+        }
+        let is_idle = self.around.brought.done.is_empty() && self.around.brought.inbox.is_empty();
+        if is_idle { Turn::Idle } else { Turn::Full }
     }
 
-    /// The next input: what the disk has done first, for others wait for it; then time, then everybody else.
-    async fn next(&mut self) -> Option<Input> {
-        let left = self.replica.next_wake().since(clock::now());
-        if left == 0 {
-            return Some(Input::Tick);
+    fn step(&mut self, input: Input) {
+        self.around.writer.hasten();
+        let now = clock::now();
+        self.replica.step(now, input, &mut self.outputs);
+        if clock::now().since(now) > limits::SLOW_STEP_NANOS {
+            self.around.metrics.slow_applies.inc();
         }
-        if let Ok(input) = self.around.done.try_recv() {
-            return Some(input);
+        self.look_at_members(now);
+    }
+
+    /// The next input, if there is one: what the disk has done first, for others wait for it; then everybody else. But before
+    /// all, time.
+    fn next(&mut self) -> Option<Next> {
+        if self.replica.next_wake() <= clock::now() {
+            return Some(Next::Step(Input::Tick));
         }
-        // While there is something to do, no timer is set up and taken down again for each input.
-        let command = if let Ok(command) = self.around.inbox.try_recv() {
-            command
-        } else {
-            tokio::select! {
-                biased;
-                Some(input) = self.around.done.recv() => return Some(input),
-                command = self.around.inbox.recv() => command?,
-                () = tokio::time::sleep(Duration::from_nanos(left)) => return Some(Input::Tick),
-            }
-        };
-        match command {
+        if let Ok(input) = self.around.brought.done.try_recv() {
+            return Some(Next::Step(input));
+        }
+        Some(match self.around.brought.inbox.try_recv().ok()? {
             Command::Ask { caller, request, answer } => {
                 let id = self.take_id();
                 self.waiting.insert(id, answer);
-                Some(Input::Request { id, caller, request: Box::new(request) })
+                Next::Step(Input::Request { id, caller, request: Box::new(request) })
             }
             Command::Open { stream, require_leader, caller, messages } => {
                 self.streams.insert(stream, messages);
-                Some(Input::StreamOpened { stream, require_leader, caller })
+                Next::Step(Input::StreamOpened { stream, require_leader, caller })
             }
             Command::Tell(input) => {
                 if let Input::StreamClosed { stream } = &input {
                     self.streams.remove(stream);
                 }
-                Some(input)
+                Next::Step(input)
             }
-            Command::Stop => None,
-        }
+            Command::Stop => Next::End,
+        })
     }
 
     /// Performs the outputs of a step, in order. Says so if it was the last.
-    fn perform(&mut self, outputs: &mut Vec<Output>) -> Option<Ended> {
+    fn perform(&mut self) -> Option<Ended> {
         // First, so that whoever has an answer sees a state that it holds in.
         let status = self.replica.status();
+        self.around.metrics.note_leader(status.leader);
         self.around.status.send_if_modified(|before| {
             let has_changed = *before != status;
             *before = status;
             has_changed
         });
+        let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             match output {
                 Output::Send(envelope) => self.around.outbox.send(envelope),
@@ -174,23 +202,23 @@ impl Host {
                 Output::Stop(reason) => return Some(Ended::Stopped(reason)),
             }
         }
+        self.outputs = outputs;
         None
     }
 
     /// On a thread that may take its time.
     fn work_on_password(&self, id: RequestId, work: PasswordWork) {
-        let inputs = self.around.inputs.clone();
-        tokio::task::spawn_blocking(move || {
-            // Where the host has ended, nobody waits for it any more.
-            drop(inputs.send(Input::PasswordDone { id, done: work.run() }));
+        let stage = self.around.stage.clone();
+        self.around.runtime.spawn_blocking(move || {
+            stage.done(Input::PasswordDone { id, done: work.run() });
         });
     }
 
     /// A change of the configuration is seen before anybody is told that it is done; URLs change without one, so it is looked
     /// from time to time, too.
-    fn look_at_members(&mut self, now: Monotonic, outputs: &[Output]) {
+    fn look_at_members(&mut self, now: Monotonic) {
         let is_change = |output: &Output| matches!(output, Output::Event(Event::Members { .. }));
-        if now < self.members_due && !outputs.iter().any(is_change) {
+        if now < self.members_due && !self.outputs.iter().any(is_change) {
             return;
         }
         self.members_due = now.after(limits::MEMBERS_NANOS);

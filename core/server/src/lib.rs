@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Open [`server`] first: how a member starts and ends. Then `host.rs`, the loop around the replica; it reads like
-//! `sim/world/src/host.rs`, and like it decides nothing. `services/` turns etcd's messages into requests, `convert/` the
+//! `sim/world/src/host.rs`, and like it decides nothing. `host/stage.rs` says who plays it, `reactors.rs` where clients live. `services/` turns etcd's messages into requests, `convert/` the
 //! two into each other.
 
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod backup;
 pub mod client;
 mod clock;
 mod convert;
+mod counted;
 mod disk;
 mod entropy;
 pub mod flags;
@@ -35,6 +36,7 @@ mod metrics;
 mod node;
 mod peers;
 pub mod proto;
+mod reactors;
 pub mod server;
 mod services;
 pub mod settings;

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-/// Commands that wait for the replica's thread. Whoever has more waits outside, so memory stays bounded.
+/// Commands that wait to be played. Whoever has more waits outside, so memory stays bounded.
 pub const INBOX: usize = 4096;
+
+/// Inputs that somebody plays for others before another one goes on: a task that has its own work to do waits so long at most.
+pub const TURN: usize = 64;
+
+/// How long the clock of a host rests where it is late because somebody else plays.
+pub const CLOCK_REST: Duration = Duration::from_millis(1);
 
 /// Messages of a watch stream that the host takes before its client has taken them.
 pub const STREAM_CREDIT: u64 = 16;

@@ -1,8 +1,10 @@
 //! The port of the clients: gRPC, the JSON gateway, health and metrics, all on one.
 
 use crate::{
+    counted::Counted,
     gateway, http, limits,
     node::Node,
+    reactors::Reactors,
     services::{CommonName, Services},
     sockets::{Acceptor, Socket},
 };
@@ -14,9 +16,12 @@ use axum::{
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Instant};
+use std::{convert::Infallible, future::Future, io, sync::Arc};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -34,6 +39,7 @@ pub(crate) type Door = (TcpListener, bool);
 #[derive(Clone)]
 pub(crate) struct Site {
     node: Node,
+    reactors: Reactors,
     grpc: Option<Router>,
     http: Router,
     acceptor: Acceptor,
@@ -44,6 +50,7 @@ impl Site {
     /// Everything, for clients.
     pub(crate) fn for_clients(
         node: &Node,
+        reactors: Reactors,
         services: &Services,
         acceptor: Acceptor,
         max_concurrent_streams: u32,
@@ -51,13 +58,14 @@ impl Site {
         let routes = services.routes().prepare();
         let http = http::router(node.clone()).merge(gateway::router(&routes));
         let grpc = Some(routes.into_axum_router());
-        Self { node: node.clone(), grpc, http, acceptor, max_concurrent_streams }
+        Self { node: node.clone(), reactors, grpc, http, acceptor, max_concurrent_streams }
     }
 
     /// Health and metrics, for who watches over the member.
-    pub(crate) fn for_watchers(node: &Node, acceptor: Acceptor) -> Self {
+    pub(crate) fn for_watchers(node: &Node, reactors: Reactors, acceptor: Acceptor) -> Self {
         let http = http::router(node.clone());
-        Self { node: node.clone(), grpc: None, http, acceptor, max_concurrent_streams: u32::MAX }
+        let (node, max_concurrent_streams) = (node.clone(), u32::MAX);
+        Self { node, reactors, grpc: None, http, acceptor, max_concurrent_streams }
     }
 
     /// Serves until `stop` says so, and lets what is under way finish for a while.
@@ -68,14 +76,17 @@ impl Site {
             let (site, watcher) = (self.clone(), graceful.watcher());
             let room = Arc::clone(&room);
             async move {
-                let Ok(_permit) = room.try_acquire_owned() else {
+                let Ok(permit) = room.try_acquire_owned() else {
                     return Err(io::Error::other("too many connections"));
                 };
-                let socket =
-                    timeout(limits::HANDSHAKE_TIMEOUT, site.acceptor.accept(stream, is_tls));
-                let socket =
-                    socket.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-                site.talk(socket, watcher).await
+                let (from, stream) = (stream.peer_addr()?, stream.into_std()?);
+                site.reactors.clone().spawn(async move {
+                    if let Err(error) = site.receive(stream, is_tls, watcher).await {
+                        tracing::debug!(%from, %error, "a connection ended");
+                    }
+                    drop(permit);
+                });
+                Ok(())
             }
         })
         .await;
@@ -85,11 +96,19 @@ impl Site {
         }
     }
 
-    async fn talk(
+    async fn receive(
         self,
-        socket: Socket,
-        watcher: hyper_util::server::graceful::Watcher,
+        stream: std::net::TcpStream,
+        is_tls: bool,
+        watcher: Watcher,
     ) -> io::Result<()> {
+        let stream = TcpStream::from_std(stream)?;
+        let socket = timeout(limits::HANDSHAKE_TIMEOUT, self.acceptor.accept(stream, is_tls));
+        let socket = socket.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        self.talk(socket, watcher).await
+    }
+
+    async fn talk(self, socket: Socket, watcher: Watcher) -> io::Result<()> {
         let name = socket.common_name().map(CommonName);
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -108,17 +127,20 @@ impl Site {
             let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
             let router = if is_grpc { grpc.as_ref().unwrap_or(&http) } else { &http };
             let mut router = router.clone();
-            let calls = is_grpc.then(|| (node.clone(), request.uri().path().to_owned()));
+            let path = request.uri().path();
+            let mut call = if is_grpc { node.metrics().calls.begin(path) } else { None };
             async move {
-                let start = Instant::now();
-                let response = router.call(request.map(Body::new)).await?;
-                if let Some((node, path)) = calls {
-                    // A refusal comes with the head; what ends a stream later is not seen here.
-                    let refusal = tonic::Status::from_header_map(response.headers());
-                    let code = refusal.map_or(tonic::Code::Ok, |refusal| refusal.code());
-                    node.metrics().calls.note(&path, code, start.elapsed());
+                let request = match &call {
+                    Some(call) => request.map(|body| Body::new(Counted::request(body, call))),
+                    None => request.map(Body::new),
+                };
+                let response = router.call(request).await?;
+                // A refusal comes with the head, and nothing behind it.
+                let refusal = tonic::Status::from_header_map(response.headers());
+                if let (Some(refusal), Some(call)) = (refusal, &mut call) {
+                    call.end(refusal.code());
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Counted::response(body, call)))
             }
         });
         let connection = builder.serve_connection(TokioIo::new(socket), service);

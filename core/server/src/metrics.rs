@@ -1,8 +1,13 @@
 //! What `/metrics` tells, under the names that etcd's dashboards and alerts use (`contrib/mixin`).
 
+mod calls;
+
+use self::calls::CallMetrics;
+pub(crate) use self::calls::{Call, Flow};
+
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
 };
 use std::{sync::Mutex, time::Duration};
 use whitewater_api::{MemberStatus, NodeId};
@@ -33,13 +38,6 @@ pub(crate) struct PeerMetrics {
     pub(crate) sent: IntCounterVec,
     pub(crate) received: IntCounterVec,
     pub(crate) failures: IntCounterVec,
-}
-
-/// By service and method.
-pub(crate) struct CallMetrics {
-    started: IntCounterVec,
-    handled: IntCounterVec,
-    seconds: HistogramVec,
 }
 
 struct MemberMetrics {
@@ -155,42 +153,6 @@ impl PeerMetrics {
             received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),
             failures: make.counters(&network("sent_failures"), "Messages not sent.", &["To"]),
         }
-    }
-}
-
-/// Methods whose client or server says more than one thing, with gRPC's name for that.
-const STREAMS: &[(&str, &str)] = &[
-    ("Watch", "bidi_stream"),
-    ("LeaseKeepAlive", "bidi_stream"),
-    ("Snapshot", "server_stream"),
-    ("Observe", "server_stream"),
-];
-
-impl CallMetrics {
-    fn new(make: &Maker<'_>) -> Self {
-        let labels = ["grpc_service", "grpc_method", "grpc_type"];
-        let seconds =
-            HistogramOpts::new("grpc_server_handling_seconds", "How long calls take to answer.");
-        let codes = ["grpc_service", "grpc_method", "grpc_type", "grpc_code"];
-        Self {
-            started: make.counters("grpc_server_started_total", "Calls begun.", &labels),
-            handled: make.counters("grpc_server_handled_total", "Calls answered.", &codes),
-            seconds: make.register(HistogramVec::new(seconds, &labels).expect(WELL_FORMED)),
-        }
-    }
-
-    /// A call of `/service/method` was answered so, after so long.
-    pub(crate) fn note(&self, path: &str, code: tonic::Code, took: Duration) {
-        let Some((service, method)) = path.trim_start_matches('/').split_once('/') else { return };
-        if code == tonic::Code::Unimplemented {
-            return; // A name that anybody may have made up.
-        }
-        let stream = STREAMS.iter().find(|(name, _)| *name == method);
-        let kind = stream.map_or("unary", |(_, kind)| kind);
-        self.started.with_label_values(&[service, method, kind]).inc();
-        let code = format!("{code:?}");
-        self.handled.with_label_values(&[service, method, kind, &code]).inc();
-        self.seconds.with_label_values(&[service, method, kind]).observe(took.as_secs_f64());
     }
 }
 

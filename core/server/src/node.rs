@@ -1,17 +1,19 @@
 //! What the services see of this member: somebody to ask.
 
 use crate::{
-    host::{Answer, Command, Told},
+    host::{Answer, Command, Stage, Told},
     limits,
     metrics::Metrics,
     peers::{Forwarded, Peers},
     server::unix_seconds,
 };
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -32,7 +34,7 @@ pub(crate) struct Node(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) node: NodeId,
     pub(crate) cluster: ClusterId,
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) stage: Stage,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) members: watch::Receiver<Vec<Member>>,
     pub(crate) peers: Peers,
@@ -133,7 +135,7 @@ impl Node {
     pub(crate) async fn ask_here(&self, caller: Caller, request: Request) -> Answer {
         let (answer, answered) = oneshot::channel();
         let command = Command::Ask { caller, request, answer };
-        self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
+        self.0.stage.bring(command).await?;
         answered.await.unwrap_or(Err(Error::Stopped))
     }
 
@@ -153,19 +155,15 @@ impl Node {
         &self,
         require_leader: bool,
         caller: Caller,
-    ) -> Result<Stream, Error> {
-        let stream = StreamId(self.0.last_stream.fetch_add(1, Ordering::Relaxed) + 1);
+    ) -> Result<(Voice, Stream), Error> {
+        let id = StreamId(self.0.last_stream.fetch_add(1, Ordering::Relaxed) + 1);
         let (messages, told) = mpsc::unbounded_channel();
-        let command = Command::Open { stream, require_leader, caller, messages };
-        self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
-        let handle = StreamHandle { node: self.clone(), stream };
-        let stream = Stream { handle, told, taken: 0 };
-        self.tell(Input::StreamReady {
-            stream: stream.handle.stream,
-            credit: limits::STREAM_CREDIT,
-        })
-        .await?;
-        Ok(stream)
+        let command = Command::Open { stream: id, require_leader, caller, messages };
+        self.0.stage.bring(command).await?;
+        let voice = Voice { node: self.clone(), id };
+        let stream = Stream { node: self.clone(), id, told, taken: 0 };
+        self.tell(Input::StreamReady { stream: id, credit: limits::STREAM_CREDIT }).await?;
+        Ok((voice, stream))
     }
 
     /// Returns when the member is coming to its end: what would go on for ever must not hold it up.
@@ -176,13 +174,13 @@ impl Node {
 
     /// Hands an input to the replica.
     pub(crate) async fn tell(&self, input: Input) -> Result<(), Error> {
-        self.0.commands.send(Command::Tell(input)).await.map_err(|_| Error::Stopped)
+        self.0.stage.bring(Command::Tell(input)).await
     }
 
     /// Lets the host come to its end.
     pub(crate) async fn stop(&self) {
         // It may have ended by itself.
-        drop(self.0.commands.send(Command::Stop).await);
+        drop(self.0.stage.bring(Command::Stop).await);
     }
 }
 
@@ -190,47 +188,50 @@ const fn is_publication(request: &Request) -> bool {
     matches!(request, Request::Cluster(ClusterRequest::Publish { .. }))
 }
 
-/// A stream of watches. It ends with its handle.
+/// What a client says on a stream of watches.
+pub(crate) struct Voice {
+    node: Node,
+    id: StreamId,
+}
+
+impl Voice {
+    pub(crate) async fn say(&self, request: WatchRequest) -> Result<(), Error> {
+        self.node.tell(Input::Watch { stream: self.id, request: Box::new(request) }).await
+    }
+}
+
+/// What is told on a stream of watches. The stream ends with it.
 pub(crate) struct Stream {
-    handle: StreamHandle,
+    node: Node,
+    id: StreamId,
     told: mpsc::UnboundedReceiver<Told>,
     /// Messages that were taken since the replica was last told that there is room.
     taken: u64,
 }
 
-struct StreamHandle {
-    node: Node,
-    stream: StreamId,
-}
-
 impl Stream {
-    /// Says something on it.
-    pub(crate) async fn say(&self, request: WatchRequest) -> Result<(), Error> {
-        self.handle
-            .node
-            .tell(Input::Watch { stream: self.handle.stream, request: Box::new(request) })
-            .await
+    /// The next thing that is said on it; nothing where the member has stopped.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// The next thing that is said on it; nothing where the member has stopped. Room for one more is told.
-    pub(crate) async fn next(&mut self) -> Option<Told> {
-        let told = self.told.recv().await?;
+    /// The same, for who polls. The replica is told that there is room for more.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
+        let told = ready!(self.told.poll_recv(context));
         self.taken += 1;
         // Not for each message, which would be a step of the replica for each watcher of each event.
         if self.taken * 2 >= limits::STREAM_CREDIT {
-            let credit = std::mem::take(&mut self.taken);
-            let more = Input::StreamReady { stream: self.handle.stream, credit };
-            // Where the host has stopped, the next call says so.
-            drop(self.handle.node.tell(more).await);
+            let (stream, credit) = (self.id, std::mem::take(&mut self.taken));
+            self.node.0.stage.done(Input::StreamReady { stream, credit });
         }
-        Some(told)
+        Poll::Ready(told)
     }
 }
 
-impl Drop for StreamHandle {
+impl Drop for Stream {
     fn drop(&mut self) {
-        let (node, stream) = (self.node.clone(), self.stream);
-        // Nobody waits in a destructor; the inbox may be full.
+        let (node, stream) = (self.node.clone(), self.id);
+        // Nobody waits in a destructor, and it must come after its opening.
         tokio::spawn(async move { node.tell(Input::StreamClosed { stream }).await });
     }
 }

@@ -1,27 +1,31 @@
 //! The life of a member: from its data directory to its last answer.
 
+mod belonging;
+
+pub(crate) use self::belonging::Belonging;
+
+use self::belonging::{belonging, first};
 use crate::{
     alone, clock,
     disk::{Places, Writer},
     entropy,
-    host::{Ended, Host, Surroundings},
+    host::{Ended, Host, Stage, Surroundings},
     limits,
     listen::{Door, PROTOCOLS, Site, accept_each},
     memory::Cgroup,
     metrics::Metrics,
     node::{Inner, Node},
-    peers::{Introduction, Listener, Peers, Purpose, Reception, Setting, introduce},
+    peers::{Listener, Peers, Reception, Setting},
+    reactors::Reactors,
     services::Services,
     settings::{Settings, Url},
     sockets::{Acceptor, Dialer},
     tls::TlsError,
 };
 use std::{
-    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use thiserror::Error as ThisError;
@@ -29,16 +33,13 @@ use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
 };
-use whitewater_api::{
-    Caller, ClusterId, ClusterRequest, DiskImage, Incarnation, Member, NodeId, Request,
-};
+use whitewater_api::{Caller, ClusterRequest, DiskImage, Incarnation, Member, Request};
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Input, OpenError, Output, Replica, Restoration, Role, Security, StopReason,
+    Boot, Config, Input, OpenError, Replica, Restoration, Role, Security, StopReason,
     identity::{Identity, IdentityError},
-    ids,
 };
 
 /// Why a member does not start, or has ended.
@@ -106,15 +107,6 @@ const fn words(reason: StopReason) -> &'static str {
     }
 }
 
-/// Who this member is, and among whom.
-pub(crate) struct Belonging {
-    pub(crate) node: NodeId,
-    pub(crate) cluster: ClusterId,
-    pub(crate) boot: Boot,
-    /// Where the others are found until the replica knows it.
-    pub(crate) urls: BTreeMap<NodeId, Vec<String>>,
-}
-
 /// Runs a member until a signal ends it, or its replica stops.
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let data = settings.data_dir.clone();
@@ -173,42 +165,6 @@ async fn bind(urls: &[Url]) -> Result<Vec<Door>, ServerError> {
     Ok(doors)
 }
 
-/// Who this member is: as its disk says, or as the flags say, or as the members say that it shall join.
-async fn belonging(
-    settings: &Settings,
-    image: &DiskImage,
-    dialer: &Dialer,
-) -> Result<Belonging, ServerError> {
-    let identity = Identity::read(image)?;
-    if settings.joins {
-        match (join(settings, dialer).await, identity) {
-            // What it was told before is in its log, unless it had heard nothing yet.
-            (Err(_), Some(_)) => {}
-            (joined, _) => return joined,
-        }
-    }
-    let first = first(settings);
-    Ok(match identity {
-        // What the disk says holds, whatever the flags say.
-        Some(identity) => Belonging { node: identity.member, cluster: identity.cluster, ..first },
-        None => first,
-    })
-}
-
-/// One of the first members of a new cluster, as the flags say.
-fn first(settings: &Settings) -> Belonging {
-    let urls: BTreeMap<NodeId, Vec<String>> = settings
-        .initial_cluster
-        .values()
-        .map(|urls| (ids::member_id(urls, &settings.cluster_token, None), urls.clone()))
-        .collect();
-    let members: Vec<NodeId> = urls.keys().copied().collect();
-    let own = &settings.initial_cluster[&settings.name];
-    let node = ids::member_id(own, &settings.cluster_token, None);
-    let cluster = ids::cluster_id(&members);
-    Belonging { node, cluster, boot: Boot::Bootstrap { members }, urls }
-}
-
 /// Makes the data directory of a first member of a new cluster that has the content of a backup.
 pub(crate) fn restore(settings: &Settings, from: Restoration) -> Result<(), ServerError> {
     let (data, places) = (settings.data_dir.clone(), places(settings));
@@ -233,47 +189,13 @@ fn places(settings: &Settings) -> Places {
     }
 }
 
-/// Asks the members of a running cluster which of them this one is.
-async fn join(settings: &Settings, dialer: &Dialer) -> Result<Belonging, ServerError> {
-    let mut refusals = Vec::new();
-    let others = settings.initial_cluster.iter().filter(|(name, _)| **name != settings.name);
-    for url in others.flat_map(|(_, urls)| urls) {
-        match introduce(dialer, url, Introduction::new(Purpose::Ask)).await {
-            Ok((_, Introduction { cluster: Some(cluster), members, .. }))
-                if !members.is_empty() =>
-            {
-                return among(settings, cluster, members);
-            }
-            Ok(_) => refusals.push(format!("{url} knows nobody yet")),
-            Err(error) => refusals.push(format!("{url}: {error}")),
-        }
-    }
-    Err(ServerError::Strangers(refusals.join("; ")))
-}
-
-fn among(
-    settings: &Settings,
-    cluster: ClusterId,
-    members: Vec<Member>,
-) -> Result<Belonging, ServerError> {
-    let own = &settings.advertise_peer_urls;
-    let is_me = |member: &&Member| member.attributes.peer_urls.iter().any(|url| own.contains(url));
-    let me = members.iter().find(is_me).ok_or_else(|| ServerError::NotAdded(own.clone()))?;
-    Ok(Belonging {
-        node: me.id,
-        cluster,
-        boot: Boot::Join { members: members.iter().map(|member| member.id).collect() },
-        urls: members.into_iter().map(|m| (m.id, m.attributes.peer_urls)).collect(),
-    })
-}
-
 /// A member whose replica lives.
 struct Started {
     node: Node,
     peers: Peers,
     members: watch::Receiver<Vec<Member>>,
     ended: oneshot::Receiver<Ended>,
-    host: thread::JoinHandle<()>,
+    writer: Writer,
     stop: watch::Sender<bool>,
 }
 
@@ -292,34 +214,30 @@ fn start(
     let (node, cluster) = (belonging.node, belonging.cluster);
     let peers = Peers::new(Setting { node, cluster, dialer, metrics: Arc::clone(&metrics) });
     peers.set(belonging.urls.clone());
-    let (inputs, done) = mpsc::unbounded_channel();
-    let disk_done = inputs.clone();
+    let (stage, brought) = Stage::new(runtime::Handle::current());
+    let disk_done = stage.clone();
     let writer = Writer::start(places, Arc::clone(&metrics), move |write, result| {
-        // Where the host has ended, nobody waits for the disk any more.
-        drop(disk_done.send(Input::DiskDone { write, result }));
+        disk_done.done(Input::DiskDone { write, result });
     })?;
-    let (commands, inbox) = mpsc::channel(limits::INBOX);
     let (status, statuses) = watch::channel(replica.status());
     let (members, members_changed) = watch::channel(Vec::new());
     let around = Surroundings {
-        done,
-        inputs,
-        inbox,
-        writer,
+        stage: stage.clone(),
+        brought,
+        runtime: runtime::Handle::current(),
+        writer: writer.clone(),
         outbox: peers.clone(),
         status,
         members,
         metrics: Arc::clone(&metrics),
     };
-    let host = Host::new(replica, around);
-    let (tell, ended) = oneshot::channel();
-    let host = spawn_host(host, outputs, tell)?;
+    let ended = stage.open(Host::new(replica, outputs, around))?;
     let elections = Duration::from_millis(2 * election_ms(settings));
     let (stop, _) = watch::channel(false);
     let node = Node::new(Inner {
         node,
         cluster,
-        commands,
+        stage,
         status: statuses,
         members: members_changed.clone(),
         peers: peers.clone(),
@@ -328,20 +246,7 @@ fn start(
         last_stream: AtomicU64::new(0),
         stopping: stop.subscribe(),
     });
-    Ok(Started { node, peers, members: members_changed, ended, host, stop })
-}
-
-fn spawn_host(
-    host: Host,
-    outputs: Vec<Output>,
-    tell: oneshot::Sender<Ended>,
-) -> io::Result<thread::JoinHandle<()>> {
-    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-    thread::Builder::new().name("replica".to_owned()).spawn(move || {
-        let ended = runtime.block_on(host.drive(outputs));
-        // The rest of the process may be gone already.
-        drop(tell.send(ended));
-    })
+    Ok(Started { node, peers, members: members_changed, ended, writer, stop })
 }
 
 fn election_ms(settings: &Settings) -> u64 {
@@ -398,18 +303,13 @@ impl Started {
             tokio::spawn(listen_to_peers(door, acceptor, reception, stopped.clone()));
         }
         tokio::spawn(follow_members(self.peers.clone(), self.members.clone()));
-        let mut leaders = self.node.statuses();
-        let node = self.node.clone();
-        tokio::spawn(async move {
-            while leaders.changed().await.is_ok() {
-                node.metrics().note_leader(leaders.borrow_and_update().leader);
-            }
-        });
         if let Some(group) = Cgroup::of_this_process() {
             tokio::spawn(watch_memory(self.node.clone(), group));
         }
-        let serving =
-            serve_clients(self.node.clone(), &settings, doors.clients, doors.watchers, stopped)?;
+        let writer = self.writer.clone();
+        let reactors = Reactors::start(move || writer.work())?;
+        let (node, watchers) = (self.node.clone(), doors.watchers);
+        let serving = serve_clients(node, reactors, &settings, doors.clients, watchers, stopped)?;
         let (mut terminated, mut interrupted) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let ended = tokio::select! {
@@ -418,14 +318,15 @@ impl Started {
             _ = terminated.recv() => self.stop(serving).await,
             _ = interrupted.recv() => self.stop(serving).await,
         };
+        let panicked = |_| ServerError::System(io::Error::other("a step of the replica panicked"));
+        let ended = ended.map_err(panicked)?;
+        self.writer.finish();
         match ended {
-            Ok(Ended::Asked) => {
-                drop(self.host.join());
+            Ended::Asked => {
                 tracing::info!("stopped");
                 Ok(())
             }
-            Ok(Ended::Stopped(reason)) => Err(ServerError::Stopped(reason)),
-            Err(_) => Err(ServerError::System(io::Error::other("the replica's thread panicked"))),
+            Ended::Stopped(reason) => Err(ServerError::Stopped(reason)),
         }
     }
 
@@ -490,6 +391,7 @@ async fn follow_members(peers: Peers, mut members: watch::Receiver<Vec<Member>>)
 /// Serves clients once this member has told the others who it is.
 fn serve_clients(
     node: Node,
+    reactors: Reactors,
     settings: &Settings,
     doors: Vec<Door>,
     watchers: Vec<Door>,
@@ -498,9 +400,9 @@ fn serve_clients(
     let bytes = usize::try_from(settings.tuning.request_bytes_max).unwrap_or(usize::MAX);
     let services = Services::new(node.clone(), bytes.saturating_add(limits::GRPC_OVERHEAD_BYTES));
     let acceptor = Acceptor::new(settings.tls.client.as_ref(), PROTOCOLS)?;
-    let clients =
-        Site::for_clients(&node, &services, acceptor.clone(), settings.max_concurrent_streams);
-    let metrics = Site::for_watchers(&node, acceptor);
+    let streams = settings.max_concurrent_streams;
+    let clients = Site::for_clients(&node, reactors.clone(), &services, acceptor.clone(), streams);
+    let metrics = Site::for_watchers(&node, reactors, acceptor);
     let publish = ClusterRequest::Publish {
         member: node.id(),
         name: settings.name.clone(),

@@ -95,8 +95,9 @@ impl Running {
     }
 
     async fn open(&self, create: WatchCreate) -> Option<Stream> {
-        let stream = self.services.node.open_stream(true, self.caller.clone()).await.ok()?;
-        stream.say(WatchRequest::Create(create)).await.ok()?;
+        let opened = self.services.node.open_stream(true, self.caller.clone()).await;
+        let (voice, stream) = opened.ok()?;
+        voice.say(WatchRequest::Create(create)).await.ok()?;
         Some(stream)
     }
 }

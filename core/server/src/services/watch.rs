@@ -4,11 +4,15 @@ use super::{Answers, Services, caller};
 use crate::{
     convert,
     host::Told,
-    node::Stream,
+    node::{Node, Stream, Voice},
     proto::etcdserverpb::{self as pb, watch_request::RequestUnion, watch_server::Watch},
 };
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::{sync::mpsc, task::AbortHandle};
 use tonic::{Code, Request as Call, Response as Reply, Status, Streaming};
 use whitewater_api::{Error, StreamEnd, WatchId, WatchRequest};
 
@@ -16,7 +20,7 @@ use whitewater_api::{Error, StreamEnd, WatchId, WatchRequest};
 const REQUIRE_LEADER: &str = "hasleader";
 
 /// What comes back on a stream.
-type Sink = mpsc::Sender<Result<pb::WatchResponse, Status>>;
+type Answer = Result<pb::WatchResponse, Status>;
 
 #[tonic::async_trait]
 impl Watch for Services {
@@ -29,47 +33,39 @@ impl Watch for Services {
         let require_leader =
             call.metadata().get(REQUIRE_LEADER).is_some_and(|value| value == "true");
         let opened = self.node.open_stream(require_leader, caller(&call)).await;
-        let stream = opened.map_err(|error| convert::refusal(&error))?;
-        let (sink, messages) = mpsc::channel(1);
-        let serving = Serving { services: self.clone(), stream, sink };
-        tokio::spawn(serving.serve(call.into_inner()));
-        Ok(Reply::new(Box::pin(ReceiverStream::new(messages))))
+        let (voice, stream) = opened.map_err(|error| convert::refusal(&error))?;
+        let (asides, said) = mpsc::unbounded_channel();
+        let listening = Listening { node: self.node.clone(), voice, asides };
+        let listening = tokio::spawn(listening.carry(call.into_inner())).abort_handle();
+        self.node.metrics().watch_streams.inc();
+        let node = self.node.clone();
+        let stopping = Box::pin(async move { node.stopping().await });
+        let (node, is_over) = (self.node.clone(), false);
+        let messages = Messages { node, stream, asides: said, stopping, listening, is_over };
+        Ok(Reply::new(Box::pin(messages)))
     }
 }
 
-/// One stream, between its client and the replica.
-struct Serving {
-    services: Services,
-    stream: Stream,
-    sink: Sink,
+/// What a client says on its stream, on its way to the replica.
+struct Listening {
+    node: Node,
+    voice: Voice,
+    /// What is answered without the replica.
+    asides: mpsc::UnboundedSender<Answer>,
 }
 
-impl Serving {
-    async fn serve(mut self, mut requests: Streaming<pb::WatchRequest>) {
-        let gauge = self.services.node.metrics().watch_streams.clone();
-        gauge.inc();
-        self.carry(&mut requests).await;
-        gauge.dec();
-    }
-
-    /// Carries requests and messages until one end has enough.
-    async fn carry(&mut self, requests: &mut Streaming<pb::WatchRequest>) {
-        // A client that has said everything may go on listening.
-        let mut speaks = true;
+impl Listening {
+    /// Carries requests until the client has said everything; it may go on listening.
+    async fn carry(self, mut requests: Streaming<pb::WatchRequest>) {
         loop {
-            let goes_on = tokio::select! {
-                biased;
-                () = self.sink.closed() => false,
-                () = self.services.node.stopping() => self.tell(None).await,
-                told = self.stream.next() => self.tell(told).await,
-                request = requests.message(), if speaks => match request {
-                    Ok(Some(request)) => self.on_request(request).await,
-                    Ok(None) => {
-                        speaks = false;
-                        true
-                    }
-                    Err(_) => false,
-                },
+            let goes_on = match requests.message().await {
+                Ok(Some(request)) => self.on_request(request).await,
+                Ok(None) => false,
+                Err(broken) => {
+                    // The client has gone, most likely.
+                    drop(self.asides.send(Err(broken)));
+                    false
+                }
             };
             if !goes_on {
                 return;
@@ -77,11 +73,12 @@ impl Serving {
         }
     }
 
+    /// Whether there is any use in going on.
     async fn on_request(&self, request: pb::WatchRequest) -> bool {
         let request = match request.request_union {
             Some(RequestUnion::CreateRequest(create)) => {
                 if create.start_revision < 0 {
-                    return self.refuse_past().await;
+                    return self.refuse_past();
                 }
                 WatchRequest::Create(convert::watch_create(create))
             }
@@ -91,39 +88,72 @@ impl Serving {
             Some(RequestUnion::ProgressRequest(_)) => WatchRequest::Progress,
             None => return true, // Passed over by etcd too.
         };
-        self.stream.say(request).await.is_ok()
+        self.voice.say(request).await.is_ok()
     }
 
     /// A revision below all others is long forgotten (etcd, `v3rpc/watch.go`).
-    async fn refuse_past(&self) -> bool {
+    fn refuse_past(&self) -> bool {
         let compacted = Error::Compacted { compacted: whitewater_api::Revision::FIRST };
         let message = pb::WatchResponse {
-            header: convert::header(&self.services.node.header()),
+            header: convert::header(&self.node.header()),
             watch_id: WatchId::ALL.0,
             created: true,
             canceled: true,
             cancel_reason: compacted.to_string(),
             ..pb::WatchResponse::default()
         };
-        self.sink.send(Ok(message)).await.is_ok()
+        self.asides.send(Ok(message)).is_ok()
     }
+}
 
-    async fn tell(&self, told: Option<Told>) -> bool {
-        let end = match told {
-            Some(Told::Message(message)) => {
-                return self.sink.send(Ok(convert::watch_response(message))).await.is_ok();
-            }
+/// What is told on a stream, as its connection takes it: no task stands between.
+struct Messages {
+    node: Node,
+    stream: Stream,
+    asides: mpsc::UnboundedReceiver<Answer>,
+    stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
+    listening: AbortHandle,
+    is_over: bool,
+}
+
+impl tokio_stream::Stream for Messages {
+    type Item = Answer;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Answer>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let answer = ready!(self.poll_answer(context));
+        self.is_over = answer.is_err();
+        Poll::Ready(Some(answer))
+    }
+}
+
+impl Messages {
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Answer> {
+        if self.stopping.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(convert::refusal(&Error::Stopped)));
+        }
+        if let Poll::Ready(Some(aside)) = self.asides.poll_recv(context) {
+            return Poll::Ready(aside);
+        }
+        Poll::Ready(match ready!(self.stream.poll_next(context)) {
+            Some(Told::Message(message)) => Ok(convert::watch_response(message)),
             Some(Told::End(end)) => {
                 let code = match end {
                     StreamEnd::TooMany | StreamEnd::Overrun => Code::ResourceExhausted,
                     StreamEnd::NoLeader => Code::Unavailable,
                 };
-                Status::new(code, end.to_string())
+                Err(Status::new(code, end.to_string()))
             }
-            None => convert::refusal(&Error::Stopped),
-        };
-        // The client may have gone: then nobody wants to know.
-        drop(self.sink.send(Err(end)).await);
-        false
+            None => Err(convert::refusal(&Error::Stopped)),
+        })
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.listening.abort();
+        self.node.metrics().watch_streams.dec();
     }
 }
