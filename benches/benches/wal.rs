@@ -4,12 +4,16 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use raft::eraftpb::Entry;
 use std::{collections::BTreeMap, hint::black_box};
-use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Term};
+use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Term, release::Release};
 use whitewater_mutation::Mutations;
-use whitewater_replica::wal::{Record, Wal};
+use whitewater_replica::wal::{Record, Settings, Wal};
 
-const OWNER: Incarnation = Incarnation(1);
-const SEGMENT_BYTES: u64 = 256 << 10;
+const SETTINGS: Settings = Settings {
+    owner: Incarnation(1),
+    segment_bytes: 256 << 10,
+    release: Release::Newest,
+    mutations: Mutations::none(),
+};
 const ENTRY_BYTES: usize = 100;
 const BATCHES: u64 = 1_000;
 
@@ -29,7 +33,7 @@ fn batches(entries: u64) -> Vec<Vec<Record>> {
 
 fn new_log() -> (Wal, Vec<DiskOp>) {
     let mut ops = Vec::new();
-    let wal = Wal::create(OWNER, SEGMENT_BYTES, Mutations::none(), &mut ops);
+    let wal = Wal::create(SETTINGS, &mut ops);
     (wal, ops)
 }
 
@@ -92,7 +96,7 @@ fn wal(criterion: &mut Criterion) {
         group.bench_function(format!("recover/{entries}"), |bencher| {
             bencher.iter(|| {
                 let mut ops = Vec::new();
-                let found = Wal::recover(OWNER, SEGMENT_BYTES, Mutations::none(), &image, &mut ops);
+                let found = Wal::recover(SETTINGS, &image, &mut ops);
                 black_box(found.expect("nothing is damaged"))
             });
         });

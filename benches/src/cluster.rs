@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use whitewater_api::{
     Caller, ClusterId, DiskImage, Error, Incarnation, Monotonic, NodeId, Process, Request,
     RequestId, Response, Tuning,
+    release::Release,
     request::{CompactRequest, PutRequest},
 };
 use whitewater_mutation::Mutations;
@@ -49,6 +50,7 @@ impl Cluster {
                 seed: 1,
                 tuning: Tuning::default(),
                 security: Security::default(),
+                release: Release::Newest,
                 mutations: Mutations::none(),
             };
             let (id, image) = (Incarnation(node.0), DiskImage::new());

@@ -15,7 +15,7 @@ use std::{
 use whitewater_api::{
     Caller, ClusterId, DiskImage, DiskOp, FileName, Incarnation, LeaseId, LeaseRequest, Monotonic,
     NodeId, Process, Request, RequestId, Tuning,
-    request::{CompactRequest, PutRequest},
+    request::{CompactRequest, PutRequest}, release::Release,
 };
 use whitewater_mutation::Mutations;
 use whitewater_record::Trace;
@@ -91,6 +91,7 @@ impl Life {
                 ..Tuning::default()
             },
             security: Security::default(),
+            release: Release::Newest,
             mutations: Mutations::none(),
         };
         let mut outputs = Vec::new();

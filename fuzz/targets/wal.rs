@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use whitewater_api::{DiskImage, FileName, Incarnation};
+use whitewater_api::{DiskImage, FileName, Incarnation, release::Release};
 use whitewater_mutation::Mutations;
-use whitewater_replica::wal::{Follower, Wal, knows_peers, readable_peers};
+use whitewater_replica::wal::{Follower, Settings, Wal, knows_peers, readable_peers};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
@@ -19,9 +19,17 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut ops = Vec::new();
-    drop(Wal::recover(Incarnation(1), 1 << 16, Mutations::none(), &image, &mut ops));
-    drop(knows_peers(&image));
-    drop(readable_peers(&image));
+    for release in [Release::Previous, Release::Newest] {
+        let settings = Settings {
+            owner: Incarnation(1),
+            segment_bytes: 1 << 16,
+            release,
+            mutations: Mutations::none(),
+        };
+        drop(Wal::recover(settings, &image, &mut ops));
+        drop(knows_peers(&image, release));
+        drop(readable_peers(&image, release));
+    }
     let mut follower = Follower::new();
     for (name, segment) in &image {
         drop(follower.advance(name, segment, &mut |_| {}));

@@ -96,6 +96,7 @@ impl Calm {
             | Fault::WipeDisk { .. }
             | Fault::DamageDisk { .. }
             | Fault::Crash { .. }
+            | Fault::ChangeRelease { .. }
             | Fault::Pause { .. }
             | Fault::Suspend { .. }
             | Fault::CrashAt { .. } => Some(1),

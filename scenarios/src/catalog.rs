@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 36] = [
+const CATALOG: [(&str, &str); 37] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -29,6 +29,7 @@ const CATALOG: [(&str, &str); 36] = [
     ("zone_loss", include_str!("../catalog/zone_loss.toml")),
     ("any_order", include_str!("../catalog/any_order.toml")),
     ("narrow_links", include_str!("../catalog/narrow_links.toml")),
+    ("rolling_upgrade", include_str!("../catalog/rolling_upgrade.toml")),
     ("noisy_links", include_str!("../catalog/noisy_links.toml")),
     ("short_memory", include_str!("../catalog/short_memory.toml")),
     ("flaky_clients", include_str!("../catalog/flaky_clients.toml")),

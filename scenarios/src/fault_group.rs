@@ -5,6 +5,7 @@ use crate::{
     error::Complaint,
 };
 use serde::Deserialize;
+use whitewater_api::release::Release;
 use whitewater_record::{CrashPoint, Damage};
 
 /// Faults of one kind: how often, how long, to whom, how bad.
@@ -73,6 +74,8 @@ pub struct FaultGroup {
     pub revision_bump: Option<Numbers>,
     /// `restore`: chance, in a hundred, that everything before counts as compacted.
     pub compacted_percent: Option<Percent>,
+    /// `change_release`: as which release the process comes back.
+    pub to: Option<OneOf<Release>>,
 }
 
 /// A kind of faults. Most are a fault of a plan; a few are a story of several.
@@ -149,6 +152,11 @@ pub enum Kind {
     LowMemory,
     /// A backup is taken during `length`, and after another one the cluster is started over from it, down for a third.
     Restore,
+    /// A process comes back as another release.
+    ChangeRelease,
+    /// All members of the start go up from the previous release to the newest, and down again: one after the other, by way of
+    /// the compatible one. Each is down for `length` at each step.
+    RollingUpgrade,
 }
 
 /// Who is aimed at.
@@ -240,6 +248,7 @@ impl FaultGroup {
             ("how", Kind::DamageDisk, self.how.is_some()),
             ("point", Kind::CrashAt, self.point.is_some()),
             ("change", Kind::Churn, self.change.is_some()),
+            ("to", Kind::ChangeRelease, self.to.is_some()),
         ]
         .into_iter();
         if let Some((field, kind, _)) =
@@ -256,7 +265,7 @@ impl FaultGroup {
         Ok(())
     }
 
-    fn parameters(&self) -> [Parameter; 25] {
+    fn parameters(&self) -> [Parameter; 26] {
         const AIMED: &[Kind] = &[
             Kind::Weather,
             Kind::Partition,
@@ -281,6 +290,7 @@ impl FaultGroup {
             Kind::FlipBits,
             Kind::LowMemory,
             Kind::Restore,
+            Kind::ChangeRelease,
         ];
         const POWERED: &[Kind] = &[Kind::Crash, Kind::RollingRestart, Kind::ZoneLoss];
         const CUT: &[Kind] = &[Kind::Partition];
@@ -310,6 +320,7 @@ impl FaultGroup {
             ("change", self.change.is_some(), &[Kind::Churn]),
             ("revision_bump", self.revision_bump.is_some(), &[Kind::Restore]),
             ("compacted_percent", self.compacted_percent.is_some(), &[Kind::Restore]),
+            ("to", self.to.is_some(), &[Kind::ChangeRelease]),
         ]
     }
 }
@@ -352,6 +363,8 @@ impl Kind {
             Self::FlipBits => "flip_bits",
             Self::LowMemory => "low_memory",
             Self::Restore => "restore",
+            Self::ChangeRelease => "change_release",
+            Self::RollingUpgrade => "rolling_upgrade",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     planner::Size,
     profiles::{drift_within, either_way},
 };
-use whitewater_api::{NodeId, Tuning};
+use whitewater_api::{NodeId, Tuning, release::Release};
 use whitewater_record::{Damage, Fault, PlannedFault, Seed, Shape, SimTime, Span, Stream, Victim};
 
 /// A fault as drawn; [`settle`](crate::settle) makes it fit the others.
@@ -85,6 +85,7 @@ impl Dice<'_> {
         for _ in 0..self.count() {
             match self.group.kind {
                 Kind::RollingRestart => self.rolling_restart(drafts),
+                Kind::RollingUpgrade => self.rolling_upgrade(drafts),
                 Kind::WipeDisk => drafts.push(self.wipe()),
                 Kind::DamageDisk => drafts.push(self.damage()),
                 Kind::Churn => drafts.push(self.churn()),
@@ -117,6 +118,7 @@ impl Dice<'_> {
                 | Kind::LieSync
                 | Kind::FlipBits
                 | Kind::LowMemory
+                | Kind::ChangeRelease
                 | Kind::CrashClient => {
                     let lasts = self.length(2);
                     let at = self.start(lasts);
@@ -185,10 +187,6 @@ impl Dice<'_> {
                 Fault::FailDisk { victim, sync }
             }
             Kind::FullDisk => Fault::FullDisk { victim },
-            Kind::SlowDisk => {
-                let delay = group.delay.as_ref().map_or(Span(0), |range| range.wide(stream));
-                Fault::SlowDisk { victim, delay }
-            }
             Kind::StallDisk => Fault::StallDisk { victim },
             Kind::JumpClock => {
                 let jump = group.jump.as_ref().map_or(0, |range| range.wide(stream).0);
@@ -216,6 +214,7 @@ impl Dice<'_> {
                 Fault::ZoneLoss { nodes, power }
             }
             Kind::Throttle
+            | Kind::SlowDisk
             | Kind::ResetConnections
             | Kind::SlewClock
             | Kind::JitterClock
@@ -226,12 +225,14 @@ impl Dice<'_> {
             | Kind::LieSync
             | Kind::FlipBits
             | Kind::LowMemory
+            | Kind::ChangeRelease
             | Kind::CrashClient => return Some(plain(group, victim, stream)),
             Kind::MoveLeader
             | Kind::WipeDisk
             | Kind::DamageDisk
             | Kind::Churn
             | Kind::RollingRestart
+            | Kind::RollingUpgrade
             | Kind::Scale
             | Kind::Restore
             | Kind::RollingReplacement => return None,
@@ -315,6 +316,23 @@ impl Dice<'_> {
         }
     }
 
+    /// One node after the other, and when all are there, on to the next release.
+    fn rolling_upgrade(&mut self, drafts: &mut Vec<Draft>) {
+        let nodes = self.size.nodes;
+        let slots = nodes * u64::try_from(RELEASES.len()).expect("a length fits 64 bits");
+        let slot = Span(self.size.duration.0 / slots);
+        for (step, to) in (0..).zip(RELEASES) {
+            let first = self.stream.below(nodes);
+            for place in 0..nodes {
+                let lasts = self.length(2 * slots);
+                let victim = Victim::Node(NodeId(1 + (first + place) % nodes));
+                let at = SimTime(slot.0 * (step * nodes + place) / 1_000_000 * 1_000_000);
+                let fault = Fault::ChangeRelease { victim, to };
+                drafts.push(Draft::Fault(PlannedFault { at, lasts, fault }));
+            }
+        }
+    }
+
     /// One node after the other, each with time to come back before the next one goes.
     fn rolling_restart(&mut self, drafts: &mut Vec<Draft>) {
         let nodes = self.size.nodes;
@@ -329,6 +347,10 @@ impl Dice<'_> {
         }
     }
 }
+
+/// The way up and down again.
+const RELEASES: [Release; 4] =
+    [Release::Compatible, Release::Newest, Release::Compatible, Release::Previous];
 
 /// A fault of a kind that needs nothing but its group and a victim.
 fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
@@ -353,12 +375,17 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         Kind::JitterClock => Fault::JitterClock { victim, by: span(&group.jitter, stream) },
         Kind::LeapSecond => Fault::LeapSecond,
         Kind::ShortDisk => Fault::ShortDisk { victim },
+        Kind::SlowDisk => Fault::SlowDisk { victim, delay: span(&group.delay, stream) },
         Kind::LieSync => Fault::LieSync { victim },
         Kind::FlipBits => {
             let ppm = number(&group.flip_ppm, stream);
             Fault::FlipBits { victim, ppm: u32::try_from(ppm).unwrap_or(u32::MAX) }
         }
         Kind::LowMemory => Fault::LowMemory { victim },
+        Kind::ChangeRelease => {
+            let to = group.to.as_ref().map_or(Release::Newest, |to| to.draw(stream));
+            Fault::ChangeRelease { victim, to }
+        }
         Kind::Suspend => Fault::Suspend { victim },
         Kind::Shuffle => Fault::Shuffle { grain: span(&group.grain, stream) },
         Kind::CrashClient => Fault::CrashClient { client: stream.below(CLIENTS) },
@@ -367,7 +394,6 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         | Kind::Clog
         | Kind::FailDisk
         | Kind::FullDisk
-        | Kind::SlowDisk
         | Kind::StallDisk
         | Kind::WipeDisk
         | Kind::DamageDisk
@@ -380,6 +406,7 @@ fn plain(group: &FaultGroup, victim: Victim, stream: &mut Stream) -> Fault {
         | Kind::Churn
         | Kind::MoveLeader
         | Kind::RollingRestart
+        | Kind::RollingUpgrade
         | Kind::ZoneLoss
         | Kind::Scale
         | Kind::Restore

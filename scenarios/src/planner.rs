@@ -4,6 +4,7 @@
 //! more group of faults does not move the others, and another number of operations changes the pace and nothing else.
 
 use crate::{faults, scenario::Scenario, settle, workload};
+use whitewater_api::release::Release;
 use whitewater_record::{ClusterPlan, Plan, Seed, Span, plan::PLAN_VERSION};
 
 /// What the command line says instead of the scenario. What is not said is drawn.
@@ -97,6 +98,9 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
             nodes: wanted_nodes,
             clocks: scenario.clock.draw(seed, size.nodes, tuning.drift_ppm_max),
             tuning,
+            release: scenario.release.as_ref().map_or(Release::Newest, |releases| {
+                releases.draw(&mut seed.stream("plan/release", 0))
+            }),
         },
     }
 }

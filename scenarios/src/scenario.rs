@@ -3,7 +3,7 @@
 use crate::{
     auth::Permissions,
     catalog,
-    dist::{Numbers, Percent, Spans},
+    dist::{Numbers, OneOf, Percent, Spans},
     error::{Complaint, ScenarioError, unreadable},
     fault_group::FaultGroup,
     leases::Leases,
@@ -13,6 +13,7 @@ use crate::{
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use whitewater_api::release::Release;
 use whitewater_record::Seed;
 
 /// The version of the scenarios' text form.
@@ -55,6 +56,8 @@ pub struct Scenario {
     /// The replicas' settings.
     #[serde(default)]
     pub tuning: TuningRanges,
+    /// As which release all members of a seed start. Not said: the newest.
+    pub release: Option<OneOf<Release>>,
     /// The classes of faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultGroup>,

@@ -97,6 +97,7 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
         "zone_loss" => "zone_loss",
         "any_order" => "shuffle",
         "narrow_links" => "throttle",
+        "rolling_upgrade" => "change_release",
         "noisy_links" => "flip_bits",
         "short_memory" => "low_memory",
         "flaky_clients" => "reset_connections",

@@ -43,6 +43,7 @@ pub mod lease;
 pub mod maintenance;
 pub mod nesting;
 pub mod range;
+pub mod release;
 pub mod request;
 pub mod response;
 pub mod tuning;

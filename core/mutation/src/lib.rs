@@ -191,6 +191,10 @@ mutations! {
         "Proposals and read requests from the network, which carry no term, are stepped whenever they arrive.";
     RefusedAfterProposed, "refused-after-proposed", "KAFKA-13574",
         "A request is refused for want of memory when it is in the log already.";
+    MessageVersionNotAgreed, "message-version-not-agreed", "Zhang et al., SOSP 2021: syntax of messages",
+        "A member speaks its newest form of messages, whatever the other one understands.";
+    LogUpgradedInPlace, "log-upgraded-in-place", "Zhang et al., SOSP 2021: syntax of what is on the disk",
+        "A new release goes on in the segment of the old one, which takes the new form for a torn tail when it comes back.";
     WireChecksumIgnored, "wire-checksum-ignored", "Stone and Partridge, SIGCOMM 2000; Amazon S3, July 2008",
         "A message between members is taken as it comes, without a look at its checksum.";
     // Watches.

@@ -86,7 +86,12 @@ impl Replica {
         self.compaction.rest_ticks == 0
             && self.incoming.is_none()
             && applied > marked
-            && (is_long || self.wants_snapshot())
+            && (is_long || self.wants_snapshot() || self.is_log_to_be_older())
+    }
+
+    /// Whether a snapshot would leave nothing of the log but what the previous release reads, which is to come.
+    fn is_log_to_be_older(&self) -> bool {
+        self.wal.newer_until().is_some_and(|index| self.raft.store().applied().0 >= index.0)
     }
 
     fn start_own_snapshot(&mut self) {

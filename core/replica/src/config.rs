@@ -1,11 +1,12 @@
 //! Who a replica is and how it shall behave.
 
+use crate::wal;
 use bytes::Bytes;
 use std::{collections::BTreeMap, fmt};
-use whitewater_api::{ClusterId, NodeId, Tuning};
+use whitewater_api::{ClusterId, Incarnation, NodeId, Tuning, release::Release};
 use whitewater_mutation::Mutations;
 
-/// The settings of one replica. The same at every start of the same member.
+/// The settings of one replica. The same at every start of the same member, but for the release.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This member.
@@ -20,10 +21,20 @@ pub struct Config {
     pub seed: u64,
     /// What an operator may set.
     pub tuning: Tuning,
+    /// As which release it runs. The one setting that may differ from start to start.
+    pub release: Release,
     /// What only the host can know of passwords and tokens.
     pub security: Security,
     /// Deliberate bugs.
     pub mutations: Mutations,
+}
+
+impl Config {
+    /// What its log is opened with.
+    pub(crate) const fn log(&self, owner: Incarnation) -> wal::Settings {
+        let (segment_bytes, release) = (self.tuning.segment_bytes, self.release);
+        wal::Settings { owner, segment_bytes, release, mutations: self.mutations }
+    }
 }
 
 /// What only the host can know of passwords and tokens. Never shown.

@@ -109,12 +109,14 @@ impl Replica {
                 }
             }
             // The identity is written last, and a member neither proves itself nor vouches for others before that.
-            None if wal::knows_peers(&image)? => return Err(OpenError::MissingIdentity),
+            None if wal::knows_peers(&image, config.release)? => {
+                return Err(OpenError::MissingIdentity);
+            }
             None => {
                 let identity =
                     Identity { cluster: config.cluster, member: config.node, incarnation };
-                let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-                let mut wal = Wal::create(incarnation, bytes, mutations, &mut ops);
+                let mutations = config.mutations;
+                let mut wal = Wal::create(config.log(incarnation), &mut ops);
                 let base = match &config.boot {
                     Boot::Bootstrap { members } => {
                         let store = Store::new(mutations);
@@ -145,12 +147,12 @@ impl Replica {
         error: &OpenError,
         image: &DiskImage,
     ) -> Result<Self, OpenError> {
-        let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-        let wal = Wal::start_over(owner, bytes, mutations, image)?;
+        let wal = Wal::start_over(config.log(owner), image)?;
         let mut base = Base::nothing(&config);
         base.stale =
             image.keys().filter(|name| snapshot::is_snapshot_file(name)).cloned().collect();
-        let known = Recovered { peers: wal::readable_peers(image), ..Recovered::default() };
+        let peers = wal::readable_peers(image, config.release);
+        let known = Recovered { peers, ..Recovered::default() };
         let mut replica = Self::from_base(config, owner, start.1, base, wal, known);
         replica.phase = Phase::Damaged;
         replica.repair = Some(Repair::new(error.to_string(), start));
@@ -210,8 +212,7 @@ impl Base {
         image: &DiskImage,
         ops: &mut Vec<DiskOp>,
     ) -> Result<(Self, Wal, Recovered), OpenError> {
-        let (bytes, mutations) = (config.tuning.segment_bytes, config.mutations);
-        let (wal, recovered) = Wal::recover(owner, bytes, mutations, image, ops)?;
+        let (wal, recovered) = Wal::recover(config.log(owner), image, ops)?;
         let base = match &recovered.snapshot {
             Some(mark) => Self::from_disk(mark, image, config)?,
             None => Self::nothing(config),

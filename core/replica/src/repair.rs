@@ -89,7 +89,8 @@ pub(crate) fn is_repairable(error: &OpenError, config: &Config, image: &DiskImag
         OpenError::MissingSnapshot { .. } | OpenError::DamagedSnapshot { .. } => true,
         OpenError::Identity(_) | OpenError::MissingIdentity | OpenError::BadBackup { .. } => false,
     };
-    let knows_others = || wal::readable_peers(image).keys().any(|node| *node != config.node);
+    let knows_others =
+        || wal::readable_peers(image, config.release).keys().any(|node| *node != config.node);
     is_damage && (!config.boot.others(config.node).is_empty() || knows_others())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Start with [`Wal`], which writes. [`Wal::recover`] reads what a crash left, [`Follower`] what an observer is shown.
 //!
-//! # The format, version 1
+//! # The format, versions 1 and 2
 //!
 //! A log is a run of segments, `wal-<16 hex digits>.log`, numbered from 1 without gaps. All numbers are little endian,
 //! all checksums CRC-32C. A segment is a run of frames at multiples of 8 bytes, then zeros up to its preallocated length:
@@ -13,13 +13,14 @@
 //! frame      0      4         6      8        16        24       28         32         36         40
 //!            +------+---------+------+--------+---------+--------+----------+----------+----------+---------+-----+
 //!            | WWAL | version | kind | number | durable | length | previous | checksum | checksum | payload | pad |
-//!            |      | 1       | 1, 2 | u64    | u64     | u32    | frame    | payload  | header   |         |     |
+//!            |      | 1, 2    | 1, 2 | u64    | u64     | u32    | frame    | payload  | header   |         |     |
 //!            +------+---------+------+--------+---------+--------+----------+----------+----------+---------+-----+
 //!
 //! head  (1)  owner incarnation u64, preallocated length u64, last index u64, then records: hard state, [mark], peers
 //! batch (2)  records; all of one flush, so that a batch is there or is not
 //!
 //! record  1 entry       type u8, term u64, index u64, data, context           (length u32, then bytes)
+//!                       in version 2 term, index and lengths as varints: 19 bytes fewer for most
 //!         2 hard state  term u64, vote u64 or 0, commit u64
 //!         3 snapshot    index u64, term u64, voters, outgoing voters, learners, next learners (count u32, then u64s),
 //!                       auto leave u8, file name, file length u64, file checksum u32, installed u8
@@ -30,6 +31,9 @@
 //! *number* counts frames through the whole log. *previous* is the header checksum of the frame before, also across
 //! segments. *durable* is the highest number that was known durable when the frame was written. The header's checksum
 //! also covers the place: the segment's number for a head, the head's checksum and the offset for a batch.
+//!
+//! A segment is of one version throughout. A release that writes another one goes on in a new segment: the release before
+//! would take a batch that it cannot read for a torn tail, but the head of a segment for what it is, and refuse.
 //!
 //! # Invariants
 //!
@@ -88,17 +92,32 @@ use self::{
 use bytes::Bytes;
 use raft::eraftpb::Entry;
 use std::{collections::VecDeque, mem};
-use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Term};
+use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, Term, release::Release};
 use whitewater_mutation::{Mutation, Mutations};
 
 /// One flush. Numbers rise through the whole log, over restarts too, but not without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Batch(pub u64);
 
+/// What a log is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The disk. A segment of another one is refused.
+    pub owner: Incarnation,
+    /// How long segments are made.
+    pub segment_bytes: u64,
+    /// Which forms are read and written.
+    pub release: Release,
+    /// Deliberate bugs.
+    pub mutations: Mutations,
+}
+
 /// A segment that is on the disk.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     sequence: u64,
+    /// Its form; 0 where nobody needs to know.
+    version: u16,
     /// The last index of the log when the segment was cut.
     last_index: Index,
 }
@@ -106,15 +125,13 @@ struct Segment {
 impl Segment {
     /// One that holds nothing that is needed: the next retirement takes it.
     const fn unneeded(sequence: u64) -> Self {
-        Self { sequence, last_index: Index(0) }
+        Self { sequence, version: 0, last_index: Index(0) }
     }
 }
 
 /// The writing end of the log.
 pub struct Wal {
-    owner: Incarnation,
-    segment_bytes: u64,
-    mutations: Mutations,
+    settings: Settings,
     /// The segments on the disk, oldest first; the last one is written.
     /// Invariant: never empty; sequences rise.
     segments: VecDeque<Segment>,
@@ -141,26 +158,16 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Starts a log on a disk that has none. `owner` names the disk; a segment of another one is refused later.
-    pub fn create(
-        owner: Incarnation,
-        segment_bytes: u64,
-        mutations: Mutations,
-        ops: &mut Vec<DiskOp>,
-    ) -> Self {
-        let mut wal = Self::empty(owner, segment_bytes, mutations);
+    /// Starts a log on a disk that has none.
+    pub fn create(settings: Settings, ops: &mut Vec<DiskOp>) -> Self {
+        let mut wal = Self::empty(settings);
         wal.start_segment(1, ops);
         wal
     }
 
     /// A log that is to start over, on a disk whose log counts no more. Nothing is written before [`Wal::begin`].
-    pub fn start_over(
-        owner: Incarnation,
-        segment_bytes: u64,
-        mutations: Mutations,
-        image: &DiskImage,
-    ) -> Result<Self, WalError> {
-        let mut wal = Self::empty(owner, segment_bytes, mutations);
+    pub fn start_over(settings: Settings, image: &DiskImage) -> Result<Self, WalError> {
+        let mut wal = Self::empty(settings);
         wal.segments = recover::survey(image)?.into_iter().map(Segment::unneeded).collect();
         Ok(wal)
     }
@@ -169,7 +176,7 @@ impl Wal {
     /// and that nothing before it is needed. So the old log counts until the segment has its name, and the new one from
     /// then on, whatever comes between. The old files are left for [`Wal::retire`].
     pub fn begin(&mut self, records: &[Record], ops: &mut Vec<DiskOp>) -> Batch {
-        assert!(self.tip == Cursor::origin(), "a log begins once");
+        assert!(self.tip.number == 0, "a log begins once");
         for record in records {
             assert!(!matches!(record, Record::Entry(_)), "a head holds no entry: {record:?}");
             self.state.absorb(record);
@@ -180,14 +187,12 @@ impl Wal {
         self.last_batch()
     }
 
-    fn empty(owner: Incarnation, segment_bytes: u64, mutations: Mutations) -> Self {
+    fn empty(settings: Settings) -> Self {
         Self {
-            owner,
-            segment_bytes,
-            mutations,
+            settings,
             segments: VecDeque::new(),
             file: segment::file_name(1),
-            tip: Cursor::origin(),
+            tip: Cursor::origin(frame::version_read(settings.release)),
             buffer: Vec::new(),
             entries_only: true,
             state: State::default(),
@@ -199,33 +204,44 @@ impl Wal {
         }
     }
 
-    /// Reads what is there and goes on behind it. `ops` must be carried out before anything else is written; when they
-    /// are done, [`Wal::last_batch`] is durable.
+    /// Reads what is there and goes on behind it, in a new segment if this release writes another form. `ops` must be
+    /// carried out before anything else is written; when they are done, [`Wal::last_batch`] is durable.
     pub fn recover(
-        owner: Incarnation,
-        segment_bytes: u64,
-        mutations: Mutations,
+        settings: Settings,
         image: &DiskImage,
         ops: &mut Vec<DiskOp>,
     ) -> Result<(Self, Recovered), WalError> {
-        let found = recover::recover(owner, mutations, image, ops)?;
-        let wal = Self {
-            owner,
-            segment_bytes,
-            mutations,
+        let found = recover::recover(settings, image, ops)?;
+        let version = frame::version_written(settings.release);
+        let mut wal = Self {
+            settings,
             file: found.file,
             segments: found.segments,
             tip: found.tip,
             buffer: Vec::new(),
             entries_only: true,
-            bytes_since_snapshot: recover::entry_bytes(&found.recovered.entries),
+            bytes_since_snapshot: recover::entry_bytes(&found.recovered.entries, version),
             state: found.state,
             flushed: found.tip.number,
             synced: found.tip.number,
             durable: found.proven,
             proven: found.proven,
         };
+        if wal.version() != version {
+            wal.change_form(version, ops);
+        }
         Ok((wal, found.recovered))
+    }
+
+    /// Goes on in another form, behind what is there in the one of before.
+    fn change_form(&mut self, version: u16, ops: &mut Vec<DiskOp>) {
+        if self.settings.mutations.has(Mutation::LogUpgradedInPlace)
+            && let Some(last) = self.segments.back_mut()
+        {
+            last.version = version;
+            return;
+        }
+        self.cut(ops);
     }
 
     /// Adds a record to the batch being built. Nothing reaches the disk before [`Wal::flush`].
@@ -243,7 +259,7 @@ impl Wal {
             Record::Peer { .. } | Record::Renewal(_) => {}
         }
         self.open_batch();
-        record.encode(&mut self.buffer);
+        record.encode(self.version(), &mut self.buffer);
         self.state.absorb(record);
         self.entries_only = false;
         if matches!(record, Record::Snapshot(_)) {
@@ -258,7 +274,7 @@ impl Wal {
         assert!(entry.index > 0, "an entry has no index");
         self.open_batch();
         let before = self.buffer.len();
-        record::encode_entry(entry, &mut self.buffer);
+        record::encode_entry(entry, self.version(), &mut self.buffer);
         self.state.last_index = Index(entry.index);
         self.bytes_since_snapshot += (self.buffer.len() - before) as u64;
     }
@@ -280,11 +296,11 @@ impl Wal {
         let frame = mem::take(&mut self.buffer);
         self.write_batch(frame, ops);
         self.flushed = self.tip.number;
-        if !(self.entries_only && self.mutations.has(Mutation::EntriesNotSynced)) {
+        if !(self.entries_only && self.settings.mutations.has(Mutation::EntriesNotSynced)) {
             self.sync(ops);
         }
         let batch = Batch(self.flushed);
-        if self.tip.end as u64 >= self.segment_bytes {
+        if self.tip.end as u64 >= self.settings.segment_bytes {
             self.cut(ops);
         }
         self.check_invariants();
@@ -330,6 +346,29 @@ impl Wal {
         !self.buffer.is_empty()
     }
 
+    /// The form of the segment that is written.
+    fn version(&self) -> u16 {
+        self.segments.back().map_or(0, |segment| segment.version)
+    }
+
+    /// Up to which entry a snapshot has to reach so that the log holds no newer form than this release writes, if it does:
+    /// what the previous release waits for before it can read this disk.
+    pub fn newer_until(&self) -> Option<Index> {
+        let version = frame::version_written(self.settings.release);
+        let mark = self.state.mark_index();
+        let mut next = None;
+        for segment in self.segments.iter().rev() {
+            if segment.version > version {
+                return next;
+            }
+            if segment.last_index <= mark {
+                return None;
+            }
+            next = Some(segment.last_index);
+        }
+        None
+    }
+
     /// Bytes of entries since the last snapshot mark.
     pub const fn bytes_since_snapshot(&self) -> u64 {
         self.bytes_since_snapshot
@@ -357,7 +396,7 @@ impl Wal {
 
     fn write_batch(&mut self, mut frame: Vec<u8>, ops: &mut Vec<DiskOp>) {
         let offset = self.tip.end as u64;
-        self.tip.write_batch(&mut frame, self.durable);
+        self.tip.write_batch(&mut frame, self.version(), self.durable);
         self.proven = self.proven.max(self.durable);
         ops.push(DiskOp::Write { file: self.file.clone(), offset, bytes: Bytes::from(frame) });
     }
@@ -382,23 +421,25 @@ impl Wal {
             self.buffer.is_empty(),
             "the head of segment {sequence} would say what is not written"
         );
-        let head =
-            Head { owner: self.owner, file_bytes: self.segment_bytes, state: self.state.clone() };
+        let Settings { owner, segment_bytes, release, mutations } = self.settings;
+        let version = frame::version_written(release);
+        let head = Head { owner, file_bytes: segment_bytes, state: self.state.clone() };
         let mut frame = vec![0; HEADER_BYTES];
-        head.encode(&mut frame);
-        self.tip.write_head(&mut frame, sequence);
+        head.encode(version, &mut frame);
+        self.tip.write_head(&mut frame, version, sequence);
         self.proven = self.tip.number;
         self.file = segment::file_name(sequence);
-        self.segments.push_back(Segment { sequence, last_index: self.state.last_index });
+        let last_index = self.state.last_index;
+        self.segments.push_back(Segment { sequence, version, last_index });
         let temporary = segment::temporary_name(sequence);
         ops.extend([
             DiskOp::Create { file: temporary.clone() },
-            DiskOp::SetLength { file: temporary.clone(), length: self.segment_bytes },
+            DiskOp::SetLength { file: temporary.clone(), length: segment_bytes },
             DiskOp::Write { file: temporary.clone(), offset: 0, bytes: Bytes::from(frame) },
             DiskOp::Sync { file: temporary.clone() },
             DiskOp::Rename { from: temporary, to: self.file.clone() },
         ]);
-        if !self.mutations.has(Mutation::DirectoryNotSynced) {
+        if !mutations.has(Mutation::DirectoryNotSynced) {
             ops.push(DiskOp::SyncDirectory);
         }
     }

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb;
 use serde::{Serialize, de::DeserializeOwned};
+use std::ops::RangeInclusive;
 use thiserror::Error as ThisError;
+use whitewater_api::release::Release;
 use whitewater_mutation::{Mutation, Mutations};
 
 /// The newest form of messages that this build speaks.
@@ -22,6 +24,27 @@ pub const VERSION: u16 = 2;
 
 /// The oldest form that it still understands.
 pub const VERSION_MIN: u16 = 1;
+
+/// The forms of messages that a release speaks.
+pub const fn spoken(release: Release) -> RangeInclusive<u16> {
+    match release {
+        Release::Previous => VERSION_MIN..=CHECKED - 1,
+        Release::Compatible | Release::Newest => VERSION_MIN..=VERSION,
+    }
+}
+
+/// The form that two members speak with each other: the newest that both do. Nothing if they have none in common.
+pub fn agreed(
+    ours: &RangeInclusive<u16>,
+    theirs: &RangeInclusive<u16>,
+    mutations: Mutations,
+) -> Option<u16> {
+    if mutations.has(Mutation::MessageVersionNotAgreed) {
+        return Some(*ours.end());
+    }
+    let newest = *ours.end().min(theirs.end());
+    (newest >= *ours.start().max(theirs.start())).then_some(newest)
+}
 
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
@@ -240,6 +263,16 @@ mod tests {
 
     fn decoded(version: u16, bytes: &Bytes) -> Result<PeerMessage, WireError> {
         PeerMessage::decode(version, bytes, Mutations::none())
+    }
+
+    #[test]
+    fn two_members_speak_the_newest_form_that_both_do() {
+        let agreed = |ours, theirs| agreed(&ours, &theirs, Mutations::none());
+        assert_eq!(agreed(spoken(Release::Newest), spoken(Release::Compatible)), Some(2));
+        assert_eq!(agreed(spoken(Release::Newest), spoken(Release::Previous)), Some(1));
+        assert_eq!(agreed(spoken(Release::Previous), spoken(Release::Newest)), Some(1));
+        assert_eq!(agreed(1..=2, 3..=4), None);
+        assert_eq!(agreed(3..=4, 1..=2), None);
     }
 
     #[test]

@@ -151,6 +151,9 @@ pub struct Flags {
     /// Do not sync. A crash of the machine loses what was promised: for tests only.
     #[arg(long, env = "ETCD_UNSAFE_NO_FSYNC", default_value_t = false, action = ArgAction::Set)]
     pub unsafe_no_fsync: bool,
+    /// Write the log so that the previous release can read it: for the time of a rolling upgrade, and before a downgrade.
+    #[arg(long, env = "ETCD_DOWNGRADABLE", default_value_t = false, action = ArgAction::Set)]
+    pub downgradable: bool,
     /// Certificates.
     #[command(flatten)]
     pub tls: crate::tls::TlsFlags,

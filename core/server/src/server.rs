@@ -261,6 +261,7 @@ pub(crate) fn config(settings: &Settings, belonging: &Belonging) -> Config {
         boot: belonging.boot.clone(),
         seed: belonging.cluster.0,
         tuning: settings.tuning.clone(),
+        release: settings.release,
         security: Security {
             entropy: entropy::bytes(),
             unix_seconds: unix_seconds(),

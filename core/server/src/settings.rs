@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use thiserror::Error as ThisError;
-use whitewater_api::Tuning;
+use whitewater_api::{Tuning, release::Release};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct Settings {
     pub(crate) max_concurrent_streams: u32,
     pub(crate) token_key: Option<Vec<u8>>,
     pub(crate) unsafe_no_fsync: bool,
+    pub(crate) release: Release,
     pub(crate) tuning: Tuning,
     pub(crate) tls: TlsSettings,
 }
@@ -150,6 +151,7 @@ impl Settings {
             max_concurrent_streams: flags.max_concurrent_streams,
             token_key,
             unsafe_no_fsync: flags.unsafe_no_fsync,
+            release: if flags.downgradable { Release::Compatible } else { Release::Newest },
             tuning,
         };
         settings.check_name()?;
@@ -358,6 +360,8 @@ mod tests {
         }
         assert!(!settings(&["--pre-vote=false"]).unwrap().tuning.pre_vote);
         assert!(settings(&["--unsafe-no-fsync"]).unwrap().unsafe_no_fsync);
+        assert_eq!(settings(&[]).unwrap().release, Release::Newest);
+        assert_eq!(settings(&["--downgradable"]).unwrap().release, Release::Compatible);
     }
 
     #[test]

@@ -100,6 +100,8 @@ pinned! {
     removed_leader_keeps_leading
     wiped_member_votes
     wire_checksum_ignored
+    log_upgraded_in_place
+    message_version_not_agreed
     stale_members_after_snapshot
     joint_forgotten
     joint_never_left
@@ -177,16 +179,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::PeerUrlsShared,
         MAINTENANCE,
         "core/replica/tests/defects/cluster.rs#no_two_members_have_one_url",
-    ),
-    (
-        Mutation::BackupOfManyMoments,
-        MAINTENANCE,
-        "core/replica/tests/defects/backup.rs#a_backup_is_of_one_moment",
-    ),
-    (
-        Mutation::RestoreKeepsRevision,
-        MAINTENANCE,
-        "core/replica/tests/defects/backup.rs#a_restored_cluster_gives_no_revision_away_again",
     ),
     (
         Mutation::HashKvCountsBuried,

@@ -2,7 +2,7 @@
 
 use crate::{SimTime, Span, plan::is_usual};
 use serde::{Deserialize, Serialize};
-use whitewater_api::{MemberChange, NodeId};
+use whitewater_api::{MemberChange, NodeId, release::Release};
 
 /// One fault of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +239,14 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "is_usual")]
         mark_compacted: bool,
     },
+    /// U1, U2: the victim's process is stopped, and comes back as another release at the end. One that cannot read its disk
+    /// must refuse; it comes back as [`Release::Compatible`] then.
+    ChangeRelease {
+        /// Whose process.
+        victim: Victim,
+        /// As which release it comes back.
+        to: Release,
+    },
 }
 
 /// More revisions are never left out: judges keep a place for each.
@@ -312,7 +320,7 @@ pub enum CrashPoint {
 
 impl Fault {
     /// The words for all kinds, in the order of the catalogue.
-    pub const NAMES: [&str; 33] = [
+    pub const NAMES: [&str; 34] = [
         "weather",
         "partition",
         "clog",
@@ -346,6 +354,7 @@ impl Fault {
         "move_leader",
         "backup",
         "restore",
+        "change_release",
     ];
 
     /// The single victim, if it has one.
@@ -375,7 +384,8 @@ impl Fault {
             | Self::CrashAt { victim, .. }
             | Self::ReplaceMember { victim, .. }
             | Self::MoveLeader { victim }
-            | Self::Backup { victim } => Some(*victim),
+            | Self::Backup { victim }
+            | Self::ChangeRelease { victim, .. } => Some(*victim),
             Self::Partition { .. }
             | Self::LeapSecond
             | Self::PowerLoss
@@ -414,7 +424,8 @@ impl Fault {
             | Self::CrashAt { victim, .. }
             | Self::ReplaceMember { victim, .. }
             | Self::MoveLeader { victim }
-            | Self::Backup { victim } => Some(victim),
+            | Self::Backup { victim }
+            | Self::ChangeRelease { victim, .. } => Some(victim),
             Self::Partition { .. }
             | Self::LeapSecond
             | Self::PowerLoss
@@ -492,6 +503,7 @@ impl Fault {
         matches!(
             self,
             Self::Crash { .. }
+                | Self::ChangeRelease { .. }
                 | Self::CrashAt { .. }
                 | Self::FailDisk { .. }
                 | Self::StallDisk { .. }
@@ -540,6 +552,7 @@ impl Fault {
             Self::MoveLeader { .. } => "move_leader",
             Self::Backup { .. } => "backup",
             Self::Restore { .. } => "restore",
+            Self::ChangeRelease { .. } => "change_release",
         }
     }
 }

@@ -99,6 +99,18 @@ pub const OF_THE_WORLD: &[(&str, &str)] = &[
     ("message held by a clog", "A message waits for the end of a clog."),
     ("queue overflowed", "A message finds a full queue."),
     ("changed message refused", "A message of which bits have flipped arrives (N5)."),
+    (
+        "message between releases",
+        "Members of two releases speak the older form of messages (U1, U2).",
+    ),
+    (
+        "log goes on in another form",
+        "A member starts as a release that writes another form (U1, U2).",
+    ),
+    (
+        "newer log refused",
+        "The previous release is started on a log of the newest form, and refuses (U2).",
+    ),
     ("refused as too many", "A request is refused because others wait (M1)."),
     ("refused for want of space", "A request is refused because the disk is full."),
     ("follower asked", "A request meets a follower."),

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use whitewater_api::{NodeId, Tuning};
+use whitewater_api::{NodeId, Tuning, release::Release};
 
 /// The version of the plan's text form.
 pub const PLAN_VERSION: u32 = 1;
@@ -76,6 +76,19 @@ pub struct ClusterPlan {
     /// The replicas' settings.
     #[serde(default)]
     pub tuning: Tuning,
+    /// As which release all members start. `compatible` if it is not said.
+    #[serde(default = "compatible", skip_serializing_if = "is_compatible")]
+    pub release: Release,
+}
+
+/// What plans meant before they said it.
+const fn compatible() -> Release {
+    Release::Compatible
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_compatible(release: &Release) -> bool {
+    *release == compatible()
 }
 
 /// One client: a chain of processes, the next one starting when the last one retires after an unknown outcome.

@@ -111,7 +111,7 @@ pub const INVARIANTS: &[&str] = &[
     "liveness",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
-const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk"];
+const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];
 const STOPS: &[&str] = &["", "disk-failed", "disk-full", "wiped-disk", "corrupt", "damaged-disk"];
 
 macro_rules! rows {

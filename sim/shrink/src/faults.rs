@@ -1,6 +1,6 @@
 //! Simpler faults: a weaker kind, a narrower shape, a plainer victim.
 
-use whitewater_api::NodeId;
+use whitewater_api::{NodeId, release::Release};
 use whitewater_record::{CrashPoint, Damage, Fault, Plan, Shape, Span, Victim};
 
 /// How much there is to understand about a fault.
@@ -18,6 +18,7 @@ pub(crate) fn rank(fault: &Fault) -> u64 {
         }
         Fault::FlipBits { ppm, .. } => 36 + size_of_number(u64::from(*ppm)),
         Fault::LowMemory { .. } => 27,
+        Fault::ChangeRelease { to, .. } => 24 + u64::from(*to != Release::Newest),
         Fault::JitterClock { by, .. } => 40 + size_of_number(by.0),
         Fault::Shuffle { grain } => 60 + size_of_number(grain.0),
         Fault::StallDisk { .. } | Fault::FullDisk { .. } | Fault::Member { .. } => 40,
@@ -142,6 +143,7 @@ fn kinds(plan: &Plan, fault: &Fault) -> Vec<Fault> {
         | Fault::DamageDisk { victim, .. }
         | Fault::LieSync { victim }
         | Fault::LowMemory { victim }
+        | Fault::ChangeRelease { victim, .. }
         | Fault::Clog { victim } => {
             let mut all = crashes(*victim).to_vec();
             if matches!(fault, Fault::FailDisk { sync: true, .. }) {

@@ -16,8 +16,8 @@ use whitewater_replica::{Envelope, PasswordDone};
 pub(crate) enum Due {
     /// A message reaches its node.
     Deliver { message: u64, copy: u64, envelope: Envelope },
-    /// A message of which bits have flipped reaches its node.
-    DeliverChanged(Box<Changed>),
+    /// A message that was written as bytes reaches its node.
+    DeliverBytes(Box<Packed>),
     /// A request reaches a node.
     Request { node: NodeId, id: RequestId, caller: Caller, request: Box<Request> },
     /// An answer reaches whoever asked.
@@ -64,13 +64,18 @@ pub(crate) enum Due {
     Look,
 }
 
-/// A message on its way that is not what was sent any more.
+/// A message on its way as bytes: because bits of it have flipped, or because its two ends are of different releases.
+/// All others travel as they are, which is less work and comes to the same.
 #[derive(Debug)]
-pub(crate) struct Changed {
+pub(crate) struct Packed {
     pub(crate) message: u64,
     pub(crate) copy: u64,
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
+    /// The lives of both processes when it was sent: with one of them the connection ends.
+    pub(crate) epochs: [u64; 2],
+    /// Whether it is not what was sent any more.
+    pub(crate) is_changed: bool,
     pub(crate) bytes: Bytes,
 }
 

@@ -203,8 +203,7 @@ impl World {
         let is_cleared = !self.mutations.has(Mutation::RestoreOnOldData);
         let machine = self.machines.get_mut(node);
         if is_cleared || !is_first {
-            machine.disk.wipe();
-            machine.disks += 1;
+            machine.replace_disk();
         }
         machine.damage = None;
         machine.is_proven = false;
@@ -216,7 +215,7 @@ impl World {
         self.agenda.retain(|due| {
             !matches!(
                 due,
-                Due::Deliver { .. } | Due::DeliverChanged(_) | Due::Request { .. } | Due::Up { .. }
+                Due::Deliver { .. } | Due::DeliverBytes(_) | Due::Request { .. } | Due::Up { .. }
             )
         });
         for index in 0..self.clients.len() {

@@ -4,7 +4,7 @@
 //! Whoever plays the world steps the replicas there; a switch of tasks an event would cost a tenth of a run.
 
 use crate::{
-    agenda::{Changed, Due},
+    agenda::{Due, Packed},
     asking::{Answer, Asker},
     limits,
     machine::Life,
@@ -21,13 +21,14 @@ use std::{
     task::{Poll, Waker},
 };
 use whitewater_api::{
-    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId,
+    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId, release::Release,
     request::CompactRequest,
 };
 use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, RowKind, SimTime, Span, Stream};
 use whitewater_replica::{
-    Envelope, Event, Input, Output, PasswordWork, PeerMessage, Phase, Replica, Status, wire,
+    Envelope, Event, Input, OpenError, Output, PasswordWork, PeerMessage, Phase, Replica, Status,
+    wal::WalError, wire,
 };
 
 /// Where the processes leave their replicas, for the main task to step.
@@ -179,6 +180,10 @@ impl World {
                 self.stage.wake_main();
                 goes_on
             }
+            Some(Err(OpenError::Wal(WalError::Version { .. }))) if self.is_newer(node) => {
+                self.on_newer_log(node);
+                false
+            }
             Some(Err(error)) => {
                 self.on_refusal(node, &error.to_string());
                 false
@@ -257,6 +262,7 @@ impl World {
         let epoch = machine.epoch;
         self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
+        self.note_release(node);
         if !self.machines.get(node).squeezes.is_empty() {
             self.input(node, Input::Memory { is_low: true });
         }
@@ -385,11 +391,21 @@ impl World {
     /// Puts the copies of a message on their way, or those of the bytes that it has become (N5).
     fn under_way(&mut self, message: u64, first: SimTime, second: Option<SimTime>, sent: Envelope) {
         let (from, to) = (sent.from, sent.to);
-        if let Some(luck) = self.network.flip(Port::node(from), Port::node(to)) {
-            let bytes = flipped(&sent.body, luck);
+        let version = self.spoken(from, to);
+        let flips = self.network.flip(Port::node(from), Port::node(to));
+        let is_changed = flips.is_some();
+        if is_changed || version != wire::VERSION {
+            let mut bytes = Vec::new();
+            sent.body.encode(version, &mut bytes);
+            if let Some(luck) = flips {
+                flip(&mut bytes, luck);
+            }
+            let bytes = Bytes::from(bytes);
+            let epochs = [from, to].map(|node| self.machines.get(node).epoch);
             for (at, copy) in iter::once(first).chain(second).zip(0..) {
-                let changed = Changed { message, copy, from, to, bytes: bytes.clone() };
-                self.later(at, Due::DeliverChanged(Box::new(changed)));
+                let bytes = bytes.clone();
+                let packed = Packed { message, copy, from, to, epochs, is_changed, bytes };
+                self.later(at, Due::DeliverBytes(Box::new(packed)));
             }
             return;
         }
@@ -400,16 +416,37 @@ impl World {
         }
     }
 
-    /// Bytes that are not what was sent reach their node, whose codec has the word.
-    pub(crate) fn on_deliver_changed(&mut self, changed: Changed) {
-        let Changed { message, copy, from, to, bytes } = changed;
-        self.network.credit_flip(Port::node(from), Port::node(to));
-        if let Ok(body) = PeerMessage::decode(wire::VERSION, &bytes, self.mutations) {
-            self.on_deliver(message, copy, Envelope { from, to, body });
-        } else {
-            self.observer.tally.sometimes("changed message refused");
-            self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
+    /// Bytes reach their node, whose codec has the word.
+    pub(crate) fn on_deliver_bytes(&mut self, packed: Packed) {
+        let Packed { message, copy, from, to, epochs, is_changed, bytes } = packed;
+        let version = self.spoken(to, from);
+        if is_changed {
+            self.network.credit_flip(Port::node(from), Port::node(to));
         }
+        // What the form of before lets through, for want of a checksum, is no promise of this release.
+        let is_lost = epochs != [from, to].map(|node| self.machines.get(node).epoch)
+            || (is_changed && version < wire::VERSION);
+        let body = PeerMessage::decode(version, &bytes, self.mutations);
+        if let (Ok(body), false) = (body, is_lost) {
+            if version < wire::VERSION {
+                self.observer.tally.sometimes("message between releases");
+            }
+            return self.on_deliver(message, copy, Envelope { from, to, body });
+        }
+        if is_changed && !is_lost {
+            self.observer.tally.sometimes("changed message refused");
+        }
+        self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
+    }
+
+    /// The form of messages that one node speaks with another one.
+    fn spoken(&self, node: NodeId, other: NodeId) -> u16 {
+        let [ours, theirs] = [node, other].map(|node| self.machines.get(node).release);
+        if ours == theirs && ours != Release::Previous {
+            return wire::VERSION;
+        }
+        wire::agreed(&wire::spoken(ours), &wire::spoken(theirs), self.mutations)
+            .expect("two releases that follow each other understand each other")
     }
 
     fn submit(&mut self, node: NodeId, write: WriteId, ops: Vec<DiskOp>) {
@@ -549,16 +586,13 @@ fn durability(ops: &[DiskOp]) -> [u64; 2] {
     })
 }
 
-/// The bytes of a message, of which up to three bits have flipped: as many as CRC-32C is sure to find at any length.
-fn flipped(body: &PeerMessage, luck: &mut Stream) -> Bytes {
-    let mut bytes = Vec::new();
-    body.encode(wire::VERSION, &mut bytes);
+/// Up to three bits of a message flip: as many as CRC-32C is sure to find at any length.
+fn flip(bytes: &mut [u8], luck: &mut Stream) {
     let bits = 8 * u64::try_from(bytes.len()).expect("a length fits 64 bits");
     for _ in 0..luck.between(1, 3) {
         let bit = luck.below(bits);
         bytes[usize::try_from(bit / 8).expect("a place in a buffer")] ^= 1 << (bit % 8);
     }
-    bytes.into()
 }
 
 fn mask(nodes: &[NodeId]) -> u64 {

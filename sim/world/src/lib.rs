@@ -53,6 +53,7 @@ mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod victims;
 mod watchers;
 mod world;

@@ -62,6 +62,7 @@ impl World {
                 boot,
                 seed: self.seed.0,
                 tuning: cluster.tuning.clone(),
+                release: machine.release,
                 security: self.security(node),
                 mutations: self.mutations,
             },

@@ -2,7 +2,7 @@
 
 use crate::lifecycle::Hold;
 use std::collections::VecDeque;
-use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term};
+use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term, release::Release};
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
 use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, Seed, SimTime, Span, Stream};
@@ -56,6 +56,14 @@ pub(crate) struct Machine {
     pub(crate) suspends: Vec<usize>,
     /// What was done to the disk.
     pub(crate) damage: Option<Damaged>,
+    /// As which release its process runs, or will.
+    pub(crate) release: Release,
+    /// The fault that has changed it, until the process has run.
+    pub(crate) upgrade: Option<usize>,
+    /// As which release a process wrote its disk last.
+    pub(crate) written_by: Option<Release>,
+    /// Whether one wrote it in the newest form.
+    pub(crate) has_newest: bool,
 }
 
 /// A disk that holds something else than was promised.
@@ -93,7 +101,9 @@ impl Machines {
             let place = usize::try_from(id - 1).expect("ids are below 64");
             let clock = plan.cluster.clocks.get(place).copied().unwrap_or(ClockProfile::default());
             let disk = Disk::new(plan.disk, plan.seed, NodeId(id));
-            Machine::new(NodeId(id), disk, Clock::new(clock), luck(plan.seed, NodeId(id)))
+            let machine =
+                Machine::new(NodeId(id), disk, Clock::new(clock), luck(plan.seed, NodeId(id)));
+            Machine { release: plan.cluster.release, ..machine }
         };
         Self { all: (1..=highest).map(machine).collect() }
     }
@@ -185,6 +195,10 @@ impl Machine {
             squeezes: Vec::new(),
             suspends: Vec::new(),
             damage: None,
+            release: Release::Newest,
+            upgrade: None,
+            written_by: None,
+            has_newest: false,
         }
     }
 
@@ -218,6 +232,13 @@ impl Machine {
         };
         let most = self.jitters.iter().map(most).max();
         most.map_or(Span(0), |most| Span(self.jitter.between(0, most)))
+    }
+
+    /// The disk is another one, and empty.
+    pub(crate) fn replace_disk(&mut self) {
+        self.disk.wipe();
+        self.disks += 1;
+        (self.written_by, self.has_newest) = (None, false);
     }
 
     /// Forgets all that belonged to the process that has died.

@@ -199,6 +199,7 @@ impl World {
             }
             Fault::LowMemory { .. } => self.squeeze(fault, node),
             Fault::Crash { power, .. } => self.crash_all(fault, vec![node], power),
+            Fault::ChangeRelease { to, .. } => return self.change_release(fault, node, to),
             Fault::CrashAt { point, .. } => machine.armed = Some((point, fault)),
             Fault::ReplaceMember { new, .. } => {
                 self.nemesis.faults[fault].change = Some(MemberChange::Replace { old: node, new });
@@ -377,9 +378,8 @@ impl World {
         if machine.disk.used_bytes() > 0 {
             self.nemesis.witness(fault);
         }
-        machine.disk.wipe();
+        machine.replace_disk();
         machine.damage = None;
-        machine.disks += 1;
         machine.is_proven = false;
         self.observer.on_wipe(node);
         true

@@ -2,7 +2,8 @@
 
 use crate::{Options, Run, play};
 use whitewater_api::{
-    MemberChange, NodeId, Process, Revision, Tuning, WatchId, WatchResponse, watch::WatchBody,
+    MemberChange, NodeId, Process, Revision, Tuning, WatchId, WatchResponse, release::Release,
+    watch::WatchBody,
 };
 use whitewater_record::{
     ClientPlan, ClusterPlan, CrashPoint, Damage, DiskProfile, Fault, Fork, NetworkProfile, Plan,
@@ -29,6 +30,7 @@ fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
         duration: Span::seconds(seconds),
         mutations: Vec::new(),
         cluster: ClusterPlan {
+            release: Release::Compatible,
             nodes: 3,
             clocks: Vec::new(),
             tuning: Tuning { segment_bytes: 64 << 10, ..Tuning::default() },

@@ -222,7 +222,7 @@ impl World {
     fn dispatch(&mut self, due: Due) {
         match due {
             Due::Deliver { message, copy, envelope } => self.on_deliver(message, copy, envelope),
-            Due::DeliverChanged(changed) => self.on_deliver_changed(*changed),
+            Due::DeliverBytes(packed) => self.on_deliver_bytes(*packed),
             Due::Request { node, id, caller, request } => {
                 self.on_request(node, id, caller, request);
             }

@@ -47,6 +47,24 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// A number in as few bytes as it takes, seven bits in each, the lowest first (LEB128); longer forms are refused, so
+    /// that one value has one encoding.
+    pub(crate) fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits || (byte == 0 && shift > 0) {
+                return None;
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
     /// A truth value; any byte but 0 and 1 is refused, so that one value has one encoding.
     pub(crate) fn bool(&mut self) -> Option<bool> {
         match self.u8()? {
@@ -60,6 +78,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn blob(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()?;
         self.bytes(length as usize)
+    }
+
+    /// Bytes behind their length, itself a [`Self::varint`].
+    pub(crate) fn short_blob(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        self.bytes(length)
     }
 
     /// Text behind its length.
@@ -79,6 +103,21 @@ impl<'a> Reader<'a> {
 /// Writes bytes behind their length.
 pub(crate) fn put_blob(out: &mut Vec<u8>, bytes: &[u8]) {
     put_count(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Writes a number in as few bytes as it takes.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Writes bytes behind their length, itself in as few bytes as it takes.
+pub(crate) fn put_short_blob(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 

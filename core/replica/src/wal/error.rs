@@ -13,14 +13,17 @@ pub enum WalError {
     )]
     Absent,
     /// A segment of another version.
-    #[error("{file}: version {found}, expected {expected}. Start the release that wrote it")]
+    #[error(
+        "{file}: version {found}, expected at most {newest}. Start the release that wrote it; it can write the older \
+         form, and when its log holds nothing else, this release can read it"
+    )]
     Version {
         /// Which file.
         file: FileName,
         /// The version that it names.
         found: u16,
-        /// The version that this program reads.
-        expected: u16,
+        /// The newest version that this release reads.
+        newest: u16,
     },
     /// A segment that another disk wrote.
     #[error(

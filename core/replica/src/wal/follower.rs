@@ -55,8 +55,8 @@ impl Follower {
             return Err(damaged(file, cursor.start, "the frame that was shown before"));
         }
         let mut records = Vec::new();
-        while let Some((_, payload)) = cursor.read(segment) {
-            Record::decode_all(payload, &mut records)
+        while let Some((header, payload)) = cursor.read(segment) {
+            Record::decode_all(payload, header.version, &mut records)
                 .ok_or_else(|| damaged(file, cursor.start, "a list of records"))?;
             records.drain(..).for_each(&mut *each);
             self.place = Some((sequence, cursor));
@@ -72,8 +72,10 @@ impl Follower {
 }
 
 fn open(file: &FileName, segment: &[u8], sequence: u64) -> Result<(Cursor, Head), WalError> {
-    let opened = Cursor::open(segment, sequence)
-        .and_then(|(cursor, _, payload)| Some((cursor, Head::decode(payload)?)));
+    let opened =
+        Cursor::open(segment, sequence, frame::VERSION).and_then(|(cursor, header, payload)| {
+            Some((cursor, Head::decode(payload, header.version)?))
+        });
     opened.ok_or_else(|| damaged(file, 0, "the head of a segment"))
 }
 

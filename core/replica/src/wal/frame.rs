@@ -7,12 +7,29 @@
 //! (`fuzz/README.md`).
 
 use crate::wal::codec::Reader;
+use whitewater_api::release::Release;
 
 /// The first bytes of every frame.
 const MAGIC: [u8; 4] = *b"WWAL";
 
-/// The version of the format that this program writes, and the only one that it reads.
-pub(super) const VERSION: u16 = 1;
+/// The newest form of segments that this program reads.
+pub(super) const VERSION: u16 = 2;
+
+/// The newest form of segments that a release reads.
+pub(super) const fn version_read(release: Release) -> u16 {
+    match release {
+        Release::Previous => 1,
+        Release::Compatible | Release::Newest => VERSION,
+    }
+}
+
+/// The form of the segments that a release makes.
+pub(super) const fn version_written(release: Release) -> u16 {
+    match release {
+        Release::Previous | Release::Compatible => 1,
+        Release::Newest => VERSION,
+    }
+}
 
 /// The length of a header.
 pub(super) const HEADER_BYTES: usize = 40;
@@ -38,6 +55,8 @@ pub(super) enum Kind {
 /// A frame's header, without what follows from its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
+    /// The form of what follows the header.
+    pub(super) version: u16,
     pub(super) kind: Kind,
     /// Frames are numbered from 1 through the whole log.
     pub(super) number: u64,
@@ -54,6 +73,8 @@ pub(super) struct Header {
 /// A place behind a frame: all that is needed to read or write the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
+    /// The newest form that the reader knows: frames of a newer one are none to it.
+    pub(super) newest: u16,
     /// The header checksum of the segment's head, which salts all other frames of the segment.
     pub(super) salt: u32,
     /// The header checksum of the last frame, and where that frame starts.
@@ -83,19 +104,21 @@ const fn aligned(offset: usize) -> usize {
 }
 
 impl Header {
-    /// The header at `offset`, if there is one that was written for just that place.
-    pub(super) fn read(segment: &[u8], offset: usize, salt: u32) -> Option<Self> {
+    /// The header at `offset`, if there is one that was written for just that place, in a form up to the `newest`.
+    pub(super) fn read(segment: &[u8], offset: usize, salt: u32, newest: u16) -> Option<Self> {
         let bytes = segment.get(offset..)?.first_chunk::<HEADER_BYTES>()?;
         let mut reader = Reader::new(bytes);
-        if reader.bytes(MAGIC.len())? != MAGIC || reader.u16()? != VERSION {
+        if reader.bytes(MAGIC.len())? != MAGIC {
             return None;
         }
+        let version = reader.u16().filter(|version| (1..=newest).contains(version))?;
         let kind = match reader.u16()? {
             1 => Kind::Head,
             2 => Kind::Batch,
             _ => return None,
         };
         let header = Self {
+            version,
             kind,
             number: reader.u64()?,
             durable: reader.u64()?,
@@ -119,31 +142,41 @@ impl Header {
     }
 }
 
-/// The version that the first bytes of a segment name, if another release wrote them. Where everything else is as ours
-/// writes it, the version is damaged.
-pub(super) fn foreign_version(segment: &[u8], sequence: u64) -> Option<u16> {
+/// The version that the first bytes of a segment name, if they are the head of a form newer than the `newest` that the reader
+/// knows. Where everything else is as some release wrote it, the version is damaged.
+pub(super) fn foreign_version(segment: &[u8], sequence: u64, newest: u16) -> Option<u16> {
     let mut reader = Reader::new(segment);
     let found = if reader.bytes(MAGIC.len())? == MAGIC { reader.u16()? } else { return None };
+    if (1..=newest).contains(&found) {
+        return None;
+    }
     let mut header = segment.first_chunk::<HEADER_BYTES>().copied().unwrap_or([0; HEADER_BYTES]);
-    header[4..6].copy_from_slice(&VERSION.to_le_bytes());
-    let is_ours = Header::read(&header, 0, head_salt(sequence)).is_some();
-    (found != VERSION && !is_ours).then_some(found)
+    let is_ours = (1..=newest).any(|version| {
+        header[4..6].copy_from_slice(&version.to_le_bytes());
+        Header::read(&header, 0, head_salt(sequence), newest).is_some()
+    });
+    (!is_ours).then_some(found)
 }
 
 impl Cursor {
     /// The place before the first frame of the log.
-    pub(super) const fn origin() -> Self {
-        Self { salt: 0, chain: 0, start: 0, number: 0, end: 0 }
+    pub(super) const fn origin(newest: u16) -> Self {
+        Self { newest, salt: 0, chain: 0, start: 0, number: 0, end: 0 }
     }
 
     /// Reads the head of a segment: the place behind it, its header and its payload.
-    pub(super) fn open(segment: &[u8], sequence: u64) -> Option<(Self, Header, &[u8])> {
-        let header = Header::read(segment, 0, head_salt(sequence))?;
+    pub(super) fn open(
+        segment: &[u8],
+        sequence: u64,
+        newest: u16,
+    ) -> Option<(Self, Header, &[u8])> {
+        let header = Header::read(segment, 0, head_salt(sequence), newest)?;
         let payload = header.payload(segment, 0)?;
         if header.kind != Kind::Head {
             return None;
         }
         let cursor = Self {
+            newest,
             salt: header.checksum,
             chain: header.checksum,
             start: 0,
@@ -155,7 +188,7 @@ impl Cursor {
 
     /// Reads the next frame and moves behind it; stays where it is if there is none that continues the chain.
     pub(super) fn read<'a>(&mut self, segment: &'a [u8]) -> Option<(Header, &'a [u8])> {
-        let header = Header::read(segment, self.end, self.salt)?;
+        let header = Header::read(segment, self.end, self.salt, self.newest)?;
         let payload = header.payload(segment, self.end)?;
         let follows = header.number == self.number + 1 && header.previous == self.chain;
         if !follows || header.kind != Kind::Batch {
@@ -167,32 +200,33 @@ impl Cursor {
 
     /// Whether `segment` starts with the head that this place lies behind.
     pub(super) fn is_of(&self, segment: &[u8], sequence: u64) -> bool {
-        let head = Header::read(segment, 0, head_salt(sequence));
+        let head = Header::read(segment, 0, head_salt(sequence), self.newest);
         head.is_some_and(|head| head.checksum == self.salt)
     }
 
     /// Whether the frame before this place is still there.
     pub(super) fn is_behind(&self, segment: &[u8], sequence: u64) -> bool {
         let salt = if self.start == 0 { head_salt(sequence) } else { self.salt };
-        let frame = Header::read(segment, self.start, salt);
+        let frame = Header::read(segment, self.start, salt, self.newest);
         frame.is_some_and(|frame| frame.checksum == self.chain)
     }
 
     /// Writes the header of a batch into the room at the front of `frame`, pads the end, and moves behind it.
-    pub(super) fn write_batch(&mut self, frame: &mut Vec<u8>, durable: u64) {
+    pub(super) fn write_batch(&mut self, frame: &mut Vec<u8>, version: u16, durable: u64) {
         let place = (self.salt, self.end);
-        let checksum = fill(frame, Kind::Batch, (self.number + 1, durable), self.chain, place);
+        let numbers = (self.number + 1, durable);
+        let checksum = fill(frame, (version, Kind::Batch), numbers, self.chain, place);
         self.advance(checksum, frame.len() - HEADER_BYTES);
         frame.resize(aligned(frame.len()), 0);
     }
 
     /// The same for the head of the segment `sequence`, which starts a new file.
-    pub(super) fn write_head(&mut self, frame: &mut Vec<u8>, sequence: u64) {
+    pub(super) fn write_head(&mut self, frame: &mut Vec<u8>, version: u16, sequence: u64) {
         let place = (head_salt(sequence), 0);
         let number = self.number + 1;
         // A segment gets its name when all before it is durable, itself included.
-        let checksum = fill(frame, Kind::Head, (number, number), self.chain, place);
-        *self = Self { salt: checksum, chain: checksum, start: 0, number: self.number, end: 0 };
+        let checksum = fill(frame, (version, Kind::Head), (number, number), self.chain, place);
+        (self.salt, self.chain, self.start, self.end) = (checksum, checksum, 0, 0);
         self.advance(checksum, frame.len() - HEADER_BYTES);
         frame.resize(aligned(frame.len()), 0);
     }
@@ -208,7 +242,7 @@ impl Cursor {
 /// Fills in the header at the front of `frame`. Returns its checksum.
 fn fill(
     frame: &mut [u8],
-    kind: Kind,
+    (version, kind): (u16, Kind),
     (number, durable): (u64, u64),
     previous: u32,
     (salt, offset): (u32, usize),
@@ -216,7 +250,7 @@ fn fill(
     let (header, payload) = frame.split_at_mut(HEADER_BYTES);
     let length = u32::try_from(payload.len()).expect("a batch is bounded far below 4 GiB");
     header[0..4].copy_from_slice(&MAGIC);
-    header[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    header[4..6].copy_from_slice(&version.to_le_bytes());
     header[6..8].copy_from_slice(&(kind as u16).to_le_bytes());
     header[8..16].copy_from_slice(&number.to_le_bytes());
     header[16..24].copy_from_slice(&durable.to_le_bytes());
@@ -237,7 +271,7 @@ pub(super) fn proof_after(cursor: &Cursor, segment: &[u8]) -> Option<usize> {
     let mut offset = cursor.end;
     let end = offset + nonzero_end(segment.get(offset..)?);
     while offset < end {
-        let proof = Header::read(segment, offset, cursor.salt);
+        let proof = Header::read(segment, offset, cursor.salt, cursor.newest);
         if proof.is_some_and(|header| header.durable >= missing) {
             return Some(offset);
         }

@@ -1,6 +1,6 @@
 //! What the log remembers, and its bytes.
 
-use crate::wal::codec::{Reader, put_blob, put_numbers};
+use crate::wal::codec::{Reader, put_blob, put_numbers, put_short_blob, put_varint};
 use bytes::Bytes;
 use raft::eraftpb::{ConfState, Entry, EntryType};
 use whitewater_api::{FileName, Incarnation, Index, NodeId, Term};
@@ -10,6 +10,9 @@ const HARD_STATE: u8 = 2;
 const SNAPSHOT: u8 = 3;
 const PEER: u8 = 4;
 const RENEWAL: u8 = 5;
+
+/// The first version whose entries have numbers and lengths in as few bytes as they take.
+const SHORT_ENTRIES: u16 = 2;
 
 /// One thing that the log remembers. In a batch: snapshot first, then entries, then hard state.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,10 +68,10 @@ pub struct SnapshotMark {
 }
 
 impl Record {
-    /// Writes the record behind what `out` holds.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    /// Writes the record behind what `out` holds, in the form of a version.
+    pub(super) fn encode(&self, version: u16, out: &mut Vec<u8>) {
         match self {
-            Self::Entry(entry) => encode_entry(entry, out),
+            Self::Entry(entry) => encode_entry(entry, version, out),
             Self::HardState { term, vote, commit } => {
                 out.push(HARD_STATE);
                 out.extend_from_slice(&term.0.to_le_bytes());
@@ -92,9 +95,9 @@ impl Record {
     }
 
     /// Takes a record off the reader; `None` if it is none.
-    pub(super) fn decode(reader: &mut Reader) -> Option<Self> {
+    pub(super) fn decode(reader: &mut Reader, version: u16) -> Option<Self> {
         match reader.u8()? {
-            ENTRY => decode_entry(reader).map(Self::Entry),
+            ENTRY => decode_entry(reader, version).map(Self::Entry),
             HARD_STATE => {
                 let term = Term(reader.u64()?);
                 let vote = NodeId(reader.u64()?);
@@ -112,17 +115,17 @@ impl Record {
     }
 
     /// Takes all records off `payload`; `None` if it holds anything else.
-    pub(super) fn decode_all(payload: &[u8], records: &mut Vec<Self>) -> Option<()> {
+    pub(super) fn decode_all(payload: &[u8], version: u16, records: &mut Vec<Self>) -> Option<()> {
         let mut reader = Reader::new(payload);
         while !reader.is_empty() {
-            records.push(Self::decode(&mut reader)?);
+            records.push(Self::decode(&mut reader, version)?);
         }
         Some(())
     }
 }
 
-/// Writes an entry behind what `out` holds.
-pub(super) fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
+/// Writes an entry behind what `out` holds, in the form of a version.
+pub(super) fn encode_entry(entry: &Entry, version: u16, out: &mut Vec<u8>) {
     out.reserve(2 + 16 + 8 + entry.data.len() + entry.context.len());
     out.push(ENTRY);
     out.push(match entry.entry_type {
@@ -130,28 +133,34 @@ pub(super) fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
         EntryType::EntryConfChange => 1,
         EntryType::EntryConfChangeV2 => 2,
     });
-    out.extend_from_slice(&entry.term.to_le_bytes());
-    out.extend_from_slice(&entry.index.to_le_bytes());
-    put_blob(out, &entry.data);
-    put_blob(out, &entry.context);
+    if version >= SHORT_ENTRIES {
+        put_varint(out, entry.term);
+        put_varint(out, entry.index);
+        put_short_blob(out, &entry.data);
+        put_short_blob(out, &entry.context);
+    } else {
+        out.extend_from_slice(&entry.term.to_le_bytes());
+        out.extend_from_slice(&entry.index.to_le_bytes());
+        put_blob(out, &entry.data);
+        put_blob(out, &entry.context);
+    }
 }
 
-fn decode_entry(reader: &mut Reader) -> Option<Entry> {
+fn decode_entry(reader: &mut Reader, version: u16) -> Option<Entry> {
     let entry_type = match reader.u8()? {
         0 => EntryType::EntryNormal,
         1 => EntryType::EntryConfChange,
         2 => EntryType::EntryConfChangeV2,
         _ => return None,
     };
-    Some(Entry {
-        entry_type,
-        term: reader.u64()?,
-        index: reader.u64()?,
-        // Copied: a slice would keep the whole segment in memory for as long as the entry lives.
-        data: Bytes::copy_from_slice(reader.blob()?),
-        context: Bytes::copy_from_slice(reader.blob()?),
-        ..Entry::default()
-    })
+    let (term, index, data, context) = if version >= SHORT_ENTRIES {
+        (reader.varint()?, reader.varint()?, reader.short_blob()?, reader.short_blob()?)
+    } else {
+        (reader.u64()?, reader.u64()?, reader.blob()?, reader.blob()?)
+    };
+    // Copied: a slice would keep the whole segment in memory for as long as the entry lives.
+    let (data, context) = (Bytes::copy_from_slice(data), Bytes::copy_from_slice(context));
+    Some(Entry { entry_type, term, index, data, context, ..Entry::default() })
 }
 
 impl SnapshotMark {
@@ -233,14 +242,15 @@ mod tests {
             Record::Peer { node: NodeId(3), incarnation: Incarnation(99) },
             Record::Renewal(Renewal { barrier: Index(7) }),
         ];
-        for record in records {
+        for (record, version) in records.iter().flat_map(|record| [(record, 1), (record, 2)]) {
             let mut bytes = Vec::new();
-            record.encode(&mut bytes);
+            record.encode(version, &mut bytes);
             let mut decoded = Vec::new();
-            assert_eq!(Record::decode_all(&bytes, &mut decoded), Some(()));
-            assert_eq!(decoded, [record]);
+            assert_eq!(Record::decode_all(&bytes, version, &mut decoded), Some(()));
+            assert_eq!(decoded, std::slice::from_ref(record));
             for shorter in 1..bytes.len() {
-                assert_eq!(Record::decode_all(&bytes[..shorter], &mut Vec::new()), None);
+                let read = Record::decode_all(&bytes[..shorter], version, &mut Vec::new());
+                assert_eq!(read, None, "{record:?} {shorter}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Recovery: from the bytes that a crash left to a log that goes on.
 
 use crate::wal::{
-    Segment, WalError,
+    Segment, Settings, WalError,
     frame::{self, Cursor, Header},
     record::{Record, Renewal, SnapshotMark, encode_entry},
     replay::Replay,
@@ -10,7 +10,9 @@ use crate::wal::{
 use bytes::Bytes;
 use raft::eraftpb::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use whitewater_api::{DiskImage, DiskOp, FileName, Incarnation, Index, NodeId, Term};
+use whitewater_api::{
+    DiskImage, DiskOp, FileName, Incarnation, Index, NodeId, Term, release::Release,
+};
 use whitewater_mutation::{Mutation, Mutations};
 
 /// What the log remembered.
@@ -51,10 +53,10 @@ pub fn is_fresh(image: &DiskImage) -> bool {
 }
 
 /// Whether a log, whoever wrote it, knows a peer: what its writer never did before its first start was complete.
-pub fn knows_peers(image: &DiskImage) -> Result<bool, WalError> {
+pub fn knows_peers(image: &DiskImage, release: Release) -> Result<bool, WalError> {
     let mut knows = false;
     for sequence in survey(image)? {
-        let scan = Scan::read(sequence, None, image)?;
+        let scan = Scan::read(sequence, None, release, image)?;
         // A torn end is no damage: it was never promised.
         scan.check_end(None)?;
         knows |= scan.records.iter().any(|record| matches!(record, Record::Peer { .. }));
@@ -63,15 +65,19 @@ pub fn knows_peers(image: &DiskImage) -> Result<bool, WalError> {
 }
 
 /// The peers that a damaged log still says it knew. There may have been more.
-pub fn readable_peers(image: &DiskImage) -> BTreeMap<NodeId, Incarnation> {
+pub fn readable_peers(image: &DiskImage, release: Release) -> BTreeMap<NodeId, Incarnation> {
+    let newest = frame::version_read(release);
     let mut state = State::default();
     for (file, bytes) in image {
         let Name::Segment(sequence) = Name::of(file) else { continue };
-        let Some((mut tip, _, payload)) = Cursor::open(bytes, sequence) else { continue };
-        state.peers.extend(Head::decode(payload).map(|head| head.state.peers).unwrap_or_default());
+        let Some((mut tip, header, payload)) = Cursor::open(bytes, sequence, newest) else {
+            continue;
+        };
+        let head = Head::decode(payload, header.version);
+        state.peers.extend(head.map(|head| head.state.peers).unwrap_or_default());
         let mut records = Vec::new();
-        while let Some((_, payload)) = tip.read(bytes)
-            && Record::decode_all(payload, &mut records).is_some()
+        while let Some((header, payload)) = tip.read(bytes)
+            && Record::decode_all(payload, header.version, &mut records).is_some()
         {
             records.drain(..).for_each(|record| state.absorb(&record));
         }
@@ -89,13 +95,13 @@ pub(super) struct Found {
     pub(super) proven: u64,
 }
 
-/// How many bytes entries take in the log.
-pub(super) fn entry_bytes(entries: &[Entry]) -> u64 {
+/// How many bytes entries take in a log of that form.
+pub(super) fn entry_bytes(entries: &[Entry], version: u16) -> u64 {
     let mut buffer = Vec::new();
     let mut total = 0;
     for entry in entries {
         buffer.clear();
-        encode_entry(entry, &mut buffer);
+        encode_entry(entry, version, &mut buffer);
         total += buffer.len() as u64;
     }
     total
@@ -119,16 +125,19 @@ impl Scan {
     fn read(
         sequence: u64,
         owner: Option<Incarnation>,
+        release: Release,
         image: &DiskImage,
     ) -> Result<Self, WalError> {
+        let newest = frame::version_read(release);
         let file = segment::file_name(sequence);
         // An absent file cannot be asked for: the caller took the sequence from the image.
         let bytes = image.get(&file).cloned().unwrap_or_default();
-        if let Some(found) = frame::foreign_version(&bytes, sequence) {
-            return Err(WalError::Version { file, found, expected: frame::VERSION });
+        if let Some(found) = frame::foreign_version(&bytes, sequence, newest) {
+            return Err(WalError::Version { file, found, newest });
         }
-        let opened = Cursor::open(&bytes, sequence)
-            .and_then(|(tip, header, payload)| Some((tip, header, Head::decode(payload)?)));
+        let opened = Cursor::open(&bytes, sequence, newest).and_then(|(tip, header, payload)| {
+            Some((tip, header, Head::decode(payload, header.version)?))
+        });
         let Some((mut tip, header, head)) = opened else {
             let expected = format!("the head of segment {sequence}");
             let proof = "a segment has its name only when its head is durable";
@@ -145,7 +154,7 @@ impl Scan {
         let mut records = Vec::new();
         while let Some((header, payload)) = tip.read(&bytes) {
             proven = proven.max(header.durable);
-            if Record::decode_all(payload, &mut records).is_none() {
+            if Record::decode_all(payload, header.version, &mut records).is_none() {
                 let found = format!("a batch at byte {} that is no list of records", tip.start);
                 let expected = "records that this release knows".to_owned();
                 return Err(WalError::Inconsistent { file, found, expected });
@@ -204,13 +213,13 @@ fn damaged(
 
 /// Reads the log. On success `ops` holds what makes the disk say what was read.
 pub(super) fn recover(
-    owner: Incarnation,
-    mutations: Mutations,
+    settings: Settings,
     image: &DiskImage,
     ops: &mut Vec<DiskOp>,
 ) -> Result<Found, WalError> {
     let sequences = survey(image)?;
-    let mut run = read_run(&sequences, owner, image)?;
+    let mutations = settings.mutations;
+    let mut run = read_run(&sequences, settings, image)?;
     let lost = check_run(&mut run, mutations)?;
     let last = run.last().expect("a run holds the last segment");
 
@@ -226,9 +235,11 @@ pub(super) fn recover(
     let file = last.file.clone();
     let proven = run.iter().map(|scan| scan.proven).max().unwrap_or_default();
     let older = sequences.range(..run[0].sequence).copied().map(Segment::unneeded);
-    let kept = run
-        .iter()
-        .map(|scan| Segment { sequence: scan.sequence, last_index: scan.head.state.last_index });
+    let kept = run.iter().map(|scan| Segment {
+        sequence: scan.sequence,
+        version: scan.header.version,
+        last_index: scan.head.state.last_index,
+    });
     let segments = older.chain(kept).collect();
     let (state, mut recovered) = replay(run, mutations)?;
     recovered.torn = torn;
@@ -254,12 +265,13 @@ pub(super) fn survey(image: &DiskImage) -> Result<BTreeSet<u64>, WalError> {
 /// Reads backwards from the newest segment to the first that the log may start at: older ones may be half retired.
 fn read_run(
     sequences: &BTreeSet<u64>,
-    owner: Incarnation,
+    settings: Settings,
     image: &DiskImage,
 ) -> Result<Vec<Scan>, WalError> {
-    let owner = Some(owner);
+    let Settings { owner, release, .. } = settings;
+    let scan = |sequence| Scan::read(sequence, Some(owner), release, image);
     let mut sequence = *sequences.last().ok_or(WalError::Absent)?;
-    let mut run = vec![Scan::read(sequence, owner, image)?];
+    let mut run = vec![scan(sequence)?];
     let mark = run[0].mark_index();
     while run.last().is_some_and(|scan| scan.head.state.last_index > mark) {
         sequence -= 1;
@@ -267,7 +279,7 @@ fn read_run(
             let file = segment::file_name(sequence);
             return Err(WalError::MissingSegment { file, snapshot: mark });
         }
-        run.push(Scan::read(sequence, owner, image)?);
+        run.push(scan(sequence)?);
     }
     run.reverse();
     Ok(run)

@@ -128,25 +128,25 @@ impl State {
 }
 
 impl Head {
-    /// Writes the payload behind what `out` holds.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    /// Writes the payload behind what `out` holds, in the form of a version.
+    pub(super) fn encode(&self, version: u16, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.owner.0.to_le_bytes());
         out.extend_from_slice(&self.file_bytes.to_le_bytes());
         out.extend_from_slice(&self.state.last_index.0.to_le_bytes());
         for record in self.state.records() {
-            record.encode(out);
+            record.encode(version, out);
         }
     }
 
     /// Reads a payload; `None` if it is none.
-    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+    pub(super) fn decode(payload: &[u8], version: u16) -> Option<Self> {
         let mut reader = Reader::new(payload);
         let owner = Incarnation(reader.u64()?);
         let file_bytes = reader.u64()?;
         let last_index = Index(reader.u64()?);
         let mut state = State::default();
         while !reader.is_empty() {
-            state.absorb(&Record::decode(&mut reader)?);
+            state.absorb(&Record::decode(&mut reader, version)?);
         }
         state.last_index = last_index;
         Some(Self { owner, file_bytes, state })

@@ -15,6 +15,10 @@ use whitewater_api::{NodeId, Term};
 
 const CLEAN: Mutations = Mutations::none();
 
+const fn settings(mutations: Mutations) -> Settings {
+    Settings { owner: OWNER, segment_bytes: SEGMENT_BYTES, release: Release::Newest, mutations }
+}
+
 fn entry(term: u64, index: u64) -> Record {
     entry_of(term, index, 60)
 }
@@ -50,7 +54,7 @@ struct Rig {
 impl Rig {
     fn new(mutations: Mutations) -> Self {
         let (mut disk, mut ops) = (Disk::default(), Vec::new());
-        let wal = Wal::create(OWNER, SEGMENT_BYTES, mutations, &mut ops);
+        let wal = Wal::create(settings(mutations), &mut ops);
         disk.perform_all(&ops);
         Self { wal, disk, mutations }
     }
@@ -85,7 +89,7 @@ impl Rig {
 }
 
 fn recover(image: &DiskImage, mutations: Mutations) -> Result<Recovered, WalError> {
-    Wal::recover(OWNER, SEGMENT_BYTES, mutations, image, &mut Vec::new()).map(|(_, found)| found)
+    Wal::recover(settings(mutations), image, &mut Vec::new()).map(|(_, found)| found)
 }
 
 fn indexes(recovered: &Recovered) -> Vec<(u64, u64)> {
@@ -179,7 +183,11 @@ fn a_missing_segment_is_refused_by_name() {
 fn foreign_files_are_refused() {
     let rig = Rig::new(CLEAN);
     let image = rig.disk.image();
-    let other = Wal::recover(Incarnation(78), SEGMENT_BYTES, CLEAN, &image, &mut Vec::new());
+    let other = Wal::recover(
+        Settings { owner: Incarnation(78), ..settings(CLEAN) },
+        &image,
+        &mut Vec::new(),
+    );
     assert!(matches!(other.err(), Some(WalError::Foreign { found: OWNER, .. })));
 
     let mut image = rig.disk.image();
@@ -196,7 +204,70 @@ fn foreign_files_are_refused() {
     // The checksum of another release covers its own version.
     bytes[36] ^= 1;
     image.insert(file.clone(), Bytes::from(bytes));
-    assert_eq!(rig.recover(&image), Err(WalError::Version { file, found: 9, expected: 1 }));
+    assert_eq!(rig.recover(&image), Err(WalError::Version { file, found: 9, newest: 2 }));
+}
+
+/// The same disk under another release, with its recovery carried out.
+fn reopened(rig: &mut Rig, release: Release) -> Result<Recovered, WalError> {
+    let settings = Settings { release, ..settings(rig.mutations) };
+    let mut ops = Vec::new();
+    let (wal, recovered) = Wal::recover(settings, &rig.disk.image(), &mut ops)?;
+    rig.disk.perform_all(&ops);
+    rig.wal = wal;
+    rig.wal.on_durable(rig.wal.last_batch());
+    Ok(recovered)
+}
+
+#[test]
+fn an_upgrade_goes_on_in_a_new_segment_which_the_previous_release_refuses_by_name() {
+    let mut rig = Rig::new(CLEAN);
+    let previous = Settings { release: Release::Previous, ..settings(CLEAN) };
+    let (mut disk, mut ops) = (Disk::default(), Vec::new());
+    rig.wal = Wal::create(previous, &mut ops);
+    disk.perform_all(&ops);
+    rig.disk = disk;
+    rig.promise(&[entry(1, 1)]);
+    assert_eq!(indexes(&reopened(&mut rig, Release::Compatible).unwrap()), [(1, 1)]);
+    assert_eq!(rig.wal.segments(), 1, "the same form in the same segment");
+    assert_eq!(indexes(&reopened(&mut rig, Release::Newest).unwrap()), [(1, 1)]);
+    assert_eq!(rig.wal.segments(), 2);
+    rig.promise(&[entry(1, 2)]);
+    let refused = reopened(&mut rig, Release::Previous).unwrap_err();
+    let file = segment::file_name(2);
+    assert_eq!(refused, WalError::Version { file, found: 2, newest: 1 });
+}
+
+#[test]
+fn a_log_can_be_read_by_the_previous_release_when_a_snapshot_reaches_the_form_of_before() {
+    let mut rig = Rig::new(CLEAN);
+    rig.promise(&[entry(1, 1), entry(1, 2)]);
+    assert_eq!(rig.wal.newer_until(), None, "nobody is to read it");
+    reopened(&mut rig, Release::Compatible).unwrap();
+    assert_eq!(rig.wal.newer_until(), Some(Index(2)));
+    rig.promise(&[entry(1, 3)]);
+    rig.promise(&[mark(1, false)]);
+    assert_eq!(rig.wal.newer_until(), Some(Index(2)), "entry 2 is still in the newer form");
+    assert!(reopened(&mut rig, Release::Previous).is_err());
+    rig.promise(&[mark(2, false)]);
+    assert_eq!(rig.wal.newer_until(), None);
+    assert_eq!(indexes(&reopened(&mut rig, Release::Previous).unwrap()), [(1, 3)]);
+}
+
+#[test]
+fn what_was_written_into_the_segment_of_the_previous_release_is_lost_to_it() {
+    let mut rig = Rig::new(CLEAN.with(Mutation::LogUpgradedInPlace));
+    let previous = Settings { release: Release::Previous, ..settings(rig.mutations) };
+    let (mut disk, mut ops) = (Disk::default(), Vec::new());
+    rig.wal = Wal::create(previous, &mut ops);
+    disk.perform_all(&ops);
+    rig.disk = disk;
+    rig.promise(&[entry(1, 1)]);
+    reopened(&mut rig, Release::Newest).unwrap();
+    rig.promise(&[entry(1, 2)]);
+    rig.promise(&[entry(1, 3)]);
+    let read = reopened(&mut rig, Release::Previous).unwrap();
+    assert_eq!(indexes(&read), [(1, 1)], "two entries that were promised");
+    assert!(read.torn.is_some(), "and it takes them for a torn write");
 }
 
 #[test]
@@ -220,7 +291,7 @@ fn a_torn_tail_is_cut_zeroed_and_reported() {
     flip(&mut image, &file, offset + 50);
 
     let mut ops = Vec::new();
-    let (_, recovered) = Wal::recover(OWNER, SEGMENT_BYTES, CLEAN, &image, &mut ops).unwrap();
+    let (_, recovered) = Wal::recover(settings(CLEAN), &image, &mut ops).unwrap();
     assert_eq!(indexes(&recovered), [(1, 1)]);
     let torn = recovered.torn.unwrap();
     assert_eq!((torn.file, torn.offset), (file, offset as u64));
@@ -239,14 +310,14 @@ fn a_first_start_that_was_cut_short_knows_nobody() {
     let (first, _) = rig.write(&[mark(1, true), hard_state(1, 1)]);
     let mut torn = rig.disk.image();
     flip(&mut torn, &file, offset + 50);
-    assert_eq!(knows_peers(&torn), Ok(false), "it was never promised");
+    assert_eq!(knows_peers(&torn, Release::Newest), Ok(false), "it was never promised");
 
     rig.wal.on_durable(first);
     rig.promise(&[Record::Peer { node: NodeId(2), incarnation: Incarnation(5) }]);
-    assert_eq!(knows_peers(&rig.disk.image()), Ok(true));
+    assert_eq!(knows_peers(&rig.disk.image(), Release::Newest), Ok(true));
     let mut damaged = rig.disk.image();
     flip(&mut damaged, &file, offset + 50);
-    assert!(matches!(knows_peers(&damaged), Err(WalError::Damaged { .. })));
+    assert!(matches!(knows_peers(&damaged, Release::Newest), Err(WalError::Damaged { .. })));
 }
 
 #[test]
@@ -297,9 +368,12 @@ fn a_log_starts_over_behind_a_damaged_one_and_survives_on_its_own() {
     let mut image = rig.disk.image();
     flip(&mut image, &segment::file_name(1), offset + 50);
     assert!(rig.recover(&image).is_err());
-    assert_eq!(readable_peers(&image), BTreeMap::from([(NodeId(2), Incarnation(5))]));
+    assert_eq!(
+        readable_peers(&image, Release::Newest),
+        BTreeMap::from([(NodeId(2), Incarnation(5))])
+    );
 
-    let mut wal = Wal::start_over(OWNER, SEGMENT_BYTES, CLEAN, &image).unwrap();
+    let mut wal = Wal::start_over(settings(CLEAN), &image).unwrap();
     let old = rig.wal.segments();
     let renewal = Renewal { barrier: Index(9) };
     let mut ops = Vec::new();
@@ -445,7 +519,7 @@ fn what_was_read_from_a_cache_is_synced_before_it_counts() {
     rig.promise(&[entry(1, 1)]);
     let mut ops = Vec::new();
     let image = rig.disk.image();
-    Wal::recover(OWNER, SEGMENT_BYTES, CLEAN, &image, &mut ops).unwrap();
+    Wal::recover(settings(CLEAN), &image, &mut ops).unwrap();
     assert_eq!(ops, [DiskOp::Sync { file: segment::file_name(1) }, DiskOp::SyncDirectory]);
 }
 

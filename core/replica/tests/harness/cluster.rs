@@ -13,12 +13,13 @@ use std::{
 use whitewater_api::{
     AuthRequest, AuthResponse, Body, Caller, ClusterId, DiskError, DiskOp, Error, FileName,
     Incarnation, Index, Monotonic, NodeId, Process, Request, RequestId, Response, StreamId, Tuning,
-    WatchRequest, WriteId, auth::Secret,
+    WatchRequest, WriteId, auth::Secret, release::Release,
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
     Boot, Config, Envelope, Event, Input, MessageKind, Output, PasswordDone, Phase, Promise,
-    Replica, Role, Security, Status, wal::Wal,
+    Replica, Role, Security, Status,
+    wal::{Settings, Wal},
 };
 
 /// Steps after which an exchange that does not come to rest is a bug.
@@ -33,6 +34,8 @@ pub(crate) struct Cluster {
     pub(crate) held: Vec<Envelope>,
     /// Pairs of nodes that cannot talk.
     pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
+    /// As which release a new node starts.
+    pub(crate) release: Release,
     requests: BTreeMap<RequestId, Request>,
     sequences: BTreeMap<Process, u32>,
     /// Who asks: a user shows the last token that it was given, or `!name` a certificate.
@@ -73,6 +76,8 @@ pub(crate) struct Node {
     pub(crate) now: Monotonic,
     boot: Boot,
     wiped: u64,
+    /// As which release it runs, from its next start on.
+    pub(crate) release: Release,
 }
 
 /// The first members and where they are.
@@ -94,6 +99,7 @@ impl Cluster {
             network: VecDeque::new(),
             held: Vec::new(),
             cuts: BTreeSet::new(),
+            release: Release::Compatible,
             requests: BTreeMap::new(),
             sequences: BTreeMap::new(),
             user: None,
@@ -125,6 +131,7 @@ impl Cluster {
             now: Monotonic(self.nodes.values().map(|node| node.now.0).max().unwrap_or(0)),
             boot,
             wiped: 0,
+            release: self.release,
         };
         self.nodes.insert(node, new);
         self.start(node);
@@ -134,7 +141,8 @@ impl Cluster {
     pub(crate) fn add_dying(&mut self, node: NodeId, boot: Boot, operations: usize) {
         let mut disk = Disk::default();
         disk.mode = Mode::Stalls;
-        let new = Node { replica: None, disk, now: Monotonic(0), boot, wiped: 0 };
+        let release = self.release;
+        let new = Node { replica: None, disk, now: Monotonic(0), boot, wiped: 0, release };
         self.nodes.insert(node, new);
         self.start(node);
         let disk = &mut self.nodes.get_mut(&node).expect("it was just added").disk;
@@ -160,6 +168,7 @@ impl Cluster {
             boot: node.boot.clone(),
             seed: self.seed,
             tuning: self.tuning.clone(),
+            release: node.release,
             security,
             mutations: self.mutations,
         };
@@ -405,6 +414,7 @@ impl Cluster {
             peers: BTreeMap::new(),
             seed: self.seed,
             tuning: self.tuning.clone(),
+            release: node.release,
             security: Security::default(),
             mutations: self.mutations,
         };
@@ -422,10 +432,9 @@ impl Cluster {
         let Some(promise) = envelope.promise().filter(|_| self.checks_promises) else { return };
         let disk = &self.nodes[&id].disk;
         let owner = Incarnation(id.0 * 10 + self.nodes[&id].wiped);
-        let (bytes, mutations) = (self.tuning.segment_bytes, self.mutations);
-        let (_, durable) =
-            Wal::recover(owner, bytes, mutations, &disk.durable_image(), &mut Vec::new())
-                .expect("a durable log can be read");
+        let settings = wal_settings(owner, &self.tuning, self.mutations);
+        let (_, durable) = Wal::recover(settings, &disk.durable_image(), &mut Vec::new())
+            .expect("a durable log can be read");
         let last = durable.entries.last().map(|entry| entry.index);
         let last = last.or(durable.snapshot.as_ref().map(|mark| mark.index.0)).unwrap_or(0);
         let holds = match promise {
@@ -552,4 +561,13 @@ impl Drop for Cluster {
             println!("{}", self.out);
         }
     }
+}
+
+/// What the log of a node of a script is opened with.
+pub(crate) const fn wal_settings(
+    owner: Incarnation,
+    tuning: &Tuning,
+    mutations: Mutations,
+) -> Settings {
+    Settings { owner, segment_bytes: tuning.segment_bytes, release: Release::Newest, mutations }
 }

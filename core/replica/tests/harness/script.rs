@@ -36,7 +36,12 @@
 //! | `status`, `dump n1`, `files n1` | what is there |
 //! | `equal` | whether all running replicas have the same store |
 
-use crate::harness::{auth, cluster::Cluster, disk::Mode, draw};
+use crate::harness::{
+    auth,
+    cluster::{Cluster, wal_settings},
+    disk::Mode,
+    draw,
+};
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use std::{collections::BTreeSet, error::Error, fmt::Write as _, str::FromStr};
 use whitewater_api::{
@@ -44,6 +49,7 @@ use whitewater_api::{
     LeaseRequest, MaintenanceRequest, MemberChange, NodeId, Request, RequestId, Revision, StreamId,
     Tuning, WatchId, WatchRequest,
     concurrency::ServiceRequest,
+    release::Release,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
@@ -139,6 +145,7 @@ impl Script {
         let checks_promises = args.take_key("promises") != Some("off");
         let introduces = args.take_key("introduced") != Some("no");
         let signs_tokens = args.take_key("tokens") == Some("signed");
+        let release = release(args)?;
         let mut mutations = self.mutations;
         if let Some(name) = args.take_key("mutation") {
             mutations = mutations.with(Mutation::from_name(name).ok_or("no such mutation")?);
@@ -156,6 +163,7 @@ impl Script {
         self.cluster = Cluster::new(serde_json::from_value(tuning)?, mutations, seed);
         self.cluster.checks_promises = checks_promises;
         self.cluster.signs_tokens = signs_tokens;
+        self.cluster.release = release.unwrap_or(Release::Compatible);
         let members: Vec<NodeId> = (1..=count).map(NodeId).collect();
         for node in &members {
             self.cluster.add(*node, Boot::Bootstrap { members: members.clone() });
@@ -362,7 +370,12 @@ impl Script {
                 }
                 self.cluster.crash(id, power);
             }
-            "restart" => self.cluster.start(id),
+            "restart" => {
+                if let Some(release) = release(args)? {
+                    self.cluster.nodes.get_mut(&id).ok_or("no such node")?.release = release;
+                }
+                self.cluster.start(id);
+            }
             "wipe" => self.cluster.wipe(id),
             _ => {
                 let name = long(args.next_pos().ok_or("which file?")?);
@@ -498,14 +511,8 @@ impl Script {
         let image = node.disk.image();
         let owner = whitewater_replica::identity::Identity::read(&image)?
             .map_or(Incarnation(0), |identity| identity.incarnation);
-        let tuning = &self.cluster.tuning;
-        let (_, log) = Wal::recover(
-            owner,
-            tuning.segment_bytes,
-            self.cluster.mutations,
-            &image,
-            &mut Vec::new(),
-        )?;
+        let settings = wal_settings(owner, &self.cluster.tuning, self.cluster.mutations);
+        let (_, log) = Wal::recover(settings, &image, &mut Vec::new())?;
         let vote = log.vote.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
         self.cluster.say(&format!("term {} vote {vote} commit {}", log.term, log.commit));
         if let Some(mark) = &log.snapshot {
@@ -673,6 +680,11 @@ fn operator_request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request>
         }
         _ => return Err(format!("no verb {verb}").into()),
     })
+}
+
+fn release(args: &mut ArgumentConsumer) -> Outcome<Option<Release>> {
+    let name = args.take_key("release");
+    Ok(name.map(|name| serde_json::from_value(name.into())).transpose()?)
 }
 
 fn watch_create(args: &mut ArgumentConsumer) -> Outcome<WatchCreate> {

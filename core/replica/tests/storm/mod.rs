@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 use whitewater_api::{
     Body, KeyRange, LeaseId, LeaseRequest, LeaseResponse, MemberChange, NodeId, Request, RequestId,
     Tuning,
+    release::Release,
     request::{PutRequest, RangeRequest},
 };
 use whitewater_mutation::{Mutation, Mutations};
@@ -33,6 +34,8 @@ impl Dice {
 struct Storm {
     cluster: Cluster,
     dice: Dice,
+    /// As which release a process comes back.
+    releases: Dice,
     puts: Vec<(RequestId, String)>,
     joined: u64,
     weather: Weather,
@@ -76,7 +79,8 @@ impl Storm {
             cluster.add(*node, Boot::Bootstrap { members: members.clone() });
         }
         let puts = Vec::new();
-        Self { cluster, dice, puts, joined: 0, weather, damaged: None, repaired: 0 }
+        let releases = Dice(!seed);
+        Self { cluster, dice, releases, puts, joined: 0, weather, damaged: None, repaired: 0 }
     }
 
     fn node(&mut self) -> NodeId {
@@ -213,7 +217,15 @@ impl Storm {
     fn restart(&mut self, node: NodeId) {
         if self.cluster.status(node).is_none() {
             self.cluster.crash(node, false);
+            let releases = [Release::Previous, Release::Compatible, Release::Newest];
+            let release = releases[usize::try_from(self.releases.below(3)).unwrap()];
+            self.cluster.nodes.get_mut(&node).unwrap().release = release;
             self.cluster.start(node);
+            if release == Release::Previous && self.cluster.status(node).is_none() {
+                // It cannot read what a newer one wrote, and says so.
+                self.cluster.nodes.get_mut(&node).unwrap().release = Release::Compatible;
+                self.cluster.start(node);
+            }
             assert!(self.cluster.status(node).is_some(), "{node} does not start");
         }
     }

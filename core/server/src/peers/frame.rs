@@ -8,9 +8,9 @@ use super::secrets;
 use crate::{host::Answer, limits};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, ops::RangeInclusive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request};
+use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request, release::Release};
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
     PeerMessage,
@@ -167,28 +167,29 @@ pub(crate) fn fuzz(bytes: &Bytes) {
 impl Introduction {
     /// Of a member of this build.
     pub(crate) fn new(purpose: Purpose) -> Self {
-        let (version, version_min) = (wire::VERSION, wire::VERSION_MIN);
+        let (version_min, version) = spoken().into_inner();
         let (cluster, node, to) = (None, None, None);
         Self { version, version_min, cluster, node, to, purpose, members: Vec::new() }
     }
 
-    /// The version of messages on a connection with whom this introduces: the newest that both speak.
-    pub(crate) fn common_version(&self) -> u16 {
-        self.version.min(wire::VERSION)
-    }
-
-    /// Why the two cannot talk, if they cannot: their forms of messages have none in common.
-    pub(crate) fn objection(&self) -> Option<String> {
-        (self.version < wire::VERSION_MIN || self.version_min > wire::VERSION).then(|| {
+    /// The version of messages on a connection with whom this introduces, or why the two cannot talk.
+    pub(crate) fn common_version(&self) -> Result<u16, String> {
+        let theirs = self.version_min..=self.version;
+        wire::agreed(&spoken(), &theirs, Mutations::none()).ok_or_else(|| {
             format!(
                 "messages of the versions {} to {} are spoken here, {} to {} there: upgrade one version at a time",
-                wire::VERSION_MIN,
-                wire::VERSION,
-                self.version_min,
-                self.version
+                spoken().start(),
+                spoken().end(),
+                theirs.start(),
+                theirs.end()
             )
         })
     }
+}
+
+/// The forms of messages that this build speaks.
+const fn spoken() -> RangeInclusive<u16> {
+    wire::spoken(Release::Newest)
 }
 
 fn put(out: &mut Vec<u8>, kind: u8, body: &impl Serialize) {

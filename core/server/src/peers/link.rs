@@ -151,7 +151,7 @@ impl Dialing {
         let (stream, other) = introduce(&self.setting.dialer, url, introduction).await?;
         tracing::info!(peer = %format!("{:x}", self.to.0), url, "connected to a peer");
         self.state.is_connected.store(true, Ordering::Release);
-        let version = other.common_version();
+        let version = other.common_version().map_err(io::Error::other)?;
         let (reader, writer) = split(stream);
         let mut urls = self.urls.clone();
         let result = tokio::select! {
@@ -218,9 +218,9 @@ pub(crate) async fn introduce(
         Frame::Introduction(introduction).write(wire::VERSION, &mut stream).await?;
         stream.flush().await?;
         match Frame::read(wire::VERSION, &mut stream).await?.0 {
-            Frame::Introduction(other) => match other.objection() {
-                Some(objection) => Err(malformed(&objection)),
-                None => Ok((stream, other)),
+            Frame::Introduction(other) => match other.common_version() {
+                Err(objection) => Err(malformed(&objection)),
+                Ok(_) => Ok((stream, other)),
             },
             Frame::Refusal(why) => Err(malformed(&why)),
             Frame::Message(_) | Frame::Forward { .. } | Frame::Answered { .. } => {

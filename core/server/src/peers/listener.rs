@@ -74,7 +74,7 @@ impl Listener {
         }
         Frame::Introduction(own).write(wire::VERSION, &mut self.socket).await?;
         self.socket.flush().await?;
-        let version = other.common_version();
+        let version = other.common_version().map_err(io::Error::other)?;
         Ok(other.node.filter(|_| other.purpose == Purpose::Talk).map(|node| (node, version)))
     }
 
@@ -92,7 +92,7 @@ impl Listener {
         if other.to.is_some_and(|to| to != me) {
             return Some(format!("this is member {:x}; check the peer URLs", me.0));
         }
-        other.objection()
+        other.common_version().err()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text form of a plan: TOML that a person reads at a glance. What is as usual is left out; a fault is a line, an
 //! operation is a line.
 
-use super::{ClientPlan, Plan};
+use super::{ClientPlan, Plan, is_compatible};
 use crate::{DiskProfile, NetworkProfile, WatcherPlan, profile::CALM};
 use serde::Serialize;
 use std::fmt::Write;
@@ -54,6 +54,9 @@ pub(super) fn write(plan: &Plan) -> String {
     entry(&mut text, "nodes", &inline(&cluster.nodes));
     if !cluster.clocks.is_empty() {
         list(&mut text, "clocks", &cluster.clocks);
+    }
+    if !is_compatible(&cluster.release) {
+        entry(&mut text, "release", &inline(&cluster.release));
     }
     unusual::<Tuning>(&mut text, "tuning", &cluster.tuning);
     for ClientPlan { home, follows_hints, operations } in clients {

@@ -1,10 +1,6 @@
 //! Laws that hold for any sequence of actions, any crash and any damage.
 
-use super::{
-    disk::Luck,
-    model::{Bench, OWNER, SEGMENT_BYTES},
-    recover,
-};
+use super::{disk::Luck, model::Bench, recover};
 use crate::wal::{
     Follower, Record, Wal,
     codec::Reader,
@@ -125,7 +121,7 @@ proptest! {
         }
         let mutations = CLEAN.with(Mutation::ALL[mutation]);
         let mut ops = Vec::new();
-        let again = Wal::recover(OWNER, SEGMENT_BYTES, mutations, &image, &mut ops);
+        let again = Wal::recover(super::settings(mutations), &image, &mut ops);
         assert!(again.is_ok() || ops.is_empty(), "a refused log is not touched");
         let mut follower = Follower::new();
         for (file, bytes) in &image {
@@ -137,10 +133,14 @@ proptest! {
     fn arbitrary_bytes_are_refused(bytes in vec(any::<u8>(), 0..400)) {
         let image = DiskImage::from([(segment::file_name(1), Bytes::from(bytes.clone()))]);
         assert!(recover(&image, CLEAN).is_err());
-        drop(Head::decode(&bytes));
+        for version in [1, 2] {
+            drop(Head::decode(&bytes, version));
+        }
         for kind in 0..6 {
             let record: Vec<u8> = [kind].into_iter().chain(bytes.iter().copied()).collect();
-            drop(Record::decode(&mut Reader::new(&record)));
+            for version in [1, 2] {
+                drop(Record::decode(&mut Reader::new(&record), version));
+            }
         }
     }
 }

@@ -1,15 +1,19 @@
 //! A log, a disk and a plain model of both, driven by random actions.
 
 use super::disk::{Disk, Luck};
-use crate::wal::{Batch, Follower, Record, Recovered, Renewal, SnapshotMark, Wal, is_fresh};
+use super::settings;
+use crate::wal::{
+    Batch, Follower, Record, Recovered, Renewal, Settings, SnapshotMark, Wal, WalError, is_fresh,
+};
 use bytes::Bytes;
 use raft::eraftpb::{ConfState, Entry};
 use std::collections::{BTreeMap, VecDeque};
-use whitewater_api::{DiskOp, Incarnation, Index, NodeId, Term};
+use whitewater_api::{DiskOp, Incarnation, Index, NodeId, Term, release::Release};
 use whitewater_mutation::Mutations;
 
 pub(super) const OWNER: Incarnation = Incarnation(77);
 pub(super) const SEGMENT_BYTES: u64 = 1500;
+const RELEASES: [Release; 3] = [Release::Previous, Release::Compatible, Release::Newest];
 const SEGMENT_BYTES_CHOICES: [u64; 3] = [400, SEGMENT_BYTES, 30_000];
 
 /// What records amount to, said another way than the replay says it.
@@ -51,8 +55,9 @@ struct Flight {
 
 /// The log under test and what is known about it.
 pub(super) struct Bench {
-    mutations: Mutations,
-    segment_bytes: u64,
+    settings: Settings,
+    /// Whether a process wrote the newest form.
+    has_newest: bool,
     pub(super) wal: Wal,
     pub(super) disk: Disk,
     pub(super) luck: Luck,
@@ -72,11 +77,13 @@ impl Bench {
     pub(super) fn new(seed: u64, mutations: Mutations) -> Self {
         let (mut disk, mut ops) = (Disk::default(), Vec::new());
         let segment_bytes = SEGMENT_BYTES_CHOICES[Luck::new(seed).below(3)];
-        let wal = Wal::create(OWNER, segment_bytes, mutations, &mut ops);
+        let release = RELEASES[Luck::new(!seed).below(3)];
+        let settings = Settings { segment_bytes, release, ..settings(mutations) };
+        let wal = Wal::create(settings, &mut ops);
         disk.perform_all(&ops);
         Self {
-            mutations,
-            segment_bytes,
+            settings,
+            has_newest: release == Release::Newest,
             wal,
             disk,
             luck: Luck::new(seed),
@@ -207,10 +214,7 @@ impl Bench {
         for _ in 0..count {
             let Some(flight) = self.flights.front_mut() else { return };
             if let Some(op) = flight.ops.pop_front() {
-                self.disk.perform(&op);
-                if matches!(op, DiskOp::Sync { .. } | DiskOp::SyncDirectory) {
-                    self.follow();
-                }
+                self.carry_out(&[op]);
             }
             if self.flights.front().is_some_and(|flight| flight.ops.is_empty()) {
                 let flight = self.flights.pop_front().unwrap();
@@ -252,20 +256,30 @@ impl Bench {
         let mut ops = Vec::new();
         let image = self.disk.image();
         assert!(!is_fresh(&image), "the whole log is gone");
-        let recovered = Wal::recover(OWNER, self.segment_bytes, self.mutations, &image, &mut ops);
-        let (wal, mut recovered) = recovered.unwrap();
-        // Recovery itself may be interrupted anywhere and is then simply repeated.
-        if self.luck.below(4) == 0 {
-            let done = self.luck.below(ops.len());
-            self.disk.perform_all(&ops[..done]);
-            let power = self.luck.below(2) == 0;
-            return self.crash(power);
+        self.settings.release = RELEASES[self.luck.below(3)];
+        let mut read = Wal::recover(self.settings, &image, &mut ops);
+        if self.settings.release == Release::Previous && self.has_newest {
+            // It reads all or it refuses by the name of the reason; and then the next one reads all.
+            if let Err(error) = &read {
+                assert!(matches!(error, WalError::Version { found: 2, newest: 1, .. }), "{error}");
+                self.settings.release = Release::Compatible;
+                read = Wal::recover(self.settings, &image, &mut ops);
+            }
         }
-        self.disk.perform_all(&ops);
-        let survived = self.history.partition_point(|(batch, _)| batch.0 <= wal.tip.number);
+        self.has_newest |= self.settings.release == Release::Newest;
+        let (wal, mut recovered) = read.unwrap();
+        let survived = self.history.partition_point(|(batch, _)| *batch <= wal.last_batch());
         let (survived, promised) = (survived, self.promised);
         assert!(survived >= promised, "{promised} batches were promised, {survived} are left");
         self.history.truncate(survived);
+        // Recovery itself may be interrupted anywhere and is then simply repeated. A new segment takes the next number.
+        if self.luck.below(4) == 0 {
+            let done = self.luck.below(ops.len());
+            self.carry_out(&ops[..done]);
+            let power = self.luck.below(2) == 0;
+            return self.crash(power);
+        }
+        self.carry_out(&ops);
         recovered.torn = None;
         assert_eq!(recovered, amount_to(self.records()));
         // What the observer saw is what the log holds, from the start.
@@ -275,7 +289,16 @@ impl Bench {
         assert!(seen >= owed, "the observer saw {seen} records, {owed} were promised");
         self.wal = wal;
         self.wal.on_durable(self.wal.last_batch());
-        self.follow();
         self.promised = survived;
+    }
+
+    /// Before the eyes of the observer.
+    fn carry_out(&mut self, ops: &[DiskOp]) {
+        for op in ops {
+            self.disk.perform(op);
+            if matches!(op, DiskOp::Sync { .. } | DiskOp::SyncDirectory) {
+                self.follow();
+            }
+        }
     }
 }
