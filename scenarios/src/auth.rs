@@ -64,8 +64,13 @@ impl Permissions {
         within("workload.permissions.changes_percent", &self.changes_percent, 0, 100)
     }
 
+    /// How many users there are besides root.
+    pub(crate) fn count(&self, seed: Seed) -> u64 {
+        self.users.0.flat(&mut seed.stream("plan/auth/users", 0))
+    }
+
     pub(crate) fn actor(&self, seed: Seed, client: u64) -> Actor {
-        let users = self.users.0.flat(&mut seed.stream("plan/auth/users", 0));
+        let users = self.count(seed);
         let percent = if client == 1 { &self.changes_percent } else { &self.tries_percent };
         let percent = percent.0.flat(&mut seed.stream("plan/auth/percent", client.min(2)));
         let stream = seed.stream("plan/auth", client);

@@ -90,10 +90,9 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
         fork: None,
         faults,
         clients: workload::draw(&scenario.workload, seed, &size),
-        watchers: scenario
-            .watchers
-            .as_ref()
-            .map_or_else(Vec::new, |watchers| watchers.draw(seed, &size)),
+        watchers: scenario.watchers.as_ref().map_or_else(Vec::new, |watchers| {
+            watchers.draw(seed, &size, scenario.workload.permissions.as_ref())
+        }),
         cluster: ClusterPlan {
             nodes: wanted_nodes,
             clocks: scenario.clock.draw(seed, size.nodes, tuning.drift_ppm_max),

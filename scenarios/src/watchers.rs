@@ -1,13 +1,14 @@
 //! The clients that watch.
 
 use crate::{
-    dist::{Numbers, Spans},
+    auth::Permissions,
+    dist::{Numbers, Percent, Spans},
     error::Complaint,
     planner::Size,
     scenario::within,
 };
 use serde::Deserialize;
-use whitewater_api::NodeId;
+use whitewater_api::{KeyRange, NodeId, watch::WatchCreate};
 use whitewater_record::{PlannedWatch, Seed, Span, Stream, WatcherPlan};
 
 /// What the watchers are like. See [`WatcherPlan`] for what each setting does.
@@ -26,6 +27,9 @@ pub struct Watchers {
     pub asks: Spans,
     /// How often one leaves for another node; zero for never.
     pub moves: Spans,
+    /// Chance, in a hundred, that one is a user, where there are users.
+    #[serde(default)]
+    pub users_percent: Percent,
     /// How many keys a page of a list has that one watches from; 0 for all at once. Not said: none keeps a mirror.
     pub lists: Option<Numbers>,
 }
@@ -39,7 +43,12 @@ impl Watchers {
 
     /// Draws the watchers, each from a stream of its own. The first watch of the first one leaves nothing out, so that
     /// there is always somebody who hears of everything.
-    pub(crate) fn draw(&self, seed: Seed, size: &Size) -> Vec<WatcherPlan> {
+    pub(crate) fn draw(
+        &self,
+        seed: Seed,
+        size: &Size,
+        permissions: Option<&Permissions>,
+    ) -> Vec<WatcherPlan> {
         let count = self.count.0.flat(&mut seed.stream("plan/watchers", 0));
         let watcher = |number| {
             let mut stream = seed.stream("plan/watcher", number);
@@ -51,7 +60,7 @@ impl Watchers {
                 watches[0] = PlannedWatch::prefix("k");
                 watches[0].0.prev_kv = true;
             }
-            WatcherPlan {
+            let plan = WatcherPlan {
                 home,
                 watches,
                 starts: Span(stream.below(size.duration.0 / 4) / 1_000_000 * 1_000_000),
@@ -61,9 +70,39 @@ impl Watchers {
                 moves: self.moves.wide(&mut stream),
                 require_leader: stream.chance(250_000),
                 lists: self.lists.as_ref().map(|page| page.0.wide(&mut stream)),
+                user: None,
+            };
+            match permissions {
+                Some(permissions) => self.as_user(plan, seed, number, size, permissions),
+                None => plan,
             }
         };
         (1..=count).map(watcher).collect()
+    }
+
+    /// The watcher as a user, perhaps: one watch, often of more than is permitted.
+    fn as_user(
+        &self,
+        plan: WatcherPlan,
+        seed: Seed,
+        number: u64,
+        size: &Size,
+        permissions: &Permissions,
+    ) -> WatcherPlan {
+        let mut stream = seed.stream("plan/watcher/user", number);
+        if !self.users_percent.draw(&mut stream) {
+            return plan;
+        }
+        let user = stream.between(1, permissions.count(seed));
+        let key = format!("k{}", stream.below(size.keys));
+        let range = if stream.chance(400_000) {
+            KeyRange::from_key(key)
+        } else {
+            KeyRange::prefix(if stream.chance(300_000) { "k".to_owned() } else { key })
+        };
+        let watches = vec![PlannedWatch(WatchCreate::new(range))];
+        let user = Some((format!("u{user}"), format!("p{user}")));
+        WatcherPlan { watches, lists: None, user, ..plan }
     }
 }
 

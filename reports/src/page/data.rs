@@ -255,6 +255,9 @@ fn message(row: &WatchRow, cleaner: &Cleaner) -> Message {
             answer::told(response),
             answer::revisions(response),
         ),
+        WatchMessage::As(user) => {
+            ("sent", String::new(), format!("opens the stream as {user}"), Vec::new())
+        }
         WatchMessage::Broken => {
             ("broken", String::new(), "the stream breaks".to_owned(), Vec::new())
         }

@@ -225,6 +225,7 @@ impl<'a> Scene<'a> {
                 format!("{who} is told: {}", answer::told(response))
             }
             WatchMessage::Broken => format!("{who}: the stream breaks"),
+            WatchMessage::As(user) => format!("{who}: the stream is opened as {user}"),
         })
     }
 

@@ -18,10 +18,13 @@
 //! makes tokens old. A serializable read may be judged by any older state. Keys on leases are not followed: that a lease
 //! may not be used is not held against anybody.
 //!
-//! Evaluations: operations while auth may be enabled. Discriminating: those not by root.
+//! Watches are held to the first two, at their opening ([`streams`]).
+//!
+//! Evaluations: operations and openings while auth may be enabled. Discriminating: those not by root.
 
 mod facts;
 mod needs;
+mod streams;
 
 use crate::{
     case::Case,
@@ -30,9 +33,10 @@ use crate::{
 use facts::{Facts, Window};
 use needs::{Need, needs};
 use std::collections::BTreeMap;
+use streams::Opening;
 use whitewater_api::{
-    AuthRequest, Completion, Error, Request, RequestId,
-    auth::{Credential, ROOT},
+    AuthRequest, Completion, Error, Request, RequestId, WatchRequest,
+    auth::{Credential, PermissionKind, ROOT},
 };
 use whitewater_record::{Checked, Operation, SimTime};
 
@@ -82,7 +86,33 @@ impl<'h> Review<'_, 'h> {
             };
             first = first.into_iter().chain([anomaly]).min_by_key(|anomaly| anomaly.at);
         }
-        first
+        let openings = streams::openings(self.case);
+        let wrong = openings.iter().filter_map(|opening| self.opening(opening));
+        wrong.chain(first).min_by_key(|anomaly| anomaly.at)
+    }
+
+    /// Whether somebody was wrongly let watch, or kept from it.
+    fn opening(&mut self, opening: &Opening<'h>) -> Option<Anomaly> {
+        let Opening { row, user, create, window, is_open } = opening;
+        if self.facts.may_be_enabled(*window) {
+            self.checked.evaluations += 1;
+            self.checked.discriminating += u64::from(*user != Some(ROOT));
+        }
+        let needs = [Need::Range(PermissionKind::Read, create.range.clone())];
+        let (code, what) = if *is_open {
+            self.allowed(&needs, *user, *window)?
+        } else {
+            self.denied(&needs, true, *user, *window)?
+        };
+        let told = &self.case.history.watches[*row];
+        let asked = WatchRequest::Create((*create).clone());
+        let (at, by) = (told.at, user.unwrap_or("nobody"));
+        let sentence = format!(
+            "at {at} {} answered {}/{}, as {by}, to {asked}: {what}",
+            told.node, told.process, told.stream
+        );
+        let (code, rows) = (code.to_owned(), vec![*row]);
+        Some(Anomaly { code, sentence, operations: Vec::new(), rows, at })
     }
 
     fn look(&mut self, operation: &'h Operation, user: Option<&'h str>) -> Option<Objection> {
@@ -112,6 +142,12 @@ impl<'h> Review<'_, 'h> {
         user: Option<&'h str>,
         window: Window,
     ) -> Option<Objection> {
+        let needs = needs(&operation.request, user.unwrap_or_default());
+        self.allowed(&needs.all, user, window)
+    }
+
+    /// What takes these permissions was done.
+    fn allowed(&self, needs: &[Need], user: Option<&'h str>, window: Window) -> Option<Objection> {
         if self.facts.may_be_disabled(window) {
             return None;
         }
@@ -122,7 +158,7 @@ impl<'h> Review<'_, 'h> {
         if !self.facts.may_exist(user, window) {
             return object("it succeeded, and there was certainly no such user".to_owned());
         }
-        let missing = needs(&operation.request, user).all.into_iter().find(|need| match need {
+        let missing = needs.iter().find(|need| match need {
             Need::Root => !self.facts.may_be_root(user, window),
             Need::Range(kind, range) => !self.facts.may_permit(user, *kind, range, window),
         });
@@ -135,6 +171,18 @@ impl<'h> Review<'_, 'h> {
         user: Option<&'h str>,
         window: Window,
     ) -> Option<Objection> {
+        let needs = needs(&operation.request, user.unwrap_or_default());
+        self.denied(&needs.all, needs.are_all_known, user, window)
+    }
+
+    /// What takes these permissions, and none but these if all are known, was refused for want of one.
+    fn denied(
+        &self,
+        needs: &[Need],
+        are_all_known: bool,
+        user: Option<&'h str>,
+        window: Window,
+    ) -> Option<Objection> {
         let object = |what: &str| Some(("permitted-refusal", what.to_owned()));
         if !self.facts.may_be_enabled(window) {
             return object("permission was denied, though auth was certainly disabled");
@@ -142,14 +190,12 @@ impl<'h> Review<'_, 'h> {
         let Some(user) = user else {
             return object("permission was denied to nobody in particular");
         };
-        let needs = needs(&operation.request, user);
         let may_lack = |need: &Need| match need {
             Need::Root => self.facts.may_not_be_root(user, window),
             Need::Range(kind, range) => self.facts.may_forbid(user, *kind, range, window),
         };
-        let is_explained = !needs.are_all_known
-            || self.facts.may_be_absent(user, window)
-            || needs.all.iter().any(may_lack);
+        let is_explained =
+            !are_all_known || self.facts.may_be_absent(user, window) || needs.iter().any(may_lack);
         if is_explained { None } else { object("permission was denied, and certainly given") }
     }
 

@@ -181,6 +181,7 @@ fn row_text(row: &WatchRow) -> String {
         WatchMessage::Sent(request) => format!("at {at} {process}/{stream} sent {node}: {request}"),
         WatchMessage::Received(told) => format!("at {at} {node} told {process}/{stream}: {told}"),
         WatchMessage::Broken => format!("at {at} {process}/{stream} broke"),
+        WatchMessage::As(user) => format!("at {at} {process}/{stream} is opened as {user}"),
     }
 }
 

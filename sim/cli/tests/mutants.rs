@@ -150,6 +150,8 @@ pinned! {
     alarm_ignored_at_apply
     quota_skips_nested_txn
     defragment_keeps_peak
+    quota_raises_no_alarm
+    auth_watch_from_key_unchecked
     restore_keeps_revision
     restore_keeps_history
     restore_on_old_data

@@ -89,6 +89,8 @@ pub enum WatchMessage {
     Received(WatchResponse),
     /// The stream broke; nothing more comes on it.
     Broken,
+    /// The client opened the stream with a token of this user. Where nothing says so, as nobody.
+    As(String),
 }
 
 /// A client believed that it held a lock, or led an election, by etcd's recipe (`client/v3/concurrency`): each contender

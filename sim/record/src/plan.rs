@@ -203,21 +203,33 @@ impl Plan {
                 );
             }
         }
-        for (i, watcher) in self.watchers.iter().enumerate() {
-            if watcher.home.0 == 0 || watcher.home.0 > self.cluster.nodes {
-                let reason = format!("{} is not a member", watcher.home);
-                return field(format!("watcher[{i}].home"), reason);
-            }
-            if watcher.window == 0 {
-                return field(format!("watcher[{i}].window"), "0 lets nothing through".into());
-            }
-        }
+        self.check_watchers()?;
         for name in &self.mutations {
             if whitewater_mutation::Mutation::from_name(name).is_none() {
                 return field(
                     "mutations".into(),
                     format!("`{name}` is not a mutation; `whitewater zoo --list` names them"),
                 );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_watchers(&self) -> Result<(), PlanError> {
+        for (i, watcher) in self.watchers.iter().enumerate() {
+            let wrong = if watcher.home.0 == 0 || watcher.home.0 > self.cluster.nodes {
+                Some(("home", format!("{} is not a member", watcher.home)))
+            } else if watcher.window == 0 {
+                Some(("window", "0 lets nothing through".into()))
+            } else if watcher.user.is_some()
+                && (watcher.watches.len() > 1 || watcher.lists.is_some())
+            {
+                Some(("user", "it has one watch at most, and no lists".into()))
+            } else {
+                None
+            };
+            if let Some((field, reason)) = wrong {
+                return Err(PlanError::Field { field: format!("watcher[{i}].{field}"), reason });
             }
         }
         Ok(())

@@ -37,6 +37,10 @@ pub struct WatcherPlan {
     /// next revision on; when a compaction has overtaken it, it lists anew. Not said: it lists nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<u64>,
+    /// Its user and password: it asks for a token, and opens its streams with it. Whether it may watch is asked once, when a
+    /// watch is opened; who is refused gets another token and tries again. Then it has one watch only, and lists nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<(String, String)>,
 }
 
 const fn window() -> u64 {
@@ -56,11 +60,12 @@ impl Default for WatcherPlan {
             moves: Span(0),
             require_leader: false,
             lists: None,
+            user: None,
         }
     }
 }
 
-/// A watch in one line: a prefix (`*` for all keys), an optional revision to start from, and what else is wanted, as in
+/// A watch in one line: a prefix (`*` for all keys, `k3+` for those from a key on), an optional revision to start from, and what else is wanted, as in
 /// `k from=5 prev progress no-put no-delete fragment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -89,7 +94,11 @@ impl FromStr for PlannedWatch {
         let fail = |expected| WatchError { line: line.to_owned(), expected };
         let mut words = line.split_whitespace();
         let prefix = words.next().ok_or_else(|| fail("a prefix, or * for all keys"))?;
-        let range = if prefix == "*" { everything() } else { KeyRange::prefix(prefix) };
+        let range = match prefix.strip_suffix('+') {
+            _ if prefix == "*" => everything(),
+            Some(key) => KeyRange::from_key(key),
+            None => KeyRange::prefix(prefix),
+        };
         let mut create = WatchCreate::new(range);
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
@@ -120,6 +129,9 @@ impl fmt::Display for PlannedWatch {
             f.write_str("*")?;
         } else {
             write!(f, "{}", create.range.start)?;
+            if create.range.end == End::Unbounded {
+                f.write_str("+")?;
+            }
         }
         if create.start != Revision::LATEST {
             write!(f, " from={}", create.start.0)?;
@@ -159,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_line_is_read_back_as_it_was_written() {
-        for line in ["k", "* prev", "k1 from=7 prev progress fragment no-put no-delete"] {
+        for line in ["k", "* prev", "k3+", "k1 from=7 prev progress fragment no-put no-delete"] {
             assert_eq!(line.parse::<PlannedWatch>().unwrap().to_string(), line);
         }
         for line in ["", "k from=x", "k quickly"] {

@@ -32,6 +32,7 @@ mod clients;
 mod coverage;
 mod effects;
 mod fork;
+mod guests;
 mod host;
 mod invariants;
 mod lifecycle;

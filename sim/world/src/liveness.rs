@@ -12,8 +12,8 @@ use crate::{
     world::{PhaseOfRun, World},
 };
 use whitewater_api::{
-    Alarm, AlarmAction, Completion, Error, KeyRange, MaintenanceRequest, NodeId, Request,
-    RequestId, Response, Revision, Tuning, auth,
+    Alarm, AlarmAction, Body, Completion, Error, KeyRange, MaintenanceRequest, MaintenanceResponse,
+    NodeId, Request, RequestId, Response, Revision, Tuning, auth,
     request::{CompactRequest, PutRequest, RangeRequest},
 };
 use whitewater_record::{MaintenanceStep, PlannedOperation, SimTime, Span, Step};
@@ -41,6 +41,8 @@ enum Probe {
     Read { node: NodeId },
     /// A linearizable read of everything.
     ReadAll { ask: NodeId },
+    /// What is refused for want of room: an alarm says so to everybody.
+    Alarms { ask: NodeId },
     /// Room for what is refused for want of it: forgets what was.
     Compact { ask: NodeId },
     /// The same: gives back what is not used.
@@ -154,6 +156,7 @@ impl World {
         let node = match probe {
             Probe::Write { ask, .. }
             | Probe::ReadAll { ask }
+            | Probe::Alarms { ask }
             | Probe::Compact { ask }
             | Probe::Disarm { ask, .. } => *ask,
             Probe::Read { node } | Probe::Defragment { node } => *node,
@@ -181,6 +184,11 @@ impl World {
             // etcd's way to say everything: from the lowest key on.
             Probe::ReadAll { ask } => {
                 (ask, Request::Range(RangeRequest::new(KeyRange::from_key(vec![0]))))
+            }
+            Probe::Alarms { ask } => {
+                let (action, alarm) = (AlarmAction::Get, Some(Alarm::NoSpace));
+                let get = MaintenanceRequest::Alarm { action, member: NodeId(0), alarm };
+                (ask, Request::Maintenance(get))
             }
             Probe::Compact { ask } => {
                 let compact = CompactRequest { revision: self.acked, physical: true };
@@ -214,9 +222,15 @@ impl World {
         let wants_room = matches!(probe, Probe::Write { .. })
             && matches!(completion, Completion::Fail(Error::NoSpace))
             && self.has_alarms();
+        let is_raised = matches!(probe, Probe::Alarms { .. }) && tells_an_alarm(&completion);
         self.complete(pending.operation, completion);
         self.recovery.probes.extend(again);
+        // Until the alarm is raised the write is asked for anew: another member would still do it.
         if wants_room {
+            let ask = self.machines.leader().unwrap_or(NodeId(1));
+            self.recovery.probes.push(Probe::Alarms { ask });
+        }
+        if is_raised {
             self.make_room();
         }
         if again.is_none() {
@@ -250,6 +264,7 @@ impl World {
             Probe::Read { node } | Probe::Defragment { node } => self.live().contains(&node),
             Probe::Write { .. }
             | Probe::ReadAll { .. }
+            | Probe::Alarms { .. }
             | Probe::Compact { .. }
             | Probe::Disarm { .. } => true,
         };
@@ -269,6 +284,7 @@ impl World {
                 Some(match probe {
                     Probe::Write { node, ask } => Probe::Write { node, ask: hint.unwrap_or(ask) },
                     Probe::Read { .. } | Probe::Defragment { .. } => probe,
+                    Probe::Alarms { ask } => Probe::Alarms { ask: hint.unwrap_or(ask) },
                     Probe::Compact { ask } => Probe::Compact { ask: hint.unwrap_or(ask) },
                     Probe::Disarm { node, ask } => Probe::Disarm { node, ask: hint.unwrap_or(ask) },
                     Probe::ReadAll { ask } => Probe::ReadAll { ask: leader.unwrap_or(ask) },
@@ -312,4 +328,13 @@ impl World {
         });
         words.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Whether somebody says that there is no room.
+fn tells_an_alarm(completion: &Completion<Response, Error>) -> bool {
+    let Completion::Ok(response) = completion else { return false };
+    let Body::Maintenance(MaintenanceResponse::Alarm(alarms)) = &response.body else {
+        return false;
+    };
+    !alarms.is_empty()
 }

@@ -21,7 +21,7 @@ pub(crate) struct Lists {
     wanted: VecDeque<usize>,
     page: Option<Page>,
     /// The number of the next request.
-    sequence: u32,
+    pub(crate) sequence: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,7 @@ impl World {
         id: RequestId,
         answer: Option<Answer>,
     ) {
+        let Err(answer) = self.on_token_answer(index, id, answer) else { return };
         let lists = &mut self.watchers[index].lists;
         let Some(page) = lists.page.take_if(|page| page.id == id) else { return };
         let completion = completion(answer, self.mutations);
@@ -125,7 +126,7 @@ impl World {
     }
 
     /// After an unknown outcome another process goes on, with streams of its own.
-    fn retire_watcher(&mut self, index: usize) {
+    pub(crate) fn retire_watcher(&mut self, index: usize) {
         let process = self.processes.spawn(Asker::Watcher(index));
         let Watcher { process: old, streams, lists, .. } = &mut self.watchers[index];
         (*old, *streams, lists.sequence) = (process, 0, 0);

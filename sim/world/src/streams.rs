@@ -15,7 +15,7 @@ use whitewater_replica::Input;
 #[derive(Clone, Debug)]
 pub(crate) enum Up {
     /// The stream begins.
-    Open { require_leader: bool },
+    Open { require_leader: bool, caller: Caller },
     /// There is room for so many more messages.
     Ready(u64),
     /// A request.
@@ -120,14 +120,11 @@ impl World {
             Life::Down { powered: false } | Life::Absent => return,
         }
         let (epoch, is_paused) = (machine.epoch, !machine.pauses.is_empty());
-        if let Up::Open { require_leader } = packet {
+        if let Up::Open { require_leader, caller } = packet {
             let connection = self.connection(stream);
             connection.served_by = Some(epoch);
             self.later(self.now + limits::STREAM_PATIENCE, Due::StreamIdle { stream });
-            return self.input(
-                node,
-                Input::StreamOpened { stream, require_leader, caller: Caller::Nobody },
-            );
+            return self.input(node, Input::StreamOpened { stream, require_leader, caller });
         }
         if connection.served_by != Some(epoch) {
             return self.send_down(stream, Down::Reset);

@@ -312,6 +312,7 @@ fn watched(seed: u64) -> Plan {
             moves: if node == 3 { Span::millis(1500) } else { Span(0) },
             require_leader: node == 3,
             lists: None,
+            user: None,
         })
         .collect();
     plan.cluster.tuning.watch_progress_ms = 300;
@@ -327,7 +328,10 @@ fn told(run: &Run, process: Process, watch: WatchId) -> Vec<Revision> {
             WatchBody::Events { events, .. } => Some(events.clone()),
             WatchBody::Created | WatchBody::Progress | WatchBody::Canceled(_) => None,
         },
-        WatchMessage::Received(_) | WatchMessage::Sent(_) | WatchMessage::Broken => None,
+        WatchMessage::Received(_)
+        | WatchMessage::Sent(_)
+        | WatchMessage::Broken
+        | WatchMessage::As(_) => None,
     });
     events.flatten().map(|event| event.kv.mod_revision).collect()
 }

@@ -3,6 +3,7 @@
 use crate::{
     agenda::Due,
     asking::Asker,
+    guests::Guest,
     limits,
     mirrors::Lists,
     streams::{Down, Up},
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::collections::VecDeque;
 use whitewater_api::{
-    NodeId, Process, Revision, StreamId, WatchId, WatchRequest, WatchResponse,
+    Caller, NodeId, Process, Revision, StreamId, WatchId, WatchRequest, WatchResponse,
     watch::{CancelReason, EventKind, WatchBody, WatchCreate},
 };
 use whitewater_record::{Mixer, RowKind, SimTime, Span, WatchMessage, WatchRow, WatcherPlan};
@@ -23,6 +24,8 @@ pub(crate) struct Watcher {
     pub(crate) node: NodeId,
     /// How many streams it has opened.
     pub(crate) streams: u32,
+    /// Whom it acts for.
+    pub(crate) guest: Guest,
     /// What it lists before it watches.
     pub(crate) lists: Lists,
     /// The stream that is open.
@@ -55,6 +58,7 @@ impl Watcher {
             process,
             node: plan.home,
             streams: 0,
+            guest: Guest::default(),
             lists: Lists::default(),
             stream: None,
             heard: SimTime::ZERO,
@@ -97,6 +101,11 @@ impl World {
     /// A watcher opens a stream, and all its watches on it.
     pub(crate) fn on_watcher_opens(&mut self, index: usize) {
         let plan = self.plan.watchers[index].clone();
+        if let Some(account) = &plan.user
+            && self.wants_token(index, account)
+        {
+            return;
+        }
         let (now, node) = (self.now, self.watchers[index].node);
         let stream = self.connect(index, node);
         let watcher = &mut self.watchers[index];
@@ -105,7 +114,12 @@ impl World {
         (watcher.heard, watcher.taken) = (now, 0);
         watcher.next_question = if plan.asks == Span(0) { SimTime::NEVER } else { now + plan.asks };
         watcher.next_move = if plan.moves == Span(0) { SimTime::NEVER } else { now + plan.moves };
-        self.send_up(stream, Up::Open { require_leader: plan.require_leader });
+        let caller = self.watchers[index].guest.caller();
+        let user = plan.user.filter(|_| caller != Caller::Nobody);
+        if let Some((user, _)) = user {
+            self.record_watch(index, WatchMessage::As(user));
+        }
+        self.send_up(stream, Up::Open { require_leader: plan.require_leader, caller });
         self.send_up(stream, Up::Ready(plan.window));
         for place in 0..plan.watches.len() {
             if plan.lists.is_some() && self.watchers[index].watches[place].next.is_none() {
@@ -245,6 +259,13 @@ impl World {
                 watcher.watched(watch).into_iter().for_each(reach);
             }
             WatchBody::Events { fragment: true, .. } => {}
+            WatchBody::Canceled(CancelReason::Refused(_))
+                if self.plan.watchers[index].user.is_some() =>
+            {
+                watcher.guest.forget();
+                self.observer.tally.sometimes("watch refused to a user");
+                self.break_stream(index);
+            }
             WatchBody::Canceled(reason) => {
                 let Some(watched) = watcher.watched(watch) else { return };
                 watched.is_open = false;
@@ -267,11 +288,9 @@ impl World {
     pub(crate) fn break_stream(&mut self, index: usize) {
         self.record_watch(index, WatchMessage::Broken);
         self.forget_lists(index);
-        let members = self.observer.members().everybody();
+        let Some(stream) = self.watchers[index].stream.take() else { return };
+        self.move_on(index);
         let watcher = &mut self.watchers[index];
-        let Some(stream) = watcher.stream.take() else { return };
-        let next = members.iter().copied().filter(|node| *node > watcher.node).min();
-        watcher.node = next.or(members.into_iter().min()).unwrap_or(watcher.node);
         watcher.inbox.clear();
         watcher.is_taking = false;
         watcher.watches.iter_mut().for_each(|watched| watched.is_open = false);
@@ -280,10 +299,21 @@ impl World {
         self.later(self.now + limits::STREAM_BACKOFF, Due::WatcherOpens { watcher: index });
     }
 
+    /// It goes to the next member.
+    pub(crate) fn move_on(&mut self, index: usize) {
+        let members = self.observer.members().everybody();
+        let watcher = &mut self.watchers[index];
+        let next = members.iter().copied().filter(|node| *node > watcher.node).min();
+        watcher.node = next.or(members.into_iter().min()).unwrap_or(watcher.node);
+    }
+
     /// Who has not been told all that anybody was told of: the last event must not be lost either.
     pub(crate) fn unheard(&self) -> Option<String> {
-        let behind = self.watchers.iter().find(|watcher| watcher.told() < self.acked);
-        behind.map(|watcher| {
+        // Who watches as a user may have been forbidden to.
+        let mut watchers = self.watchers.iter().zip(&self.plan.watchers);
+        let behind =
+            watchers.find(|(watcher, plan)| plan.user.is_none() && watcher.told() < self.acked);
+        behind.map(|(watcher, _)| {
             let (process, node, told) = (watcher.process, watcher.node, watcher.told());
             format!("the watcher {process} at {node} was told up to {told} of {}", self.acked)
         })
@@ -294,7 +324,7 @@ impl World {
         let (process, stream, node) = (watcher.process, watcher.streams - 1, watcher.node);
         let numbers = [vec![u64::from(process.0), u64::from(stream)], numbers(&message)].concat();
         match message {
-            WatchMessage::Sent(_) | WatchMessage::Broken => {
+            WatchMessage::Sent(_) | WatchMessage::Broken | WatchMessage::As(_) => {
                 self.begin(RowKind::Watch, node.0, &numbers);
             }
             WatchMessage::Received(_) => self.row(RowKind::Watch, node.0, &numbers),
@@ -342,6 +372,10 @@ fn numbers(message: &WatchMessage) -> Vec<u64> {
             (kind, *watch, header.revision)
         }
         WatchMessage::Broken => (5, WatchId::ALL, Revision(0)),
+        WatchMessage::As(user) => {
+            add(2, user.as_bytes());
+            (6, WatchId::ALL, Revision(0))
+        }
     };
     vec![kind, watch.0.cast_unsigned(), revision.0, mixer.finish()]
 }

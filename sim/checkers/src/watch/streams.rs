@@ -225,6 +225,7 @@ impl<'h> Reader<'_, 'h> {
         stream.at = row.at;
         match &row.message {
             WatchMessage::Broken => stream.is_broken = true,
+            WatchMessage::As(_) => {}
             WatchMessage::Sent(WatchRequest::Create(create)) => {
                 stream.pending.push((number, create));
             }
