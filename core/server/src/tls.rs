@@ -2,10 +2,11 @@
 
 mod anybody;
 mod names;
+mod policy;
 mod self_signed;
 
-use self::anybody::Anybody;
 pub(crate) use self::names::{Allowed, common_name};
+use self::{anybody::Anybody, policy::Policy};
 use clap::{ArgAction, Args};
 use std::{
     fs,
@@ -16,7 +17,7 @@ use thiserror::Error as ThisError;
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore, ServerConfig, SignatureScheme,
     client::ResolvesClientCert,
-    crypto::{CryptoProvider, ring},
+    crypto::ring,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
@@ -73,6 +74,15 @@ pub struct TlsFlags {
     /// Years that a certificate of the server's own making is good for.
     #[arg(long, env = "ETCD_SELF_SIGNED_CERT_VALIDITY", default_value_t = 1)]
     pub self_signed_cert_validity: u64,
+    /// The ciphers of TLS 1.2 that are spoken, by Go's names; all good ones, if none is named.
+    #[arg(long, env = "ETCD_CIPHER_SUITES", value_delimiter = ',')]
+    pub cipher_suites: Vec<String>,
+    /// The oldest version of TLS that is spoken: TLS1.2 or TLS1.3.
+    #[arg(long, env = "ETCD_TLS_MIN_VERSION", default_value = "TLS1.2")]
+    pub tls_min_version: String,
+    /// The newest; none if not said.
+    #[arg(long, env = "ETCD_TLS_MAX_VERSION", default_value = "")]
+    pub tls_max_version: String,
 }
 
 /// Certificates for both sides.
@@ -92,6 +102,7 @@ pub(crate) struct Identity {
     /// The certificates that were taken back.
     revoked: Option<PathBuf>,
     pub(crate) allowed: Allowed,
+    policy: Policy,
 }
 
 /// The flags of one side.
@@ -115,6 +126,37 @@ pub enum TlsError {
         /// The flag that is not.
         missing: &'static str,
     },
+    /// A version that nobody knows.
+    #[error("--{flag}: unexpected TLS version {version:?}; TLS1.2 and TLS1.3 can be named")]
+    Version {
+        /// Which flag.
+        flag: &'static str,
+        /// What was given.
+        version: String,
+    },
+    /// No version can be spoken.
+    #[error(
+        "--tls-min-version {min} and --tls-max-version {max} leave no version of TLS that is spoken here"
+    )]
+    NoVersion {
+        /// The oldest.
+        min: String,
+        /// The newest.
+        max: String,
+    },
+    /// Ciphers are named of a version that is not spoken.
+    #[error(
+        "--cipher-suites cannot be given with --tls-min-version TLS1.3, whose ciphers are fixed"
+    )]
+    FixedCiphers,
+    /// A cipher that is not spoken.
+    #[error("--cipher-suites: unexpected TLS cipher suite {suite:?}; there are {known}")]
+    Cipher {
+        /// What was given.
+        suite: String,
+        /// What can be.
+        known: String,
+    },
     /// A file holds nothing of use.
     #[error("{path}: {why}")]
     File {
@@ -133,6 +175,8 @@ impl TlsSettings {
         data: &Path,
         hosts: [&[String]; 2],
     ) -> Result<Self, TlsError> {
+        let policy =
+            Policy::new(&flags.cipher_suites, &flags.tls_min_version, &flags.tls_max_version)?;
         let years = flags.self_signed_cert_validity;
         let make = |side: &str, hosts: &[String]| {
             self_signed::pair(&data.join("fixtures").join(side), hosts, years)
@@ -162,12 +206,12 @@ impl TlsSettings {
                 host_name: flags.peer_cert_allowed_hostname,
             },
         };
-        Ok(Self { client: client.identity()?, peer: peer.identity()? })
+        Ok(Self { client: client.identity(&policy)?, peer: peer.identity(&policy)? })
     }
 }
 
 impl Side {
-    fn identity(self) -> Result<Option<Identity>, TlsError> {
+    fn identity(self, policy: &Policy) -> Result<Option<Identity>, TlsError> {
         let Self { names: [certificate_flag, key_flag, authority_flag], files, .. } = self;
         let half = |given, missing| Err(TlsError::Half { given, missing });
         let [certificate, key, authority] = files;
@@ -182,7 +226,8 @@ impl Side {
             return half(certificate_flag, authority_flag);
         }
         let (revoked, allowed) = (self.revoked, self.allowed);
-        let identity = Identity { certificate, key, authority, revoked, allowed };
+        let policy = policy.clone();
+        let identity = Identity { certificate, key, authority, revoked, allowed, policy };
         identity.read()?;
         Ok(Some(identity))
     }
@@ -196,9 +241,9 @@ impl Identity {
 
     /// What this side shows to whoever connects.
     pub(crate) fn server(&self, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
-        let builder = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the usual versions");
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.policy.provider))
+            .with_protocol_versions(&self.policy.versions)
+            .expect("there are ciphers for each version");
         let builder = match &self.authority {
             Some(authority) => builder.with_client_cert_verifier(self.verifier(authority)?),
             None => builder.with_no_client_auth(),
@@ -211,7 +256,8 @@ impl Identity {
     /// Whom it believes. Only the certificate itself is looked for among those that were taken back, as in etcd.
     fn verifier(&self, authority: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let roots = Arc::new(roots(authority)?);
-        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
+        let mut builder =
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&self.policy.provider));
         let mut blamed = authority;
         if let Some(path) = &self.revoked {
             builder = builder
@@ -228,9 +274,9 @@ impl Identity {
     /// What this side shows where it connects itself, and whom it believes there. Without an authority it believes anybody,
     /// as etcd does.
     pub(crate) fn client(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the usual versions");
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.policy.provider))
+            .with_protocol_versions(&self.policy.versions)
+            .expect("there are ciphers for each version");
         let builder = match &self.authority {
             Some(authority) => builder.with_root_certificates(roots(authority)?),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)),
@@ -244,10 +290,6 @@ impl Identity {
             key.map_err(|error| TlsError::File { path: self.key.clone(), why: error.to_string() })?;
         Ok((certificates(&self.certificate)?, key))
     }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
