@@ -187,13 +187,19 @@ impl Host {
                 Output::Send(envelope) => self.around.outbox.send(envelope),
                 Output::Disk { write, ops } => self.around.writer.submit(write, ops),
                 Output::Reply { id, result } => {
+                    if let Ok(response) = &result {
+                        self.around.metrics.answers.note(response);
+                    }
                     // Whoever asked may have gone.
                     if let Some(answer) = self.waiting.remove(&id) {
                         drop(answer.send(result.map(|response| *response)));
                     }
                 }
                 Output::Password { id, work } => self.work_on_password(id, *work),
-                Output::Watch { stream, response } => self.tell(stream, Told::Message(*response)),
+                Output::Watch { stream, response } => {
+                    self.around.metrics.answers.note_message(&response);
+                    self.tell(stream, Told::Message(*response));
+                }
                 Output::StreamEnded { stream, end } => {
                     self.tell(stream, Told::End(end));
                     self.streams.remove(&stream);

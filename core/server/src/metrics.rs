@@ -1,13 +1,14 @@
 //! What `/metrics` tells, under the names that etcd's dashboards and alerts use (`contrib/mixin`).
 
+mod answers;
 mod calls;
 
-use self::calls::CallMetrics;
 pub(crate) use self::calls::{Call, Flow};
+use self::{answers::AnswerMetrics, calls::CallMetrics};
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
 };
 use std::{sync::Mutex, time::Duration};
 use whitewater_api::{MemberStatus, NodeId};
@@ -26,6 +27,7 @@ pub(crate) struct Metrics {
     pub(crate) proposals_failed: IntCounter,
     pub(crate) peers: PeerMetrics,
     pub(crate) calls: CallMetrics,
+    pub(crate) answers: AnswerMetrics,
     pub(crate) health_success: IntCounter,
     pub(crate) health_failures: IntCounter,
     pub(crate) watch_streams: IntGauge,
@@ -38,6 +40,8 @@ pub(crate) struct PeerMetrics {
     pub(crate) sent: IntCounterVec,
     pub(crate) received: IntCounterVec,
     pub(crate) failures: IntCounterVec,
+    /// How long a peer takes to answer an introduction, at each connection.
+    pub(crate) round_trips: HistogramVec,
 }
 
 struct MemberMetrics {
@@ -69,6 +73,9 @@ struct ProcessMetrics {
 /// Buckets of a sync: 1 ms to 8 s, doubling (etcd, `server/storage/wal/metrics.go`).
 const FSYNC_BUCKETS: (f64, f64, usize) = (0.001, 2.0, 14);
 
+/// Buckets of a round trip: 0.1 ms to 3.3 s, doubling (etcd, `rafthttp/metrics.go`).
+const ROUND_TRIP_BUCKETS: (f64, f64, usize) = (0.0001, 2.0, 16);
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
@@ -96,6 +103,7 @@ impl Metrics {
                 .counter("etcd_server_proposals_failed_total", "Requests that were given up."),
             peers: PeerMetrics::new(&make),
             calls: CallMetrics::new(&make),
+            answers: AnswerMetrics::new(&make),
             health_success: make.counter("etcd_server_health_success", "Health checks passed."),
             health_failures: make.counter("etcd_server_health_failures", "Health checks failed."),
             watch_streams: make.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
@@ -148,10 +156,18 @@ impl Metrics {
 impl PeerMetrics {
     fn new(make: &Maker<'_>) -> Self {
         let network = |what: &str| format!("etcd_network_peer_{what}_total");
+        let (start, factor, count) = ROUND_TRIP_BUCKETS;
+        let buckets = exponential_buckets(start, factor, count).expect("the bounds rise");
+        let round_trips = HistogramOpts::new(
+            "etcd_network_peer_round_trip_time_seconds",
+            "How long a peer takes to answer an introduction.",
+        );
+        let round_trips = round_trips.buckets(buckets);
         Self {
             sent: make.counters(&network("sent_bytes"), "Bytes sent to a peer.", &["To"]),
             received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),
             failures: make.counters(&network("sent_failures"), "Messages not sent.", &["To"]),
+            round_trips: make.register(HistogramVec::new(round_trips, &["To"]).expect(WELL_FORMED)),
         }
     }
 }

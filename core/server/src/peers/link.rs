@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, BufWriter, split},
@@ -44,6 +45,7 @@ struct State {
     last_number: AtomicU64,
     waiting: Waiting,
     failures: prometheus::IntCounter,
+    round_trips: prometheus::Histogram,
 }
 
 impl Link {
@@ -56,6 +58,7 @@ impl Link {
             last_number: AtomicU64::new(0),
             waiting: Waiting::default(),
             failures: setting.metrics.peers.failures.with_label_values(&[&label]),
+            round_trips: setting.metrics.peers.round_trips.with_label_values(&[&label]),
         });
         let sent = setting.metrics.peers.sent.with_label_values(&[&label]);
         let dialing = Dialing { setting, to, urls: known, frames, state: state.clone(), sent };
@@ -148,7 +151,9 @@ impl Dialing {
             to: Some(self.to),
             ..Introduction::new(Purpose::Talk)
         };
-        let (stream, other) = introduce(&self.setting.dialer, url, introduction).await?;
+        let (stream, other, round_trip) =
+            introduce(&self.setting.dialer, url, introduction).await?;
+        self.state.round_trips.observe(round_trip.as_secs_f64());
         tracing::info!(peer = %format!("{:x}", self.to.0), url, "connected to a peer");
         self.state.is_connected.store(true, Ordering::Release);
         let version = other.common_version().map_err(io::Error::other)?;
@@ -206,21 +211,22 @@ async fn speak(
     Ok(())
 }
 
-/// Dials, and tells who it is. Gives the connection and what the other end says of itself.
+/// Dials, and tells who it is. Gives the connection, what the other end says of itself, and how long that took it.
 pub(crate) async fn introduce(
     dialer: &Dialer,
     url: &str,
     introduction: Introduction,
-) -> io::Result<(crate::sockets::Socket, Introduction)> {
+) -> io::Result<(crate::sockets::Socket, Introduction, Duration)> {
     let handshake = async {
         let mut stream = dialer.dial(url).await?;
+        let start = Instant::now();
         stream.write_all(&MAGIC).await?;
         Frame::Introduction(introduction).write(wire::VERSION, &mut stream).await?;
         stream.flush().await?;
         match Frame::read(wire::VERSION, &mut stream).await?.0 {
             Frame::Introduction(other) => match other.common_version() {
                 Err(objection) => Err(malformed(&objection)),
-                Ok(_) => Ok((stream, other)),
+                Ok(_) => Ok((stream, other, start.elapsed())),
             },
             Frame::Refusal(why) => Err(malformed(&why)),
             Frame::Message(_) | Frame::Forward { .. } | Frame::Answered { .. } => {

@@ -61,7 +61,7 @@ async fn join(settings: &Settings, dialer: &Dialer) -> Result<Belonging, ServerE
     let others = settings.initial_cluster.iter().filter(|(name, _)| **name != settings.name);
     for url in others.flat_map(|(_, urls)| urls) {
         match introduce(dialer, url, Introduction::new(Purpose::Ask)).await {
-            Ok((_, Introduction { cluster: Some(cluster), members, .. }))
+            Ok((_, Introduction { cluster: Some(cluster), members, .. }, _))
                 if !members.is_empty() =>
             {
                 return among(settings, cluster, members);

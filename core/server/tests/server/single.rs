@@ -176,6 +176,27 @@ async fn one_port_serves_json_health_version_and_metrics() {
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
+    // What etcd's dashboard and alerts ask for (`contrib/mixin`), but for what is by peer.
+    for name in [
+        "etcd_server_leader_changes_seen_total",
+        "etcd_server_proposals_failed_total",
+        "etcd_server_proposals_pending",
+        "etcd_server_proposals_committed_total",
+        "etcd_server_proposals_applied_total",
+        "etcd_server_quota_backend_bytes",
+        "etcd_mvcc_db_total_size_in_bytes",
+        "etcd_mvcc_db_total_size_in_use_in_bytes",
+        "etcd_disk_wal_fsync_duration_seconds_bucket",
+        "etcd_disk_backend_commit_duration_seconds_bucket",
+        "etcd_network_client_grpc_received_bytes_total",
+        "etcd_network_client_grpc_sent_bytes_total",
+        "grpc_server_handling_seconds_bucket",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
     assert_eq!(server.http("GET", "/nothing", "").0, "HTTP/1.1 404 Not Found");
     let mut health = HealthClient::new(server.channel().await);
     health.check(HealthCheckRequest { service: String::new() }).await.unwrap();
@@ -252,4 +273,32 @@ async fn whoever_watches_or_keeps_alive_does_not_hold_up_the_end() {
         );
     }
     assert_eq!(ended.await.unwrap(), Some(0));
+}
+
+/// The value of a metric, labels included in its name.
+fn value(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn calls_and_what_is_carried_out_are_counted() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::alone(directory.path());
+    let mut kv = server.kv().await;
+    kv.put(put("k", "v")).await.unwrap();
+    kv.put(put("", "v")).await.unwrap_err();
+    let metrics = server.http("GET", "/metrics", "").1;
+    let of_put = |family: &str, code: &str| {
+        let method = r#"grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary""#;
+        value(&metrics, &format!("grpc_server_{family}_total{{{code}{method}}}"))
+    };
+    assert_eq!(of_put("started", ""), 2);
+    assert_eq!(of_put("handled", r#"grpc_code="OK","#), 1);
+    assert_eq!(of_put("handled", r#"grpc_code="InvalidArgument","#), 1);
+    assert_eq!(of_put("msg_received", ""), 2);
+    assert_eq!(of_put("msg_sent", ""), 1);
+    assert_eq!(value(&metrics, "etcd_mvcc_put_total"), 1);
+    // Two fields of one byte each with their heads, and one.
+    assert_eq!(value(&metrics, "etcd_network_client_grpc_received_bytes_total"), 6 + 3);
 }
