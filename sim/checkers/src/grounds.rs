@@ -126,7 +126,7 @@ pub fn part(history: &History, operations: &[usize], rows: &[usize], holds: &[us
 fn judge(history: &History, judge: &str, budget: &Budget) -> Option<Anomaly> {
     let case = Case::new(history);
     let keys = Keyring::new(history);
-    let streams = watch::streams::read(&case, &keys);
+    let streams = watch::reader::read(&case, &keys);
     let chronicle = || Chronicle::new(&case, &keys, &streams);
     let judgement = match judge {
         watch::JUDGE => watch::judge(&case, &keys, &streams, &chronicle()),

@@ -40,6 +40,132 @@ impl Hasher for Mix {
     }
 }
 
+/// A byte string, or none, that can be told from another without following a pointer if both are short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'h> {
+    /// The whole of a short one, a hash of a long one.
+    word: u64,
+    bytes: &'h [u8],
+}
+
+/// Strings up to this length fit into a word.
+const SHORT: usize = 8;
+
+impl<'h> Token<'h> {
+    pub(crate) fn new(bytes: Option<&'h [u8]>) -> Self {
+        // The word of the empty string is 0.
+        bytes.map_or(Self { word: 1, bytes: &[] }, |bytes| Self { word: word(bytes), bytes })
+    }
+
+    /// Equal for equal tokens.
+    pub(crate) fn hash(self) -> usize {
+        let mut mix = Mix::default();
+        // A multiplication carries nothing downwards.
+        mix.add(self.word ^ self.word >> 32);
+        usize::try_from(mix.finish() & u64::from(u32::MAX)).expect("32 bits")
+    }
+}
+
+impl PartialEq for Token<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.word == other.word
+            && self.bytes.len() == other.bytes.len()
+            && (self.bytes.len() <= SHORT || self.bytes == other.bytes)
+    }
+}
+
+impl Eq for Token<'_> {}
+
+/// Different for different strings of the same length, if that is at most [`SHORT`].
+fn word(bytes: &[u8]) -> u64 {
+    let half = |at: usize| {
+        bytes[at..].first_chunk().map_or(0, |half: &[u8; 4]| u64::from(u32::from_le_bytes(*half)))
+    };
+    match bytes {
+        [] => 0,
+        [one] => u64::from(*one),
+        [one, two] => u64::from(*one) | u64::from(*two) << 8,
+        [one, two, three] => u64::from(*one) | u64::from(*two) << 8 | u64::from(*three) << 16,
+        // The halves overlap, or touch.
+        _ if bytes.len() <= SHORT => half(0) | half(bytes.len() - 4) << 32,
+        _ => hash(bytes),
+    }
+}
+
+/// Numbers for tokens, in the order of their first appearance.
+#[derive(Debug)]
+pub(crate) struct Tokens<'h> {
+    tokens: Vec<Token<'h>>,
+    /// Open addressing: a number plus one, or 0. A power of two of them, more than twice as many as there are tokens.
+    places: Vec<u32>,
+}
+
+/// The least number of places.
+const PLACES: usize = 16;
+
+impl Default for Tokens<'_> {
+    fn default() -> Self {
+        Self { tokens: Vec::new(), places: vec![0; PLACES] }
+    }
+}
+
+impl<'h> Tokens<'h> {
+    /// The number of a token, if it has one.
+    pub(crate) fn get(&self, token: Token<'_>) -> Option<u32> {
+        self.places[self.place(token)].checked_sub(1)
+    }
+
+    /// The number of a token, a new one if it is new.
+    pub(crate) fn number(&mut self, token: Token<'h>) -> u32 {
+        let mask = self.places.len() - 1;
+        let mut place = token.hash() & mask;
+        while let Some(known) = self.places[place].checked_sub(1) {
+            if self.tokens[known as usize] == token {
+                return known;
+            }
+            place = (place + 1) & mask;
+        }
+        self.tokens.push(token);
+        let count = u32::try_from(self.tokens.len()).expect("tokens are numbered by u32");
+        self.places[place] = count;
+        if 2 * self.tokens.len() >= self.places.len() {
+            self.spread(2 * self.places.len());
+        }
+        count - 1
+    }
+
+    /// Drops the tokens for whose numbers `keep` does not hold. The others move up.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut number = 0;
+        self.tokens.retain(|_| {
+            number += 1;
+            keep(number - 1)
+        });
+        self.spread((4 * self.tokens.len()).next_power_of_two().max(PLACES));
+    }
+
+    fn spread(&mut self, places: usize) {
+        self.places.clear();
+        self.places.resize(places, 0);
+        for count in 1..=self.tokens.len() {
+            let place = self.place(self.tokens[count - 1]);
+            self.places[place] = u32::try_from(count).expect("tokens are numbered by u32");
+        }
+    }
+
+    /// Where a token is, or would be.
+    fn place(&self, token: Token<'_>) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = token.hash() & mask;
+        while let Some(number) = self.places[place].checked_sub(1)
+            && self.tokens[number as usize] != token
+        {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+}
+
 /// A table for lookups by key. Nothing may iterate over it.
 #[expect(clippy::disallowed_types, reason = "keyed lookup, never iterated, with a fixed hasher")]
 pub(crate) type Table<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<Mix>>;

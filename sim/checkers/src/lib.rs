@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod agreement;
+mod alike;
 mod assumptions;
 mod auth;
 mod bounds;
@@ -56,6 +57,7 @@ mod mirror;
 mod model;
 mod monotone;
 mod names;
+mod nearly;
 mod order;
 pub mod plain;
 mod recorded;
@@ -200,7 +202,7 @@ fn by_revisions(
 /// What is promised beyond the answers to single operations.
 fn beyond(case: &Case, budget: &Budget) -> [Judgement; 7] {
     let keys = Keyring::new(case.history);
-    let streams = watch::streams::read(case, &keys);
+    let streams = watch::reader::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
     let lives = lease::lives(case, budget);
     [

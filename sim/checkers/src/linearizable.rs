@@ -30,6 +30,7 @@
 //! write what they touch.
 
 mod compile;
+mod components;
 mod contention;
 mod force;
 mod learn;

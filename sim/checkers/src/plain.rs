@@ -2,7 +2,8 @@
 //! respects real time and explains every answer?
 //!
 //! ```text
-//!  PlainHistory --soundness--> partitions by key --+-> short: few operations, a search with nothing prepared
+//!  PlainHistory --soundness--> partitions by key --+-> glance: a yes while the history is read, if that is all that is asked
+//!                                                  +-> short: few operations, a search with nothing prepared
 //!                                                  +-> zones: unique values, a sort
 //!                                                  +-> depth first: finds the order of a good history
 //!                                                  +-> beam, then frontier: proves that there is none
@@ -18,9 +19,11 @@ mod act;
 pub mod counterexample;
 mod cursor;
 mod depth;
+mod eager;
 mod explain;
 mod follower;
 mod frontier;
+mod glance;
 mod meter;
 mod naming;
 pub mod partition;
@@ -31,13 +34,14 @@ mod short;
 mod soundness;
 mod step;
 pub mod stream;
+mod sweep;
 mod values;
 mod zones;
 
 #[cfg(test)]
 mod tests;
 
-use self::{meter::Spent, soundness::Soundness};
+use self::{glance::Glance, meter::Spent, soundness::Soundness};
 
 pub use self::{
     partition::{Decision, Effort, Partition},
@@ -47,13 +51,16 @@ pub use self::{
 use crate::{
     Budget,
     doubt::{Doubt, Window},
-    intern::Interner,
+    intern::{Token, Tokens},
     ruling::{Judgement, Ruling},
 };
 use whitewater_record::{Checked, PlainAction, PlainHistory};
 
 /// The name of the judge.
 pub const JUDGE: &str = "linearizable";
+
+/// In shorter histories there is nothing to be won by a glance.
+const GLANCED_MIN: usize = 256;
 
 /// Judges a history, key by key.
 #[must_use]
@@ -81,7 +88,19 @@ pub fn is_linearizable(
     budget: &Budget,
     stop: &dyn Fn() -> bool,
 ) -> Option<bool> {
-    let mut partitions = partitions(history).ok()?;
+    let mut glances: Vec<Glance> = Vec::new();
+    let is_long = history.operations.len() > GLANCED_MIN;
+    let partitions = by_key(history, |key, positions| {
+        if is_long {
+            if key == glances.len() {
+                glances.push(Glance::new(history));
+            }
+            glances[key].add(history, positions);
+        }
+    });
+    let mut partitions = partitions.ok()?;
+    let mut glances = glances.into_iter();
+    partitions.retain(|_| !glances.next().is_some_and(Glance::finish));
     // What is short is decided soon, and one that is not linearizable is enough.
     partitions.sort_by_key(|partition| partition.operations().len());
     let mut found = Some(true);
@@ -98,16 +117,32 @@ pub fn is_linearizable(
 /// The keys of a history, in the order of their first operation, to be decided one by one in any order; or why the
 /// record is unsound, and nothing can be said.
 pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> {
+    by_key(history, |_, _| {})
+}
+
+/// The same. Each operation is shown, as the last one on its key so far, so that a long history is gone through once.
+fn by_key(
+    history: &PlainHistory,
+    mut show: impl FnMut(usize, &[u32]),
+) -> Result<Vec<Partition<'_>>, String> {
     let mut soundness = Soundness::default();
-    let mut keys = Interner::default();
+    let mut keys = Tokens::default();
     let mut positions: Vec<Vec<u32>> = Vec::new();
+    // Many a history is of one key.
+    let mut latest: Option<(Token, usize)> = None;
     for (position, operation) in (0..).zip(&history.operations) {
         soundness.add(position, operation)?;
-        let key = keys.number(operation.key.as_slice()) as usize;
+        let token = Token::new(Some(operation.key.as_slice()));
+        let key = match latest {
+            Some((before, key)) if before == token => key,
+            Some(_) | None => keys.number(token) as usize,
+        };
+        latest = Some((token, key));
         if key == positions.len() {
             positions.push(Vec::new());
         }
         positions[key].push(position);
+        show(key, &positions[key]);
     }
     soundness.finish(history)?;
     Ok(positions.into_iter().map(|positions| Partition::new(history, positions)).collect())

@@ -32,6 +32,7 @@
 mod class;
 mod conflict;
 mod evidence;
+mod facts;
 mod guessing;
 mod probes;
 mod search;

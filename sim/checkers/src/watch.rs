@@ -29,6 +29,7 @@
 //!
 //! Evaluations: messages, and events. Discriminating: events of which something else tells, too.
 
+pub(crate) mod reader;
 pub(crate) mod streams;
 
 use crate::{

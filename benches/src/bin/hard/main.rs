@@ -36,6 +36,12 @@ struct Args {
     /// A line for each size.
     #[arg(long)]
     all: bool,
+    /// No greater sizes than this.
+    #[arg(long, default_value_t = u64::MAX)]
+    most: u64,
+    /// Every size by the judges, and none by the rival.
+    #[arg(long)]
+    alone: bool,
 }
 
 /// As in the command.
@@ -60,7 +66,6 @@ struct Row {
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
-    let limits = args.patience.limits();
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -78,24 +83,20 @@ fn main() -> io::Result<()> {
     for family in FAMILIES {
         let is_wanted = |name: &String| family.name.starts_with(name.as_str());
         if args.families.is_empty() || args.families.iter().any(is_wanted) {
-            let rows = measure(family, limits, args.all, &mut out)?;
+            let rows = measure(family, &args, &mut out)?;
             write(family, &rows, &mut out)?;
         }
     }
     writeln!(out, "peak memory of all: {} MiB", usage::peak_bytes() >> 20)
 }
 
-fn measure(
-    family: &Family,
-    limits: Limits,
-    shows_all: bool,
-    out: &mut impl Write,
-) -> io::Result<Vec<Row>> {
+fn measure(family: &Family, args: &Args, out: &mut impl Write) -> io::Result<Vec<Row>> {
+    let limits = args.patience.limits();
     let mut rows: Vec<Row> = Vec::new();
     let mut beyond = 0;
-    for size in family.sizes {
-        let row = judge((family.shape)(*size), *size, limits, beyond == 0);
-        if shows_all {
+    for size in family.sizes.iter().filter(|size| **size <= args.most) {
+        let row = judge((family.shape)(*size), *size, limits, beyond == 0 && !args.alone);
+        if args.all || args.alone {
             let [ours, theirs] = [row.ours, row.theirs].map(millis);
             let name = family.name;
             writeln!(
@@ -106,7 +107,7 @@ fn measure(
         }
         beyond += usize::from(!row.is_decided[1]);
         rows.push(row);
-        if beyond > BEYOND {
+        if beyond > BEYOND && !args.alone {
             break;
         }
     }

@@ -1,17 +1,17 @@
 //! From a [`Case`] to a [`Problem`].
 
 use super::{
+    components::{Division, id, single, touched},
     learn::Lore,
     lives::Lives,
-    problem::{
-        ABSENT, Component, Event, FIRST, Move, NEVER, OpInfo, Problem, PutMove, Test, Want,
-        WriteInfo,
-    },
+    problem::{ABSENT, Event, FIRST, Move, NEVER, OpInfo, Problem, PutMove, Test, Want, WriteInfo},
     state::hidden,
 };
 use crate::{
+    alike,
     bounds::tells,
     case::{Case, Condition, Delete, Keys, Put, Range, SeenKv, Status, Step, Txn},
+    intern::Table,
     ruling::Ruling,
     writers::{Kept, Writers},
 };
@@ -67,7 +67,9 @@ impl Compiler<'_, '_> {
             let is_included = self.is_included(operation);
             self.included.push(is_included);
         }
-        self.partition(&mut problem);
+        let division = Division::new(self.case, &self.included);
+        (problem.components, problem.names) = (division.components, division.names);
+        self.places = division.places;
         self.lives =
             Lives::new(self.case, &self.places, &mut problem.components, &mut problem.names);
         problem.leases = self.lives.ids();
@@ -94,12 +96,28 @@ impl Compiler<'_, '_> {
                 && !self.lore.has_anonymous[key]
                 && !self.counted[key];
         }
+        self.alike(&mut problem);
         self.events(&mut problem);
         for write in &mut problem.writes {
             write.observers.sort_by_key(|op| std::cmp::Reverse(problem.ops[*op as usize].returned));
         }
         problem.is_counted = self.counts();
         Ok(problem)
+    }
+
+    /// Finds the transactions of which one is as good as another: they do the same, nobody saw what they put, and if of one
+    /// a revision was told, then of the other, too.
+    fn alike(&self, problem: &mut Problem) {
+        let mut numbers: Table<(Vec<u64>, bool), u32> = Table::default();
+        for (operation, info) in (0..).zip(&mut problem.ops).filter(|(_, info)| info.is_unseen) {
+            if let Step::Txn(txn) = &*self.case.operations[operation as usize].step
+                && let Some(signature) = alike::signature(txn, false)
+            {
+                let next = id(numbers.len());
+                let is_told = self.lore.is_told(operation);
+                info.alike = *numbers.entry((signature, is_told)).or_insert(next);
+            }
+        }
     }
 
     fn is_included(&mut self, operation: u32) -> bool {
@@ -112,33 +130,6 @@ impl Compiler<'_, '_> {
             }
             Status::Unknown => op.can_write,
             Status::Refused => false,
-        }
-    }
-
-    /// Keys that one operation touches belong together. The keys of a component keep their order.
-    fn partition(&mut self, problem: &mut Problem) {
-        let mut parents: Vec<u32> = (0..id(self.case.keys.len())).collect();
-        let mut intervals = Vec::new();
-        for (op, is_included) in self.case.operations.iter().zip(&self.included) {
-            if *is_included {
-                intervals.clear();
-                touched(&op.step, &mut intervals);
-                unite(&mut parents, &intervals);
-            }
-        }
-        let mut numbers = vec![NEVER; parents.len()];
-        for key in 0..id(parents.len()) {
-            let root = root(&mut parents, key);
-            if numbers[root as usize] == NEVER {
-                numbers[root as usize] = id(problem.components.len());
-                problem.components.push(Component::default());
-                problem.names.push(Vec::new());
-            }
-            let number = numbers[root as usize];
-            let component = &mut problem.components[number as usize];
-            self.places.push((number, id(component.keys)));
-            component.keys += 1;
-            problem.names[number as usize].push(key);
         }
     }
 
@@ -166,6 +157,7 @@ impl Compiler<'_, '_> {
                 || matches!(*op.step, Step::Revoke(_)),
             is_simple: false,
             is_unseen: false,
+            alike: NEVER,
             reads: Vec::new(),
             writes: Vec::new(),
             deletes: Vec::new(),
@@ -458,51 +450,6 @@ fn is_hidden(moves: &Move, writes: &[WriteInfo]) -> bool {
         }
         Move::Read { .. } | Move::Glimpse { .. } | Move::Delete { .. } | Move::Nothing => true,
     }
-}
-
-fn id(index: usize) -> u32 {
-    u32::try_from(index).expect("everything in a history is numbered by u32")
-}
-
-fn single(key: u32) -> Keys {
-    Keys { low: key, high: key + 1 }
-}
-
-/// All keys that a step looks at or changes.
-fn touched(step: &Step, all: &mut Vec<Keys>) {
-    match step {
-        Step::Put(put) => all.push(single(put.key)),
-        Step::Range(range) => all.push(range.keys),
-        Step::Delete(delete) => all.push(delete.keys),
-        Step::Txn(txn) => {
-            all.extend(txn.compares.iter().map(|condition| condition.keys));
-            let [success, failure] = txn.possible();
-            success.iter().chain(failure).for_each(|step| touched(step, all));
-        }
-        Step::Revoke(revoke) => all.extend(revoke.intervals()),
-        Step::Compact(_) | Step::Other => {}
-    }
-}
-
-fn unite(parents: &mut [u32], intervals: &[Keys]) {
-    let mut first = None;
-    for key in intervals.iter().flat_map(|keys| keys.iter()) {
-        let this = root(parents, key);
-        let first = *first.get_or_insert(this);
-        if first != this {
-            let first = root(parents, first);
-            parents[this as usize] = first;
-        }
-    }
-}
-
-fn root(parents: &mut [u32], mut key: u32) -> u32 {
-    while parents[key as usize] != key {
-        let above = parents[parents[key as usize] as usize];
-        parents[key as usize] = above;
-        key = above;
-    }
-    key
 }
 
 /// What is wrong with the answer to a plain range, whatever the store held.

@@ -288,12 +288,14 @@ impl<'a> Search<'a> {
         operations
     }
 
-    /// Equal for puts of one key that nobody ever sees, and for deletes of one range of which nothing is known.
+    /// Equal for puts of one key that nobody ever sees, for deletes of one range of which nothing is known, and for
+    /// transactions of which nothing is known and that do the same.
     fn kind(&self, operation: u32) -> (u8, u32, u32) {
         let info = self.info(operation);
         match info.moves {
             Move::Put(PutMove { key, .. }) if info.is_simple => (0, key, 0),
             Move::End { lease, .. } if info.returned == NEVER => (3, lease, 0),
+            Move::Txn { .. } if info.alike != NEVER => (4, info.alike, 0),
             Move::Delete { keys, .. } if info.returned == NEVER => (1, keys.low, keys.high),
             Move::Put(_)
             | Move::Read { .. }

@@ -67,6 +67,8 @@ pub(super) struct OpInfo {
     pub(super) is_simple: bool,
     /// Of unknown outcome, and nothing that it may put is ever named.
     pub(super) is_unseen: bool,
+    /// Equal for unseen transactions that can stand for each other; [`NEVER`] for all others.
+    pub(super) alike: u32,
     pub(super) reads: Vec<Keys>,
     pub(super) writes: Vec<Keys>,
     pub(super) deletes: Vec<Keys>,

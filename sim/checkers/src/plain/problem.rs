@@ -6,7 +6,7 @@ use super::{
     row::Layout,
     values::{ABSENT, FOREVER, OTHER, State, Values},
 };
-use crate::intern::Table;
+use crate::{intern::Table, nearly};
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
 
 /// The operations of one key as events in the order of time.
@@ -122,8 +122,8 @@ fn moments<'h>(count: u32, told: impl Fn(u32) -> &'h PlainOperation) -> Vec<Mome
         asked.push((operation.invoked.0, index));
     }
     // Records are in the order of invocation, most of them.
-    sort(&mut asked);
-    sort(&mut answered);
+    nearly::sort(&mut asked);
+    nearly::sort(&mut answered);
     let mut moments = Vec::with_capacity(asked.len() + answered.len());
     let mut answered = answered.into_iter().peekable();
     for (time, index) in asked {
@@ -134,28 +134,6 @@ fn moments<'h>(count: u32, told: impl Fn(u32) -> &'h PlainOperation) -> Vec<Mome
     }
     moments.extend(answered.map(|(_, index)| Moment { is_return: true, index }));
     moments
-}
-
-/// How far a moment may be from its place, on average, for it to be carried there step by step.
-const NEAR: usize = 16;
-
-/// Sorts moments that are nearly in order, as returns are in the order of invocation: none is further from its place
-/// than there are clients. Others are sorted as well.
-fn sort(times: &mut [(u64, u32)]) {
-    let mut left = NEAR * times.len();
-    for at in 1..times.len() {
-        let this = times[at];
-        let mut place = at;
-        while place > 0 && times[place - 1] > this {
-            times[place] = times[place - 1];
-            place -= 1;
-        }
-        times[place] = this;
-        match left.checked_sub(at - place) {
-            Some(rest) => left = rest,
-            None => return times.sort_unstable(),
-        }
-    }
 }
 
 /// Whether an operation does nothing to see, should it ever take effect.

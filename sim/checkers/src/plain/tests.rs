@@ -5,17 +5,23 @@ mod generate;
 
 use self::generate::{Shape, generate};
 use super::{
-    Stream, counterexample, depth, frontier, is_linearizable, judge,
+    Stream, counterexample, depth,
+    eager::Eager,
+    frontier,
+    glance::Glance,
+    is_linearizable, judge,
     meter::Meter,
     problem::Problem,
     search::Search,
     short,
     step::Stepper,
+    sweep::Sweep,
     zones::{self, Zoned},
 };
 use crate::{Budget, Ruling, limits::LeaseBound};
 use proptest::prelude::*;
 use std::fmt::Write;
+use whitewater_api::Value;
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation, Seed};
 
 /// Enough for what the definition can be tried on, and not too much for the rest.
@@ -72,7 +78,30 @@ fn verdict(history: &PlainHistory) -> Option<bool> {
         Zoned::Broken(clash) => assert!(!is_right, "{clash:?} {}", show(history)),
         Zoned::Unknown => {}
     }
+    let mut eager = Eager::new(history.initial.as_ref());
+    let goes_on = history.operations.iter().all(|operation| eager.add(operation));
+    assert!(is_right || !goes_on || !eager.finish(), "eager: {}", show(history));
+    for clusters in [1, 2, 5] {
+        let mut sweep = Sweep::new(history.initial.as_ref(), clusters);
+        history.operations.iter().for_each(|operation| _ = sweep.add(operation));
+        let found = sweep.finish();
+        assert!(is_right || !found, "swept by {clusters}: {}", show(history));
+        assert!(found || !is_right || !is_unique(history), "{clusters}: {}", show(history));
+    }
     Some(is_right)
+}
+
+/// Whether there are only reads, and writes of values that were never there before.
+fn is_unique(history: &PlainHistory) -> bool {
+    let mut values: Vec<&Value> = history.initial.iter().collect();
+    history.operations.iter().all(|operation| match &operation.action {
+        PlainAction::Write(value) => {
+            values.push(value);
+            !values[..values.len() - 1].contains(&value)
+        }
+        PlainAction::Read(_) => true,
+        PlainAction::Append(_) | PlainAction::Delete | PlainAction::Cas { .. } => false,
+    })
 }
 
 /// What a stream says.
@@ -199,4 +228,28 @@ fn a_counterexample_is_wrong_and_nothing_can_be_left_out() {
         placed += usize::from(!found.placements.is_empty());
     }
     assert!(explained > 100 && placed > 20, "{explained} explained, {placed} placed");
+}
+
+/// If values are unique, or few.
+#[test]
+fn long_histories_that_are_right_are_decided_while_they_are_read() {
+    for seed in 0..8 {
+        for (values, weights) in [(0, [4, 4, 0, 0, 0]), (5, [4, 4, 3, 0, 0]), (3, [4, 3, 2, 2, 0])]
+        {
+            let shape = Shape {
+                clients: 5,
+                operations: 5_000,
+                values,
+                weights,
+                unknown: 0,
+                lies: 0,
+                has_initial: false,
+            };
+            let history = generate(&mut Seed(seed).stream("test/plain/glance", values), &shape);
+            let positions = positions(&history);
+            let mut glance = Glance::new(&history);
+            (1..=positions.len()).for_each(|count| glance.add(&history, &positions[..count]));
+            assert!(glance.finish(), "seed {seed}, {shape:?}");
+        }
+    }
 }

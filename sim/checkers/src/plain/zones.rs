@@ -15,7 +15,10 @@
 //! - a swap that found something else says that the key did not hold a value, which is not a matter of blocks. Unless
 //!   that value never was there, it is left aside: then a contradiction is one, but an order proves nothing.
 
-use crate::intern::{Interner, Table};
+use crate::{
+    intern::{Interner, Table},
+    nearly,
+};
 use whitewater_api::Value;
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
 
@@ -58,9 +61,9 @@ pub(crate) enum Clash {
 
 const NOBODY: u32 = u32::MAX;
 /// Before every operation.
-const START: u64 = 0;
+pub(crate) const START: u64 = 0;
 /// After every operation.
-const END: u64 = u64::MAX;
+pub(crate) const END: u64 = u64::MAX;
 
 /// A value, who wrote it, and who saw it.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +86,7 @@ struct Cluster {
 }
 
 /// The first return in a block and its last invocation, with the operations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Zone {
     first: (u64, u32),
     last: (u64, u32),
@@ -217,8 +220,12 @@ impl<'h> Zones<'h> {
         for cluster in &self.clusters {
             Self::check(cluster)?;
         }
-        let zones = self.blocks()?;
-        crossed(&zones)?;
+        let mut zones = self.blocks()?;
+        nearly::sort(&mut zones);
+        if let Some([one, other]) = crossed(&zones, |zone| (zone.first.0, zone.last.0)) {
+            let ways = [[one.first.1, other.last.1], [other.first.1, one.last.1]];
+            return Err(Clash::Crossed(ways[0], ways[1]));
+        }
         let was_there = |cluster: &u32| {
             let cluster = &self.clusters[*cluster as usize];
             cluster.is_seen || cluster.is_initial || cluster.writer != NOBODY
@@ -400,31 +407,29 @@ fn moment(time: u64) -> Option<u64> {
 }
 
 /// The moments at which an operation was invoked and returned.
-fn interval(operation: &PlainOperation) -> Option<(u64, u64)> {
+pub(crate) fn interval(operation: &PlainOperation) -> Option<(u64, u64)> {
     let end = operation.completed.map_or(Some(END), |end| moment(end.0));
     Some((moment(operation.invoked.0)?, end?))
 }
 
-/// Looks for two zones that each have to come before the other.
-fn crossed(zones: &[Zone]) -> Result<(), Clash> {
-    let clash = |one: &Zone, other: &Zone| {
-        Err(Clash::Crossed([one.first.1, other.last.1], [other.first.1, one.last.1]))
-    };
-    let is_forward = |zone: &&Zone| zone.first.0 < zone.last.0;
-    let mut forward: Vec<Zone> = zones.iter().filter(is_forward).copied().collect();
-    forward.sort_unstable_by_key(|zone| zone.first);
-    for pair in forward.windows(2) {
-        if pair[1].first.0 < pair[0].last.0 {
-            return clash(&pair[0], &pair[1]);
-        }
-    }
-    for zone in zones.iter().filter(|zone| !is_forward(zone)) {
-        let place = forward.partition_point(|other| other.first.0 < zone.last.0);
-        if let Some(around) = place.checked_sub(1).map(|place| &forward[place])
-            && zone.first.0 < around.last.0
+/// Two zones that each have to come before the other. They are sorted by their first returns, and `bounds` says the first
+/// return and the last invocation of one.
+///
+/// Of those of which the last invocation is after the first return, the next one does not begin before one is over, or
+/// they are crossed. So it is enough to hold the latest of them against what follows.
+pub(crate) fn crossed<Z: Copy>(zones: &[Z], bounds: impl Fn(&Z) -> (u64, u64)) -> Option<[Z; 2]> {
+    let mut forward: Option<(Z, u64, u64)> = None;
+    for zone in zones {
+        let (first, last) = bounds(zone);
+        if let Some((around, its_first, its_last)) = forward
+            && first < its_last
+            && its_first < last
         {
-            return clash(around, zone);
+            return Some([around, *zone]);
+        }
+        if first < last {
+            forward = Some((*zone, first, last));
         }
     }
-    Ok(())
+    None
 }

@@ -1,10 +1,6 @@
 //! Operations of unknown outcome that are as good as each other, and whether one of them can have made a revision.
 
-use super::{
-    Timeline,
-    conflict::Conflict,
-    evidence::{Evidence, Room},
-};
+use super::{Timeline, conflict::Conflict, evidence::Evidence, facts::Room};
 use crate::case::{Keys, Step};
 
 /// Operations of equal effect.

@@ -1,12 +1,8 @@
 //! Which operations of unknown outcome are guessed to have made which revisions, and which may be.
 
-use super::{
-    NOBODY, Timeline,
-    class::Class,
-    conflict::Conflict,
-    evidence::{Evidence, Room},
-};
+use super::{NOBODY, Timeline, class::Class, conflict::Conflict, evidence::Evidence, facts::Room};
 use crate::{
+    alike,
     case::{Case, Keys, Status, Step},
     intern::Table,
     model::Mismatch,
@@ -70,6 +66,7 @@ impl Guessing {
         let mut classes: Vec<Class> = Vec::new();
         let mut class_of: Table<u32, u32> = Table::default();
         let mut numbers: Table<(u32, u32, i64), u32> = Table::default();
+        let mut signatures: Table<Vec<u64>, u32> = Table::default();
         let mut leases: BTreeMap<i64, u32> = BTreeMap::new();
         for operation in &timeline.unused {
             let op = &case.operations[*operation as usize];
@@ -82,9 +79,11 @@ impl Guessing {
                 Step::Delete(delete) => {
                     *numbers.entry((delete.keys.low, delete.keys.high, 1)).or_insert(next)
                 }
-                Step::Put(_) | Step::Range(_) | Step::Txn(_) | Step::Compact(_) | Step::Other => {
-                    next
-                }
+                Step::Txn(txn) => match alike::signature(txn, has_seen_values) {
+                    Some(signature) => *signatures.entry(signature).or_insert(next),
+                    None => next,
+                },
+                Step::Put(_) | Step::Range(_) | Step::Compact(_) | Step::Other => next,
             };
             if number == next {
                 classes.push(Class::new(&op.step));

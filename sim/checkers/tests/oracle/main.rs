@@ -8,6 +8,7 @@
 )]
 
 mod brute;
+mod bursts;
 mod explain;
 mod fuzz;
 mod generate;
