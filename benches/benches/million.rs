@@ -2,15 +2,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use whitewater_api::{
-    KeyRange, Monotonic, Revision, StreamId, Tuning, WatchRequest, watch::WatchCreate,
-};
-use whitewater_benches::million::{KEYS, filled, put, thousand};
-use whitewater_mutation::Mutations;
-use whitewater_store::{WatchLimits, WatchOutput, Watches};
-
-const WATCHES: u64 = 10_000;
-const WATCHES_A_STREAM: u64 = 100;
+use whitewater_benches::million::{KEYS, WATCHES, filled, put, tell, thousand, watchers};
 
 fn held(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("million");
@@ -38,24 +30,6 @@ fn held(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// All watch all keys, a hundred of them on a stream.
-fn watchers(now: Revision) -> (Watches, Vec<WatchOutput>) {
-    let limits = WatchLimits::new(&Tuning::default());
-    let mut watches = Watches::new(limits, now, Mutations::none());
-    let mut outputs = Vec::new();
-    for stream in 0..WATCHES / WATCHES_A_STREAM {
-        let stream = StreamId(stream);
-        watches.open(stream, false, &mut outputs);
-        watches.grant(stream, u64::MAX >> 1, &mut outputs);
-        for _ in 0..WATCHES_A_STREAM {
-            let create = WatchCreate::new(KeyRange::all());
-            watches.request(Monotonic(0), stream, WatchRequest::Create(create), &mut outputs);
-        }
-    }
-    outputs.clear();
-    (watches, outputs)
-}
-
 fn fan_out(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("million");
     let mut store = filled(1_000);
@@ -67,10 +41,7 @@ fn fan_out(criterion: &mut Criterion) {
             number += 1;
             outputs.clear();
             store.apply(&put(number % 1_000)).expect("a put is never refused");
-            watches.on_applied(&store, Monotonic(0), &mut outputs);
-            while outputs.len() < usize::try_from(WATCHES).expect("few") {
-                watches.pump(&store, Monotonic(0), &mut outputs);
-            }
+            tell(&mut watches, &store, &mut outputs);
         });
     });
     group.finish();

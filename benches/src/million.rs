@@ -3,11 +3,12 @@
 use crate::usage;
 use std::time::Duration;
 use whitewater_api::{
-    KeyRange, Request,
+    KeyRange, Monotonic, Request, Revision, StreamId, Tuning, WatchRequest,
     request::{PutRequest, RangeRequest},
+    watch::WatchCreate,
 };
 use whitewater_mutation::Mutations;
-use whitewater_store::Store;
+use whitewater_store::{Store, WatchLimits, WatchOutput, Watches};
 
 /// How many keys it holds.
 pub const KEYS: usize = 1_000_000;
@@ -78,5 +79,36 @@ impl Steps {
         self.total += took;
         self.longest = self.longest.max(took);
         result
+    }
+}
+
+/// Watches that are told of one change.
+pub const WATCHES: u64 = 10_000;
+const WATCHES_A_STREAM: u64 = 100;
+
+/// All watch all keys, a hundred of them on a stream.
+#[must_use]
+pub fn watchers(now: Revision) -> (Watches, Vec<WatchOutput>) {
+    let limits = WatchLimits::new(&Tuning::default());
+    let mut watches = Watches::new(limits, now, Mutations::none());
+    let mut outputs = Vec::new();
+    for stream in 0..WATCHES / WATCHES_A_STREAM {
+        let stream = StreamId(stream);
+        watches.open(stream, false, &mut outputs);
+        watches.grant(stream, u64::MAX >> 1, &mut outputs);
+        for _ in 0..WATCHES_A_STREAM {
+            let create = WatchCreate::new(KeyRange::all());
+            watches.request(Monotonic(0), stream, WatchRequest::Create(create), &mut outputs);
+        }
+    }
+    outputs.clear();
+    (watches, outputs)
+}
+
+/// Tells all watches of the newest change.
+pub fn tell(watches: &mut Watches, store: &Store, outputs: &mut Vec<WatchOutput>) {
+    watches.on_applied(store, Monotonic(0), outputs);
+    while outputs.len() < usize::try_from(WATCHES).unwrap_or(usize::MAX) {
+        watches.pump(store, Monotonic(0), outputs);
     }
 }

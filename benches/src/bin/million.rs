@@ -6,10 +6,15 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 use whitewater_api::{Request, Revision, request::CompactRequest};
 use whitewater_benches::{
-    million::{KEYS, Steps, VALUE_BYTES, put, thousand, thousand_of_all},
+    million::{
+        KEYS, Steps, VALUE_BYTES, WATCHES, filled, put, tell, thousand, thousand_of_all, watchers,
+    },
     usage,
 };
 use whitewater_mutation::Mutations;
@@ -45,15 +50,38 @@ fn main() -> io::Result<()> {
         counts.take(|| store.read(&all)).expect("nothing stands in the way");
     }
     line(&mut out, "first 1,000 keys of all, with the count of all", counts)?;
-    line(&mut out, "hash over revisions, a step", hash_kv(&store))?;
-    line(&mut out, "hash of everything, a step", hash(&mut store))?;
-    line(&mut out, "compaction of a million revisions, a step", compact(&mut store))?;
+    line(&mut out, &format!("a change told to {WATCHES} watches"), fan_out())?;
+    bounded(&mut out, "hash over revisions, a step", hash_kv(&store))?;
+    bounded(&mut out, "hash of everything, a step", hash(&mut store))?;
+    bounded(&mut out, "compaction of a million revisions, a step", compact(&mut store))?;
     let mut steps = Steps::default();
     let mut under_way = Defragmentation::default();
     while steps.take(|| store.defragment(&mut under_way, &mut { limits::CHORE_ROWS_MAX })).is_none()
     {
     }
-    line(&mut out, "defragmentation, a step", steps)
+    bounded(&mut out, "defragmentation, a step", steps)
+}
+
+/// No step of what looks at everything holds others up for longer.
+const STEP_MAX: Duration = Duration::from_millis(10);
+
+/// The same, and whether the longest step keeps to its bound.
+fn bounded(out: &mut impl Write, what: &str, steps: Steps) -> io::Result<()> {
+    let verdict = if steps.longest <= STEP_MAX { "reached" } else { "missed" };
+    line(out, what, steps)?;
+    writeln!(out, "    no step over {STEP_MAX:.0?}: {verdict}")
+}
+
+/// A change of one key, until all watches are told of it.
+fn fan_out() -> Steps {
+    let (mut steps, mut store) = (Steps::default(), filled(1_000));
+    let (mut watches, mut outputs) = watchers(store.revision());
+    for number in 0..100 {
+        outputs.clear();
+        store.apply(&put(number)).expect("a put is never refused");
+        steps.take(|| tell(&mut watches, &store, &mut outputs));
+    }
+    steps
 }
 
 fn line(out: &mut impl Write, what: &str, steps: Steps) -> io::Result<()> {
