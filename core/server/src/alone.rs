@@ -66,10 +66,13 @@ pub(crate) fn finish_swap(places: &Places) -> io::Result<()> {
     }
 }
 
+/// The new folder has its name for good before the old one gives its own up.
 fn swap(member: &Path, kept: &Path, fresh: &Path) -> io::Result<()> {
+    let data = File::open(member.parent().unwrap_or(member))?;
+    data.sync_all()?;
     fs::rename(member, kept)?;
     fs::rename(fresh, member)?;
-    File::open(member.parent().unwrap_or(member))?.sync_all()
+    data.sync_all()
 }
 
 /// All that the member has applied; nothing if it is the only one anyway.

@@ -103,3 +103,58 @@ async fn a_member_that_is_left_alone_for_good_goes_on_by_force() {
         kept.filter(|entry| entry.file_name().to_string_lossy().starts_with("member.before-"));
     assert_eq!(kept.count(), 1);
 }
+
+/// The states of the folders that a power failure can leave behind while a member takes the place of its old self.
+#[tokio::test]
+async fn a_swap_that_is_cut_at_any_step_is_ended_by_the_next_start() {
+    let mut cluster = Cluster::start(3);
+    for number in 0..20 {
+        cluster.servers[0].kv().await.put(put(&format!("k{number}"), "v")).await.unwrap();
+    }
+    cluster.servers.iter_mut().for_each(Server::kill);
+    let (folder, mut flags) = (cluster.directories[0].path().to_owned(), cluster.flags[0].clone());
+    flags.push("--force-new-cluster".to_owned());
+    Server::start(&folder, &flags).kill();
+    let [old, new] = ["old", "new"].map(|name| cluster.directories[1].path().join(name));
+    let mut folders = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
+    let is_kept = |path: &std::path::PathBuf| path.to_string_lossy().contains("member.before-");
+    let kept = folders.find(is_kept).unwrap();
+    std::fs::rename(&kept, &old).unwrap();
+    std::fs::rename(folder.join("member"), &new).unwrap();
+    let half = copy(&new, &cluster.directories[1].path().join("half"));
+    std::fs::remove_file(half.join("identity")).unwrap();
+    // What lies there, by name: before anything; while the new one is written; when it is; between the two steps; after them.
+    let states: [&[(&str, &std::path::Path)]; 5] = [
+        &[("member", &old)],
+        &[("member", &old), ("member.alone", &half)],
+        &[("member", &old), ("member.alone", &new)],
+        &[("member.before-1", &old), ("member.alone", &new)],
+        &[("member.before-1", &old), ("member", &new)],
+    ];
+    for (step, state) in states.iter().enumerate() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            }
+        }
+        for (name, from) in *state {
+            copy(from, &folder.join(name));
+        }
+        let mut alone = Server::start(&folder, &flags);
+        let read = alone.kv().await.range(get("k15")).await.unwrap().into_inner();
+        assert_eq!(read.count, 1, "step {step}");
+        let list = pb::MemberListRequest { linearizable: true };
+        let members = alone.cluster().await.member_list(list).await.unwrap().into_inner().members;
+        assert_eq!(members.len(), 1, "step {step}");
+        alone.kill();
+        assert!(!folder.join("member.alone").exists(), "step {step}");
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) -> std::path::PathBuf {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    to.to_owned()
+}
