@@ -92,19 +92,19 @@ refusals! {
     /// The quota is used up, or the disk is full. The request did not happen.
     NoSpace = ResourceExhausted None "etcdserver: mvcc: database space exceeded";
     /// Auth cannot be enabled without the user root.
-    RootUserMissing = InvalidArgument None "etcdserver: root user does not exist";
+    RootUserMissing = FailedPrecondition None "etcdserver: root user does not exist";
     /// Auth cannot be enabled unless the user root has the role root.
-    RootRoleMissing = InvalidArgument None "etcdserver: root user does not have root role";
+    RootRoleMissing = FailedPrecondition None "etcdserver: root user does not have root role";
     /// A user of that name is there already.
-    UserExists = InvalidArgument None "etcdserver: user name already exists";
+    UserExists = FailedPrecondition None "etcdserver: user name already exists";
     /// A user without a name; or a request that shows nobody, where auth is enabled.
     UserEmpty = InvalidArgument None "etcdserver: user name is empty";
     /// There is no such user.
-    UserNotFound = InvalidArgument None "etcdserver: user name not found";
+    UserNotFound = FailedPrecondition None "etcdserver: user name not found";
     /// A role of that name is there already.
-    RoleExists = InvalidArgument None "etcdserver: role name already exists";
+    RoleExists = FailedPrecondition None "etcdserver: role name already exists";
     /// There is no such role.
-    RoleNotFound = InvalidArgument None "etcdserver: role name not found";
+    RoleNotFound = FailedPrecondition None "etcdserver: role name not found";
     /// A role without a name.
     RoleEmpty = InvalidArgument None "etcdserver: role name is empty";
     /// The user is unknown, or the password another one.
@@ -114,11 +114,11 @@ refusals! {
     /// The user may not do that.
     PermissionDenied = PermissionDenied None "etcdserver: permission denied";
     /// The user does not have that role.
-    RoleNotGranted = InvalidArgument None "etcdserver: role is not granted to the user";
+    RoleNotGranted = FailedPrecondition None "etcdserver: role is not granted to the user";
     /// The role does not have a permission for just that range.
-    PermissionNotGranted = InvalidArgument None "etcdserver: permission is not granted to the role";
+    PermissionNotGranted = FailedPrecondition None "etcdserver: permission is not granted to the role";
     /// There are no tokens while auth is not enabled.
-    AuthNotEnabled = InvalidArgument None "etcdserver: authentication is not enabled";
+    AuthNotEnabled = FailedPrecondition None "etcdserver: authentication is not enabled";
     /// The token is unknown here, or its time is over.
     InvalidToken = Unauthenticated None "etcdserver: invalid auth token";
     /// The change would lock everybody out, or is about no range.
@@ -258,13 +258,13 @@ mod tests {
         (Error::TooManyLearners, "too many learner members in cluster", Code::FailedPrecondition),
         (Error::NotLearner, "can only promote a learner member", Code::FailedPrecondition),
         (Error::Unhealthy, "unhealthy cluster", Code::Unavailable),
-        (Error::RootUserMissing, "root user does not exist", Code::InvalidArgument),
-        (Error::RootRoleMissing, "root user does not have root role", Code::InvalidArgument),
-        (Error::UserExists, "user name already exists", Code::InvalidArgument),
+        (Error::RootUserMissing, "root user does not exist", Code::FailedPrecondition),
+        (Error::RootRoleMissing, "root user does not have root role", Code::FailedPrecondition),
+        (Error::UserExists, "user name already exists", Code::FailedPrecondition),
         (Error::UserEmpty, "user name is empty", Code::InvalidArgument),
-        (Error::UserNotFound, "user name not found", Code::InvalidArgument),
-        (Error::RoleExists, "role name already exists", Code::InvalidArgument),
-        (Error::RoleNotFound, "role name not found", Code::InvalidArgument),
+        (Error::UserNotFound, "user name not found", Code::FailedPrecondition),
+        (Error::RoleExists, "role name already exists", Code::FailedPrecondition),
+        (Error::RoleNotFound, "role name not found", Code::FailedPrecondition),
         (Error::RoleEmpty, "role name is empty", Code::InvalidArgument),
         (
             Error::AuthFailed,
@@ -273,13 +273,13 @@ mod tests {
         ),
         (Error::PermissionMissing, "permission not given", Code::InvalidArgument),
         (Error::PermissionDenied, "permission denied", Code::PermissionDenied),
-        (Error::RoleNotGranted, "role is not granted to the user", Code::InvalidArgument),
+        (Error::RoleNotGranted, "role is not granted to the user", Code::FailedPrecondition),
         (
             Error::PermissionNotGranted,
             "permission is not granted to the role",
-            Code::InvalidArgument,
+            Code::FailedPrecondition,
         ),
-        (Error::AuthNotEnabled, "authentication is not enabled", Code::InvalidArgument),
+        (Error::AuthNotEnabled, "authentication is not enabled", Code::FailedPrecondition),
         (Error::InvalidToken, "invalid auth token", Code::Unauthenticated),
         (Error::InvalidAuthManagement, "invalid auth management", Code::InvalidArgument),
         (Error::AuthOldRevision, "revision of auth store is old", Code::InvalidArgument),

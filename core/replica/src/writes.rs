@@ -335,12 +335,13 @@ impl Replica {
     fn move_leader(&mut self, id: RequestId, to: NodeId) -> Result<(), Error> {
         let raft = &self.raft.raft;
         let is_voter = raft.prs().conf().voters().contains(to.0);
-        if !is_voter
-            || to == self.config.node
-            || self.writes.is_moving()
-            || raft.lead_transferee.is_some()
-        {
+        if !is_voter || self.writes.is_moving() || raft.lead_transferee.is_some() {
             return Err(Error::BadTransferee);
+        }
+        if to == self.config.node {
+            // It is there already (etcd, `server.go`, `moveLeader`).
+            self.reply(id, Ok(Body::MoveLeader));
+            return Ok(());
         }
         // A candidate that the leader sends is not refused for the lease, even if its order comes late (X3).
         self.forbid_lease();
