@@ -34,7 +34,7 @@ pub struct LeaseBound {
     /// ends of many leases (etcd, `lease/lessor.go`, `Promote`).
     pub extension: Span,
     /// How long after its time a lease must have ended at the latest. Each election begins the time anew, and nobody
-    /// ends leases while there is no leader; so it depends on how long a run suffers faults.
+    /// ends leases while there is no leader; so it depends on how long a run suffers faults, and no bound of a clock says it.
     pub slack: Span,
 }
 

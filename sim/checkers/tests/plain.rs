@@ -68,6 +68,14 @@ fn value_that_nobody_wrote_is_named() {
 }
 
 #[test]
+fn of_a_long_value_only_the_beginning_is_shown() {
+    let long = "a".repeat(1_000_000);
+    let told = [(0, Some(1), put("1")), (2, Some(3), get(&long))];
+    let sentence = anomaly(&history(told)).sentence;
+    assert!(sentence.len() < 1_000 && sentence.contains("aa.. (1000000 bytes)"), "{sentence}");
+}
+
+#[test]
 fn value_that_is_written_later_is_from_the_future() {
     let told = [(0, Some(1), get("1")), (2, Some(3), put("1"))];
     assert_eq!(anomaly(&history(told)).code, "read-from-future");

@@ -37,7 +37,7 @@ pub use crate::{
     lines::HistoryError,
     operation::{PlannedOperation, When},
     outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},
-    plain::{PlainAction, PlainHistory, PlainOperation},
+    plain::{PlainAction, PlainHistory, PlainOperation, Shown},
     plan::{ClientPlan, ClusterPlan, Fork, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},

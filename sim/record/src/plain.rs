@@ -67,12 +67,16 @@ impl fmt::Display for PlainOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { process, key, .. } = self;
         match &self.action {
-            PlainAction::Read(seen) => write!(f, "{process} get {key} -> {}", Shown(seen))?,
-            PlainAction::Write(value) => write!(f, "{process} put {key} {value}")?,
-            PlainAction::Append(value) => write!(f, "{process} append {key} {value}")?,
+            PlainAction::Read(seen) => {
+                write!(f, "{process} get {key} -> {}", Shown(seen.as_ref()))?;
+            }
+            PlainAction::Write(value) => write!(f, "{process} put {key} {}", Shown(Some(value)))?,
+            PlainAction::Append(value) => {
+                write!(f, "{process} append {key} {}", Shown(Some(value)))?;
+            }
             PlainAction::Delete => write!(f, "{process} delete {key}")?,
             PlainAction::Cas { from, to, swapped } => {
-                write!(f, "{process} cas {key} {} {to}", Shown(from))?;
+                write!(f, "{process} cas {key} {} {}", Shown(from.as_ref()), Shown(Some(to)))?;
                 if *swapped == Some(false) {
                     f.write_str(" -> not equal")?;
                 }
@@ -82,12 +86,20 @@ impl fmt::Display for PlainOperation {
     }
 }
 
-/// A value, or the word for none.
-struct Shown<'a>(&'a Option<Value>);
+/// The most bytes of a value that are shown: nobody reads more of it in a sentence.
+const SHOWN_MAX: usize = 256;
+
+/// A value, the beginning of a long one, or the word for none.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub Option<&'a Value>);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            Some(value) if value.len() > SHOWN_MAX => {
+                let start = Value::from(value.as_slice()[..SHOWN_MAX].to_vec());
+                write!(f, "{start}.. ({} bytes)", value.len())
+            }
             Some(value) => value.fmt(f),
             None => f.write_str("nothing"),
         }

@@ -17,7 +17,7 @@ use std::{
     fmt,
 };
 use whitewater_api::Value;
-use whitewater_record::{PlainAction, PlainHistory, PlainOperation, SimTime};
+use whitewater_record::{PlainAction, PlainHistory, PlainOperation, Shown, SimTime};
 
 /// Larger parts are shown without the places of the operation that has none: too many orders would have to be tried.
 const PLACED_MAX: usize = 9;
@@ -315,8 +315,7 @@ fn forbidden(
     }
     let held = state.clone();
     if !play(&mut state, &unplaced.action) {
-        let held = held.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
-        return format!("the key held {held}");
+        return format!("the key held {}", Shown(held.as_ref()));
     }
     let wrong = after.iter().find(|other| !play(&mut state, &other.action));
     wrong.map_or_else(
