@@ -126,8 +126,9 @@ impl Maintenance for Services {
         call: Call<pb::MoveLeaderRequest>,
     ) -> Result<Reply<pb::MoveLeaderResponse>, Status> {
         let to = NodeId(call.get_ref().target_id);
-        let response = self.ask(caller(&call), Request::MoveLeader(to)).await?;
-        Ok(Reply::new(pb::MoveLeaderResponse { header: convert::header(&response.header) }))
+        self.ask(caller(&call), Request::MoveLeader(to)).await?;
+        // Without a header, as etcd answers it (`v3rpc/maintenance.go`).
+        Ok(Reply::new(pb::MoveLeaderResponse::default()))
     }
 
     async fn downgrade(
