@@ -136,8 +136,9 @@ pub const ALL: &[Lesson] = &[
     },
     Lesson {
         code: "compaction",
-        promise: "A segment of the log goes only when a durable snapshot covers all that it holds.",
-        source: "Raft 7",
+        promise: "A segment of the log goes only when a durable snapshot covers all that it holds; compaction by itself \
+            leaves what is younger than its period.",
+        source: "Raft 7; etcd, v3compactor",
         look: "the submit with `removes`, and the last snapshot that was durable before it",
     },
     Lesson {

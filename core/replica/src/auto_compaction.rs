@@ -5,7 +5,12 @@
 //! leader looks every five minutes and keeps so many of the last revisions. Every member keeps the record, so that a new
 //! leader goes on where the old one was.
 
-use crate::{door::Event, leases::OwnCommand, limits, replica::Replica};
+use crate::{
+    door::{Event, Phase},
+    leases::OwnCommand,
+    limits,
+    replica::Replica,
+};
 use std::collections::VecDeque;
 use whitewater_api::{Monotonic, Revision, Tuning};
 use whitewater_mutation::Mutation;
@@ -121,8 +126,10 @@ impl Replica {
         }
     }
 
+    /// Nothing is looked at before the member takes part, and so nothing is woken for.
     pub(crate) fn auto_compaction_wake(&self) -> Option<Monotonic> {
-        AutoCompaction::is_on(&self.config.tuning).then_some(self.auto_compaction.due)
+        let looks = self.phase == Phase::Active && AutoCompaction::is_on(&self.config.tuning);
+        looks.then_some(self.auto_compaction.due)
     }
 }
 

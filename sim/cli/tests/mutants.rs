@@ -101,6 +101,7 @@ pinned! {
     wiped_member_votes
     wire_checksum_ignored
     log_upgraded_in_place
+    auto_compaction_too_far
     message_version_not_agreed
     stale_members_after_snapshot
     joint_forgotten
@@ -201,11 +202,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::CorruptAcrossCompactions,
         MAINTENANCE,
         "core/replica/tests/defects/maintenance.rs#a_member_that_has_yet_to_compact_is_not_corrupt",
-    ),
-    (
-        Mutation::AutoCompactionTooFar,
-        MAINTENANCE,
-        "core/replica/tests/defects/maintenance.rs#compaction_by_itself_keeps_the_period",
     ),
     (
         Mutation::AuthOnlyAtAdmission,

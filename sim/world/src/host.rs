@@ -263,6 +263,7 @@ impl World {
         self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
         self.note_release(node);
+        self.observer.on_revision(status.revision);
         if !self.machines.get(node).squeezes.is_empty() {
             self.input(node, Input::Memory { is_low: true });
         }
@@ -499,6 +500,11 @@ impl World {
         if before.commit != after.commit {
             self.row(RowKind::Commit, node.0, &[after.commit.0, after.term.0]);
         }
+        if before.revision != after.revision
+            && self.plan.cluster.tuning.auto_compaction_period_ms > 0
+        {
+            self.observer.on_revision(after.revision);
+        }
         self.note_step_moments(node, &before, &after);
         let moved =
             (before.role, before.term, before.commit) != (after.role, after.term, after.commit);
@@ -567,6 +573,7 @@ impl World {
 
     /// A leader compacts by itself: in the history somebody asks for it, who never hears what came of it.
     fn note_compaction(&mut self, node: NodeId, revision: Revision) {
+        self.observer.on_auto_compaction(node, revision, &self.plan.cluster.tuning);
         let id = RequestId { process: self.processes.spawn(Asker::Probe), sequence: 0 };
         let compact = CompactRequest { revision, physical: false };
         self.invoke(id, node, None, Request::Compact(compact));

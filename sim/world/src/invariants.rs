@@ -1,6 +1,7 @@
 //! The invariants, one file each. Each answers with a sentence about what is broken, if something is.
 
 pub(crate) mod apply_order;
+pub(crate) mod auto_compaction;
 pub(crate) mod boot_promise;
 pub(crate) mod commit_quorum;
 pub(crate) mod compaction;

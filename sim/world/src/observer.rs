@@ -7,8 +7,8 @@ pub(crate) mod ledger;
 
 use crate::{
     invariants::{
-        apply_order, boot_promise::BootPromise, commit_quorum, compaction,
-        election_safety::ElectionSafety, leader_append_only, leader_completeness,
+        apply_order, auto_compaction::Reached, boot_promise::BootPromise, commit_quorum,
+        compaction, election_safety::ElectionSafety, leader_append_only, leader_completeness,
         log_matching::LogMatching, membership, monotone, promise, read_freshness, recovery,
         replica_hash, snapshot_content::SnapshotContent, state_machine_safety, vote_once::VoteOnce,
     },
@@ -17,7 +17,7 @@ use crate::{
 };
 use ghost::{Commits, Configurations, Members};
 use ledger::{Change, Ledger};
-use whitewater_api::{FileName, Index, NodeId, RequestId, Revision};
+use whitewater_api::{FileName, Index, NodeId, RequestId, Revision, Tuning};
 use whitewater_physics::{Disk, FileId};
 use whitewater_replica::{Envelope, Event, Phase, Promise, Role, Status};
 
@@ -40,6 +40,7 @@ pub(crate) struct Observer {
     boot_promise: BootPromise,
     log_matching: LogMatching,
     snapshot_content: SnapshotContent,
+    reached: Reached,
     /// A leader's commit went up in this step: what it had applied before.
     committing: Option<Index>,
     changes: Vec<Change>,
@@ -62,6 +63,7 @@ impl Observer {
             boot_promise: BootPromise::new(nodes),
             log_matching: LogMatching::default(),
             snapshot_content: SnapshotContent::default(),
+            reached: Reached::default(),
             committing: None,
             changes: Vec::new(),
         }
@@ -71,6 +73,17 @@ impl Observer {
     pub(crate) fn start_over(&mut self, voters: u64) {
         let highest = u64::try_from(self.ledgers.len()).expect("ids are below 64");
         *self = Self { tally: self.take_tally(), ..Self::new(voters, highest) };
+    }
+
+    /// A member's content is of this revision.
+    pub(crate) fn on_revision(&mut self, revision: Revision) {
+        self.reached.note(self.tally.place.at, revision);
+    }
+
+    /// A leader compacts by itself.
+    pub(crate) fn on_auto_compaction(&mut self, node: NodeId, revision: Revision, tuning: &Tuning) {
+        let (discriminates, wrong) = self.reached.check(revision, tuning, self.tally.place.at);
+        self.tally.check(Code::Compaction, Some(node), discriminates, wrong);
     }
 
     /// The newest configuration that anybody has applied.
