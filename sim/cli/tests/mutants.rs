@@ -189,11 +189,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         "core/store/tests/hash_kv.rs#the_vectors_tell_mutants_apart",
     ),
     (
-        Mutation::QuotaRaisesNoAlarm,
-        MAINTENANCE,
-        "core/replica/tests/defects/maintenance.rs#a_member_over_its_quota_tells_everybody",
-    ),
-    (
         Mutation::CorruptLeaderTrusted,
         MAINTENANCE,
         "core/replica/tests/defects/maintenance.rs#a_leader_does_not_take_itself_for_right",
@@ -217,11 +212,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::AuthLeaseKeysUnchecked,
         "The judge does not follow which keys hang on a lease.",
         "core/replica/tests/defects/auth.rs#what_hangs_on_a_lease_is_asked_about",
-    ),
-    (
-        Mutation::AuthWatchFromKeyUnchecked,
-        "Watchers of plans show no token.",
-        "core/replica/tests/defects/auth.rs#a_watch_from_a_key_on_is_more_than_one_of_the_key",
     ),
     (
         Mutation::TokenOutlivesPassword,
