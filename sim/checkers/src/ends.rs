@@ -15,14 +15,26 @@ use whitewater_record::{History, Operation, SimTime};
 /// The grants of one lease.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
-    /// Those that were acknowledged: the revision in the header, and when it was asked for.
-    pub(crate) told: Vec<(u64, SimTime)>,
+    /// Those that were acknowledged, by the revision in their headers.
+    pub(crate) told: Vec<Told>,
     /// Those that may have happened at any revision: when they were asked for.
     pub(crate) open: Vec<SimTime>,
     /// When it ended before the history begins.
     pub(crate) ended: Ended,
     /// Grants that are not in `told` any more.
     forgotten: usize,
+}
+
+/// A grant that was acknowledged. It came at some revision from `low` to `high`: etcd reads the one of the header when it answers,
+/// which may be after others have written (server/etcdserver/api/v3rpc/lease.go), and by then the lease may be in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Told {
+    /// The revision in the header.
+    pub(crate) high: u64,
+    /// The highest revision that was told before it was asked for.
+    pub(crate) low: u64,
+    /// When it was asked for.
+    pub(crate) asked: SimTime,
 }
 
 /// When a lease ended last.
@@ -38,8 +50,9 @@ pub(crate) struct Ended {
 pub(crate) type Leases = BTreeMap<i64, Grants>;
 
 impl Grants {
-    /// Takes note of a grant that happened or may have. Nobody knows the id of one that the cluster should have picked.
-    pub(crate) fn note(operation: &Operation) -> Option<(i64, Self)> {
+    /// Takes note of a grant that happened or may have, asked for when `floor` had been told. Nobody knows the id of one that
+    /// the cluster should have picked.
+    pub(crate) fn note(operation: &Operation, floor: u64) -> Option<(i64, Self)> {
         let Request::Lease(LeaseRequest::Grant { lease: asked, .. }) = &operation.request else {
             return None;
         };
@@ -51,9 +64,10 @@ impl Grants {
                 *asked
             }
             Fate::Done(response) => {
+                let asked = operation.invoked;
                 match response.header.revision.0 {
-                    0 => grants.open.push(operation.invoked),
-                    revision => grants.told.push((revision, operation.invoked)),
+                    0 => grants.open.push(asked),
+                    high => grants.told.push(Told { high, low: floor.min(high), asked }),
                 }
                 let Body::Lease(LeaseResponse::Grant { lease, .. }) = &response.body else {
                     return None;
@@ -71,22 +85,20 @@ impl Grants {
         self.open.extend(other.open);
     }
 
-    /// Whether one of them lies at or after `low` and before `high`, as far as is known.
+    /// Whether one of them may have come at or after `low` and before `high`.
     pub(crate) fn has_between(&self, low: u64, high: u64) -> bool {
-        let from = self.told.partition_point(|(revision, _)| *revision < low);
-        !self.open.is_empty() || self.told.get(from).is_some_and(|(revision, _)| *revision < high)
+        !self.open.is_empty() || self.told.iter().any(|told| told.low < high && told.high >= low)
     }
 
-    /// Whether the lease can be there after it has ended so: it was granted once more, by a grant whose header is below
+    /// Whether the lease can be there after it has ended so: it was granted once more, by a grant that may have come before
     /// `until`, or by one of unknown outcome that no end before needed.
     pub(crate) fn outnumber(&self, ended: Ended, until: u64) -> bool {
-        let told = self.told.partition_point(|(revision, _)| *revision < until);
+        let in_time = || self.told.iter().filter(|told| told.low < until);
         // Those of the revision of the end may have come before it, or after it.
-        let before = self.told.partition_point(|(revision, _)| *revision <= ended.revision);
-        let needed = ended.times.saturating_sub(self.forgotten + before.min(told));
-        let from = self.told.partition_point(|(revision, _)| *revision < ended.revision);
-        let is_more = self.forgotten + told + self.open.len() > ended.times;
-        is_more && (self.open.len() > needed || from < told)
+        let before = in_time().filter(|told| told.low <= ended.revision).count();
+        let needed = ended.times.saturating_sub(self.forgotten + before);
+        let is_more = self.forgotten + in_time().count() + self.open.len() > ended.times;
+        is_more && (self.open.len() > needed || in_time().any(|told| told.high >= ended.revision))
     }
 
     /// Whether nobody is known to have asked for the lease: it may come from before the record.
@@ -97,7 +109,7 @@ impl Grants {
     /// Forgets what came before an end.
     pub(crate) fn end(&mut self, revision: u64) {
         self.ended = Ended { revision, times: self.ended.times + 1 };
-        let before = self.told.partition_point(|(told, _)| *told < revision);
+        let before = self.told.partition_point(|told| told.high < revision);
         self.forgotten += before;
         self.told.drain(..before);
     }
@@ -134,8 +146,10 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         .keys()
         .map(|lease| (*lease, origin.grants.get(lease).cloned().unwrap_or_default()))
         .collect();
-    for (lease, grants) in history.operations.iter().filter_map(Grants::note) {
-        if let Some(known) = leases.get_mut(&lease) {
+    for (operation, floor) in grants_of(history) {
+        if let Some((lease, grants)) = Grants::note(operation, floor)
+            && let Some(known) = leases.get_mut(&lease)
+        {
             known.join(grants);
         }
     }
@@ -147,13 +161,40 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
     }
     for (lease, keys) in attachable {
         let Some(grants) = leases.get(&lease).filter(|_| !keys.is_empty()) else { continue };
-        let told = grants.told.iter().map(|(_, asked)| *asked);
+        let told = grants.told.iter().map(|told| told.asked);
         let asked = told.chain(grants.open.iter().copied());
         let is_nobodys = grants.told.is_empty() && grants.open.is_empty();
         let before = is_nobodys.then_some(SimTime::ZERO);
         ops.extend(asked.chain(before).map(|asked| expiry(lease, keys.clone(), asked)));
     }
     leases
+}
+
+/// The grants of a history, each with the highest revision that was told before it was asked for.
+fn grants_of(history: &History) -> impl Iterator<Item = (&Operation, u64)> {
+    let mut answers: Vec<(SimTime, u64)> = Vec::new();
+    let mut grants: Vec<&Operation> = Vec::new();
+    for operation in &history.operations {
+        if let Fate::Done(response) = fate(operation) {
+            answers.push((operation.completed, response.header.revision.0));
+        }
+        if matches!(operation.request, Request::Lease(LeaseRequest::Grant { .. })) {
+            grants.push(operation);
+        }
+    }
+    if grants.is_empty() {
+        answers.clear();
+    }
+    answers.sort_unstable();
+    grants.sort_by_key(|operation| operation.invoked);
+    let (mut next, mut floor) = (0, 0);
+    grants.into_iter().map(move |grant| {
+        while let Some((_, revision)) = answers.get(next).filter(|(at, _)| *at < grant.invoked) {
+            floor = floor.max(*revision);
+            next += 1;
+        }
+        (grant, floor)
+    })
 }
 
 /// The end of a lease, at some time from `asked` on.

@@ -143,7 +143,7 @@ impl Stream {
         let is_refused = matches!(&pending.operation.completion, Completion::Fail(error)
             if error.effect() == Effect::None);
         if matches!(pending.operation.request, Request::Lease(LeaseRequest::Grant { .. })) {
-            if let Some((lease, grants)) = Grants::note(&pending.operation) {
+            if let Some((lease, grants)) = Grants::note(&pending.operation, pending.floor) {
                 self.leases.entry(lease).or_default().join(grants);
             }
         } else if matches!(pending.operation.request, Request::Compact(_)) && !is_refused {

@@ -246,7 +246,8 @@ proptest! {
 }
 
 /// Seeds at which an engine was wrong once, or what was asked of it.
-const REGRESSIONS: &[u64] = &[11_119_810_890_915_129_192, 4_567_244_628_906_859_493];
+const REGRESSIONS: &[u64] =
+    &[11_119_810_890_915_129_192, 4_567_244_628_906_859_493, 6_216_824_577_784_670_417];
 
 #[test]
 fn what_was_wrong_once_is_right_now() {

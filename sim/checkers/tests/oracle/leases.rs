@@ -504,9 +504,13 @@ fn granted_late(history: &mut History, dice: &mut Dice) -> Option<()> {
     let lease = puts
         .into_iter()
         .find(|lease| history.operations.iter().filter(|op| named(op, *lease)).count() == 1)?;
+    let newest = history.operations.iter().map(told).max()?;
     let grant = some(history, dice, |op| named(op, lease))?;
     let Completion::Ok(response) = &mut grant.completion else { return None };
-    response.header.revision.0 += 1000;
+    response.header.revision = Revision(newest);
+    // Its header alone may be of a later revision: it counts when it was asked for.
+    (grant.invoked, grant.completed) = (SimTime(1_000_000_000), SimTime(1_000_000_001));
+    grant.id = RequestId { process: Process(2_000_000), sequence: 0 };
     Some(())
 }
 
