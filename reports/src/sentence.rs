@@ -121,6 +121,7 @@ fn watch(node: u64, what: &str, [process, stream, _, watch, revision, _]: [u64; 
     let watch = if watch == u64::MAX { "all watches".to_owned() } else { format!("w{watch}") };
     match what {
         "broken" => format!("{who}: the stream breaks"),
+        "opened-as" => format!("{who}: opens the stream as a user"),
         "sent" => format!("{who}: asks"),
         "events" => format!("{who}: {watch} sees events up to r{revision}"),
         _ => format!("{who}: {watch} {what} at r{revision}"),

@@ -34,6 +34,7 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
         "read-freshness" | "linearizable" | "revision-order" | "durability" | "serializable"
         | "monotone" | "lock" | "auth" | "hash" | "space" => answered(scene),
         "lease" => ended(scene).or_else(|| answered(scene)),
+        "compaction" => brought_about(scene).or_else(|| applied(scene)),
         _ => None,
     };
     by_class.or_else(|| brought_about(scene)).filter(|moment| moment.event < scene.detected)
@@ -77,6 +78,14 @@ fn lost(scene: &Scene<'_>) -> Option<Moment> {
         row.node == node && matches!(row.kind, RowKind::Crash | RowKind::Stop)
     })?;
     Some(moment(scene, event, format!("KeepsPromises(n{node})"), scene.tell(event)))
+}
+
+/// What is compacted is too young: since the last of it was applied there.
+fn applied(scene: &Scene<'_>) -> Option<Moment> {
+    let node = scene.violation.node?.0;
+    let event =
+        scene.last_before(scene.detected, |row| row.kind == RowKind::Apply && row.node == node)?;
+    Some(moment(scene, event, format!("KeepsPeriod(n{node})"), scene.tell(event)))
 }
 
 /// A read is answered by a node that lacks what somebody had been told of: since that was told. Any other answer that

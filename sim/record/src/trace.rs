@@ -87,7 +87,8 @@ pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"]
 /// Ends of an operation.
 pub const OUTCOMES: &[&str] = &["ok", "fail", "info"];
 /// What goes over a stream of watches, or befalls it.
-pub const WATCHES: &[&str] = &["sent", "created", "events", "progress", "canceled", "broken"];
+pub const WATCHES: &[&str] =
+    &["sent", "created", "events", "progress", "canceled", "broken", "opened-as"];
 /// The invariants of the world.
 pub const INVARIANTS: &[&str] = &[
     "election-safety",
