@@ -10,6 +10,7 @@
 //! | code | promise |
 //! |---|---|
 //! | `holds-nothing` | a holder's key was created at the revision that it says, and is there when it says so (etcd #11456) |
+//! | `wrong-lease` | and hangs on the holder's lease, so that it goes with the holder |
 //! | `jumped-queue` | no older key under the prefix is there then |
 //! | `two-owners` | and of no other holder |
 //! | `fence-broken` | a fenced write does not succeed after its key is gone |
@@ -20,7 +21,7 @@
 
 use crate::{
     case::{Case, Keys},
-    chronicle::{Chronicle, Source},
+    chronicle::{Change, Chronicle, Source},
     deed::{Fate, deeds, fate},
     keyring::Keyring,
     lease::Lives,
@@ -176,6 +177,7 @@ impl<'h> Review<'_, 'h> {
         };
         match self.chronicle.change(key, hold.revision.0) {
             Some((_, change)) if change.is_put && [0, hold.revision.0].contains(&change.create) => {
+                self.hangs(hold, change)?;
             }
             Some((_, change)) => {
                 let (who, operations) = self.source(change.source);
@@ -203,6 +205,22 @@ impl<'h> Review<'_, 'h> {
             return refuse("that was before its key was created".to_owned(), &[]);
         }
         Ok(())
+    }
+
+    /// The holder's key goes with its lease.
+    fn hangs(&self, hold: &HoldRow, change: &Change) -> Result<(), Anomaly> {
+        let is_said = hold.lease != LeaseId::NONE;
+        let Some(lease) = change.lease.filter(|lease| is_said && *lease != hold.lease) else {
+            return Ok(());
+        };
+        let (who, operations) = self.source(change.source);
+        let on = match lease {
+            LeaseId::NONE => "no lease".to_owned(),
+            lease => lease.to_string(),
+        };
+        let sentence =
+            format!("{}, but its key hangs on {on} and not on {}: {who}", name(hold), hold.lease);
+        Err(object("wrong-lease", hold.from, sentence, &operations))
     }
 
     /// No older key of the lock is there.

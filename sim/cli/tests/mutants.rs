@@ -146,6 +146,7 @@ pinned! {
     apply_rots
     lock_skips_queue
     lock_not_rechecked
+    lock_outlives_lease
     hash_kv_counts_doomed
     defragment_forgets_history
     alarm_ignored_at_apply
@@ -227,11 +228,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::LoginNotRechecked,
         "The login may have come before the change, as far as a history tells.",
         "core/replica/tests/defects/auth.rs#a_password_that_is_changed_while_it_is_compared_is_good_no_more",
-    ),
-    (
-        Mutation::LockOutlivesLease,
-        "A lock whose holder is gone goes to nobody, and no judge misses it.",
-        "core/replica/tests/defects/locks.rs#a_lock_ends_with_its_lease",
     ),
     (
         Mutation::ResignDeletesOther,

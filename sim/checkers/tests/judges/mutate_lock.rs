@@ -2,7 +2,7 @@
 
 use crate::{generate::Dice, mutate_watch::Corruption};
 use whitewater_api::{
-    Completion, Request, Revision,
+    Completion, LeaseId, Request, Revision,
     request::{CompareTarget, TxnRequest},
     response::Body,
 };
@@ -10,6 +10,7 @@ use whitewater_record::{History, HoldRow};
 
 pub(crate) const CORRUPTIONS: &[(&str, Corruption, &[&str])] = &[
     ("a fence of another revision", other_revision, &["holds-nothing"]),
+    ("held on another lease", other_lease, &["wrong-lease"]),
     ("held before the key was there", before_creation, &["holds-nothing"]),
     (
         "held after the key was gone",
@@ -50,6 +51,12 @@ fn deleted(history: &History, hold: &HoldRow) -> Option<Revision> {
 fn other_revision(history: &mut History, dice: &mut Dice) -> Option<()> {
     let place = pick(history, dice, |hold| hold.seen > hold.revision)?;
     history.holds[place].revision.0 += 1;
+    Some(())
+}
+
+fn other_lease(history: &mut History, dice: &mut Dice) -> Option<()> {
+    let place = pick(history, dice, |hold| hold.lease != LeaseId::NONE)?;
+    history.holds[place].lease.0 += 1_000_000;
     Some(())
 }
 
