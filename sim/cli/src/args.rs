@@ -143,7 +143,7 @@ pub(crate) struct RunArgs {
     /// How many seeds, counting up from the first.
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u64>,
-    /// Start no seed after this much time on the wall, such as 30s.
+    /// Start no seed after this much time on the wall, such as 10m.
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<Span>,
     /// Worker processes; one a core if not given.
@@ -372,7 +372,7 @@ pub(crate) struct LiveArgs {
     /// The seed of the first round's steps and faults, decimal or 0x.
     #[arg(long, value_parser = seed, default_value = "1")]
     pub(crate) seed: Seed,
-    /// How long in all, such as 30s or 3600s.
+    /// How long in all, such as 10m or 1h.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) time: Span,
     /// How long with one cluster and one seed.

@@ -94,7 +94,7 @@ impl fmt::Display for SimTime {
 
 /// `text` is not a length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a length of time: write a number and ns, us, ms or s, as in 1.5ms")]
+#[error("`{0}` is not a length of time: write a number and ns, us, ms, s, m or h, as in 1.5ms")]
 pub struct SpanError(String);
 
 impl FromStr for Span {
@@ -105,9 +105,13 @@ impl FromStr for Span {
     }
 }
 
+/// Units that are read and never written: what people say of a campaign.
+const LONG_UNITS: [(&str, u64); 2] = [("m", 60_000_000_000), ("h", 3_600_000_000_000)];
+
 fn parse_span(text: &str) -> Option<Span> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let (_, size) = UNITS.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
+    let (_, size) =
+        UNITS.iter().chain(&LONG_UNITS).find(|(unit, _)| *unit == &text[digits.len()..])?;
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
     let mut nanos = whole.parse::<u64>().ok()?.checked_mul(*size)?;
     let mut place = *size;
@@ -157,7 +161,9 @@ mod tests {
             assert_eq!(Span(nanos).to_string(), text);
             assert_eq!(text.parse::<Span>().unwrap(), Span(nanos));
         }
-        for bad in ["", "5", "ms", "1.5.2s", "-1s", "1h"] {
+        assert_eq!("10m".parse::<Span>().unwrap(), Span::seconds(600));
+        assert_eq!("1.5h".parse::<Span>().unwrap(), Span::seconds(5_400));
+        for bad in ["", "5", "ms", "1.5.2s", "-1s", "1d"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
     }

@@ -208,8 +208,12 @@ impl Observer {
         self.check_joint(node, status);
     }
 
-    /// Whether a node that starts, or goes on from a snapshot, knows that it is in a joint configuration.
+    /// Whether a node that starts, or goes on from a snapshot, knows that it is in a joint configuration. One that has applied
+    /// nothing, as a newcomer that starts again, knows of none.
     fn check_joint(&mut self, node: NodeId, status: &Status) {
+        if status.applied == Index(0) {
+            return;
+        }
         let members = self.configurations.at(status.applied);
         let wrong = membership::joint(members, status);
         self.tally.check(Code::Membership, Some(node), !members.outgoing.is_empty(), wrong);
