@@ -45,9 +45,9 @@ fn a_field_of_a_group_is_named_with_its_place() {
 
 #[test]
 fn a_length_of_time_says_what_it_looks_like() {
-    let error = broken("duration = \"60s\"", "duration = \"1h\"", "\"1h\"");
+    let error = broken("duration = \"60s\"", "duration = \"1d\"", "\"1d\"");
     assert!(
-        error.starts_with("duration: `1h` is not a length of time such as \"1.5ms\""),
+        error.starts_with("duration: `1d` is not a length of time such as \"1.5ms\""),
         "{error}"
     );
     let error = broken("duration = \"60s\"", "duration = 60", "60\n");

@@ -265,7 +265,7 @@ fn a_model_or_format_that_does_not_fit_is_refused() {
         (&["etcd.jsonl", "--initial", "0"], "begins with an empty store"),
         (&["jepsen.log", "--format", "jepsen-edn"], "jepsen.log:1:1: expected a map"),
         (&["jepsen.log", "--format", "csv"], "porcupine-kv"),
-        (&["jepsen.log", "--timeout", "soon"], "ns, us, ms or s"),
+        (&["jepsen.log", "--timeout", "soon"], "ns, us, ms, s, m or h"),
         (&["jepsen.log", "--memory", "4T"], "512M or 4G"),
         (&["jepsen.log", "-j", "0"], "-j: expected 1 to"),
     ] {

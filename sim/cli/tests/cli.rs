@@ -43,7 +43,7 @@ fn a_wrong_command_line_says_what_is_wrong_and_exits_2() {
         (&["run", "--seed", "1", "--nodes", "9"], "cluster.nodes: 9 is not between 1 and 7"),
         (&["run", "--seed", "1", "--mutation", "x"], "`x` is not a mutation; `whitewater zoo"),
         (&["run", "--seeds", "2", "-j", "0"], "-j 0: expected 1 to"),
-        (&["run", "--time", "soon"], "ns, us, ms or s"),
+        (&["run", "--time", "soon"], "ns, us, ms, s, m or h"),
         (&["replay"], "PLAN.toml"),
         (&["replay", "--scenario", "swarm"], "--seed"),
         (&["replay", "no/such/plan.toml"], "no/such/plan.toml: "),
