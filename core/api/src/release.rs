@@ -17,14 +17,3 @@ pub enum Release {
     #[default]
     Newest,
 }
-
-impl Release {
-    /// The word for it, as in plans.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Previous => "previous",
-            Self::Compatible => "compatible",
-            Self::Newest => "newest",
-        }
-    }
-}

@@ -4,6 +4,7 @@
 use crate::{
     SimTime,
     lines::{HistoryError, Lines, Malformed, parse_json},
+    plan::is_usual,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
@@ -139,10 +140,10 @@ pub struct EpochRow {
     /// What the backup holds: its revision, its compaction, and the hash over its revisions.
     pub backup: KvHash,
     /// How many revisions the new cluster leaves out, so that none is told twice of two things.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub revision_bump: u64,
     /// Everything before the first new revision counts as compacted.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub mark_compacted: bool,
     /// The requests that the log of the backup has carried out. A witness for those whose answer does not tell a revision
     /// of their own, ascending.
@@ -171,9 +172,9 @@ struct Header {
     watches: usize,
     #[serde(default)]
     holds: usize,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     callers: usize,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     epochs: usize,
 }
 
@@ -290,21 +291,6 @@ fn read_header(lines: &mut Lines<impl BufRead>) -> Result<Header, Malformed> {
         return Err(Malformed::new(line, 1, reason));
     }
     Ok(header)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-const fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-const fn is_none(count: &u64) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-const fn is_not(flag: &bool) -> bool {
-    !*flag
 }
 
 fn write_line(out: &mut impl Write, item: &impl Serialize) -> io::Result<()> {
