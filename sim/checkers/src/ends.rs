@@ -171,30 +171,28 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
 }
 
 /// The grants of a history, each with the highest revision that was told before it was asked for.
-fn grants_of(history: &History) -> impl Iterator<Item = (&Operation, u64)> {
-    let mut answers: Vec<(SimTime, u64)> = Vec::new();
-    let mut grants: Vec<&Operation> = Vec::new();
-    for operation in &history.operations {
-        if let Fate::Done(response) = fate(operation) {
-            answers.push((operation.completed, response.header.revision.0));
-        }
-        if matches!(operation.request, Request::Lease(LeaseRequest::Grant { .. })) {
-            grants.push(operation);
-        }
-    }
+fn grants_of(history: &History) -> Vec<(&Operation, u64)> {
+    let is_grant =
+        |it: &&Operation| matches!(it.request, Request::Lease(LeaseRequest::Grant { .. }));
+    let mut grants: Vec<&Operation> = history.operations.iter().filter(is_grant).collect();
     if grants.is_empty() {
-        answers.clear();
+        return Vec::new();
     }
+    grants.sort_by_key(|grant| grant.invoked);
+    let answer = |operation: &Operation| match fate(operation) {
+        Fate::Done(response) => Some((operation.completed, response.header.revision.0)),
+        Fate::Open | Fate::Refused(_) => None,
+    };
+    let mut answers: Vec<(SimTime, u64)> = history.operations.iter().filter_map(answer).collect();
     answers.sort_unstable();
-    grants.sort_by_key(|operation| operation.invoked);
-    let (mut next, mut floor) = (0, 0);
-    grants.into_iter().map(move |grant| {
-        while let Some((_, revision)) = answers.get(next).filter(|(at, _)| *at < grant.invoked) {
-            floor = floor.max(*revision);
-            next += 1;
+    let (mut answers, mut floor) = (answers.into_iter().peekable(), 0);
+    let with_floor = grants.into_iter().map(|grant| {
+        while let Some((_, revision)) = answers.next_if(|(at, _)| *at < grant.invoked) {
+            floor = floor.max(revision);
         }
         (grant, floor)
-    })
+    });
+    with_floor.collect()
 }
 
 /// The end of a lease, at some time from `asked` on.

@@ -55,11 +55,14 @@ pub(crate) fn parts(whole: &History) -> Vec<Part> {
     parts
 }
 
-/// Judges each epoch, and says of each judge the worst that it says of any.
+/// Judges each epoch, and says of each judge the worst that it says of any. Most histories are of one epoch.
 pub(crate) fn judge(
     whole: &History,
     mut judge: impl FnMut(&History) -> Vec<Judgement>,
 ) -> Vec<Judgement> {
+    if whole.epochs.is_empty() {
+        return judge(whole);
+    }
     let mut all: Vec<Judgement> = Vec::new();
     for part in parts(whole) {
         let judgements = judge(&part.history).into_iter().map(|it| part.map(it));

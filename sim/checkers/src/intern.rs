@@ -117,13 +117,9 @@ impl<'h> Tokens<'h> {
 
     /// The number of a token, a new one if it is new.
     pub(crate) fn number(&mut self, token: Token<'h>) -> u32 {
-        let mask = self.places.len() - 1;
-        let mut place = token.hash() & mask;
-        while let Some(known) = self.places[place].checked_sub(1) {
-            if self.tokens[known as usize] == token {
-                return known;
-            }
-            place = (place + 1) & mask;
+        let place = self.place(token);
+        if let Some(known) = self.places[place].checked_sub(1) {
+            return known;
         }
         self.tokens.push(token);
         let count = u32::try_from(self.tokens.len()).expect("tokens are numbered by u32");

@@ -125,9 +125,6 @@ pub fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
 /// is the same.
 #[must_use]
 pub fn judge_spread(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Judgement> {
-    if history.epochs.is_empty() {
-        return judge_part(history, budget, spread);
-    }
     epochs::judge(history, |part| judge_part(part, budget, spread))
 }
 
@@ -158,9 +155,6 @@ fn judge_part(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Jud
 /// agreement with it; and those of watches, mirrors, leases and locks. In the order of [`JUDGES`].
 #[must_use]
 pub fn judge_by_revisions(history: &History, budget: &Budget) -> Vec<Judgement> {
-    if history.epochs.is_empty() {
-        return judge_part_by_revisions(history, budget);
-    }
     epochs::judge(history, |part| judge_part_by_revisions(part, budget))
 }
 
