@@ -21,7 +21,7 @@ use std::{
     task::{Poll, Waker},
 };
 use whitewater_api::{
-    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId, release::Release,
+    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId,
     request::CompactRequest,
 };
 use whitewater_physics::{Fate, Port};
@@ -263,7 +263,7 @@ impl World {
         self.begin(RowKind::Boot, node.0, &[epoch, status.term.0, status.applied.0]);
         self.observer.on_boot(node, &status);
         self.note_release(node);
-        self.observer.on_revision(status.revision);
+        self.note_revision(status.revision);
         if !self.machines.get(node).squeezes.is_empty() {
             self.input(node, Input::Memory { is_low: true });
         }
@@ -273,13 +273,18 @@ impl World {
 
     /// A replica refuses to start, which only damage allows: its member has to be replaced.
     fn on_refusal(&mut self, node: NodeId, error: &str) {
-        let machine = self.machines.get_mut(node);
-        machine.life = Life::Down { powered: true };
-        let epoch = machine.epoch;
-        self.row(RowKind::Refuse, node.0, &[epoch, 1]);
+        self.refuse(node, 1);
         if self.on_damage_found(node, error) {
             self.machines.get_mut(node).life = Life::Retired;
         }
+    }
+
+    /// A replica does not start, for this reason.
+    pub(crate) fn refuse(&mut self, node: NodeId, reason: u64) {
+        let machine = self.machines.get_mut(node);
+        machine.life = Life::Down { powered: true };
+        let epoch = machine.epoch;
+        self.row(RowKind::Refuse, node.0, &[epoch, reason]);
     }
 
     /// A replica says that its disk is damaged. Whether it is.
@@ -427,8 +432,7 @@ impl World {
         // What the form of before lets through, for want of a checksum, is no promise of this release.
         let is_lost = epochs != [from, to].map(|node| self.machines.get(node).epoch)
             || (is_changed && version < wire::VERSION);
-        let body = PeerMessage::decode(version, &bytes, self.mutations);
-        if let (Ok(body), false) = (body, is_lost) {
+        if !is_lost && let Ok(body) = PeerMessage::decode(version, &bytes, self.mutations) {
             if version < wire::VERSION {
                 self.observer.tally.sometimes("message between releases");
             }
@@ -442,11 +446,9 @@ impl World {
 
     /// The form of messages that one node speaks with another one.
     fn spoken(&self, node: NodeId, other: NodeId) -> u16 {
-        let [ours, theirs] = [node, other].map(|node| self.machines.get(node).release);
-        if ours == theirs && ours != Release::Previous {
-            return wire::VERSION;
-        }
-        wire::agreed(&wire::spoken(ours), &wire::spoken(theirs), self.mutations)
+        let [ours, theirs] =
+            [node, other].map(|node| wire::spoken(self.machines.get(node).release));
+        wire::agreed(&ours, &theirs, self.mutations)
             .expect("two releases that follow each other understand each other")
     }
 
@@ -500,10 +502,8 @@ impl World {
         if before.commit != after.commit {
             self.row(RowKind::Commit, node.0, &[after.commit.0, after.term.0]);
         }
-        if before.revision != after.revision
-            && self.plan.cluster.tuning.auto_compaction_period_ms > 0
-        {
-            self.observer.on_revision(after.revision);
+        if before.revision != after.revision {
+            self.note_revision(after.revision);
         }
         self.note_step_moments(node, &before, &after);
         let moved =
@@ -569,6 +569,13 @@ impl World {
         }
         let machine = self.machines.get(node);
         self.observer.on_event(node, event, &machine.status);
+    }
+
+    /// A member's content is of this revision, which matters where its age does.
+    fn note_revision(&mut self, revision: Revision) {
+        if self.plan.cluster.tuning.auto_compaction_period_ms > 0 {
+            self.observer.on_revision(revision);
+        }
     }
 
     /// A leader compacts by itself: in the history somebody asks for it, who never hears what came of it.

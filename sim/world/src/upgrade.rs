@@ -2,7 +2,6 @@
 
 use crate::{lifecycle::Hold, machine::Life, world::World};
 use whitewater_api::{NodeId, release::Release};
-use whitewater_record::RowKind;
 
 impl World {
     /// The process is stopped, to come back as another release. Whether there was one.
@@ -45,11 +44,8 @@ impl World {
     /// The previous release refuses a log in the newest form, as it must. Its operator reads why, and starts the release that
     /// can read it and writes the older form.
     pub(crate) fn on_newer_log(&mut self, node: NodeId) {
-        let machine = self.machines.get_mut(node);
-        machine.life = Life::Down { powered: true };
-        machine.release = Release::Compatible;
-        let epoch = machine.epoch;
-        self.row(RowKind::Refuse, node.0, &[epoch, 4]);
+        self.machines.get_mut(node).release = Release::Compatible;
+        self.refuse(node, 4);
         self.observer.tally.sometimes("newer log refused");
         self.wait_for_supervisor(node);
     }
