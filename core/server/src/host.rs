@@ -9,15 +9,12 @@ pub(crate) use self::stage::{Brought, Stage};
 
 use crate::{clock, disk::Writer, entropy, limits, metrics::Metrics, peers::Peers};
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::{
-    runtime,
-    sync::{mpsc, oneshot, watch},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 use whitewater_api::{
     Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
     WatchResponse,
 };
-use whitewater_replica::{Event, Input, Output, PasswordWork, Replica, Status, StopReason};
+use whitewater_replica::{Event, Input, Output, Replica, Status, StopReason};
 
 /// What comes back to whoever asked.
 pub(crate) type Answer = Result<Response, Error>;
@@ -58,7 +55,6 @@ pub(crate) enum Ended {
 pub(crate) struct Surroundings {
     pub(crate) stage: Stage,
     pub(crate) brought: Brought,
-    pub(crate) runtime: runtime::Handle,
     pub(crate) writer: Writer,
     pub(crate) outbox: Peers,
     pub(crate) status: watch::Sender<Status>,
@@ -195,7 +191,9 @@ impl Host {
                         drop(answer.send(result.map(|response| *response)));
                     }
                 }
-                Output::Password { id, work } => self.work_on_password(id, *work),
+                Output::Password { id, work } => {
+                    self.around.stage.work(move || Input::PasswordDone { id, done: work.run() });
+                }
                 Output::Watch { stream, response } => {
                     self.around.metrics.answers.note_message(&response);
                     self.tell(stream, Told::Message(*response));
@@ -210,14 +208,6 @@ impl Host {
         }
         self.outputs = outputs;
         None
-    }
-
-    /// On a thread that may take its time.
-    fn work_on_password(&self, id: RequestId, work: PasswordWork) {
-        let stage = self.around.stage.clone();
-        self.around.runtime.spawn_blocking(move || {
-            stage.done(Input::PasswordDone { id, done: work.run() });
-        });
     }
 
     /// A change of the configuration is seen before anybody is told that it is done; URLs change without one, so it is looked

@@ -76,12 +76,16 @@ const FSYNC_BUCKETS: (f64, f64, usize) = (0.001, 2.0, 14);
 /// Buckets of a round trip: 0.1 ms to 3.3 s, doubling (etcd, `rafthttp/metrics.go`).
 const ROUND_TRIP_BUCKETS: (f64, f64, usize) = (0.0001, 2.0, 16);
 
+/// The bounds of so many, each so many times the one before.
+fn buckets((start, factor, count): (f64, f64, usize)) -> Vec<f64> {
+    exponential_buckets(start, factor, count).expect("the bounds rise")
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
         let make = Maker(&registry);
-        let (start, factor, count) = FSYNC_BUCKETS;
-        let buckets = exponential_buckets(start, factor, count).expect("the bounds rise");
+        let buckets = buckets(FSYNC_BUCKETS);
         let disk = |name: &str, help: &str| {
             let options = HistogramOpts::new(name, help).buckets(buckets.clone());
             make.register(Histogram::with_opts(options).expect(WELL_FORMED))
@@ -156,13 +160,11 @@ impl Metrics {
 impl PeerMetrics {
     fn new(make: &Maker<'_>) -> Self {
         let network = |what: &str| format!("etcd_network_peer_{what}_total");
-        let (start, factor, count) = ROUND_TRIP_BUCKETS;
-        let buckets = exponential_buckets(start, factor, count).expect("the bounds rise");
         let round_trips = HistogramOpts::new(
             "etcd_network_peer_round_trip_time_seconds",
             "How long a peer takes to answer an introduction.",
         );
-        let round_trips = round_trips.buckets(buckets);
+        let round_trips = round_trips.buckets(buckets(ROUND_TRIP_BUCKETS));
         Self {
             sent: make.counters(&network("sent_bytes"), "Bytes sent to a peer.", &["To"]),
             received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),

@@ -224,7 +224,6 @@ fn start(
     let around = Surroundings {
         stage: stage.clone(),
         brought,
-        runtime: runtime::Handle::current(),
         writer: writer.clone(),
         outbox: peers.clone(),
         status,

@@ -87,10 +87,7 @@ impl Writer {
             return;
         }
         if let Some((disk, batch)) = queue.take() {
-            drop(queue);
-            let disk = self.0.carry_out(disk, batch);
-            queue = self.0.lock();
-            queue.disk = Some(disk);
+            queue = self.0.carry_out(queue, disk, batch);
         }
         // What has come meanwhile is not for this thread to do, which has answers to send.
         if !queue.batches.is_empty() || queue.is_closed {
@@ -122,10 +119,7 @@ impl Line {
         loop {
             let taken = if queue.left.is_some() { None } else { queue.take() };
             if let Some((disk, batch)) = taken {
-                drop(queue);
-                let disk = self.carry_out(disk, batch);
-                queue = self.lock();
-                queue.disk = Some(disk);
+                queue = self.carry_out(queue, disk, batch);
             } else if queue.is_closed && queue.disk.is_some() {
                 return;
             } else {
@@ -134,23 +128,27 @@ impl Line {
         }
     }
 
-    fn carry_out(&self, mut disk: Disk, (write, ops): Batch) -> Disk {
+    /// Nobody else is held up by it but for the disk, which comes back to the queue.
+    fn carry_out<'a>(
+        &'a self,
+        queue: MutexGuard<'a, Queue>,
+        mut disk: Disk,
+        (write, ops): Batch,
+    ) -> MutexGuard<'a, Queue> {
+        drop(queue);
         let result = disk.perform(&ops);
         (self.done)(write, result);
-        disk
+        let mut queue = self.lock();
+        queue.disk = Some(disk);
+        queue
     }
 }
 
 impl Queue {
     /// The disk, and what is to be done on it.
     fn take(&mut self) -> Option<(Disk, Batch)> {
-        let disk = self.disk.take()?;
-        let batch = self.batches.pop_front();
-        if batch.is_none() {
-            self.disk = Some(disk);
-            return None;
-        }
-        Some((disk, batch?))
+        let disk = self.disk.take_if(|_| !self.batches.is_empty())?;
+        Some((disk, self.batches.pop_front()?))
     }
 }
 

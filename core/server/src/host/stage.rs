@@ -102,6 +102,12 @@ impl Stage {
         self.play(1);
     }
 
+    /// Does this on a thread that may take its time, and brings what comes of it.
+    pub(crate) fn work(&self, work: impl FnOnce() -> Input + Send + 'static) {
+        let stage = self.clone();
+        self.0.runtime.spawn_blocking(move || stage.done(work()));
+    }
+
     /// Plays unless somebody does: then that one will find what was brought. Whether it was this one.
     fn play(&self, most: usize) -> bool {
         let is_free = self.0.brought.fetch_add(1, Ordering::AcqRel) == 0;
