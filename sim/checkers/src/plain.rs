@@ -2,7 +2,7 @@
 //! respects real time and explains every answer?
 //!
 //! ```text
-//!  PlainHistory --soundness--> partitions by key --+-> glance: a yes while the history is read, if that is all that is asked
+//!  PlainHistory --soundness--> partitions by key --+-> glance: a yes while the history is read
 //!                                                  +-> short: few operations, a search with nothing prepared
 //!                                                  +-> zones: unique values, a sort
 //!                                                  +-> depth first: finds the order of a good history
@@ -88,19 +88,7 @@ pub fn is_linearizable(
     budget: &Budget,
     stop: &dyn Fn() -> bool,
 ) -> Option<bool> {
-    let mut glances: Vec<Glance> = Vec::new();
-    let is_long = history.operations.len() > GLANCED_MIN;
-    let partitions = by_key(history, |key, positions| {
-        if is_long {
-            if key == glances.len() {
-                glances.push(Glance::new(history));
-            }
-            glances[key].add(history, positions);
-        }
-    });
-    let mut partitions = partitions.ok()?;
-    let mut glances = glances.into_iter();
-    partitions.retain(|_| !glances.next().is_some_and(Glance::finish));
+    let mut partitions = partitions(history).ok()?;
     // What is short is decided soon, and one that is not linearizable is enough.
     partitions.sort_by_key(|partition| partition.operations().len());
     let mut found = Some(true);
@@ -115,19 +103,14 @@ pub fn is_linearizable(
 }
 
 /// The keys of a history, in the order of their first operation, to be decided one by one in any order; or why the
-/// record is unsound, and nothing can be said.
+/// record is unsound, and nothing can be said. A long history is gone through once, and what is seen to be right on the
+/// way needs no search.
 pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> {
-    by_key(history, |_, _| {})
-}
-
-/// The same. Each operation is shown, as the last one on its key so far, so that a long history is gone through once.
-fn by_key(
-    history: &PlainHistory,
-    mut show: impl FnMut(usize, &[u32]),
-) -> Result<Vec<Partition<'_>>, String> {
     let mut soundness = Soundness::default();
     let mut keys = Tokens::default();
     let mut positions: Vec<Vec<u32>> = Vec::new();
+    let mut glances: Vec<Glance> = Vec::new();
+    let is_long = history.operations.len() > GLANCED_MIN;
     // Many a history is of one key.
     let mut latest: Option<(Token, usize)> = None;
     for (position, operation) in (0..).zip(&history.operations) {
@@ -140,12 +123,16 @@ fn by_key(
         latest = Some((token, key));
         if key == positions.len() {
             positions.push(Vec::new());
+            glances.push(if is_long { Glance::new(history) } else { Glance::Nothing });
         }
         positions[key].push(position);
-        show(key, &positions[key]);
+        glances[key].add(history, &positions[key]);
     }
     soundness.finish(history)?;
-    Ok(positions.into_iter().map(|positions| Partition::new(history, positions)).collect())
+    let seen = positions.into_iter().zip(glances);
+    Ok(seen
+        .map(|(positions, glance)| Partition::seen(history, positions, glance.finish()))
+        .collect())
 }
 
 /// What the decisions on all keys come to: the first broken promise, or else the smallest window that is undecided.

@@ -22,6 +22,8 @@ pub struct Partition<'h> {
     history: &'h PlainHistory,
     /// Positions in the history.
     operations: Vec<u32>,
+    /// An order was seen when the history was gone through.
+    has_order: bool,
 }
 
 /// Whether the operations on a key can be ordered.
@@ -51,7 +53,16 @@ impl<'h> Partition<'h> {
     /// a judge of fewer operations.
     #[must_use]
     pub const fn new(history: &'h PlainHistory, operations: Vec<u32>) -> Self {
-        Self { history, operations }
+        Self { history, operations, has_order: false }
+    }
+
+    /// The same, after a glance that may have seen an order of them.
+    pub(crate) const fn seen(
+        history: &'h PlainHistory,
+        operations: Vec<u32>,
+        has_order: bool,
+    ) -> Self {
+        Self { history, operations, has_order }
     }
 
     /// Positions of its operations in the history.
@@ -63,6 +74,9 @@ impl<'h> Partition<'h> {
     /// Decides, within the budget and until `stop` says so.
     #[must_use]
     pub fn decide(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> (Decision, Effort) {
+        if self.has_order {
+            return (Decision::Linearizable, Effort::by("glance"));
+        }
         // That there is no order has to be put in words, which the others find.
         if self.short(budget, stop) == Some(true) {
             return (Decision::Linearizable, Effort::by("short"));
@@ -86,6 +100,9 @@ impl<'h> Partition<'h> {
     /// Whether the operations can be ordered, without a reason: [`None`] if it is not known within the budget.
     #[must_use]
     pub fn is_linearizable(&self, budget: &Budget, stop: &dyn Fn() -> bool) -> Option<bool> {
+        if self.has_order {
+            return Some(true);
+        }
         if let Some(found) = self.short(budget, stop) {
             return Some(found);
         }

@@ -5,12 +5,13 @@ mod generate;
 
 use self::generate::{Shape, generate};
 use super::{
-    Stream, counterexample, depth,
+    Decision, Partition, Stream, counterexample, depth,
     eager::Eager,
     frontier,
     glance::Glance,
     is_linearizable, judge,
     meter::Meter,
+    partitions,
     problem::Problem,
     search::Search,
     short,
@@ -252,4 +253,36 @@ fn long_histories_that_are_right_are_decided_while_they_are_read() {
             assert!(glance.finish(), "seed {seed}, {shape:?}");
         }
     }
+}
+
+/// What is seen on the way is what a search says, and only what is right is seen.
+#[test]
+fn a_glance_and_the_engines_with_reasons_say_the_same() {
+    let (mut glanced, mut broken) = (0, 0);
+    for seed in 0..60_u8 {
+        let mixes = [(0, [4, 4, 0, 0, 0]), (5, [4, 4, 3, 0, 0])];
+        let (values, weights) = mixes[usize::from(seed % 2)];
+        let shape = Shape {
+            clients: 4,
+            operations: 300,
+            values,
+            weights,
+            unknown: if seed % 5 == 0 { 10_000 } else { 0 },
+            lies: usize::from(seed % 3),
+            has_initial: seed % 7 == 0,
+        };
+        let mut stream = Seed(seed.into()).stream("test/plain/glance", 9);
+        let history = generate(&mut stream, &shape);
+        for partition in partitions(&history).unwrap() {
+            let (decision, effort) = partition.decide(&Budget::default(), &|| false);
+            let operations = partition.operations().to_vec();
+            let unseen = Partition::new(&history, operations);
+            let (reasoned, search) = unseen.decide(&Budget::default(), &|| false);
+            assert_eq!(decision, reasoned, "{effort:?} and {search:?}: {}", show(&history));
+            assert_ne!(search.engine, "glance");
+            glanced += usize::from(effort.engine == "glance");
+            broken += usize::from(matches!(decision, Decision::Broken(_)));
+        }
+    }
+    assert!(glanced > 10 && broken > 10, "{glanced} glanced, {broken} broken");
 }
