@@ -88,8 +88,8 @@ fn one(
     let (format, mut recorded) = match source.read(args.format, bar) {
         Ok(read) => read,
         Err(Unread::Malformed(text)) => return refuse(&text),
-        Err(Unread::Foreign) => {
-            bar.aside(|| console.remark(&format!("passed over {}: not a history", source.name)));
+        Err(Unread::Foreign(why)) => {
+            bar.aside(|| console.remark(&format!("passed over {}: {why}", source.name)));
             return Ok(None);
         }
     };

@@ -176,7 +176,10 @@ fn a_folder_stands_for_its_histories_and_the_worst_counts() {
     assert_eq!(code, Some(2), "{stdout}");
     assert!(stderr.contains("error: 2.csv:1:1: the format is not known"), "{stderr}");
     assert!(stdout.contains("FAIL ./3.log.gz: 6 operations"), "the others are judged: {stdout}");
-    fs::write(home.join("only.txt"), "nothing\n").unwrap();
+    fs::create_dir(home.join("more")).unwrap();
+    let (_, _, stderr) = check(&home, &["."]);
+    let passed = "passed over ./more: a folder; name it to judge the histories in it\n";
+    assert!(stderr.ends_with(passed), "{stderr}");
     let (code, _, stderr) = check(&folder("empty"), &["."]);
     assert_eq!(
         (code, stderr.as_str()),
@@ -208,6 +211,67 @@ fn a_file_that_was_cut_off_or_damaged_is_named_with_the_place() {
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{name}: {stderr}");
         assert!(stderr.starts_with(&format!("error: {name}:")), "{stderr}");
         assert!(stderr.contains(place), "{name}: {stderr}");
+    }
+}
+
+/// In each format a line is spoilt, with the place of what is wrong: plain, in gzip, in zstd, in a file and on stdin.
+#[test]
+fn a_malformed_line_is_named_in_every_format_however_it_is_wrapped() {
+    let home = folder("malformed");
+    let read = |name: &str| fs::read_to_string(histories().join(name)).unwrap();
+    let read_etcd = formats::read("etcd", None, read("etcd.jsonl").as_bytes()).unwrap();
+    let (_, Recorded::Etcd(history)) = read_etcd else { panic!("it is one of etcd") };
+    let mut ours = Vec::new();
+    history.write(&mut ours).unwrap();
+    let ours = String::from_utf8(ours).unwrap();
+    let rows = read("etcd.jsonl");
+    let twice = "{\"id\":1,\"p\":1,\"f\":\"get\",\"k\":1,\"t0\":1}\n".repeat(2);
+    let twice = format!("{{\"format\":\"lin-hist/1\",\"kind\":\"reg\"}}\n{twice}");
+    for (name, text, place) in [
+        ("a.log", read("jepsen.log").replacen(":ok\t:read", ":fine\t:read", 1), ":6:23: expected"),
+        ("b.edn", read("jepsen.edn").replacen(":f :read", ":f :look", 1), ":3:55: expected"),
+        ("c.txt", read("porcupine.txt").replacen(":f :get", ":g :get", 1), ":5:1: the map has no"),
+        ("d.jsonl", rows.replacen("\"t0\":", "\"t0\":-", 2), ":2:"),
+        ("e.jsonl", twice, ":3:2: line 2 has the same id"),
+        (
+            "f.json",
+            read("etcd/client-1/operations.json").replacen("txn", "tx", 1),
+            ":1:24: expected",
+        ),
+        ("g.jsonl", ours.replacen("\"invoked\"", "\"asked\"", 1), ":2:"),
+    ] {
+        for (ending, bytes) in [
+            ("", text.as_bytes().to_vec()),
+            (".gz", gzip(text.as_bytes())),
+            (".zst", zstd(text.as_bytes())),
+        ] {
+            let file = format!("{name}{ending}");
+            fs::write(home.join(&file), &bytes).unwrap();
+            let (code, stdout, stderr) = check(&home, &[&file]);
+            assert_eq!((code, stdout.as_str()), (Some(2), ""), "{file}: {stderr}");
+            assert!(stderr.starts_with(&format!("error: {file}{place}")), "{place}: {stderr}");
+            let piped = pipe(&bytes, &[]);
+            assert_eq!(piped.2, stderr.replacen(&file, "stdin", 1), "{file}");
+        }
+    }
+}
+
+/// The place is that of the text, wherever the compressed bytes end.
+#[test]
+fn where_a_compressed_history_was_cut_off_is_said_by_line() {
+    let rows =
+        (0..400).map(|i| format!("{{\"p\":1,\"f\":\"get\",\"k\":1,\"t0\":{i},\"t1\":{i}}}\n"));
+    let text =
+        std::iter::once("{\"format\":\"lin-hist/1\",\"kind\":\"reg\"}\n".to_owned()).chain(rows);
+    let text: String = text.collect();
+    let (first, second) = text.as_bytes().split_at(text.len() / 2);
+    for wrapped in [gzip(text.as_bytes()), [zstd(first), zstd(second)].concat()] {
+        let (code, _, stderr) = pipe(&wrapped[..wrapped.len() - 9], &[]);
+        assert_eq!(code, Some(2), "{stderr}");
+        let place = stderr.strip_prefix("error: stdin:").unwrap();
+        let line: usize = place.split(':').next().unwrap().parse().unwrap();
+        assert!(line > 1, "{stderr}");
+        assert!(stderr.ends_with(": the file ends too early: it was cut off\n"), "{stderr}");
     }
 }
 

@@ -172,11 +172,21 @@ pub fn read(
 /// Reads the first bytes, and says what they look like.
 fn sniff(input: &mut impl BufRead, head: &mut Vec<u8>) -> Result<Format, Malformed> {
     let read = input.by_ref().take(HEAD_BYTES_MAX as u64).read_to_end(head);
-    read.map_err(|error| unreadable(1, head.len(), &error))?;
+    read.map_err(|error| {
+        let (line, column) = end(head);
+        unreadable(line, column, &error)
+    })?;
     if head.iter().all(u8::is_ascii_whitespace) {
         return Err(Malformed::new(1, 1, "the file is empty"));
     }
     Format::detect(head).ok_or_else(|| Malformed::new(1, 1, UNKNOWN_FORMAT))
+}
+
+/// The line in which some bytes end, from 1, and how many of them are in it.
+fn end(bytes: &[u8]) -> (usize, usize) {
+    let line = bytes.split(|byte| *byte == b'\n').count();
+    let start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (line, bytes.len() - start)
 }
 
 fn read_as(format: Format, input: impl BufRead) -> Result<Recorded, Malformed> {

@@ -140,7 +140,10 @@ pub(crate) fn parse_json<'de, T: Deserialize<'de>>(
         // serde_json ends its texts with a place of its own, in which every line is the first.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let text = error.to_string();
-        let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+        let mut reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+        if error.is_eof() {
+            reason.push_str(": the line was cut off");
+        }
         Malformed::new(line, error.column().max(1), reason)
     })
 }

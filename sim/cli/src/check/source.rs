@@ -38,14 +38,16 @@ enum Parts {
     File(PathBuf),
     /// The clients of one run.
     Clients(Vec<PathBuf>),
+    /// A folder in the one that was named.
+    Folder,
 }
 
 /// Why there is no history.
 pub(super) enum Unread {
     /// The text names the place.
     Malformed(String),
-    /// It does not look like one.
-    Foreign,
+    /// Why it is passed over.
+    Foreign(&'static str),
 }
 
 /// What a path stands for.
@@ -62,13 +64,12 @@ pub(super) fn sources(path: &Path) -> Result<Vec<Source>, String> {
     if !clients.is_empty() {
         return Ok(vec![Source { name, parts: Parts::Clients(clients), is_found: false }]);
     }
-    let files = entries(path).map_err(object)?.into_iter().filter(|entry| entry.is_file());
-    let source = |file: PathBuf| Source {
-        name: file.display().to_string(),
-        parts: Parts::File(file),
+    let source = |entry: PathBuf| Source {
+        name: entry.display().to_string(),
+        parts: if entry.is_dir() { Parts::Folder } else { Parts::File(entry) },
         is_found: true,
     };
-    Ok(files.map(source).collect())
+    Ok(entries(path).map_err(object)?.into_iter().map(source).collect())
 }
 
 /// The files of the clients whose folders lie in this one, or of the one whose folder it is.
@@ -102,7 +103,7 @@ impl Source {
     pub(super) fn bytes(&self) -> u64 {
         let size = |file: &PathBuf| fs::metadata(file).map_or(0, |metadata| metadata.len());
         match &self.parts {
-            Parts::Stdin => 0,
+            Parts::Stdin | Parts::Folder => 0,
             Parts::File(file) => size(file),
             Parts::Clients(files) => files.iter().map(size).sum(),
         }
@@ -142,6 +143,7 @@ impl Source {
                 }
                 Ok((Format::EtcdRobustness, Recorded::Etcd(merge(histories))))
             }
+            Parts::Folder => Err(Unread::Foreign("a folder; name it to judge the histories in it")),
         }
     }
 
@@ -158,6 +160,9 @@ impl Source {
             }
             Parts::Clients(_) => {
                 return Err(format!("{}: several clients are not judged as a stream", self.name));
+            }
+            Parts::Folder => {
+                return Err(format!("{}: it is a folder, not a stream", self.name));
             }
         };
         let input = inflate(BufReader::with_capacity(STREAM_BYTES, bar.counting(input)));
@@ -189,7 +194,7 @@ impl Source {
             self.is_found && format.is_none() && error.is_of_unknown_format()
         };
         read.map_err(|error| match error {
-            error if is_foreign(&error) => Unread::Foreign,
+            error if is_foreign(&error) => Unread::Foreign("not a history"),
             error => Unread::Malformed(error.to_string()),
         })
     }

@@ -191,9 +191,14 @@ impl<'a> Reader<'a> {
 
     fn unclosed(&mut self, closer: u8, at: usize) -> Malformed {
         let (line, column) = self.place(at);
+        let closer = char::from(closer);
+        let (end, _) = self.place(self.text.trim_end().len());
+        if line < end {
+            // More follows, so what is wrong is here.
+            return Malformed::new(line, column, format!("what begins here has no `{closer}`"));
+        }
         let reason = format!(
-            "the text ends before the `{}` that closes what begins at {line}:{column}: it was cut off",
-            char::from(closer)
+            "the text ends before the `{closer}` that closes what begins at {line}:{column}: it was cut off"
         );
         self.object(self.text.len(), reason)
     }
@@ -324,6 +329,7 @@ mod tests {
             ("{:a 1\n :b}", 2, 2, "the last key of the map has no value"),
             ("1\n  ]", 2, 3, "`]` closes nothing"),
             ("[{:a 1}\n", 2, 1, "before the `]` that closes what begins in line 1"),
+            ("{:a 1}\n{:a {:b 2}\n{:a 3}\n", 2, 1, "what begins here has no `}`"),
             ("{:a [1 2", 1, 9, "before the `]` that closes what begins at 1:5"),
             ("\"abc", 1, 5, "before the `\"` that closes what begins at 1:1"),
             ("\"a\\q\"", 1, 3, "no such escape"),

@@ -8,6 +8,7 @@
 
 use super::{
     edn::{Edn, Form, Reader},
+    end,
     pairing::{Argument, Event, Kind, Pairing, Verb},
 };
 use crate::{
@@ -39,11 +40,6 @@ pub(super) fn read_edn(
 ) -> Result<PlainHistory, Malformed> {
     let mut bytes = Vec::new();
     let read = input.read_to_end(&mut bytes);
-    let end = |bytes: &[u8]| {
-        let line = bytes.split(|byte| *byte == b'\n').count();
-        let start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        (line, bytes.len() - start)
-    };
     if let Err(error) = read {
         let (line, column) = end(&bytes);
         return Err(unreadable(line, column, &error));

@@ -9,7 +9,7 @@
 //! `p` process, `f` what was asked, `k` key, `v` value, `t0` and `t1` invocation and return in any unit; `t1` null or
 //! left out: never answered. A get shows in `out` what it saw, and without it that the key was absent. A cas has `from`
 //! (null: the key must be absent; left out: the value 0, as Go's encoder does) and `ok`. Keys and values are numbers or
-//! strings. The kind `etcd` has revisions, ranges and transactions too, and is a [`History`](crate::History).
+//! strings. An `id` may be left out; if there is one, no other operation has it. The kind `etcd` has revisions, ranges and transactions too, and is a [`History`](crate::History).
 
 mod etcd;
 
@@ -19,7 +19,7 @@ use crate::{
     lines::{Lines, Malformed, parse_json},
 };
 use serde::{Deserialize, Deserializer, de};
-use std::{fmt, io::BufRead};
+use std::{collections::BTreeMap, fmt, io::BufRead};
 use whitewater_api::{Key, Value};
 
 /// The first line. What else it says is about the generator.
@@ -38,6 +38,7 @@ struct Header {
 /// One operation.
 #[derive(Deserialize)]
 struct Row {
+    id: Option<Scalar>,
     p: u32,
     f: Verb,
     k: Option<Scalar>,
@@ -75,7 +76,7 @@ enum Verb {
 }
 
 /// A key or a value: a number or a string.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Scalar(String);
 
 const FORMAT: &str = "lin-hist/1";
@@ -100,9 +101,10 @@ pub(super) fn read(lines: &mut Lines<impl BufRead>) -> Result<Recorded, Malforme
 }
 
 fn plain(lines: &mut Lines<impl BufRead>, header: Header) -> Result<PlainHistory, Malformed> {
-    let (mut rows, mut actions) = (Vec::new(), Vec::new());
+    let (mut rows, mut actions, mut ids) = (Vec::new(), Vec::new(), Ids::default());
     while let Some((line, text)) = lines.next_full()? {
         let row: Row = parse_json(line, text)?;
+        ids.note(&row, line, text)?;
         timely(&row, line, text)?;
         actions.push(action(&row, line, text)?);
         rows.push((line, row));
@@ -124,6 +126,24 @@ fn plain(lines: &mut Lines<impl BufRead>, header: Header) -> Result<PlainHistory
         }
     }
     Ok(PlainHistory { initial: header.initial.map(Scalar::value), operations })
+}
+
+/// By id: the line in which it stands.
+#[derive(Default)]
+struct Ids(BTreeMap<Scalar, usize>);
+
+impl Ids {
+    /// An operation that is there twice would be judged as two.
+    fn note(&mut self, row: &Row, line: usize, text: &str) -> Result<(), Malformed> {
+        let Some(id) = &row.id else { return Ok(()) };
+        match self.0.insert(id.clone(), line) {
+            None => Ok(()),
+            Some(first) => {
+                let reason = format!("line {first} has the same id {}", id.0);
+                Err(Malformed::at(line, text, "\"id\"", reason))
+            }
+        }
+    }
 }
 
 /// What the operation says about its key; nothing for a read that nobody answered.

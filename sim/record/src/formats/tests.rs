@@ -384,7 +384,16 @@ fn what_is_wrong_with_lin_hist_is_named_with_its_place() {
         &[
             (lin("").replace("/1", "/2"), "h:1:2: the format is `lin-hist/2`"),
             (lin("").replace("reg", "queue"), "h:1:24: the kind is `queue`"),
-            (lin("{\"p\":1,\"f\":\"put\""), "h:2:16: EOF while parsing an object"),
+            (lin("{\"p\":1,\"f\":\"put\""), "h:2:16: EOF while parsing an object: the line was cut off"),
+            (
+                lin("{\"id\":7,\"p\":1,\"f\":\"get\",\"k\":1,\"t0\":1}\n{\"id\":7,\"p\":2,\"f\":\"get\",\"k\":1,\"t0\":1}"),
+                "h:3:2: line 2 has the same id 7",
+            ),
+            (
+                lin("{\"id\":0,\"p\":1,\"f\":\"get\",\"k\":1,\"t0\":1}\n{\"id\":0,\"p\":2,\"f\":\"get\",\"k\":1,\"t0\":1}")
+                    .replace("reg", "etcd"),
+                "h:3:2: line 2 has the same id 0",
+            ),
             (row("\"push\""), "h:2:17: unknown variant `push`, expected one of"),
             (row("\"put\",\"k\":1,\"t0\":1,\"t1\":2"), "h:2:8: the operation has no `v`"),
             (row("\"put\",\"k\":1.5,\"t0\":1"), "h:2:24: invalid type: floating point"),

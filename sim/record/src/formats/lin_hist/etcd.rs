@@ -1,7 +1,7 @@
 //! `lin-hist/1` of the kind etcd. `rev` is the revision in the header of the answer, `res` what was seen, one for each
 //! operation of the branch that was taken. Creation revisions are not in the file, and 0 in the history.
 
-use super::{Header, Row, Scalar, Verb, needed, timely, whole};
+use super::{Header, Ids, Row, Scalar, Verb, needed, timely, whole};
 use crate::{
     History, Operation, SimTime,
     formats::{object::list, pairing::Names},
@@ -66,9 +66,10 @@ struct Keys {
 
 pub(super) fn read(lines: &mut Lines<impl BufRead>, header: &Header) -> Result<History, Malformed> {
     let keys = Keys { width: header.keys.map_or(1, |keys| keys.to_string().len()) };
-    let mut rows = Vec::new();
+    let (mut rows, mut ids) = (Vec::new(), Ids::default());
     while let Some((line, text)) = lines.next_full()? {
         let row: Row = parse_json(line, text)?;
+        ids.note(&row, line, text)?;
         timely(&row, line, text)?;
         let request = request(&row, keys, line, text)?;
         let completion = completion(&row, &request, keys, line, text)?;
