@@ -247,6 +247,19 @@ pub const ALL: &[Lesson] = &[
         look: "who raised the alarm, and whether the member that answered had applied it",
     },
     Lesson {
+        code: "members",
+        promise: "Members are told as clients added, moved, promoted and removed them, no two with one peer URL, and \
+            no change is refused for a reason that does not hold.",
+        source: "etcd, `server/etcdserver/api/membership/cluster.go`, and the checks in `server/etcdserver/server.go`",
+        look: "the last change of that member before the answer, and the `members` events around it",
+    },
+    Lesson {
+        code: "promotion",
+        promise: "A learner gets a vote only once it holds nine tenths of what the leader holds.",
+        source: "etcd, `server/etcdserver/server.go`, `isLearnerReady`",
+        look: "the `members` event of the promotion, and how far the learner's log had come by then",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

@@ -3,7 +3,7 @@
 use crate::{error::ScenarioError, scenario::Scenario};
 
 /// Name and text of each, the default one first.
-const CATALOG: [(&str, &str); 37] = [
+const CATALOG: [(&str, &str); 38] = [
     ("swarm", include_str!("../catalog/swarm.toml")),
     ("partition_leader", include_str!("../catalog/partition_leader.toml")),
     ("isolate_and_return", include_str!("../catalog/isolate_and_return.toml")),
@@ -39,6 +39,7 @@ const CATALOG: [(&str, &str); 37] = [
     ("quota", include_str!("../catalog/quota.toml")),
     ("auth", include_str!("../catalog/auth.toml")),
     ("backup_restore", include_str!("../catalog/backup_restore.toml")),
+    ("operators", include_str!("../catalog/operators.toml")),
     ("everything", include_str!("../catalog/everything.toml")),
     ("quiet", include_str!("../catalog/quiet.toml")),
 ];

@@ -29,6 +29,7 @@ pub mod fault_group;
 mod faults;
 pub mod leases;
 pub mod locks;
+pub mod operators;
 pub mod pinned;
 pub mod planner;
 pub mod profiles;

@@ -78,6 +78,8 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
         let drafts = faults::draw(&scenario.faults, is_whole, seed, &size, &tuning);
         settle::settle(drafts, scenario.calm_percent, &size, &tuning)
     };
+    let newcomers = faults.iter().filter_map(|planned| planned.fault.newcomer());
+    let taken = newcomers.map(|node| node.0).max().unwrap_or(0).max(size.nodes);
     Plan {
         version: PLAN_VERSION,
         scenario: scenario.name.clone(),
@@ -89,7 +91,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
         timeout: scenario.workload.timeout.wide(&mut seed.stream("plan/timeout", 0)),
         fork: None,
         faults,
-        clients: workload::draw(&scenario.workload, seed, &size),
+        clients: workload::draw(&scenario.workload, seed, &size, taken),
         watchers: scenario.watchers.as_ref().map_or_else(Vec::new, |watchers| {
             watchers.draw(seed, &size, scenario.workload.permissions.as_ref())
         }),

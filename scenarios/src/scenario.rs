@@ -8,6 +8,7 @@ use crate::{
     fault_group::FaultGroup,
     leases::Leases,
     locks::Locks,
+    operators::Operators,
     profiles::{ClockRanges, DiskRanges, NetworkRanges, TuningRanges},
     watchers::Watchers,
 };
@@ -109,6 +110,8 @@ pub struct Workload {
     pub locks: Option<Locks>,
     /// Who may do what, who changes it and who tries to get round it; everybody everything if it is not said.
     pub permissions: Option<Permissions>,
+    /// What they do about the members; nothing if it is not said.
+    pub operators: Option<Operators>,
 }
 
 /// Weights of the operations. See [`Step`](whitewater_record::Step) for what each does.
@@ -274,6 +277,7 @@ impl Workload {
         self.leases.as_ref().map_or(Ok(()), Leases::check)?;
         self.locks.as_ref().map_or(Ok(()), Locks::check)?;
         self.permissions.as_ref().map_or(Ok(()), Permissions::check)?;
+        self.operators.as_ref().map_or(Ok(()), Operators::check)?;
         if self.mix == Mix::default() {
             return Err(Complaint::new(
                 "workload.mix",

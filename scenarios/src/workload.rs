@@ -4,6 +4,7 @@ use crate::{
     auth::Actor,
     leases::Holder,
     locks::Contender,
+    operators::Operator,
     planner::Size,
     scenario::{Mix, Workload},
     weights::Weights,
@@ -15,11 +16,13 @@ use whitewater_record::{
     Stream, When,
 };
 
-/// Draws the operations of all clients, each from streams of its own.
-pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPlan> {
+/// Draws the operations of all clients, each from streams of its own. `taken` is the highest id of a member that others
+/// than the clients add.
+pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size, taken: u64) -> Vec<ClientPlan> {
     let keys: Vec<Key> = (0..size.keys).map(|i| format!("k{i}").into()).collect();
     let all = Key::from("k");
     let mix = weights(&workload.mix);
+    let operators = workload.operators.as_ref();
     (1..=size.clients)
         .map(|client| {
             let mut habits = seed.stream("plan/client", client);
@@ -34,6 +37,7 @@ pub(crate) fn draw(workload: &Workload, seed: Seed, size: &Size) -> Vec<ClientPl
                 actor: workload.permissions.as_ref().map(|all| all.actor(seed, client)),
                 holder: workload.leases.as_ref().and_then(|leases| leases.holder(seed, client)),
                 contender: workload.locks.as_ref().and_then(|locks| locks.contender(seed, client)),
+                operator: operators.and_then(|all| all.operator(seed, client, taken)),
                 keys: &keys,
                 all: &all,
                 values: 0,
@@ -134,6 +138,7 @@ struct Worker<'a> {
     actor: Option<Actor>,
     holder: Option<Holder<'a>>,
     contender: Option<Contender>,
+    operator: Option<Operator>,
     keys: &'a [Key],
     /// The prefix of all keys.
     all: &'a Key,
@@ -178,8 +183,10 @@ impl Worker<'_> {
         let about_leases = self.holder.as_mut().and_then(|holder| holder.step(keys, hot));
         let about_locks = self.contender.as_mut().and_then(|contender| contender.step(keys));
         let about_auth = self.actor.as_mut().and_then(|actor| actor.step(keys));
+        let about_members = self.operator.as_mut().and_then(Operator::step).map(Step::Cluster);
         let instead = about_locks.map(Step::Lock).or(about_leases.map(Step::Lease)).or(about_auth);
-        PlannedOperation { when: When::After(after), step: instead.unwrap_or(step) }
+        let step = about_members.or(instead).unwrap_or(step);
+        PlannedOperation { when: When::After(after), step }
     }
 
     fn key(&mut self) -> Key {

@@ -86,7 +86,7 @@ fn the_fault_that_a_scenario_is_named_for_occurs_in_every_seed() {
         // Workloads of their own: which faults hurt them depends on the seed.
         "swarm" | "everything" | "quiet" | "register" | "set" | "append" | "txn_compare"
         | "lease_holders" | "locks" | "elections" | "auth" | "maintenance" | "quota"
-        | "kubernetes" => "",
+        | "kubernetes" | "operators" => "",
         "partition_leader"
         | "isolate_and_return"
         | "slow_follower_snapshot"

@@ -65,7 +65,9 @@ impl Replica {
         who: Option<Identity>,
         request: ClusterRequest,
     ) -> Result<(), Error> {
-        if self.cluster_change > self.raft.store().applied().0 {
+        // A new leader may have yet to apply what it finds in its log, and then it does not know who the members are.
+        let is_settled = self.cluster_change <= self.raft.store().applied().0;
+        if !is_settled || self.is_changing_members() {
             return Err(Error::ChangeInProgress);
         }
         let change = self.check_cluster(&request)?;

@@ -32,7 +32,7 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
         "election-safety" => second_vote(scene),
         "leader-completeness" => lacking(scene),
         "read-freshness" | "linearizable" | "revision-order" | "durability" | "serializable"
-        | "monotone" | "lock" | "auth" | "hash" | "space" => answered(scene),
+        | "monotone" | "lock" | "auth" | "hash" | "space" | "members" => answered(scene),
         "lease" => ended(scene).or_else(|| answered(scene)),
         "compaction" => brought_about(scene).or_else(|| applied(scene)),
         _ => None,

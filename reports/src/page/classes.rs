@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 36] = [
+const PROMISES: [Row; 38] = [
     (
         "election-safety",
         Invariant,
@@ -298,6 +298,21 @@ const PROMISES: [Row; 36] = [
         "something was added though there is no space",
         "While NOSPACE is raised no put succeeds, and no lease is granted.",
         "etcd, alarms",
+    ),
+    (
+        "members",
+        Invariant,
+        "the members are not whom somebody made members",
+        "Members are told as they were added, moved and promoted; no two have one peer URL; and no change is refused for a \
+         reason that does not hold.",
+        "etcd, cluster membership",
+    ),
+    (
+        "promotion",
+        Invariant,
+        "a learner that is far behind was given a vote",
+        "A learner votes only once it holds nine tenths of what the leader holds.",
+        "etcd, learners",
     ),
     (
         "nondeterminism",

@@ -210,19 +210,24 @@ fn survives(operation: &Operation, epoch: &EpochRow) -> bool {
             Request::Put(_) | Request::Range(_) | Request::DeleteRange(_) | Request::Txn(_),
             Completion::Ok(response),
         ) => response.header.revision <= epoch.backup.revision,
-        // How far the backup was compacted, it says itself; and that a lease was kept alive, no log says.
-        (Request::Compact(_) | Request::Lease(LeaseRequest::KeepAlive(_)), _) => false,
+        // How far the backup was compacted, it says itself; that a lease was kept alive, no log says; and the members of the
+        // new cluster are others.
+        (
+            Request::Compact(_)
+            | Request::Lease(LeaseRequest::KeepAlive(_))
+            | Request::Member(_)
+            | Request::Cluster(_),
+            _,
+        ) => false,
         (
             Request::Put(_)
             | Request::Range(_)
             | Request::DeleteRange(_)
             | Request::Txn(_)
             | Request::Lease(_)
-            | Request::Member(_)
             | Request::MoveLeader(_)
             | Request::Maintenance(_)
-            | Request::Auth(_)
-            | Request::Cluster(_),
+            | Request::Auth(_),
             _,
         ) => is_in_log(),
     }

@@ -9,7 +9,7 @@
 //!                    +-> linearizable: black box, search ------+
 //!                    +-> durability, monotone: narrow, with short sentences
 //!                    `-> chronicle: what answers and watches tell of each revision
-//!                         `-> watch, mirror, lease, lock; auth by itself
+//!                         `-> watch, mirror, lease, lock; auth, hash, space and members by themselves
 //! ```
 //!
 //! A history in which the cluster was started over from a backup is cut into its [`epochs`] before all that.
@@ -52,6 +52,7 @@ pub mod limits;
 mod linearizable;
 mod live;
 mod lock;
+mod members;
 pub mod minimize;
 mod mirror;
 mod model;
@@ -84,7 +85,7 @@ use crate::{
 use whitewater_record::{Checked, History};
 
 /// The names of all judges, in the order of their judgements.
-pub const JUDGES: [&str; 14] = [
+pub const JUDGES: [&str; 15] = [
     assumptions::JUDGE,
     linearizable::JUDGE,
     revision_order::JUDGE,
@@ -99,6 +100,7 @@ pub const JUDGES: [&str; 14] = [
     auth::JUDGE,
     hash::JUDGE,
     space::JUDGE,
+    members::JUDGE,
 ];
 
 /// Runs all judges on a history. One judgement each, in the order of [`JUDGES`].
@@ -194,7 +196,7 @@ fn by_revisions(
 }
 
 /// What is promised beyond the answers to single operations.
-fn beyond(case: &Case, budget: &Budget) -> [Judgement; 7] {
+fn beyond(case: &Case, budget: &Budget) -> [Judgement; 8] {
     let keys = Keyring::new(case.history);
     let streams = watch::reader::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
@@ -207,6 +209,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 7] {
         auth::judge(case),
         hash::judge(case),
         space::judge(case),
+        members::judge(case, budget),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Every bound of the crate.
 
 use serde::{Deserialize, Serialize};
-use whitewater_record::{Fault, Plan, Span};
+use whitewater_record::{Fault, Plan, PlannedFault, Span};
 
 /// How much work a judge may do before it gives up, and what it may take for granted. Giving up is `Undecided`, never a
 /// pass.
@@ -23,6 +23,10 @@ pub struct Budget {
     pub plain_bytes_max: u64,
     /// What clocks and elections may do to leases.
     pub lease: LeaseBound,
+    /// A member that was heard from so long ago, or later, certainly counts as connected. Only where nobody but clients
+    /// changes who votes.
+    #[serde(default)]
+    pub contact: Option<Span>,
 }
 
 /// How far the end of a lease may lie from the time that was granted.
@@ -156,7 +160,7 @@ impl Budget {
     /// The usual one, for the history of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        Self { lease: LeaseBound::of(plan), ..Self::default() }
+        Self { lease: LeaseBound::of(plan), contact: contact(plan), ..Self::default() }
     }
 }
 
@@ -169,8 +173,27 @@ impl Default for Budget {
             plain_configurations_max: PLAIN_CONFIGURATIONS_MAX,
             plain_bytes_max: PLAIN_BYTES_MAX,
             lease: LeaseBound::default(),
+            contact: None,
         }
     }
+}
+
+/// Half an election timeout: the other half is for clocks that run too fast.
+fn contact(plan: &Plan) -> Option<Span> {
+    let changes_members = |planned: &PlannedFault| {
+        matches!(
+            planned.fault,
+            Fault::Member { .. }
+                | Fault::ReplaceMember { .. }
+                | Fault::WipeDisk { .. }
+                | Fault::DamageDisk { .. }
+                | Fault::Restore { .. }
+        )
+    };
+    let tuning = &plan.cluster.tuning;
+    let is_known = tuning.health_ms == 0 && !plan.faults.iter().any(changes_members);
+    let election = tuning.tick_ms.saturating_mul(tuning.election_ticks);
+    is_known.then(|| Span::millis(election / 2))
 }
 
 const fn plain_configurations_max() -> u64 {
@@ -188,7 +211,7 @@ const fn plain_bytes_max() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whitewater_record::{PlannedFault, SimTime, Victim};
+    use whitewater_record::{SimTime, Victim};
 
     #[test]
     fn leases_are_held_to_what_the_plan_does() {

@@ -158,32 +158,16 @@ pinned! {
     restore_keeps_history
     restore_on_old_data
     backup_of_many_moments
+    member_update_promotes
+    member_add_needs_all
+    promote_unready
+    peer_urls_shared
 }
 
 /// Why no plan kills the bugs of maintenance.
 const MAINTENANCE: &str = "No plan asks for that kind of maintenance, or no history shows it.";
 /// The mutants that no plan kills yet, why, and what does kill them, where anything does. One that is killed moves up.
 const SURVIVORS: &[(Mutation, &str, &str)] = &[
-    (
-        Mutation::MemberUpdatePromotes,
-        MAINTENANCE,
-        "core/replica/tests/defects/cluster.rs#new_urls_make_no_voter_of_a_learner",
-    ),
-    (
-        Mutation::MemberAddNeedsAll,
-        MAINTENANCE,
-        "core/replica/tests/defects/cluster.rs#a_member_that_is_down_can_be_replaced",
-    ),
-    (
-        Mutation::PromoteUnready,
-        MAINTENANCE,
-        "core/replica/tests/defects/cluster.rs#a_learner_that_is_behind_gets_no_vote",
-    ),
-    (
-        Mutation::PeerUrlsShared,
-        MAINTENANCE,
-        "core/replica/tests/defects/cluster.rs#no_two_members_have_one_url",
-    ),
     (
         Mutation::HashKvCountsBuried,
         MAINTENANCE,

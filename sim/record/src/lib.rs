@@ -43,7 +43,7 @@ pub use crate::{
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},
     step::{
-        Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep,
+        Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, MEMBER_IDS,
         MaintenanceStep, Step,
     },
     time::{SimTime, Span},

@@ -118,6 +118,13 @@ mod tests {
             "+0ns lock-write m k v",
             "+0ns lock-proclaim m v",
             "+0ns lock-leave m",
+            "+0ns cluster-list",
+            "+0ns stale-cluster-list",
+            "+0ns cluster-add n4 http://n4:2380",
+            "+0ns cluster-add n4 http://n4:2380,http://a:1 as learner",
+            "+0ns cluster-promote n4",
+            "+0ns cluster-update n4 http://n1:2380",
+            "+0ns cluster-remove n63",
         ] {
             assert_eq!(line.parse::<PlannedOperation>().unwrap().to_string(), line);
         }
@@ -125,6 +132,7 @@ mod tests {
         assert!(error.to_string().contains("push k v"), "{error}");
         let error = "+1ms lease-revoke hers".parse::<PlannedOperation>().unwrap_err();
         assert!(error.to_string().contains("mine, seen"), "{error}");
+        assert!("+1ms cluster-remove n64".parse::<PlannedOperation>().is_err());
         assert!("1ms get k".parse::<PlannedOperation>().is_err());
         assert!("@soon get k".parse::<PlannedOperation>().is_err());
     }

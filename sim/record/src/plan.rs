@@ -148,8 +148,14 @@ impl Plan {
 
     /// Whether a run of the plan ever has this node: a member of the start, or one that comes later.
     pub fn has_node(&self, node: NodeId) -> bool {
-        let comes = |planned: &PlannedFault| planned.fault.newcomer() == Some(node);
-        (1..=self.cluster.nodes).contains(&node.0) || self.faults.iter().any(comes)
+        (1..=self.cluster.nodes).contains(&node.0) || self.newcomers().any(|other| other == node)
+    }
+
+    /// The nodes that faults and clients add, perhaps more than once each.
+    pub fn newcomers(&self) -> impl Iterator<Item = NodeId> {
+        let by_faults = self.faults.iter().filter_map(|planned| planned.fault.newcomer());
+        let steps = self.clients.iter().flat_map(|client| &client.operations);
+        by_faults.chain(steps.filter_map(|planned| planned.step.newcomer()))
     }
 
     /// Whether the plan can be played at all.
@@ -191,7 +197,7 @@ impl Plan {
             if let Some(node) = fault.fault.nodes().into_iter().find(|node| !self.has_node(*node)) {
                 return field(
                     format!("fault[{i}]"),
-                    format!("{node} is no member of the start, and no fault adds it"),
+                    format!("{node} is no member of the start, and nothing adds it"),
                 );
             }
         }

@@ -1,6 +1,7 @@
 //! What a client does, as a plan says it: `put k3 v9`.
 
 mod auth;
+mod cluster;
 mod condition;
 mod lease;
 mod lock;
@@ -8,6 +9,7 @@ mod maintenance;
 
 pub use self::{
     auth::AuthStep,
+    cluster::MEMBER_IDS,
     condition::{Aspect, Condition},
     lease::{LeaseChoice, LeaseStep},
     lock::LockStep,
@@ -15,7 +17,7 @@ pub use self::{
 };
 
 use std::{fmt, str::FromStr};
-use whitewater_api::{Key, Value};
+use whitewater_api::{ClusterRequest, Key, NodeId, Value};
 
 /// What a client does. Some depend on what the client saw before, so that optimistic transactions can succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,19 @@ pub enum Step {
     Auth(AuthStep),
     /// What an operator does.
     Maintain(MaintenanceStep),
+    /// What an operator asks about the members. A member that is added starts as soon as it is one.
+    Cluster(ClusterRequest),
+}
+
+impl Step {
+    /// The member that it adds.
+    pub const fn newcomer(&self) -> Option<NodeId> {
+        if let Self::Cluster(ClusterRequest::Add { member, .. }) = self {
+            Some(*member)
+        } else {
+            None
+        }
+    }
 }
 
 /// The key that servers of Kubernetes agree by on who compacts.
@@ -93,6 +108,7 @@ impl fmt::Display for Step {
             Self::Lock(step) => step.fmt(f),
             Self::Auth(step) => step.fmt(f),
             Self::Maintain(step) => step.fmt(f),
+            Self::Cluster(request) => request.fmt(f),
         }
     }
 }
@@ -129,13 +145,13 @@ impl FromStr for Step {
                 "defragment" | "hash-kv" | "status" | "alarm-list" | "alarm-raise" | "alarm-disarm",
                 ..,
             ] => MaintenanceStep::parse(&words).map(Self::Maintain).ok_or(EXPECTED),
-            _ => match (LeaseStep::parse(&words), LockStep::parse(&words)) {
-                (Some(step), _) => step.map(Self::Lease),
-                (None, Some(step)) => Ok(Self::Lock(step)),
-                (None, None) => {
-                    AuthStep::parse(&words).map_or(Err(EXPECTED), |step| step.map(Self::Auth))
-                }
-            },
+            _ => {
+                let lease = || LeaseStep::parse(&words).map(|step| step.map(Self::Lease));
+                let lock = || LockStep::parse(&words).map(|step| Ok(Self::Lock(step)));
+                let cluster = || cluster::parse(&words).map(|step| step.map(Self::Cluster));
+                let auth = || AuthStep::parse(&words).map(|step| step.map(Self::Auth));
+                lease().or_else(lock).or_else(cluster).or_else(auth).unwrap_or(Err(EXPECTED))
+            }
         }
     }
 }
@@ -145,7 +161,8 @@ const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
                         turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
                         lock-leave M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \
-                        status, alarm-list, alarm-raise NODE or alarm-disarm NODE";
+                        status, alarm-list, alarm-raise NODE, alarm-disarm NODE, cluster-add NODE URLS [as learner], cluster-promote NODE, \
+                        cluster-update NODE URLS, cluster-remove NODE, cluster-list or stale-cluster-list";
 
 fn number(word: &str) -> Result<u64, &'static str> {
     word.parse().map_err(|_| "a whole number")

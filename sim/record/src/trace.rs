@@ -110,6 +110,7 @@ pub const INVARIANTS: &[&str] = &[
     "compaction",
     "panic",
     "liveness",
+    "promotion",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];

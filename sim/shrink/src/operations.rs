@@ -74,6 +74,7 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Turn(_)
         | Step::CompactTurned
         | Step::Maintain(_)
+        | Step::Cluster(_)
         | Step::Auth(_) => Vec::new(),
     }
 }
@@ -105,6 +106,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Lock(_)
         | Step::Lease(_)
         | Step::Maintain(_)
+        | Step::Cluster(_)
         | Step::Auth(_) => None,
     }
 }
@@ -126,7 +128,7 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::Lease(step) => lease_rank(step),
         Step::Append(..) | Step::CompactTurned => 7,
         Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
-        Step::Lock(_) | Step::Maintain(_) => 3,
+        Step::Lock(_) | Step::Maintain(_) | Step::Cluster(_) => 3,
         Step::Auth(_) => 9,
     }
 }
@@ -294,6 +296,7 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Turn(_)
         | Step::CompactTurned
         | Step::Maintain(_)
+        | Step::Cluster(_)
         | Step::Auth(_) => {}
     }
     step

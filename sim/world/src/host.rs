@@ -534,6 +534,7 @@ impl World {
                 let numbers = [index.0, mask(voters), mask(outgoing), mask(learners)];
                 self.row(RowKind::Members, node.0, &numbers);
                 self.nemesis.on_members(event);
+                self.start_newcomers(voters.iter().chain(learners));
                 self.pass(node, CrashPoint::MemberChange);
             }
             Event::Snapshot { index, term, installed, .. } => {

@@ -12,6 +12,7 @@ pub(crate) mod log_matching;
 pub(crate) mod membership;
 pub(crate) mod monotone;
 pub(crate) mod promise;
+pub(crate) mod promotion;
 pub(crate) mod read_freshness;
 pub(crate) mod recovery;
 pub(crate) mod replica_hash;

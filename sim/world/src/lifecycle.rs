@@ -44,6 +44,16 @@ impl World {
         }
     }
 
+    /// Members that a client has added begin to run. Those that faults add do so with their fault, and those that were added
+    /// to a cluster that is no more, never.
+    pub(crate) fn start_newcomers<'a>(&mut self, members: impl Iterator<Item = &'a NodeId>) {
+        for node in members {
+            if self.machines.has(*node) && self.machines.get(*node).life == Life::Absent {
+                self.start(*node);
+            }
+        }
+    }
+
     /// What the replica of a node is opened with now.
     pub(crate) fn opening(&self, node: NodeId) -> Opening {
         let machine = self.machines.get(node);

@@ -48,8 +48,7 @@ struct Account {
 
 /// The highest node id that a plan knows.
 pub(crate) fn highest_node(plan: &Plan) -> u64 {
-    let named = plan.faults.iter().map(|planned| planned.fault.newcomer().map_or(0, |node| node.0));
-    named.max().unwrap_or(0).max(plan.cluster.nodes)
+    plan.newcomers().map(|node| node.0).max().unwrap_or(0).max(plan.cluster.nodes)
 }
 
 impl Nemesis {

@@ -9,8 +9,9 @@ use crate::{
     invariants::{
         apply_order, auto_compaction::Reached, boot_promise::BootPromise, commit_quorum,
         compaction, election_safety::ElectionSafety, leader_append_only, leader_completeness,
-        log_matching::LogMatching, membership, monotone, promise, read_freshness, recovery,
-        replica_hash, snapshot_content::SnapshotContent, state_machine_safety, vote_once::VoteOnce,
+        log_matching::LogMatching, membership, monotone, promise, promotion, read_freshness,
+        recovery, replica_hash, snapshot_content::SnapshotContent, state_machine_safety,
+        vote_once::VoteOnce,
     },
     limits,
     tally::{Code, Tally},
@@ -332,6 +333,7 @@ impl Observer {
                 let known = self.configurations.at_exactly(*index);
                 let wrong = known.and_then(|known| membership::check(*index, known, &members));
                 self.tally.check(Code::Membership, who, known.is_some(), wrong);
+                self.check_promotions(*index, voters);
                 self.configurations.add(*index, members);
             }
             Event::Snapshot { index, term, installed, chain, digest } => {
@@ -359,6 +361,20 @@ impl Observer {
             | Event::Read { .. }
             | Event::AutoCompaction { .. }
             | Event::LeaseExpired { .. } => {}
+        }
+    }
+
+    /// Whether those who learned, and vote from now on, had learned enough.
+    fn check_promotions(&mut self, index: Index, voters: &[NodeId]) {
+        let newest = self.configurations.newest_at();
+        if index <= newest {
+            return;
+        }
+        for node in promotion::promoted(self.configurations.newest(), voters) {
+            let held = self.ledgers.get(place(node)).into_iter();
+            let former = self.former.get(place(node)).and_then(Option::as_ref);
+            let wrong = promotion::check(node, index, held.chain(former));
+            self.tally.check(Code::Promotion, Some(node), true, wrong);
         }
     }
 

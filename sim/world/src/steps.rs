@@ -115,6 +115,7 @@ impl Sight {
                 None => Request::Range(get(&COMPACTION_KEY.into())),
             },
             Step::Maintain(step) => Request::Maintenance(self.maintenance_request(*step)),
+            Step::Cluster(request) => Request::Cluster(request.clone()),
             Step::Lock(step) => self.lock_request(step, mutations),
             Step::Auth(step) => unreachable!("the session has a request for {step}"),
         }

@@ -43,6 +43,7 @@ codes! {
     Compaction, "compaction";
     Panic, "panic";
     Liveness, "liveness";
+    Promotion, "promotion";
 }
 
 const CODES: usize = Code::ALL.len();

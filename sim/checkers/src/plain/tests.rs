@@ -33,6 +33,7 @@ const BUDGET: Budget = Budget {
     plain_configurations_max: 5_000,
     plain_bytes_max: 1 << 30,
     lease: LeaseBound::USUAL,
+    contact: None,
 };
 
 fn run(

@@ -155,7 +155,7 @@ impl<'a> Player<'a> {
 
 /// What a client of a real cluster does here.
 const fn is_played(step: &Step) -> bool {
-    !matches!(step, Step::Auth(_) | Step::Maintain(_))
+    !matches!(step, Step::Auth(_) | Step::Maintain(_) | Step::Cluster(_))
 }
 
 /// After the faults, everything is read once more at every member: it must answer, and what was acknowledged is there. Who
@@ -207,6 +207,7 @@ fn key_of(step: &Step) -> Option<Key> {
         | Step::CompactTurned
         | Step::Lock(_)
         | Step::Auth(_)
-        | Step::Maintain(_) => None,
+        | Step::Maintain(_)
+        | Step::Cluster(_) => None,
     }
 }

@@ -52,6 +52,11 @@ impl Configurations {
         self.all.values().next_back().expect("there is always one")
     }
 
+    /// The index of its entry.
+    pub(crate) fn newest_at(&self) -> Index {
+        self.all.keys().next_back().copied().expect("there is always one")
+    }
+
     /// Adds one.
     pub(crate) fn add(&mut self, index: Index, members: Members) {
         self.all.entry(index).or_insert(members);
