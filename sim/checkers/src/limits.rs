@@ -96,6 +96,16 @@ pub const BYTES_MAX: u64 = 1 << 30;
 /// Default of [`Budget::replays_max`]: about a second.
 pub const REPLAYS_MAX: u64 = 2_000_000;
 
+/// With one contradiction for so many operations, states that lead to one are remembered: to see which of them are the same,
+/// the history is gone through once more.
+pub(crate) const OPERATIONS_PER_CONTRADICTION: usize = 16;
+
+/// Of more keys whose state hangs on guesses none is remembered.
+pub(crate) const FAILED_KEYS_MAX: usize = 64;
+
+/// What is remembered of states, in words of eight bytes.
+pub(crate) const FAILED_WORDS_MAX: usize = 1 << 25;
+
 /// Operations that are judged, in all parts together, to find a small one that fails: some seconds.
 pub const CHECKED_MAX: u64 = 5_000_000;
 

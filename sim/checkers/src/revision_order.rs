@@ -210,8 +210,8 @@ fn explain_absent(case: &Case, timeline: &Timeline, operation: u32) -> Result<()
     let Step::Put(put) = &*op.step else { return Ok(()) };
     let (floor, _) = timeline.bounds.floor[operation as usize];
     let ceiling = timeline.bounds.ceiling[operation as usize];
-    // What was guessed may have been otherwise.
-    let is_in_doubt = timeline.guessed.iter().any(|guessed| *guessed <= ceiling);
+    // What was guessed may have been otherwise, and if the next revision was, it may have been made before the return.
+    let is_in_doubt = timeline.guessed.iter().any(|guessed| *guessed <= ceiling + 1);
     let is_absent = |revision| timeline.model.at(put.key, revision).is_none();
     if is_in_doubt || (floor..=ceiling).any(is_absent) {
         return Ok(());

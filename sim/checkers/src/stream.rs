@@ -21,8 +21,12 @@
 //! that is open for so long. Values must be unique, as for all judges; here that is not checked.
 
 mod past;
+mod silent;
 
-use self::past::{Found, Past};
+use self::{
+    past::{Found, Past},
+    silent::Silent,
+};
 use crate::{
     case::{Before, Case, Origin, Status, Step},
     deed::{Deed, deeds},
@@ -65,6 +69,7 @@ pub struct Stream {
     /// The highest revision whose compaction was acknowledged.
     compacted: u64,
     recorded: Recorded,
+    silent: Silent,
     invoked: usize,
     /// Revisions whose explanation was taken without need.
     guessed: Option<(u64, u64)>,
@@ -99,6 +104,7 @@ impl Stream {
             leases: Leases::new(),
             compacted: 0,
             recorded: Recorded::default(),
+            silent: Silent::default(),
             invoked: 0,
             guessed: None,
             rulings: [None, None],
@@ -237,6 +243,9 @@ impl Stream {
         let origin = Origin { oldest: from, revision: past.revision, versions, floors, grants };
         let case = Case::resume(&history, origin, self.recorded, &before);
         self.recorded = case.recorded;
+        if let Some(anomaly) = self.silent.look(&case, |number| pending[number].position) {
+            self.rulings[0].get_or_insert(Ruling::Broken(anomaly));
+        }
         let settled = self.window(&case, &pending, closed..opened, is_last);
         let mut is_settled = vec![false; pending.len()];
         let mut found = None;

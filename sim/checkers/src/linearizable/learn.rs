@@ -151,6 +151,10 @@ impl Lore {
             self.is_kept_by_somebody = true;
             return Ok(());
         }
+        // Which of two writes of one operation it was the token does not tell, nor does a value that may have been kept.
+        if self.is_ambiguous && is_kept != Kept::Never {
+            return Ok(());
+        }
         let origin = writers.of(kv.key, kv.value);
         let Some(write) = origin.and_then(|_| self.shown(writers, kv)) else {
             if origin.is_some() {

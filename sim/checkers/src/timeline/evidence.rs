@@ -204,6 +204,12 @@ impl Evidence {
         self.keys[self.places[key as usize] as usize].guess(revision, is_made);
     }
 
+    /// How many puts of `key` are guessed between what was seen of it before and after `revision`.
+    pub(super) fn guessed(&self, key: u32, revision: u64) -> u64 {
+        let place = self.places[key as usize] as usize;
+        self.keys.get(place).map_or(0, |key| key.guessed(revision))
+    }
+
     fn each(&mut self, keys: Keys, mut change: impl FnMut(&mut KeyFacts)) {
         let from = self.watched.partition_point(|key| *key < keys.low);
         let to = self.watched.partition_point(|key| *key < keys.high);

@@ -119,6 +119,11 @@ impl KeyFacts {
         }
     }
 
+    /// How many puts are guessed in the stretch that `revision` lies in.
+    pub(super) fn guessed(&self, revision: u64) -> u64 {
+        self.stretch(revision).map_or(0, |stretch| self.stretches[stretch].guessed)
+    }
+
     fn stretch(&self, revision: u64) -> Option<usize> {
         let place = self.stretches.partition_point(|stretch| stretch.until < revision);
         self.stretches.get(place).filter(|stretch| stretch.after < revision).map(|_| place)

@@ -1,6 +1,9 @@
 //! Which operations of unknown outcome are guessed to have made which revisions, and which may be.
 
-use super::{NOBODY, Timeline, class::Class, conflict::Conflict, evidence::Evidence, facts::Room};
+use super::{
+    NOBODY, Timeline, class::Class, conflict::Conflict, evidence::Evidence, facts::Room,
+    failed::State,
+};
 use crate::{
     alike,
     case::{Case, Keys, Status, Step},
@@ -12,6 +15,7 @@ use std::{
     collections::{BTreeMap, BinaryHeap},
 };
 use whitewater_api::request::{CompareTarget, SortTarget};
+use whitewater_record::SimTime;
 
 /// What is known about the operations of unknown outcome.
 #[derive(Debug, Default)]
@@ -34,6 +38,7 @@ pub(super) struct Guessing {
     pub(super) lowest: u64,
     /// Classes looked at so far, for a guess.
     pub(super) looks: u64,
+    pub(super) has_seen_values: bool,
 }
 
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub(super) struct Guess {
     pub(super) all: Vec<(u32, Option<u64>)>,
     /// The keys of the contradictions so far.
     pub(super) conflict: Conflict,
+    /// What there was before it, if that is worth remembering.
+    pub(super) state: Option<State>,
 }
 
 /// What a guess may choose from.
@@ -88,16 +95,14 @@ impl Guessing {
             if number == next {
                 classes.push(Class::new(&op.step));
             }
-            let before = told.partition_point(|(completed, _)| *completed < op.invoked);
-            let stale = before.checked_sub(1).map_or(0, |last| told[last].1);
-            let floor = timeline.bounds.floor[*operation as usize].0.max(stale);
             let class = &mut classes[number as usize];
-            class.members.push((floor, *operation));
+            class.members.push((floor(case, timeline, &told, *operation), *operation));
             class.is_asked |= (*operation as usize) < case.history.operations.len();
             class_of.insert(*operation, number);
         }
-        let mut guessing = Self { evidence, classes, class_of, leases, ..Self::default() };
-        guessing.revokes(case, timeline);
+        let mut guessing =
+            Self { evidence, classes, class_of, leases, has_seen_values, ..Self::default() };
+        guessing.revokes(case, timeline, &told);
         for class in &mut guessing.classes {
             class.members.sort_unstable();
             class.used = vec![false; class.members.len()];
@@ -110,7 +115,7 @@ impl Guessing {
     }
 
     /// Ends of leases that were acknowledged: each made the revision that it tells, or found nothing to delete at it.
-    fn revokes(&mut self, case: &Case, timeline: &Timeline) {
+    fn revokes(&mut self, case: &Case, timeline: &Timeline, told: &[(SimTime, u64)]) {
         let next =
             |classes: &[Class]| u32::try_from(classes.len()).expect("no more than operations");
         for (operation, op) in (0..).zip(&case.operations) {
@@ -122,7 +127,7 @@ impl Guessing {
             {
                 let number = next(&self.classes);
                 let mut class = Class::new(&op.step);
-                class.members.push((timeline.bounds.floor[operation as usize].0, operation));
+                class.members.push((floor(case, timeline, told, operation), operation));
                 self.classes.push(class);
                 self.revokes.entry(op.revision).or_default().push(number);
             }
@@ -313,6 +318,7 @@ impl Guessing {
         }
     }
 }
+
 /// Whether an answer may depend on a value that it does not show.
 fn sees_values(step: &Step) -> bool {
     match step {
@@ -328,8 +334,16 @@ fn sees_values(step: &Step) -> bool {
     }
 }
 
+/// The newest revision that was told before an operation was invoked, serializable reads among `told`.
+fn floor(case: &Case, timeline: &Timeline, told: &[(SimTime, u64)], operation: u32) -> u64 {
+    let invoked = case.operations[operation as usize].invoked;
+    let before = told.partition_point(|(completed, _)| *completed < invoked);
+    let stale = before.checked_sub(1).map_or(0, |last| told[last].1);
+    timeline.bounds.floor[operation as usize].0.max(stale)
+}
+
 /// By completion: the newest revision that a serializable read has told.
-fn told_by_stale(case: &Case) -> Vec<(whitewater_record::SimTime, u64)> {
+fn told_by_stale(case: &Case) -> Vec<(SimTime, u64)> {
     let is_told = |op: &&crate::case::Op| op.revision != 0 && op.is_serializable;
     let mut told: Vec<_> =
         case.operations.iter().filter(is_told).map(|op| (op.completed, op.revision)).collect();

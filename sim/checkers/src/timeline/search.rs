@@ -8,6 +8,7 @@
 use super::{
     LEFT_OUT, NOBODY, Timeline,
     conflict::Conflict,
+    failed::Failed,
     guessing::{Guess, Guessing, Options},
     probes::{Probe, Probes},
 };
@@ -32,6 +33,7 @@ pub(super) struct Search<'a, 'm, 'h> {
     probes: Probes,
     /// Made when the first guess is due.
     guessing: Option<Guessing>,
+    failed: Failed,
     /// The contradiction at the highest revision.
     worst: Option<(u64, u32, Option<Box<Mismatch>>)>,
     /// Serializable reads must be right, too.
@@ -55,7 +57,15 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
         let probes = Probes::new(case, timeline.first, timeline.newest());
         timeline.stale.clear();
         timeline.guessed.clear();
-        Self { case, timeline, probes, guessing: None, worst: None, with_stale }
+        Self {
+            case,
+            timeline,
+            probes,
+            guessing: None,
+            failed: Failed::default(),
+            worst: None,
+            with_stale,
+        }
     }
 
     pub(super) fn run(mut self, budget: &Budget) -> Result<(), Ruling> {
@@ -154,6 +164,9 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
 
     /// Takes back the last guess that has to do with `conflict`, and makes the next best.
     fn back(&mut self, mut conflict: Conflict) -> Result<u64, Ruling> {
+        if let Some(guessing) = &self.guessing {
+            self.failed.count(self.case, guessing.has_seen_values);
+        }
         while let Some(mut guess) = self.guessing.as_mut().and_then(|g| g.guesses.pop()) {
             let revision = guess.revision;
             let Some(guessing) = &mut self.guessing else { break };
@@ -170,14 +183,20 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             guessing.looks += guess.all.len() as u64;
             let classes = &guessing.classes;
             let meets = |class: &u32| classes[*class as usize].meets(&conflict, revision);
-            // What has nothing to do with the conflict does not solve it in place of what has nothing to do with it.
-            let next = if meets(&guess.class) {
+            // What has nothing to do with the conflict does not solve it in place of what has nothing to do with it. But
+            // anything may do so in place of what has: also what other guesses have used up.
+            let is_own = meets(&guess.class);
+            let next = if is_own {
                 guess.rest.len().checked_sub(1)
             } else {
                 guess.rest.iter().rposition(meets)
             };
-            let touched: Vec<_> = guess.all.iter().filter(|(class, _)| meets(class)).collect();
+            let touched = guess.all.iter().filter(|(class, _)| is_own || meets(class));
+            let touched: Vec<_> = touched.collect();
             if touched.is_empty() {
+                if let Some(state) = guess.state {
+                    self.failed.remember(state, &conflict);
+                }
                 continue;
             }
             for option in touched {
@@ -186,6 +205,9 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             guess.conflict.join(&conflict);
             let Some(next) = next else {
                 conflict = guess.conflict;
+                if let Some(state) = guess.state {
+                    self.failed.remember(state, &conflict);
+                }
                 continue;
             };
             let class = guess.rest.remove(next);
@@ -217,6 +239,12 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             .guessing
             .take()
             .unwrap_or_else(|| Guessing::new(case, self.timeline, self.with_stale));
+        let state = self.failed.state(self.timeline, &guessing, revision);
+        if let Some(conflict) = state.as_ref().and_then(|state| self.failed.conflict(state)) {
+            let conflict = conflict.clone();
+            self.guessing = Some(guessing);
+            return Err(Contradiction { operation: 0, mismatch: None, conflict });
+        }
         let Options { mut options, all } = guessing.options(case, self.timeline, revision);
         let rest: Option<u32> = options.pop();
         self.guessing = Some(guessing);
@@ -240,6 +268,7 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             rest: options,
             all,
             conflict: Conflict::default(),
+            state,
         });
         Ok(())
     }

@@ -3,13 +3,13 @@
 use crate::{brute::explains, config, dice, generate::Dice, mutate, objections, spec::Spec, text};
 use proptest::prelude::*;
 use whitewater_api::{
-    Completion, Error, Key, KeyRange, NodeId, Process, Request, RequestId, Revision,
+    Body, Completion, Error, Key, KeyRange, NodeId, Process, Request, RequestId, Revision,
     request::{
         Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, Relation, TxnOp,
         TxnRequest,
     },
 };
-use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
+use whitewater_checkers::{Budget, Judgement, Ruling, judge, judge_by_revisions, search};
 use whitewater_record::{History, Operation, SimTime};
 
 /// What the lost transactions do.
@@ -138,17 +138,57 @@ fn history(outage: Outage, dice: &mut Dice) -> History {
     History { operations, ..History::default() }
 }
 
+/// Wrong ones, too: that takes all orders that are not the same.
 #[test]
 fn forty_lost_transactions_are_decided() {
-    for lost in [Lost::Guarded] {
+    let mut broken = 0;
+    for lost in [Lost::Guarded, Lost::Pairs, Lost::Toggles] {
         for seed in 0..12 {
+            let mut dice = dice(seed);
             let outage = Outage { lost, count: 40, keys: 3 + seed % 4, answered: 2 * (seed % 6) };
-            let history = history(outage, &mut dice(seed));
-            let judgements = judge(&history, &Budget::default());
+            let mut history = history(outage, &mut dice);
+            let judgements = judge_by_revisions(&history, &Budget::default());
             let objections = objections(&judgements);
             assert!(objections.is_empty(), "{outage:?}: {judgements:#?}\n{}", text(&history));
+            assert_eq!(judgements[1].ruling, Ruling::Holds, "{outage:?}");
+            // One put too many of a key.
+            let Completion::Ok(last) = &mut history.operations.last_mut().unwrap().completion
+            else {
+                unreachable!("all is read in the end")
+            };
+            let Body::Range(range) = &mut last.body else { unreachable!("it is a range") };
+            if let Some(kv) = range.kvs.first_mut() {
+                kv.version += 1;
+                let judged = &judge_by_revisions(&history, &Budget::default())[1].ruling;
+                assert!(!matches!(judged, Ruling::Holds), "{outage:?}: {judged:?}");
+                broken += usize::from(matches!(judged, Ruling::Broken(_)));
+            }
         }
     }
+    assert!(broken >= 30, "{broken} of 36 are known to be wrong");
+}
+
+/// Of transactions of many kinds over the same keys the orders may be too many: the question contains that of an exact cover.
+/// Then it is not decided, and where.
+#[test]
+fn a_burst_that_is_not_decided_is_named_by_its_window() {
+    let mut undecided = 0;
+    for seed in 0..6 {
+        let outage = Outage { lost: Lost::Mixed, count: 40, keys: 3 + seed % 4, answered: 2 };
+        let budget = Budget { replays_max: 20_000, ..Budget::default() };
+        let judgements = judge_by_revisions(&history(outage, &mut dice(seed)), &budget);
+        match &judgements[1].ruling {
+            Ruling::Holds => {}
+            Ruling::Undecided(doubt) => {
+                let window = doubt.window.as_ref().unwrap();
+                assert!(window.revisions.is_some() && window.from >= SimTime(0), "{doubt:?}");
+                assert!(window.until <= SimTime(5_010), "{doubt:?}");
+                undecided += 1;
+            }
+            ruling => panic!("{ruling:?}"),
+        }
+    }
+    assert!(undecided > 0);
 }
 
 proptest! {

@@ -130,7 +130,7 @@ fn has_past(history: &History) -> bool {
 }
 
 /// The leases that keys may hang on.
-fn leases(history: &History) -> BTreeSet<LeaseId> {
+pub(crate) fn leases(history: &History) -> BTreeSet<LeaseId> {
     fn collect(ops: &[TxnOp], leases: &mut BTreeSet<LeaseId>) {
         for op in ops {
             match op {
@@ -239,15 +239,20 @@ proptest! {
     #![proptest_config(config(500_000))]
 
     #[test]
-    #[ignore = "takes half an hour"]
+    #[ignore = "takes a minute"]
     fn fuzz_all_engines_against_all_orders(seed: u64) {
         check(seed)?;
     }
 }
 
 /// Seeds at which an engine was wrong once, or what was asked of it.
-const REGRESSIONS: &[u64] =
-    &[11_119_810_890_915_129_192, 4_567_244_628_906_859_493, 6_216_824_577_784_670_417];
+const REGRESSIONS: &[u64] = &[
+    11_119_810_890_915_129_192,
+    4_567_244_628_906_859_493,
+    6_216_824_577_784_670_417,
+    526_945_803_987_263_029,
+    1_983_920_761_750_010_814,
+];
 
 #[test]
 fn what_was_wrong_once_is_right_now() {

@@ -131,3 +131,15 @@ fn few_windows_are_left_undecided() {
     }
     assert!(undecided <= 10, "{undecided} of 200");
 }
+
+/// The first answer that shows the version of a key shows none, and later ones do.
+#[test]
+fn a_number_that_others_show_is_missed_when_they_do() {
+    let mut dice = dice(13_745_005_205_557_039_913);
+    let mut history = history(SMALL, &mut dice);
+    let (_, corrupt, _) = mutate::CORRUPTIONS[8];
+    corrupt(&mut history, &mut dice).unwrap();
+    agree(&history, 1).unwrap();
+    let streamed = streamed(&history, 1);
+    assert_eq!(streamed[0].ruling.anomaly().unwrap().code, "wrong-version");
+}

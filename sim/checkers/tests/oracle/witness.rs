@@ -3,7 +3,7 @@
 use crate::{
     brute::{Tokens, same, translate},
     config, dice,
-    generate::{Dice, SMALL, Shape, history},
+    generate::{Dice, SMALL, Shape, history, shown},
     mutate,
     spec::Spec,
     text,
@@ -47,14 +47,39 @@ fn is_proof(history: &History, order: &[usize]) -> bool {
         let wrote = spec.revision() > before;
         let fits = match &op.completion {
             Completion::Ok(told) => same(told, &answer, wrote, &mut tokens),
-            // One that changes nothing has no place in an order.
-            _ => wrote,
+            // One that changes nothing has no place in an order. What it made, others may tell, stale as they may be.
+            _ => {
+                wrote
+                    && told_by_stale(history, op).is_none_or(|token| tokens.bind(token, before + 1))
+            }
         };
         if !fits {
             return false;
         }
     }
     true
+}
+
+/// The revision that serializable reads tell of a put, by its value, which nobody else puts.
+fn told_by_stale(history: &History, op: &Operation) -> Option<u64> {
+    let mut puts: Vec<&PutRequest> = Vec::new();
+    match &op.request {
+        Request::Put(put) => puts.push(put),
+        Request::Txn(txn) => puts.extend(
+            txn.success
+                .iter()
+                .chain(&txn.failure)
+                .filter_map(|op| if let TxnOp::Put(put) = op { Some(put) } else { None }),
+        ),
+        _ => {}
+    }
+    history.operations.iter().find_map(|read| match (&read.request, &read.completion) {
+        (Request::Range(range), Completion::Ok(told)) if range.serializable => shown(&told.body)
+            .into_iter()
+            .find(|kv| puts.iter().any(|put| put.key == kv.key && put.value == kv.value))
+            .map(|kv| kv.mod_revision.0),
+        _ => None,
+    })
 }
 
 /// Makes another order of it.
@@ -191,4 +216,13 @@ fn a_compare_with_a_revision_that_nobody_told_is_not_held_against_the_history() 
     assert!(judgements.iter().all(|j| j.ruling.anomaly().is_none()), "{judgements:#?}");
     let searched = search(&history, &Budget::default()).ruling;
     assert!(matches!(searched, Ruling::NotApplicable(_)), "{searched:?}");
+}
+
+/// What a compare names, only a stale read tells.
+#[test]
+fn a_revision_that_only_a_stale_read_tells_may_be_compared_with() {
+    let history = history(shape(1, 2), &mut dice(12_703_432_192_733_819_637));
+    let order = witness(&history, &Budget::default()).unwrap();
+    assert_eq!(verify(&history, &order), Ok(()));
+    assert!(is_proof(&history, &order));
 }
