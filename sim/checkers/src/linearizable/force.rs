@@ -207,7 +207,7 @@ impl<'a> Search<'a> {
         };
         let mut pinned = Vec::new();
         self.pinned(&this.moves, &mut pinned);
-        let mut rivals: Vec<u32> = Vec::new();
+        let (mut rivals, mut idle): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         for (operation, info) in self.candidates(config) {
             if pinned.iter().any(|key| surely_writes(&info.moves, *key)) {
                 continue;
@@ -219,15 +219,29 @@ impl<'a> Search<'a> {
                 || (info.returned == NEVER && this.is_simple && is_delete_of_one(info));
             let is_rival = operation != goal
                 && !can_wait
-                && !is_idle_end(config, info)
                 && (info.reads_meet(&this.writes)
                     || info.writes_meet(&this.reads)
                     || info.writes_meet(&this.writes));
-            if is_rival {
+            if is_rival && is_idle_end(config, info) {
+                idle.extend(renewable(&info.moves).filter(|lease| this.moves.may_hang_on(*lease)));
+            } else if is_rival {
                 rivals.push(operation);
             }
         }
+        if !idle.is_empty() {
+            rivals.extend(self.hangers(config, goal, &idle));
+            rivals.sort_unstable();
+            rivals.dedup();
+        }
         self.one_of_a_kind(rivals)
+    }
+
+    /// What may hang a key on one of these leases, so that its end would be one of something. It, the end and the next grant of the
+    /// lease may all come before the goal, and take nothing from it.
+    fn hangers(&self, config: &Config, goal: u32, leases: &[u32]) -> Vec<u32> {
+        let hangs = |info: &OpInfo| leases.iter().any(|lease| info.moves.may_hang_on(*lease));
+        let candidates = self.candidates(config).filter(|(op, info)| *op != goal && hangs(info));
+        candidates.map(|(operation, _)| operation).collect()
     }
 
     /// The keys that nobody can write before a legal operation without spoiling it for good: what it saw there, or what it
@@ -332,6 +346,11 @@ fn is_idle_end(config: &Config, info: &OpInfo) -> bool {
     let Move::End { lease, keys, .. } = &info.moves else { return false };
     let hangs = |key: &u32| config.cells[*key as usize].lease == *lease;
     info.returned == NEVER && !keys.iter().any(hangs)
+}
+
+/// The lease that an end is one of, if it may be granted once more.
+fn renewable(step: &Move) -> Option<u32> {
+    if let Move::End { lease, life: None, .. } = step { Some(*lease) } else { None }
 }
 
 fn is_delete_of_one(info: &OpInfo) -> bool {

@@ -137,6 +137,23 @@ pub(super) enum Move {
     Nothing,
 }
 
+impl Move {
+    /// Whether it may hang a key on a lease that the key did not hang on before.
+    pub(super) fn may_hang_on(&self, id: u32) -> bool {
+        match self {
+            Self::Put(put) => put.lease == Some(id),
+            Self::Txn { success, failure, .. } => {
+                success.iter().chain(failure).any(|step| step.may_hang_on(id))
+            }
+            Self::Read { .. }
+            | Self::Glimpse { .. }
+            | Self::Delete { .. }
+            | Self::End { .. }
+            | Self::Nothing => false,
+        }
+    }
+}
+
 /// A put, as the search sees it.
 #[derive(Debug)]
 pub(super) struct PutMove {

@@ -593,3 +593,29 @@ fn every_corruption_of_leases_is_rejected_by_its_code() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// A lease ends with the key of a later answer on it, and is granted once more, before the key of an earlier answer is put on it.
+#[test]
+fn a_lease_may_end_and_come_back_before_the_operation_that_returns_first() {
+    let mut dice = dice(1_052_201_424_322_725_918);
+    let mut history = history(tiny(6), &mut dice);
+    crate::mutate::anything(&mut history, &mut dice).unwrap();
+    for op in &mut history.operations {
+        let Completion::Ok(told) = &mut op.completion else { continue };
+        let is_first = op.id.process == Process(3);
+        let renamed = [0, 1, 4, if is_first { 2 } else { 4 }];
+        let name = |revision: &mut Revision| {
+            revision.0 = renamed[usize::try_from(revision.0).unwrap()];
+        };
+        name(&mut told.header.revision);
+        if let Body::Range(range) = &mut told.body {
+            for kv in &mut range.kvs {
+                name(&mut kv.mod_revision);
+                name(&mut kv.create_revision);
+            }
+        }
+    }
+    assert!(explains(&history, true), "{}", text(&history));
+    assert_right(&history);
+    assert_eq!(search(&history, &Budget::default()).ruling, Ruling::Holds, "{}", text(&history));
+}
