@@ -2,7 +2,7 @@
 //!
 //! Intervals are closed: an operation that returns at the instant at which another is invoked overlaps it.
 
-use crate::case::{Case, Status};
+use crate::case::{Case, Status, Step};
 use whitewater_api::Revision;
 
 /// For each operation, the revisions that its place in real time leaves.
@@ -25,7 +25,11 @@ impl Bounds {
             let invoked = ops[*op as usize].invoked;
             while let Some(before) = told.next_if(|op| ops[**op as usize].completed < invoked) {
                 let before_op = &ops[*before as usize];
-                if before_op.revision > highest.0 && before_op.tells {
+                // Where a compaction was, its header does not tell, but that there was such a revision it does.
+                let is_told = before_op.tells
+                    || (matches!(*before_op.step, Step::Compact(_))
+                        && before_op.status == Status::Known);
+                if before_op.revision > highest.0 && is_told {
                     highest = (before_op.revision, *before);
                 }
             }

@@ -203,7 +203,7 @@ impl Stream {
                     request @ (Request::Range(_) | Request::Txn(_)) => request.is_serializable(),
                     Request::Compact(compact) => {
                         self.compacted = self.compacted.max(compact.revision.0);
-                        true
+                        false
                     }
                     Request::Put(_)
                     | Request::DeleteRange(_)
