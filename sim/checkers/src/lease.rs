@@ -281,7 +281,7 @@ impl Review<'_, '_> {
                 "found it there, after",
             ));
         }
-        match self.lives.latest(life, operation.invoked, number) {
+        match self.lives.latest(life, operation, number) {
             Some(latest) if latest < operation.invoked => {
                 let what = format!("found it there, but it must have ended by {latest}");
                 Err(self.object("late-expiry", number, &what))

@@ -37,22 +37,31 @@ pub struct LeaseBound {
     /// How much longer than granted a lease may have to live: a new leader adds an election timeout, and spreads the
     /// ends of many leases (etcd, `lease/lessor.go`, `Promote`).
     pub extension: Span,
-    /// How long after its time a lease must have ended at the latest. Each election begins the time anew, and nobody
-    /// ends leases while there is no leader; so it depends on how long a run suffers faults, and no bound of a clock says it.
+    /// How long after its time a lease must have ended at the latest, whoever led. Each election begins the time anew, and
+    /// nobody ends leases while there is no leader; so it depends on how long a run suffers faults, and no clock bounds it.
     pub slack: Span,
+    /// The same, if one leader was in office from the renewal to the question, as their terms tell. Then its clock
+    /// alone counts, and how long its writes may be held up.
+    #[serde(default = "steady")]
+    pub steady: Span,
 }
 
 impl LeaseBound {
-    /// Clocks off by a fifth, as far as the catalogue of scenarios goes; a minute; five minutes.
-    pub const USUAL: Self =
-        Self { drift_ppm: 200_000, extension: Span::seconds(60), slack: Span::seconds(300) };
+    /// Clocks off by a fifth, as far as the catalogue of scenarios goes; a minute; five minutes; two.
+    pub const USUAL: Self = Self {
+        drift_ppm: 200_000,
+        extension: Span::seconds(60),
+        slack: Span::seconds(300),
+        steady: steady(),
+    };
 }
 
 impl LeaseBound {
     /// What a plan does to clocks and elections. Each clock runs as wrong as the worst of its profile, and all of its drifts
-    /// at once. A lease that a new leader finds gets an election timeout on top, and answers are in whole seconds. Without
-    /// faults and lost messages nobody but the first leader is elected, and a lease ends on its own time; how many elections
-    /// there are otherwise the plan does not say, and then it is the usual.
+    /// at once. A lease that a new leader finds gets an election timeout on top, and answers are in whole seconds. A leader
+    /// that stays in office ends a lease on its own time, unless faults hold its writes up, which they can do as long as
+    /// they last. Without faults and lost messages nobody but the first leader is elected; how many elections there are
+    /// otherwise the plan does not say, and then it is the usual.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let profiles = plan.cluster.clocks.iter().map(|clock| clock.drift_ppm.unsigned_abs());
@@ -63,9 +72,10 @@ impl LeaseBound {
         let tuning = &plan.cluster.tuning;
         let election = Span::millis(tuning.tick_ms.saturating_mul(tuning.election_ticks));
         let is_calm = plan.faults.is_empty() && plan.network.loss_ppm == 0;
-        let slack =
-            if is_calm { election + election + election + COMMIT } else { Self::USUAL.slack };
-        Self { drift_ppm, extension: election + Span::seconds(1), slack }
+        let lasting = plan.faults.iter().fold(Span(0), |all, planned| all + planned.lasts);
+        let steady = election + election + election + COMMIT + lasting;
+        let slack = if is_calm { steady } else { Self::USUAL.slack };
+        Self { drift_ppm, extension: election + Span::seconds(1), slack, steady }
     }
 }
 
@@ -206,6 +216,10 @@ fn contact(plan: &Plan) -> Option<Span> {
     is_known.then(|| Span::millis(election / 2))
 }
 
+const fn steady() -> Span {
+    Span::seconds(120)
+}
+
 const fn plain_configurations_max() -> u64 {
     PLAIN_CONFIGURATIONS_MAX
 }
@@ -230,7 +244,7 @@ mod tests {
         let mut plan = Plan::from_toml("plan", text).expect("it is a plan");
         let calm = LeaseBound::of(&plan);
         assert_eq!((calm.drift_ppm, calm.extension), (0, Span::seconds(2)));
-        assert_eq!(calm.slack, Span::seconds(8));
+        assert_eq!((calm.slack, calm.steady), (Span::seconds(8), Span::seconds(8)));
         plan.network.loss_ppm = 1;
         assert_eq!(LeaseBound::of(&plan).slack, LeaseBound::USUAL.slack);
         plan.network.loss_ppm = 0;
@@ -239,5 +253,6 @@ mod tests {
         let drifting = LeaseBound::of(&plan);
         assert_eq!(drifting.drift_ppm, 500);
         assert_eq!(drifting.slack, LeaseBound::USUAL.slack);
+        assert_eq!(drifting.steady, Span::seconds(9));
     }
 }

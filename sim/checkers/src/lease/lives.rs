@@ -5,8 +5,8 @@ use crate::{
     limits::LeaseBound,
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Body, LeaseId, LeaseRequest, LeaseResponse, Request};
-use whitewater_record::{History, SimTime, Span};
+use whitewater_api::{Body, LeaseId, LeaseRequest, LeaseResponse, Request, Term};
+use whitewater_record::{History, Operation, SimTime, Span};
 
 /// One lease.
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Renewal {
     pub(crate) invoked: SimTime,
     pub(crate) completed: SimTime,
     pub(crate) ttl: i64,
+    /// Of who answered.
+    term: Term,
 }
 
 /// All leases of a history.
@@ -66,7 +68,8 @@ impl Lives {
                 Fate::Done(response) => Some(&response.body),
             };
             let (invoked, completed) = (told.invoked, told.completed);
-            let renewal = |ttl| Renewal { operation, invoked, completed, ttl };
+            let term = term(told);
+            let renewal = |ttl| Renewal { operation, invoked, completed, ttl, term };
             match (request, body) {
                 (LeaseRequest::Grant { lease: LeaseId::NONE, .. }, None) => {
                     lives.has_open_grant = true;
@@ -129,13 +132,21 @@ impl Lives {
     }
 
     /// When the lease must have ended, by all renewals asked for before `asked` but this one, if that can be said.
-    pub(crate) fn latest(&self, life: &Life, asked: SimTime, but: u32) -> Option<SimTime> {
+    ///
+    /// A new leader begins the time of all leases anew, and how many there were nobody tells. But if `asked` was answered in
+    /// the term of a renewal, the same leader was in office all the time between, and what was renewed in other terms is
+    /// of no account: to that leader it was known when it took office.
+    pub(crate) fn latest(&self, life: &Life, asked: &Operation, but: u32) -> Option<SimTime> {
         if life.has_open_renewal {
             return None;
         }
-        let others = life.renewals.iter().filter(|r| r.operation != but && r.invoked <= asked);
-        let ends = others.map(|r| r.completed + self.longest(r.ttl) + self.bound.slack);
-        ends.max()
+        let others = life.renewals.iter();
+        let others = others.filter(|r| r.operation != but && r.invoked <= asked.invoked);
+        let end = |renewal: &Renewal| renewal.completed + self.longest(renewal.ttl);
+        let term = term(asked);
+        let steady = others.clone().filter(|r| r.term == term && term != Term::default()).map(end);
+        let steady = steady.max().map(|end| end + self.bound.steady);
+        steady.or_else(|| others.map(end).max().map(|end| end + self.bound.slack))
     }
 
     /// The least true time in which a clock can show so many seconds.
@@ -161,8 +172,56 @@ impl Lives {
     }
 }
 
+/// The term of who answered, if anybody did.
+fn term(operation: &Operation) -> Term {
+    match fate(operation) {
+        Fate::Done(response) => response.header.term,
+        Fate::Refused(_) | Fate::Open => Term::default(),
+    }
+}
+
 /// The true time in which a clock that shows `rate` microseconds a second shows so many seconds.
 fn scaled(seconds: i64, rate: u64) -> Span {
     let nanos = u128::from(seconds.unsigned_abs()) * 1_000_000_000 * 1_000_000;
     Span(u64::try_from(nanos / u128::from(rate)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_api::{Completion, Header, NodeId, Process, RequestId, Response};
+
+    fn answered(number: u32, at: u64, term: u64, body: LeaseResponse) -> Operation {
+        let (lease, ttl) = (LeaseId(7), 10);
+        let request = match body {
+            LeaseResponse::Grant { .. } => LeaseRequest::Grant { lease, ttl },
+            _ => LeaseRequest::TimeToLive { lease, keys: false },
+        };
+        let header = Header { term: Term(term), ..Header::default() };
+        Operation {
+            id: RequestId { process: Process(number), sequence: 0 },
+            node: NodeId(1),
+            invoked: SimTime::ZERO + Span::seconds(at),
+            completed: SimTime::ZERO + Span::seconds(at + 1),
+            request: Request::Lease(request),
+            completion: Completion::Ok(Response { header, body: Body::Lease(body) }),
+            witness: None,
+        }
+    }
+
+    #[test]
+    fn under_one_leader_a_lease_ends_by_its_clock() {
+        let (lease, ttl) = (LeaseId(7), 10);
+        let grant = answered(0, 9, 3, LeaseResponse::Grant { lease, ttl });
+        let history = History { operations: vec![grant], ..History::default() };
+        let lives = Lives::new(&history, LeaseBound::USUAL);
+        let latest = |term| {
+            let keys = Vec::new();
+            let told = LeaseResponse::TimeToLive { lease, ttl: 5, granted: ttl, keys };
+            lives.latest(&lives.by_id[&lease], &answered(1, 200, term, told), u32::MAX).unwrap()
+        };
+        let longest = SimTime::ZERO + Span::millis(22_500);
+        assert_eq!(latest(3), longest + LeaseBound::USUAL.steady);
+        assert_eq!(latest(4), longest + LeaseBound::USUAL.slack);
+    }
 }

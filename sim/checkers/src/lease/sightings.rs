@@ -274,7 +274,7 @@ impl<'h> Review<'_, 'h> {
             );
             return Err(self.object("outlived", number, &what));
         }
-        let latest = self.lives.latest(life, operation.invoked, u32::MAX);
+        let latest = self.lives.latest(life, operation, u32::MAX);
         if is_now && !request.serializable && latest.is_some_and(|end| end < operation.invoked) {
             let end = latest.unwrap_or_default();
             let what = format!("saw {} on {}, which must have ended by {end}", kv.key, kv.lease);
