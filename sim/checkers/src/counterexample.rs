@@ -28,7 +28,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use whitewater_api::{Completion, Error, RequestId, Revision};
-use whitewater_record::{History, SimTime};
+use whitewater_record::{History, Operation, SimTime};
 
 /// A part of a history that cannot be, and from which nothing can be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,15 +81,24 @@ pub fn find(history: &History, budget: &Budget) -> Option<Counterexample> {
     if history.epochs.is_empty() {
         return find_in(history, budget);
     }
-    // A part of a later epoch hangs on all that the backup holds, and revisions that are left out cannot be numbered anew.
-    let parts = epochs::parts(history);
-    let first = parts.first()?;
-    let mut found = find_in(&first.history, budget)?;
-    first.place(&mut found.anomaly);
-    let place = |place: usize| first.operation(place).unwrap_or(place);
-    found.core.iter_mut().for_each(|it| it.position = place(it.position));
-    found.unplaced = found.unplaced.map(place);
-    Some(found)
+    // The epoch that the judges object to first. What it begins with counts like what was asked in it.
+    epochs::parts(history).iter().find_map(|part| {
+        let mut found = find_in(&part.history, budget)?;
+        part.place(&mut found.anomaly);
+        let place = |place: usize| part.operation(place);
+        // What nobody asked, the backup says: the bytes of its hash and how far it was compacted.
+        found.core.retain_mut(|it| match place(it.position) {
+            Some(position) => {
+                it.position = position;
+                true
+            }
+            None => false,
+        });
+        found.unplaced = found.unplaced.and_then(place);
+        let is_before = |op: &&Operation| op.completed < found.legal_until;
+        found.legal_completions = history.operations.iter().filter(is_before).count();
+        Some(found)
+    })
 }
 
 fn find_in(history: &History, budget: &Budget) -> Option<Counterexample> {
@@ -233,7 +242,7 @@ impl Search<'_> {
                 operations.push(open);
             }
         }
-        History { operations, ..History::default() }
+        History { operations, epochs: self.history.epochs.clone(), ..History::default() }
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{Budget, judge};
+use crate::{Budget, counterexample, judge};
 use whitewater_api::{
     Body, Completion, Error, Key, KeyRange, KeyValue, KvHash, NodeId, Process, Request, RequestId,
     Response, Revision, Value,
@@ -126,4 +126,30 @@ fn positions_are_those_of_the_whole() {
     let judgements = judge(&history, &Budget::default());
     let white = judgements.iter().find(|judgement| judgement.judge == "revision-order");
     assert_eq!(white.unwrap().ruling.anomaly().unwrap().operations, [2]);
+}
+
+#[test]
+fn the_epoch_that_fails_is_explained() {
+    let right = [put(10, "a", "1", 2), put(20, "b", "2", 3), get(30, "b", Some(("2", 3)), 3)];
+    let explained = |bump: u64, after: Vec<Operation>| {
+        let operations = right.iter().cloned().chain(after).collect();
+        let epochs = vec![epoch(bump, false, Vec::new())];
+        let history = History { operations, epochs, ..History::default() };
+        let found = counterexample::find(&history, &Budget::default()).unwrap();
+        let core: Vec<usize> = found.core.iter().map(|it| it.position).collect();
+        (core, found)
+    };
+    // The backup has `a`, and the new cluster has lost it.
+    let (core, lost) = explained(100, vec![get(2_000, "a", None, 102), get(2_010, "b", None, 102)]);
+    assert_eq!((core.as_slice(), lost.unplaced, lost.is_minimal), (&[0, 3][..], Some(3), true));
+    assert_eq!(lost.anomaly.code, "missing-key");
+    assert_eq!((lost.legal_completions, lost.legal_until), (3, SimTime(2_005)));
+    assert_eq!(lost.placements.len(), 2, "{lost}");
+    // A revision that was left out can only be seen in the whole.
+    let (core, left_out) = explained(100, vec![put(2_000, "c", "3", 3)]);
+    assert_eq!((core.as_slice(), left_out.is_minimal), (&[3][..], false));
+    assert_eq!(left_out.anomaly.code, "revision-left-out");
+    // In the first epoch as before.
+    let (core, stale) = explained(0, vec![get(40, "b", None, 3)]);
+    assert_eq!((core.as_slice(), stale.is_minimal), (&[1, 3][..], true));
 }

@@ -193,10 +193,9 @@ mod tests {
 
     fn answered(number: u32, at: u64, term: u64, body: LeaseResponse) -> Operation {
         let (lease, ttl) = (LeaseId(7), 10);
-        let request = match body {
-            LeaseResponse::Grant { .. } => LeaseRequest::Grant { lease, ttl },
-            _ => LeaseRequest::TimeToLive { lease, keys: false },
-        };
+        let is_grant = matches!(body, LeaseResponse::Grant { .. });
+        let asked = LeaseRequest::TimeToLive { lease, keys: false };
+        let request = if is_grant { LeaseRequest::Grant { lease, ttl } } else { asked };
         let header = Header { term: Term(term), ..Header::default() };
         Operation {
             id: RequestId { process: Process(number), sequence: 0 },
