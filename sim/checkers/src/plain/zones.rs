@@ -15,6 +15,9 @@
 //! - a swap that found something else says that the key did not hold a value, which is not a matter of blocks. Unless
 //!   that value never was there, it is left aside: then a contradiction is one, but an order proves nothing.
 
+mod cluster;
+
+use self::cluster::Cluster;
 use crate::{
     intern::{Interner, Table},
     nearly,
@@ -64,26 +67,6 @@ const NOBODY: u32 = u32::MAX;
 pub(crate) const START: u64 = 0;
 /// After every operation.
 pub(crate) const END: u64 = u64::MAX;
-
-/// A value, who wrote it, and who saw it.
-#[derive(Clone, Copy, Debug)]
-struct Cluster {
-    writer: u32,
-    is_initial: bool,
-    is_named: bool,
-    is_written_twice: bool,
-    /// Somebody saw it, so that it was there.
-    is_seen: bool,
-    /// A swap that made something else of it, and the cluster of that.
-    swap: u32,
-    successor: u32,
-    /// The first return of an observer of it, and the last invocation.
-    first: (u64, u32),
-    last: (u64, u32),
-    /// When it was written: invocation and return. Kept here, because to look it up among the operations of a long
-    /// history is to wait for memory.
-    written: (u64, u64),
-}
 
 /// The first return in a block and its last invocation, with the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -368,36 +351,6 @@ impl<'h> Zones<'h> {
             ((end, cluster.writer), (invoked, cluster.writer))
         };
         Zone { first: first.min(cluster.first), last: last.max(cluster.last) }
-    }
-}
-
-impl Cluster {
-    const fn new() -> Self {
-        Self {
-            writer: NOBODY,
-            is_initial: false,
-            is_named: false,
-            is_written_twice: false,
-            is_seen: false,
-            swap: NOBODY,
-            successor: NOBODY,
-            first: (END, NOBODY),
-            last: (START, NOBODY),
-            written: (START, END),
-        }
-    }
-
-    /// Whether the value is named, and it is not known which write of it is meant.
-    const fn is_ambiguous(&self) -> bool {
-        self.is_named && (self.is_written_twice || self.is_initial && self.writer != NOBODY)
-    }
-
-    fn see(&mut self, position: u32, (invoked, end): (u64, u64)) {
-        self.is_seen = true;
-        self.first = self.first.min((end, position));
-        if invoked > self.last.0 {
-            self.last = (invoked, position);
-        }
     }
 }
 
