@@ -21,7 +21,7 @@ use crate::{
     limits,
     recovery::OpenError,
     replica::Replica,
-    snapshot::{self, Framer, SnapshotMeta},
+    snapshot::{self, Framer},
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -75,10 +75,7 @@ impl Replica {
         if self.backups.open.len() >= limits::BACKUPS_MAX {
             return Err(Error::TooManyRequests);
         }
-        let log = self.raft.store();
-        let meta =
-            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
-                .with_roster(&self.roster);
+        let meta = self.snapshot_meta();
         self.backups.started += 1;
         // Never 0, and no number of another life of this process.
         let number = self.booted.0.rotate_left(20) ^ self.backups.started | 1 << 63;

@@ -85,7 +85,10 @@ impl Replica {
         match request {
             ClusterRequest::Add { member, peer_urls, is_learner } => {
                 check_urls(peer_urls)?;
-                if self.is_member(*member) || self.removed.contains(member) || member.0 == 0 {
+                if self.is_member(*member)
+                    || self.membership.removed.contains(member)
+                    || member.0 == 0
+                {
                     return Err(Error::MemberExists);
                 }
                 self.check_urls_are_free(*member, peer_urls)?;
@@ -104,6 +107,9 @@ impl Replica {
             ClusterRequest::Remove(member) => {
                 self.check_member(*member)?;
                 self.check_removal(*member)?;
+                if self.membership.needs_word_of(*member) {
+                    return Err(Error::Unhealthy);
+                }
                 Ok(Some(MemberChange::Remove(*member)))
             }
             ClusterRequest::Promote(member) => {
@@ -142,7 +148,7 @@ impl Replica {
         conf.learners.contains(&member.0) || conf.learners_next.contains(&member.0)
     }
 
-    fn is_member(&self, member: NodeId) -> bool {
+    pub(crate) fn is_member(&self, member: NodeId) -> bool {
         self.voters().contains(&member) || self.is_learner_here(member)
     }
 
@@ -151,7 +157,7 @@ impl Replica {
     }
 
     fn check_urls_are_free(&self, member: NodeId, urls: &[String]) -> Result<(), Error> {
-        let mut others = self.roster.iter().filter(|(other, _)| **other != member);
+        let mut others = self.membership.roster.iter().filter(|(other, _)| **other != member);
         let is_taken =
             others.any(|(_, others)| others.peer_urls.iter().any(|url| urls.contains(url)));
         if is_taken && !self.config.mutations.has(Mutation::PeerUrlsShared) {
@@ -264,16 +270,16 @@ impl Replica {
             ClusterRequest::Add { member, peer_urls, .. } => {
                 let peer_urls = peer_urls.clone();
                 let attributes = MemberAttributes { peer_urls, ..MemberAttributes::default() };
-                self.roster.insert(*member, attributes);
+                self.membership.roster.insert(*member, attributes);
             }
             ClusterRequest::Remove(member) => {
-                self.roster.remove(member);
+                self.membership.roster.remove(member);
             }
             ClusterRequest::Update { member, peer_urls } => {
-                self.roster.entry(*member).or_default().peer_urls.clone_from(peer_urls);
+                self.membership.roster.entry(*member).or_default().peer_urls.clone_from(peer_urls);
             }
             ClusterRequest::Publish { member, name, client_urls } => {
-                let attributes = self.roster.entry(*member).or_default();
+                let attributes = self.membership.roster.entry(*member).or_default();
                 attributes.name.clone_from(name);
                 attributes.client_urls.clone_from(client_urls);
             }
@@ -289,7 +295,7 @@ impl Replica {
         let ids: BTreeSet<NodeId> = self.voters().into_iter().chain(learners).collect();
         let members = ids.into_iter().map(|id| Member {
             id,
-            attributes: self.roster.get(&id).cloned().unwrap_or_default(),
+            attributes: self.membership.roster.get(&id).cloned().unwrap_or_default(),
             is_learner: self.is_learner_here(id),
         });
         members.collect()

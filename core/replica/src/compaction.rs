@@ -94,11 +94,14 @@ impl Replica {
         self.wal.newer_until().is_some_and(|index| self.raft.store().applied().0 >= index.0)
     }
 
-    fn start_own_snapshot(&mut self) {
+    /// What a snapshot of all that is applied covers, beside the store.
+    pub(crate) fn snapshot_meta(&self) -> SnapshotMeta {
         let log = self.raft.store();
-        let mut meta =
-            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
-                .with_roster(&self.roster);
+        SnapshotMeta::new(log.applied(), log.conf_state(), self.membership.clone())
+    }
+
+    fn start_own_snapshot(&mut self) {
+        let mut meta = self.snapshot_meta();
         if self.config.mutations.has(Mutation::JointForgotten) {
             meta.outgoing.clear();
         }

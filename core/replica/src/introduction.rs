@@ -3,11 +3,24 @@
 //! A member that lost its disk has lost its votes and acknowledgements too; taking part again under its old identity can
 //! lose what was committed (etcd #20269, qdrant #1235). It cannot know that it forgot. So each disk has an incarnation,
 //! every peer durably remembers the first one that it heard of, and a member with a new disk takes part only after a
-//! majority of the others has said that it knows no other one. Any two such majorities share a member, so a second disk
-//! is always found out.
+//! majority of its elders has said that it knows no other one: of those that were members when it became one itself, gone by
+//! now or not ([`Membership`](crate::membership)). Any two such majorities share a member, so a second disk is always found out.
+//!
+//! ```text
+//!  new member                                   members
+//!    hello, my disk ──────────────────────▶     each elder notes it down, unless it knows another one
+//!    ◀────────────────────────── welcome
+//!    notes down that it has proved itself, takes part
+//!    vouched, my disk ────────────────────▶     the leader writes it into the log
+//! ```
+//!
+//! In the log it outlives those that have vouched: who comes later knows it too. Founders are known to founders only, who are
+//! counted in whether they are still there or not.
 
 use crate::{
+    config::Boot,
     door::{Phase, StopReason},
+    leases::OwnCommand,
     limits,
     message::PeerMessage,
     persistence::Effect,
@@ -25,6 +38,12 @@ pub(crate) struct Introduction {
     /// The peers that introduced themselves; this member too, once it has proved itself.
     pub(crate) known: BTreeMap<NodeId, Incarnation>,
     welcomed_by: BTreeSet<NodeId>,
+    /// Of whom a majority has to vouch for this disk, as told.
+    elders: Vec<NodeId>,
+    /// Who has spoken to this member since it started. Those that it knew may all be gone.
+    heard: BTreeSet<NodeId>,
+    /// Term and index in which this member, a leader, has last put a disk into the log.
+    recorded: (u64, u64),
     pub(crate) ticks: u64,
 }
 
@@ -33,7 +52,20 @@ impl Introduction {
         incarnation: Incarnation,
         known: BTreeMap<NodeId, Incarnation>,
     ) -> Self {
-        Self { incarnation, known, welcomed_by: BTreeSet::new(), ticks: 0 }
+        Self {
+            incarnation,
+            known,
+            welcomed_by: BTreeSet::new(),
+            elders: Vec::new(),
+            heard: BTreeSet::new(),
+            recorded: (0, 0),
+            ticks: 0,
+        }
+    }
+
+    /// Somebody speaks to a member that does not take part yet.
+    pub(crate) fn hear(&mut self, from: NodeId) {
+        self.heard.insert(from);
     }
 }
 
@@ -67,9 +99,15 @@ impl Replica {
     }
 
     fn say_hello(&mut self) {
-        for node in self.config.boot.others(self.config.node) {
+        for node in self.audience() {
             self.send(node, PeerMessage::Hello(self.introduction.incarnation));
         }
+    }
+
+    /// The others that this member was told of, or that have spoken to it.
+    pub(crate) fn audience(&self) -> BTreeSet<NodeId> {
+        let others = self.config.boot.others(self.config.node);
+        others.into_iter().chain(self.introduction.heard.iter().copied()).collect()
     }
 
     /// A peer introduces itself.
@@ -83,9 +121,9 @@ impl Replica {
         if !can_vouch {
             return; // It asks again.
         }
-        match known {
-            // It may have known it by another disk, and has forgotten.
-            None if self.renewal.is_some() => self.sometimes("new member not vouched for"),
+        match self.membership.disk(from).or(known) {
+            None if !self.is_member(from) => self.sometimes("stranger not vouched for"),
+            None if !self.may_vouch(from) => self.sometimes("new member not vouched for"),
             None => {
                 self.introduction.known.insert(from, incarnation);
                 self.wal.append(&Record::Peer { node: from, incarnation });
@@ -103,26 +141,40 @@ impl Replica {
         }
     }
 
+    /// Whether this member would know if that one had had another disk. If it has forgotten anything itself, it can speak only
+    /// for those that came in behind its barrier, and so of none of the founders.
+    fn may_vouch(&self, node: NodeId) -> bool {
+        let has_joined = self.membership.joined.contains_key(&node);
+        let remembers = self.renewal.is_none() || has_joined && !self.has_forgotten_votes();
+        remembers && self.membership.may_vouch(self.config.node, node)
+    }
+
     /// The welcome leaves when it is durable that this peer is known.
     fn welcome(&mut self, to: NodeId, incarnation: Incarnation) {
-        let body = PeerMessage::Welcome(incarnation);
+        let elders = self.membership.elders(to);
+        let body = PeerMessage::Welcome { incarnation, elders };
         let envelope = crate::message::Envelope { from: self.config.node, to, body };
         self.persistence.after_writes(Effect::Send(envelope));
     }
 
-    pub(crate) fn on_welcome(&mut self, from: NodeId, incarnation: Incarnation) {
+    pub(crate) fn on_welcome(
+        &mut self,
+        from: NodeId,
+        incarnation: Incarnation,
+        elders: Vec<NodeId>,
+    ) {
         if self.phase == Phase::Proving && incarnation == self.introduction.incarnation {
             self.introduction.welcomed_by.insert(from);
+            // A member whose own disk is damaged remembers a disk, and not who was there.
+            if !elders.is_empty() {
+                self.introduction.elders = elders;
+            }
             self.count_welcomes();
         }
     }
 
     fn count_welcomes(&mut self) {
-        let others = self.config.boot.others(self.config.node);
-        let welcomes =
-            others.iter().filter(|node| self.introduction.welcomed_by.contains(node)).count();
-        let enough = if others.is_empty() { 0 } else { others.len() / 2 + 1 };
-        if welcomes < enough || self.introduction.known.contains_key(&self.config.node) {
+        if !self.is_welcome() || self.introduction.known.contains_key(&self.config.node) {
             return;
         }
         let (node, incarnation) = (self.config.node, self.introduction.incarnation);
@@ -132,8 +184,54 @@ impl Replica {
         self.persistence.after_writes(Effect::Proven);
     }
 
+    /// Whether a majority of the elders vouches for this disk. A founder knows them from the start.
+    fn is_welcome(&self) -> bool {
+        let Introduction { welcomed_by, elders, .. } = &self.introduction;
+        let others = self.config.boot.others(self.config.node);
+        let elders = match &self.config.boot {
+            Boot::Join { .. } if elders.is_empty() => return false,
+            Boot::Bootstrap { .. } | Boot::Restore { .. } if others.is_empty() => return true,
+            Boot::Bootstrap { .. } | Boot::Restore { .. } if elders.is_empty() => &others,
+            Boot::Bootstrap { .. } | Boot::Restore { .. } | Boot::Join { .. } => elders,
+        };
+        let welcomes = elders.iter().filter(|elder| welcomed_by.contains(elder)).count();
+        welcomes > elders.len() / 2
+    }
+
     pub(crate) fn on_proven(&mut self) {
         self.activate();
+    }
+
+    /// What a member that takes part asks of its leader: the vote that it was relieved of, a place in the log for its disk.
+    pub(crate) fn on_asking_tick(&mut self) {
+        let me = self.config.node;
+        let (lacks_vote, lacks_disk) = (self.lacks_vote(), self.membership.lacks_disk(me));
+        let Some(leader) = self.leader().filter(|_| lacks_vote || lacks_disk) else { return };
+        self.introduction.ticks += 1;
+        if !self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
+            return;
+        }
+        if lacks_vote {
+            self.send(leader, PeerMessage::Renewed);
+        }
+        let incarnation = self.introduction.incarnation;
+        if lacks_disk && leader == me {
+            self.on_vouched(me, incarnation);
+        } else if lacks_disk {
+            self.send(leader, PeerMessage::Vouched(incarnation));
+        }
+    }
+
+    /// A member has been vouched for: its disk goes into the log. It asks again, so one at a time is enough.
+    pub(crate) fn on_vouched(&mut self, from: NodeId, incarnation: Incarnation) {
+        let (term, index) = self.introduction.recorded;
+        let is_under_way = term == self.raft.raft.term && index > self.raft.store().applied().0;
+        if !self.is_leader() || !self.membership.lacks_disk(from) || is_under_way {
+            return;
+        }
+        if let Some(index) = self.propose_own(&OwnCommand::Disk(from, incarnation)) {
+            self.introduction.recorded = (self.raft.raft.term, index);
+        }
     }
 
     /// A peer knows this member by another disk.

@@ -17,8 +17,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use whitewater_api::{
-    Alarm, Body, Error, LeaseCheckpoint, LeaseId, LeaseRequest, LeaseResponse, Monotonic, NodeId,
-    Request, RequestId, Revision,
+    Alarm, Body, Error, Incarnation, LeaseCheckpoint, LeaseId, LeaseRequest, LeaseResponse,
+    Monotonic, NodeId, Request, RequestId, Revision,
 };
 use whitewater_mutation::Mutation;
 
@@ -35,6 +35,8 @@ pub(crate) enum OwnCommand {
     Alarm(NodeId, Alarm),
     /// History below a revision may go.
     Compact(Revision),
+    /// A member was vouched for with this disk.
+    Disk(NodeId, Incarnation),
 }
 
 /// When each lease was granted by the clock of this member. For mutations that end leases by it.
@@ -301,6 +303,9 @@ impl Replica {
                 if self.store.compact(*revision).is_err() {
                     self.sometimes("compaction by itself came late");
                 }
+            }
+            OwnCommand::Disk(node, incarnation) => {
+                self.membership.on_disk_known(*node, *incarnation);
             }
             OwnCommand::Login(login) => return self.apply_login(index, login),
         }

@@ -11,8 +11,8 @@
 //! 4. A linearizable read is answered from a state that holds all that was acknowledged before it was asked.
 //! 5. After a failed sync nothing more is promised: the replica stops.
 //! 6. A watch is told what is applied here: each event once, in order, whichever member serves it.
-//! 7. A member whose disk is new takes part only after a majority of the others has said that it never knew it by
-//!    another one.
+//! 7. A member whose disk is new takes part only after a majority of those that were voters when it came in has said that
+//!    it never knew it by another one.
 //! 8. A member that finds damage in what it promised says nothing until the others have taken its promises back.
 
 #![forbid(unsafe_code)]
@@ -36,6 +36,7 @@ pub mod limits;
 mod log;
 mod maintenance;
 mod members;
+mod membership;
 pub mod message;
 mod persistence;
 mod reads;

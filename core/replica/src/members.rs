@@ -70,8 +70,10 @@ impl Replica {
         let is_voter = |node: NodeId| conf.voters.contains(&node.0);
         let is_learner = |node: NodeId| conf.learners.contains(&node.0);
         let is_new = |node: NodeId| {
-            let known =
-                is_voter(node) || is_learner(node) || self.removed.contains(&node) || node.0 == 0;
+            let known = is_voter(node)
+                || is_learner(node)
+                || self.membership.removed.contains(&node)
+                || node.0 == 0;
             if known { Err(Error::MemberExists) } else { Ok(()) }
         };
         match change {
@@ -83,6 +85,11 @@ impl Replica {
             }
             MemberChange::Remove(node) if is_voter(node) && conf.voters.len() == 1 => {
                 Err(Error::NotEnoughMembers)
+            }
+            MemberChange::Remove(node) | MemberChange::Replace { old: node, .. }
+                if self.membership.needs_word_of(node) =>
+            {
+                Err(Error::ChangeInProgress)
             }
             MemberChange::Promote(_) | MemberChange::Remove(_) => Ok(()),
             MemberChange::Replace { old, .. } if !is_voter(old) => Err(Error::MemberNotFound),
@@ -112,7 +119,8 @@ impl Replica {
         let proposal: Option<Proposal> = postcard::from_bytes(&change.context).ok();
         // An error is the same on all nodes: leaving what was already left.
         if let Ok(conf) = self.raft.apply_conf_change(&change) {
-            self.on_members(entry.index, conf, proposal.as_ref());
+            let relieved = relieved(&change, proposal.as_ref());
+            self.on_members(entry.index, conf, proposal.as_ref(), relieved);
         }
         self.pin_timeout();
         let proposal = proposal?;
@@ -125,23 +133,30 @@ impl Replica {
         Some((waiter, Ok(body)))
     }
 
-    fn on_members(&mut self, index: u64, conf: ConfState, proposal: Option<&Proposal>) {
+    fn on_members(
+        &mut self,
+        index: u64,
+        conf: ConfState,
+        proposal: Option<&Proposal>,
+        relieved: Option<NodeId>,
+    ) {
         match proposal.map(|proposal| &proposal.request) {
             Some(Request::Member(
                 MemberChange::Remove(node) | MemberChange::Replace { old: node, .. },
             )) => {
-                self.removed.insert(*node);
-                self.roster.remove(node);
+                self.membership.removed.insert(*node);
+                self.membership.roster.remove(node);
             }
             Some(Request::Cluster(change)) => {
                 if let ClusterRequest::Remove(node) = change {
-                    self.removed.insert(*node);
+                    self.membership.removed.insert(*node);
                 }
                 self.note_roster(change);
             }
             _ => {}
         }
-        self.note_reliefs(&conf);
+        let before = self.raft.store().conf_state();
+        self.membership.on_changed(before, &conf, relieved);
         if !conf.voters_outgoing.is_empty() {
             self.sometimes("joint configuration entered");
         }
@@ -158,14 +173,6 @@ impl Replica {
             self.sometimes("removed leader stepped down");
             self.step_down();
         }
-    }
-
-    /// Nobody asks that a voter become a learner, but for the sake of one whose disk is damaged.
-    fn note_reliefs(&mut self, conf: &ConfState) {
-        let before = &self.raft.store().conf_state().voters;
-        let fallen = conf.learners.iter().filter(|node| before.contains(node));
-        self.relieved.extend(fallen.copied().map(NodeId));
-        self.relieved.retain(|node| conf.learners.contains(&node.0));
     }
 
     /// Tells whoever watches about a configuration.
@@ -197,6 +204,14 @@ impl Replica {
             self.sometimes("raft dropped a message");
         }
     }
+}
+
+/// Who is relieved by a change that no client asked for.
+fn relieved(change: &ConfChangeV2, proposal: Option<&Proposal>) -> Option<NodeId> {
+    let [single] = change.changes.as_slice() else { return None };
+    let is_relief =
+        proposal.is_none() && single.get_change_type() == ConfChangeType::AddLearnerNode;
+    is_relief.then_some(NodeId(single.node_id))
 }
 
 /// One step of a change.

@@ -24,7 +24,12 @@ pub enum PeerMessage {
     /// "I am new; do you know me by another disk?"
     Hello(Incarnation),
     /// "I know you by this disk."
-    Welcome(Incarnation),
+    Welcome {
+        /// Of the question.
+        incarnation: Incarnation,
+        /// Those of whom a majority has to say so.
+        elders: Vec<NodeId>,
+    },
     /// "I know you by another disk: you have lost your promises."
     Ghost(Incarnation),
     /// "My disk is damaged where it promised something. Take my vote away."
@@ -43,6 +48,8 @@ pub enum PeerMessage {
     },
     /// "I hold the entry that took my vote away. Give it back."
     Renewed,
+    /// "Others have vouched for my disk. Write it into the log."
+    Vouched(Incarnation),
     /// A follower asks its leader for a read index.
     ReadIndex {
         /// The term in which the sender follows the receiver.
@@ -162,6 +169,8 @@ pub enum MessageKind {
     HashAsk,
     /// A hash.
     HashAnswer,
+    /// A member that was vouched for asks that its disk be written into the log.
+    Vouched,
 }
 
 impl MessageKind {
@@ -192,6 +201,7 @@ impl MessageKind {
         Self::Renewed,
         Self::HashAsk,
         Self::HashAnswer,
+        Self::Vouched,
     ];
 
     /// The word.
@@ -217,6 +227,7 @@ impl MessageKind {
             Self::Damaged => "damaged",
             Self::StartOver => "start-over",
             Self::Renewed => "renewed",
+            Self::Vouched => "vouched",
             Self::ReadIndex => "read-index",
             Self::ReadIndexOk => "read-index-ok",
             Self::SnapshotPart => "snapshot-part",
@@ -281,11 +292,12 @@ impl Envelope {
             }
             PeerMessage::SnapshotPart(_) => true,
             PeerMessage::Hello(_)
-            | PeerMessage::Welcome(_)
+            | PeerMessage::Welcome { .. }
             | PeerMessage::Ghost(_)
             | PeerMessage::Damaged { .. }
             | PeerMessage::StartOver { .. }
             | PeerMessage::Renewed
+            | PeerMessage::Vouched(_)
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
             | PeerMessage::HashAsk { .. }
@@ -305,11 +317,12 @@ impl Envelope {
             }
             PeerMessage::SnapshotPart(part) => OVERHEAD + part.bytes.len(),
             PeerMessage::Hello(_)
-            | PeerMessage::Welcome(_)
+            | PeerMessage::Welcome { .. }
             | PeerMessage::Ghost(_)
             | PeerMessage::Damaged { .. }
             | PeerMessage::StartOver { .. }
             | PeerMessage::Renewed
+            | PeerMessage::Vouched(_)
             | PeerMessage::ReadIndex { .. }
             | PeerMessage::ReadIndexAnswer { .. }
             | PeerMessage::HashAsk { .. }
@@ -359,13 +372,14 @@ impl Envelope {
                 }
             }
             PeerMessage::Hello(i) => (MessageKind::Hello, [i.0, 0, 0]),
-            PeerMessage::Welcome(i) => (MessageKind::Welcome, [i.0, 0, 0]),
+            PeerMessage::Welcome { incarnation: i, .. } => (MessageKind::Welcome, [i.0, 0, 0]),
             PeerMessage::Ghost(i) => (MessageKind::Ghost, [i.0, 0, 0]),
             PeerMessage::Damaged { life } => (MessageKind::Damaged, [0, *life, 0]),
             PeerMessage::StartOver { term, barrier, life } => {
                 (MessageKind::StartOver, [term.0, barrier.0, *life])
             }
             PeerMessage::Renewed => (MessageKind::Renewed, [0, 0, 0]),
+            PeerMessage::Vouched(i) => (MessageKind::Vouched, [i.0, 0, 0]),
             PeerMessage::ReadIndex { term, context } => {
                 (MessageKind::ReadIndex, [term.0, *context, 0])
             }

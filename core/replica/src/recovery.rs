@@ -12,6 +12,7 @@ use crate::{
     identity::{Identity, IdentityError},
     introduction::Introduction,
     log::Log,
+    membership::Membership,
     persistence::Persistence,
     repair::{self, Repair},
     replica::{Parts, Replica},
@@ -19,7 +20,7 @@ use crate::{
     wal::{self, Record, Recovered, SnapshotMark, Wal, WalError},
 };
 use raft::{RawNode, eraftpb::HardState};
-use std::{collections::BTreeSet, mem};
+use std::mem;
 use thiserror::Error as ThisError;
 use whitewater_api::{
     DiskImage, DiskOp, FileName, Incarnation, Index, MemberAttributes, Monotonic, NodeId, Term,
@@ -182,10 +183,8 @@ impl Replica {
             wal,
             persistence: Persistence::new(hard_state),
             introduction: Introduction::new(owner, recovered.peers),
-            removed: base.meta.removed,
-            relieved: base.meta.relieved,
+            membership: base.meta.membership,
             renewal,
-            roster: base.meta.roster,
             compaction: Compaction::new(base.file, base.stale),
             now,
             config,
@@ -245,8 +244,7 @@ impl Base {
         }
         // The same as in the file, unless a mutation made them differ.
         let place = (meta.index.0, meta.term.0);
-        meta = SnapshotMeta::new(place, &mark.conf_state, &meta.removed, &meta.relieved)
-            .with_roster(&meta.roster);
+        meta = SnapshotMeta::new(place, &mark.conf_state, meta.membership);
         let stale = image
             .keys()
             .filter(|name| snapshot::is_snapshot_file(name) && **name != file)
@@ -263,12 +261,15 @@ impl Base {
         wal: &mut Wal,
         ops: &mut Vec<DiskOp>,
     ) -> Self {
-        let voters = members.to_vec();
         let meta = SnapshotMeta {
             index: Index(ORIGIN.0),
             term: Term(ORIGIN.1),
-            voters,
-            roster: first_roster(config),
+            voters: members.to_vec(),
+            membership: Membership {
+                roster: first_roster(config),
+                founders: members.to_vec(),
+                ..Membership::default()
+            },
             ..SnapshotMeta::default()
         };
         let (framer, bytes) = write_whole(&meta, &mut store);
@@ -300,7 +301,7 @@ impl Base {
     /// A member that was added and has nothing yet.
     fn nothing(config: &Config) -> Self {
         Self {
-            meta: SnapshotMeta { removed: BTreeSet::new(), ..SnapshotMeta::default() },
+            meta: SnapshotMeta::default(),
             store: Store::new(config.mutations),
             hard_state: (0, 0),
             file: None,

@@ -36,7 +36,6 @@
 use crate::{
     config::Config,
     door::{Event, Phase},
-    limits,
     message::PeerMessage,
     persistence::Effect,
     recovery::OpenError,
@@ -44,7 +43,7 @@ use crate::{
     wal::{self, Record, Renewal, WalError},
 };
 use raft::eraftpb::{ConfChangeType, ConfChangeV2};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use whitewater_api::{DiskImage, Incarnation, Index, Monotonic, NodeId, Term};
 use whitewater_mutation::Mutation;
 
@@ -53,8 +52,6 @@ pub(crate) struct Repair {
     reason: String,
     /// Tells the question of this process from those of earlier ones, which may have read the disk otherwise.
     life: u64,
-    /// Who has spoken to this member since it started. Those that it knew may all be gone.
-    heard: BTreeSet<NodeId>,
 }
 
 /// What a leader does for damaged members, in its term.
@@ -75,7 +72,7 @@ struct Relief {
 impl Repair {
     /// `fresh` and `now` are those of the start: no two of one member have both in common.
     pub(crate) const fn new(reason: String, (fresh, now): (Incarnation, Monotonic)) -> Self {
-        Self { reason, life: fresh.0 ^ now.0, heard: BTreeSet::new() }
+        Self { reason, life: fresh.0 ^ now.0 }
     }
 }
 
@@ -111,21 +108,12 @@ impl Replica {
     /// Asks everybody: the leader may be one that was not there when this member first started.
     pub(crate) fn say_damaged(&mut self) {
         let Some(repair) = &self.repair else { return };
-        let (life, heard) = (repair.life, repair.heard.clone());
-        let mut peers: BTreeSet<NodeId> =
-            self.config.boot.others(self.config.node).into_iter().collect();
+        let life = repair.life;
+        let mut peers = self.audience();
         peers.extend(self.introduction.known.keys());
-        peers.extend(heard);
         peers.remove(&self.config.node);
         for peer in peers {
             self.send(peer, PeerMessage::Damaged { life });
-        }
-    }
-
-    /// Somebody speaks who may know the leader, or be it.
-    pub(crate) fn hear(&mut self, from: NodeId) {
-        if let Some(repair) = &mut self.repair {
-            repair.heard.insert(from);
         }
     }
 
@@ -170,16 +158,9 @@ impl Replica {
         self.renewal.is_some_and(|renewal| applied < renewal.barrier.0)
     }
 
-    /// A member that holds the barrier asks for its vote.
-    pub(crate) fn on_repair_tick(&mut self) {
-        let lacks_vote = self.relieved.contains(&self.config.node);
-        let is_due = lacks_vote && !self.has_forgotten_votes();
-        if let Some(leader) = self.leader().filter(|_| is_due) {
-            self.introduction.ticks += 1;
-            if self.introduction.ticks.is_multiple_of(limits::HELLO_TICKS) {
-                self.send(leader, PeerMessage::Renewed);
-            }
-        }
+    /// Whether this member holds the barrier and shall ask for its vote.
+    pub(crate) fn lacks_vote(&self) -> bool {
+        self.membership.relieved.contains(&self.config.node) && !self.has_forgotten_votes()
     }
 
     // The leader's side.
@@ -240,7 +221,7 @@ impl Replica {
     /// A member that was repaired asks for its vote.
     pub(crate) fn on_renewed(&mut self, from: NodeId) {
         if self.is_leader()
-            && self.relieved.contains(&from)
+            && self.membership.relieved.contains(&from)
             && !self.is_changing_members()
             && self.has_caught_up(from)
             && self.propose_single(ConfChangeType::AddNode, from)

@@ -17,7 +17,7 @@ use crate::{
     auto_compaction::AutoCompaction,
     backup::Backups,
     chores::Chores,
-    cluster::{Contacts, Roster},
+    cluster::Contacts,
     compaction::Compaction,
     config::Config,
     corruption::Corruption,
@@ -28,6 +28,7 @@ use crate::{
     limits,
     log::Log,
     maintenance::Maintenance,
+    membership::Membership,
     message::{Envelope, PeerMessage},
     persistence::Persistence,
     reads::Reads,
@@ -42,7 +43,7 @@ use raft::{
     INVALID_ID, RawNode, StateRole,
     eraftpb::{Message, MessageType},
 };
-use std::{collections::BTreeSet, mem};
+use std::mem;
 use whitewater_api::{Body, Error, Header, Index, Monotonic, NodeId, RequestId, Response, Term};
 use whitewater_mutation::Mutation;
 use whitewater_store::Store;
@@ -63,17 +64,13 @@ pub struct Replica {
     pub(crate) lease_grants: Grants,
     pub(crate) watching: Watching,
     pub(crate) doorkeeper: Doorkeeper,
-    /// Members that were removed, as of the applied index. Their ids are never used again.
-    pub(crate) removed: BTreeSet<NodeId>,
-    /// Members that lost their vote with their disk and shall have it back, as of the applied index.
-    pub(crate) relieved: BTreeSet<NodeId>,
+    /// What is known of the members, as of the applied index.
+    pub(crate) membership: Membership,
     /// What this member waits for, if its disk is damaged.
     pub(crate) repair: Option<Repair>,
     /// How its log started over, if it did.
     pub(crate) renewal: Option<Renewal>,
     pub(crate) reliefs: Reliefs,
-    /// Names and URLs of members, as of the applied index.
-    pub(crate) roster: Roster,
     pub(crate) contacts: Contacts,
     /// Where the last change that an operator asked for stands in the log.
     pub(crate) cluster_change: u64,
@@ -114,10 +111,8 @@ pub(crate) struct Parts {
     pub(crate) wal: Wal,
     pub(crate) persistence: Persistence,
     pub(crate) introduction: Introduction,
-    pub(crate) removed: BTreeSet<NodeId>,
-    pub(crate) relieved: BTreeSet<NodeId>,
+    pub(crate) membership: Membership,
     pub(crate) renewal: Option<Renewal>,
-    pub(crate) roster: Roster,
     pub(crate) compaction: Compaction,
     pub(crate) now: Monotonic,
 }
@@ -144,12 +139,10 @@ impl Replica {
             lease_grants: Grants::default(),
             watching,
             doorkeeper: Doorkeeper::default(),
-            removed: parts.removed,
-            relieved: parts.relieved,
+            membership: parts.membership,
             repair: None,
             renewal: parts.renewal,
             reliefs: Reliefs::default(),
-            roster: parts.roster,
             contacts: Contacts::default(),
             cluster_change: 0,
             transfers: Transfers::default(),
@@ -284,7 +277,7 @@ impl Replica {
         self.on_transfer_tick();
         self.on_incoming_tick();
         self.on_compaction_tick();
-        self.on_repair_tick();
+        self.on_asking_tick();
         self.on_corruption_tick();
         self.on_watch_tick();
         self.on_auth_tick();
@@ -347,17 +340,19 @@ impl Replica {
         self.contacts.note(from, self.now, self.contact_patience());
         match envelope.body {
             PeerMessage::Hello(incarnation) => self.on_hello(from, incarnation),
-            PeerMessage::Welcome(incarnation) => self.on_welcome(from, incarnation),
+            PeerMessage::Welcome { incarnation, elders } => {
+                self.on_welcome(from, incarnation, elders);
+            }
             PeerMessage::Ghost(incarnation) => self.on_ghost(incarnation),
             PeerMessage::StartOver { life, term, barrier } => {
                 self.on_start_over(from, life, term, Renewal { barrier });
             }
-            _ if self.phase == Phase::Damaged => self.hear(from),
-            _ if self.phase != Phase::Active => {}
+            _ if self.phase != Phase::Active => self.introduction.hear(from),
             _ if self.is_gone(from) => self.sometimes("removed member ignored"),
             PeerMessage::Raft(message) => self.on_raft_message(*message),
             PeerMessage::Damaged { life } => self.on_damaged(from, life),
             PeerMessage::Renewed => self.on_renewed(from),
+            PeerMessage::Vouched(incarnation) => self.on_vouched(from, incarnation),
             PeerMessage::ReadIndex { term, context } => self.on_read_request(from, term, context),
             PeerMessage::ReadIndexAnswer { context, index } => self.on_read_answer(context, index),
             PeerMessage::HashAsk { number, revision } => self.on_hash_ask(from, number, revision),
@@ -376,7 +371,25 @@ impl Replica {
     /// configuration that it is leaving it still counts.
     fn is_gone(&self, node: NodeId) -> bool {
         let ignores = !self.config.mutations.has(Mutation::RemovedLeaderKeepsLeading);
-        ignores && self.removed.contains(&node) && self.raft.raft.prs().get(node.0).is_none()
+        ignores
+            && self.membership.removed.contains(&node)
+            && self.raft.raft.prs().get(node.0).is_none()
+    }
+
+    /// A candidate of an older term is told of the newer one (paper, figure 2, "reply false if term < currentTerm"), which
+    /// raft-rs does for votes before the vote only. Where those are not asked for, two that stand for election in turn may not
+    /// know that they do: the one with the longer log, which alone can win, would never catch up with the terms of the other.
+    fn refuse_old_candidate(&mut self, request: &Message) {
+        let term = self.raft.raft.term;
+        if request.get_msg_type() != MessageType::MsgRequestVote || request.term >= term {
+            return;
+        }
+        self.sometimes("candidate told of a newer term");
+        let mut refusal = Message::default();
+        refusal.set_msg_type(MessageType::MsgRequestVoteResponse);
+        (refusal.from, refusal.to) = (self.config.node.0, request.from);
+        (refusal.term, refusal.reject) = (term, true);
+        self.raft.raft.msgs.push(refusal);
     }
 
     fn on_raft_message(&mut self, mut message: Message) {
@@ -406,6 +419,7 @@ impl Replica {
             return self.sometimes("stale rejection ignored");
         }
         let from = message.from;
+        self.refuse_old_candidate(&message);
         // An unknown peer or a message that raft drops is no error of ours.
         if self.raft.step(message).is_err() {
             self.sometimes("raft dropped a message");

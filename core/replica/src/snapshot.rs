@@ -1,23 +1,22 @@
 //! Snapshot files: the store at one index, in checksummed chunks.
 //!
 //! ```text
-//!  magic "WWSNAP03" | meta chunk | part chunk ... | end chunk
+//!  magic "WWSNAP04" | meta chunk | part chunk ... | end chunk
 //!  chunk: length u32 | kind u8 | crc32c u32 of kind and payload | payload          (little endian)
 //! ```
 //!
 //! A file is written under a temporary name, synced, renamed, its directory synced; only then does a mark in the WAL
 //! point to it. So a file that a mark names is whole, or the disk is damaged and the replica says so.
 
-use crate::{cluster::Roster, members::sorted, recovery::OpenError};
+use crate::{members::sorted, membership::Membership, recovery::OpenError};
 use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use whitewater_api::{FileName, Index, MemberAttributes, NodeId, Term};
+use whitewater_api::{FileName, Index, NodeId, Term};
 use whitewater_mutation::Mutations;
 use whitewater_store::{Restore, Store};
 
-const MAGIC: &[u8; 8] = b"WWSNAP03";
+const MAGIC: &[u8; 8] = b"WWSNAP04";
 const META: u8 = 1;
 const PART: u8 = 2;
 const END: u8 = 3;
@@ -40,22 +39,13 @@ pub struct SnapshotMeta {
     pub learners_next: Vec<NodeId>,
     /// Whether raft leaves the joint configuration by itself.
     pub auto_leave: bool,
-    /// Members that were removed. Their ids are never used again.
-    pub removed: BTreeSet<NodeId>,
-    /// Members that lost their vote with their disk, and get it back.
-    pub relieved: BTreeSet<NodeId>,
-    /// Names and URLs of members.
-    pub roster: BTreeMap<NodeId, MemberAttributes>,
+    /// What is known of the members besides.
+    pub membership: Membership,
 }
 
 impl SnapshotMeta {
     /// Of this configuration at this index.
-    pub(crate) fn new(
-        (index, term): (u64, u64),
-        conf: &ConfState,
-        removed: &BTreeSet<NodeId>,
-        relieved: &BTreeSet<NodeId>,
-    ) -> Self {
+    pub(crate) fn new((index, term): (u64, u64), conf: &ConfState, membership: Membership) -> Self {
         Self {
             index: Index(index),
             term: Term(term),
@@ -64,16 +54,8 @@ impl SnapshotMeta {
             learners: sorted(&conf.learners),
             learners_next: sorted(&conf.learners_next),
             auto_leave: conf.auto_leave,
-            removed: removed.clone(),
-            relieved: relieved.clone(),
-            roster: Roster::new(),
+            membership,
         }
-    }
-
-    /// The same, with what is known of the members.
-    pub(crate) fn with_roster(mut self, roster: &Roster) -> Self {
-        self.roster.clone_from(roster);
-        self
     }
 
     /// The configuration as raft has it.
@@ -171,7 +153,7 @@ pub(crate) fn read(
         expected: expected.to_owned(),
     };
     if !is_snapshot(bytes) {
-        return Err(damage(0, "the magic WWSNAP03"));
+        return Err(damage(0, "the magic WWSNAP04"));
     }
     let mut offset = MAGIC.len();
     let mut meta = None;

@@ -88,11 +88,9 @@ impl Replica {
     /// Raft wants a peer to have a snapshot: of what is applied now, whatever raft thought when it asked.
     pub(crate) fn start_transfer(&mut self, to: NodeId) {
         self.drop_transfer(to);
-        let log = self.raft.store();
-        let mut meta =
-            SnapshotMeta::new(log.applied(), log.conf_state(), &self.removed, &self.relieved)
-                .with_roster(&self.roster);
+        let mut meta = self.snapshot_meta();
         if self.config.mutations.has(Mutation::SnapshotIndexAhead) {
+            let log = self.raft.store();
             let ahead = self.raft.raft.raft_log.committed.min(log.last());
             meta.index.0 = meta.index.0.max(ahead);
         }
@@ -396,9 +394,7 @@ impl Replica {
         let meta = incoming.meta.clone();
         assert_eq!(meta.index.0, metadata.index, "raft takes another snapshot than it was handed");
         self.store = incoming.store.take().expect("all parts were here before raft had it");
-        self.removed.clone_from(&meta.removed);
-        self.relieved.clone_from(&meta.relieved);
-        self.roster.clone_from(&meta.roster);
+        self.membership.clone_from(&meta.membership);
         let conf_state = if self.config.mutations.has(Mutation::StaleMembersAfterSnapshot) {
             self.raft.store().conf_state().clone()
         } else {

@@ -79,6 +79,7 @@ const HASH_ASK: u8 = 10;
 const HASH_ANSWER: u8 = 11;
 const SNAPSHOT_PART: u8 = 12;
 const SNAPSHOT_ACK: u8 = 13;
+const VOUCHED: u8 = 14;
 
 impl PeerMessage {
     /// Writes the message behind what `out` holds, in the form of a version.
@@ -95,11 +96,12 @@ impl PeerMessage {
                 message.write_to_vec(out).expect("all required fields are set");
             }
             Self::Hello(incarnation) => put(out, HELLO, incarnation),
-            Self::Welcome(incarnation) => put(out, WELCOME, incarnation),
+            Self::Welcome { incarnation, elders } => put(out, WELCOME, &(incarnation, elders)),
             Self::Ghost(incarnation) => put(out, GHOST, incarnation),
             Self::Damaged { life } => put(out, DAMAGED, life),
             Self::StartOver { life, term, barrier } => put(out, START_OVER, &(life, term, barrier)),
             Self::Renewed => out.push(RENEWED),
+            Self::Vouched(incarnation) => put(out, VOUCHED, incarnation),
             Self::ReadIndex { term, context } => put(out, READ_INDEX, &(term, context)),
             Self::ReadIndexAnswer { context, index } => {
                 put(out, READ_INDEX_ANSWER, &(context, index));
@@ -133,7 +135,10 @@ impl PeerMessage {
                 Self::Raft(Box::new(message))
             }
             HELLO => Self::Hello(whole(HELLO, body)?),
-            WELCOME => Self::Welcome(whole(WELCOME, body)?),
+            WELCOME => {
+                let (incarnation, elders) = whole(WELCOME, body)?;
+                Self::Welcome { incarnation, elders }
+            }
             GHOST => Self::Ghost(whole(GHOST, body)?),
             DAMAGED => Self::Damaged { life: whole(DAMAGED, body)? },
             START_OVER => {
@@ -141,6 +146,7 @@ impl PeerMessage {
                 Self::StartOver { life, term, barrier }
             }
             RENEWED if body.is_empty() => Self::Renewed,
+            VOUCHED => Self::Vouched(whole(VOUCHED, body)?),
             READ_INDEX => {
                 let (term, context) = whole(READ_INDEX, body)?;
                 Self::ReadIndex { term, context }
@@ -235,11 +241,15 @@ mod tests {
         vec![
             PeerMessage::Raft(Box::new(raft)),
             PeerMessage::Hello(Incarnation(u64::MAX)),
-            PeerMessage::Welcome(Incarnation(1)),
+            PeerMessage::Welcome {
+                incarnation: Incarnation(1),
+                elders: vec![NodeId(2), NodeId(u64::MAX)],
+            },
             PeerMessage::Ghost(Incarnation(2)),
             PeerMessage::Damaged { life: 300 },
             PeerMessage::StartOver { life: 1, term: Term(2), barrier: Index(3) },
             PeerMessage::Renewed,
+            PeerMessage::Vouched(Incarnation(3)),
             PeerMessage::ReadIndex { term: Term(2), context: u64::MAX },
             PeerMessage::ReadIndexAnswer { context: 1, index: Index(2) },
             PeerMessage::HashAsk { number: 1, revision: Revision(9) },

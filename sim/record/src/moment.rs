@@ -7,6 +7,7 @@
 /// Name and meaning of each that the core notes.
 pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("acknowledgement of a forgotten life", "A late word of a member that has started over since."),
+    ("candidate told of a newer term", "A candidate asks for votes in a term that is over."),
     ("damaged member cannot be spared", "The others have no majority without a damaged member."),
     ("damaged member relieved of its vote", "The others take a damaged member's promises back."),
     ("disk full for a peer's snapshot", "A snapshot that came in is given up for want of space."),
@@ -42,6 +43,7 @@ pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("snapshot started over", "A receiver has forgotten the parts that it had."),
     ("snapshot transfer given up", "A receiver does not answer."),
     ("stale rejection ignored", "An old rejection of an append arrives."),
+    ("stranger not vouched for", "A member starts before the others know that it is one."),
     (
         "uncommitted bytes at their bound",
         "A write is refused because too much is not committed (M1).",

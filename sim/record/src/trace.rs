@@ -81,6 +81,7 @@ pub const MESSAGES: &[&str] = &[
     "renewed",
     "hash-ask",
     "hash-answer",
+    "vouched",
 ];
 /// Roles in Raft.
 pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];

@@ -356,13 +356,18 @@ impl World {
     /// once, both are missing. What a plan takes away from members that are all known is the plan's own business.
     fn may_lose_disk(&self, node: NodeId) -> bool {
         let members = self.observer.members().everybody();
-        let others = || members.iter().filter(|other| **other != node);
-        let is_lost = |other: &&NodeId| {
-            let machine = self.machines.get(**other);
+        let others = |nodes: Vec<NodeId>| nodes.into_iter().filter(|other| *other != node);
+        let is_lost = |other: &NodeId| {
+            let machine = self.machines.get(*other);
             machine.disks > 1 || machine.damage.is_some()
         };
-        let is_new = |other: &&NodeId| !is_lost(other) && !self.machines.get(**other).is_proven;
-        let (lost, new) = (others().filter(is_lost).count() + 1, others().filter(is_new).count());
+        // Those too that are not members yet, and soon will be.
+        let is_new = |other: &NodeId| {
+            let machine = self.machines.get(*other);
+            !is_lost(other) && !machine.is_proven && machine.life != Life::Retired
+        };
+        let lost = others(members.clone()).filter(is_lost).count() + 1;
+        let new = others(self.machines.started()).filter(is_new).count();
         new == 0 || lost + new <= members.len().saturating_sub(1) / 2
     }
 

@@ -257,7 +257,7 @@ fn a_joint_configuration_is_left_by_whoever_leads() {
         assert_says(told, "n2@2 follower commit 3 applied 3 log 2..3 r1 leader n1, joint");
     }
     assert_says(&guarded, "n4 members at 5: voters n1 n2 n4\n");
-    assert_says(&bare, "n2@3 leader commit 4 applied 4 log 2..4 r1 leader n2, joint");
+    assert_says(&bare, "n2@3 follower commit 5 applied 5 log 2..5 r1 leader n3, joint");
 }
 
 /// X11.

@@ -53,7 +53,10 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
             }
             text
         }
-        PeerMessage::Hello(i) | PeerMessage::Welcome(i) | PeerMessage::Ghost(i) => {
+        PeerMessage::Hello(i)
+        | PeerMessage::Welcome { incarnation: i, .. }
+        | PeerMessage::Ghost(i)
+        | PeerMessage::Vouched(i) => {
             format!("{from} {arrow} {to} {kind} {i}")
         }
         PeerMessage::Damaged { .. } | PeerMessage::Renewed => format!("{from} {arrow} {to} {kind}"),
