@@ -10,7 +10,7 @@ SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary formats live fix golden replay shrink zoo search doctor bench fuzz etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
+.PHONY: help run test check ci canary formats live fix golden replay shrink zoo search doctor bench judges fuzz etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,13 +56,17 @@ search: ## Compares ways of choosing what to play next by the CPU time to find e
 doctor: ## The same seeds in several processes and in a debug build: every byte equal.
 	cargo build -p whitewater && cargo run --release -p whitewater $(SIM) -- doctor --seed $(SEED) --other "$${CARGO_TARGET_DIR:-target}/debug/whitewater"
 
-bench: ## What it costs. WHITEWATER_HISTORIES: a folder of recorded histories, for the judges beside Porcupine's algorithm.
-	cargo run --release -p whitewater-benches --bin figures && cargo run --release -p whitewater-benches --bin growth -- --times 3
-	cargo run --release -p whitewater-benches --bin growth -- --streamed --most 10000000 && cargo run --release -p whitewater-benches --bin beside
-	cargo build --release -p whitewater && cargo run --release -p whitewater-benches --bin growth -- --command target/release/whitewater --most 10000000
-	cargo run --release -p whitewater-benches --bin memory
-	cargo run --release -p whitewater-benches --bin hard && cargo run --release -p whitewater-benches --bin tracing
+bench: judges ## What it costs: the judges, a seed, the parts. WHITEWATER_HISTORIES: see judges.
+	cargo run --release -p whitewater-benches --bin tracing
 	cargo bench -p whitewater-benches
+
+judges: ## What judging costs, beside Porcupine's algorithm. WHITEWATER_HISTORIES: a folder of recorded histories, for both.
+	cargo build --release -p whitewater && cargo run --release -p whitewater-benches --bin beside
+	cargo run --release -p whitewater-benches --bin memory && cargo run --release -p whitewater-benches --bin hard
+	cargo run --release -p whitewater-benches --bin growth -- --times 3
+	cargo run --release -p whitewater-benches --bin growth -- --streamed --most 10000000
+	cargo run --release -p whitewater-benches --bin growth -- --command target/release/whitewater --most 10000000
+	cargo run --release -p whitewater-benches --bin figures
 
 fuzz: ## Feeds every parser of bytes from outside with what it does not expect. SECONDS: for each target (60). Not in CI; needs cargo-fuzz.
 	cargo run -q --manifest-path fuzz/Cargo.toml --no-default-features --example seeds -- fuzz/corpus
