@@ -19,9 +19,11 @@ use crate::{
     by_revisions,
     case::{Case, Status, Step},
     epochs,
-    limits::{Budget, CHECKED_MAX},
+    limits::{Budget, CHECKED_MAX, SEARCHED_MAX},
+    linearizable,
     minimize::{Reduced, minimize},
-    ruling::Anomaly,
+    one_by_one,
+    ruling::{Anomaly, Ruling},
     timeline::Timeline,
     writers::Writers,
 };
@@ -75,7 +77,7 @@ pub struct Placement {
     pub forbidden: String,
 }
 
-/// Explains what the judges by revisions object to; none if they do not object.
+/// Explains what the judges by revisions object to, or else the black box; none if they do not object.
 #[must_use]
 pub fn find(history: &History, budget: &Budget) -> Option<Counterexample> {
     if history.epochs.is_empty() {
@@ -105,10 +107,15 @@ fn find_in(history: &History, budget: &Budget) -> Option<Counterexample> {
     let case = Case::new(history);
     let writers = Writers::new(&case);
     let timeline = Timeline::new(&case, &writers, budget);
-    let judgements = by_revisions(&case, timeline.as_ref(), false);
-    let judge = judgements.iter().position(|j| j.ruling.anomaly().is_some())?;
-    let anomaly = judgements[judge].ruling.anomaly()?.clone();
-    let mut search = Search { history, budget, judge, checks: 0 };
+    let [white, serializable] = by_revisions(&case, timeline.as_ref(), false);
+    let (who, anomaly) = match (white.ruling, serializable.ruling) {
+        (Ruling::Broken(anomaly), _) => (Who::Revisions, anomaly),
+        (_, Ruling::Broken(anomaly)) => (Who::Serializable, anomaly),
+        // An order that was replayed needs no search.
+        (Ruling::Holds, _) => return None,
+        (_, _) => (Who::Search, Who::Search.objection(history, budget)?),
+    };
+    let mut search = Search { history, budget, who, checks: 0 };
     let (cone, minimal) = search.core(&case, &writers, &anomaly);
     let last = minimal.elements.iter().filter_map(|op| search.completion_rank(*op)).max();
     let legal = search.legal_prefix(last);
@@ -134,11 +141,44 @@ fn find_in(history: &History, budget: &Budget) -> Option<Counterexample> {
     })
 }
 
+/// Who objects.
+#[derive(Clone, Copy)]
+enum Who {
+    /// The judge by revisions.
+    Revisions,
+    /// The judge of serializable reads.
+    Serializable,
+    /// The black box, where the revisions leave open what it has found to be wrong.
+    Search,
+}
+
+impl Who {
+    fn objection(self, history: &History, budget: &Budget) -> Option<Anomaly> {
+        let case = Case::new(history);
+        let writers = Writers::new(&case);
+        let ruling = if let Self::Search = self {
+            linearizable::judge(&case, &writers, budget, None, &one_by_one).judgement.ruling
+        } else {
+            let timeline = Timeline::new(&case, &writers, budget);
+            let [white, serializable] = by_revisions(&case, timeline.as_ref(), false);
+            if let Self::Revisions = self { white.ruling } else { serializable.ruling }
+        };
+        ruling.anomaly().cloned()
+    }
+
+    /// How many operations may be judged, in all parts together: a search takes longer.
+    const fn checked_max(self) -> u64 {
+        match self {
+            Self::Revisions | Self::Serializable => CHECKED_MAX,
+            Self::Search => SEARCHED_MAX,
+        }
+    }
+}
+
 struct Search<'h> {
     history: &'h History,
     budget: &'h Budget,
-    /// Which of the judges by revisions objects.
-    judge: usize,
+    who: Who,
     checks: u64,
 }
 
@@ -162,7 +202,7 @@ impl Search<'_> {
                 if !cone.allows(&start) || !self.fails(&cone, &start) {
                     continue;
                 }
-                let checks_max = CHECKED_MAX / (start.len() as u64 + 1);
+                let checks_max = self.who.checked_max() / (start.len() as u64 + 1);
                 let mut needs = cone.clone();
                 let minimal = minimize(
                     &start,
@@ -190,11 +230,7 @@ impl Search<'_> {
 
     fn judge(&mut self, history: &History) -> Option<Anomaly> {
         self.checks += 1;
-        let case = Case::new(history);
-        let writers = Writers::new(&case);
-        let timeline = Timeline::new(&case, &writers, self.budget);
-        let judgements = by_revisions(&case, timeline.as_ref(), false);
-        judgements[self.judge].ruling.anomaly().cloned()
+        self.who.objection(history, self.budget)
     }
 
     /// How many completions come before that of an operation.

@@ -119,6 +119,9 @@ pub(crate) const FAILED_WORDS_MAX: usize = 1 << 25;
 /// Operations that are judged, in all parts together, to find a small one that fails: some seconds.
 pub const CHECKED_MAX: u64 = 5_000_000;
 
+/// The same, where each part is searched.
+pub const SEARCHED_MAX: u64 = CHECKED_MAX / 100;
+
 /// Operations, rows and beliefs that are shown as the grounds of an objection. More explain nothing.
 pub const GROUNDS_MAX: usize = 200;
 

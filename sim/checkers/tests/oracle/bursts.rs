@@ -9,7 +9,9 @@ use whitewater_api::{
         TxnRequest,
     },
 };
-use whitewater_checkers::{Budget, Judgement, Ruling, judge, judge_by_revisions, search};
+use whitewater_checkers::{
+    Budget, Judgement, Ruling, counterexample, judge, judge_by_revisions, search,
+};
 use whitewater_record::{History, Operation, SimTime};
 
 /// What the lost transactions do.
@@ -218,4 +220,23 @@ proptest! {
         let white = judgements.iter().find(|it| it.judge == "revision-order").unwrap();
         prop_assert!(white.ruling != Ruling::Holds || truth, "{:#?}\n{}", white, text(&history));
     }
+}
+
+/// The revisions leave open who made them, but the last read shows what nobody put.
+#[test]
+fn what_only_the_search_finds_is_explained() {
+    let outage = Outage { lost: Lost::Mixed, count: 12, keys: 3, answered: 0 };
+    let mut dice = dice(3);
+    let mut history = history(outage, &mut dice);
+    let last = history.operations.len() - 1;
+    let Completion::Ok(read) = &mut history.operations[last].completion else { unreachable!() };
+    let Body::Range(range) = &mut read.body else { unreachable!("all is read in the end") };
+    range.kvs[0].value = "nobody's".into();
+    let budget = Budget { replays_max: 0, ..Budget::default() };
+    let judgements = judge(&history, &budget);
+    assert!(matches!(judgements[2].ruling, Ruling::Undecided(_)), "{:#?}", judgements[2]);
+    assert!(judgements[1].ruling.anomaly().is_some(), "{:#?}", judgements[1]);
+    let found = counterexample::find(&history, &budget).unwrap();
+    let core: Vec<usize> = found.core.iter().map(|it| it.position).collect();
+    assert!(core.contains(&last) && found.unplaced == Some(last), "{found}");
 }
