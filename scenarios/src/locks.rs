@@ -1,6 +1,11 @@
 //! What the clients do with locks.
 
-use crate::{dist::Numbers, error::Complaint, scenario::within, weights::Weights};
+use crate::{
+    dist::{Numbers, Percent},
+    error::Complaint,
+    scenario::within,
+    weights::Weights,
+};
 use serde::Deserialize;
 use whitewater_api::{Key, Value};
 use whitewater_record::{LockStep, Seed, Stream};
@@ -16,6 +21,9 @@ pub struct Locks {
     pub count: Numbers,
     /// How often each step comes, as weights.
     pub mix: LockMix,
+    /// How many of a hundred of them are `lock-observe` instead.
+    #[serde(default)]
+    pub observe_percent: Percent,
 }
 
 /// Weights of the steps. See [`LockStep`] for what each does.
@@ -69,7 +77,17 @@ impl Locks {
         ]);
         let stream = seed.stream("plan/locks", client);
         let share = u32::try_from(share).expect("at most a hundred") * 10_000;
-        (share > 0).then_some(Contender { weights, stream, share, locks, client, values: 0 })
+        let (observes, watching) = (self.observe_percent, seed.stream("plan/observe", client));
+        (share > 0).then_some(Contender {
+            weights,
+            stream,
+            share,
+            locks,
+            client,
+            values: 0,
+            observes,
+            watching,
+        })
     }
 }
 
@@ -82,6 +100,9 @@ pub(crate) struct Contender {
     locks: u64,
     client: u64,
     values: u64,
+    observes: Percent,
+    /// Apart from `stream`, so that who observes changes nothing else.
+    watching: Stream,
 }
 
 impl Contender {
@@ -91,16 +112,18 @@ impl Contender {
             return None;
         }
         let lock = Key::from(format!("m{}", self.stream.below(self.locks)));
-        Some(match self.weights.draw(&mut self.stream) {
-            Kind::Join => LockStep::Join(lock, self.value()),
-            Kind::Look => LockStep::Look(lock),
+        let step = match self.weights.draw(&mut self.stream) {
+            Kind::Join => LockStep::Join(lock.clone(), self.value()),
+            Kind::Look => LockStep::Look(lock.clone()),
             Kind::Write => {
                 let key = self.stream.pick(keys).clone();
-                LockStep::Write(lock, key, self.value())
+                LockStep::Write(lock.clone(), key, self.value())
             }
-            Kind::Proclaim => LockStep::Proclaim(lock, self.value()),
-            Kind::Leave => LockStep::Leave(lock),
-        })
+            Kind::Proclaim => LockStep::Proclaim(lock.clone(), self.value()),
+            Kind::Leave => LockStep::Leave(lock.clone()),
+        };
+        let observes = self.observes.draw(&mut self.watching);
+        Some(if observes { LockStep::Observe(lock) } else { step })
     }
 
     /// A value that no other operation of the run writes.

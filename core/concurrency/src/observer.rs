@@ -17,8 +17,9 @@ use whitewater_mutation::{Mutation, Mutations};
 pub(crate) struct Observer {
     name: Key,
     stage: Stage,
-    /// The proclamation that was told last, by its mod revision.
-    told: Revision,
+    /// The proclamation that was told last: when its leader's key was created, and when it was said. Who has waited comes
+    /// after who led, and may have said what it has to say before.
+    told: (Revision, Revision),
     mutations: Mutations,
 }
 
@@ -34,7 +35,8 @@ enum Stage {
 
 impl Observer {
     pub(crate) fn begin(name: Key, mutations: Mutations) -> (Self, Vec<Step>) {
-        let mut observer = Self { name, stage: Stage::Looking, told: Revision(0), mutations };
+        let mut observer =
+            Self { name, stage: Stage::Looking, told: (Revision(0), Revision(0)), mutations };
         let step = observer.look();
         (observer, vec![step])
     }
@@ -117,10 +119,11 @@ impl Observer {
     }
 
     fn tell(&mut self, header: Header, kv: &KeyValue) -> Vec<Step> {
-        if kv.mod_revision <= self.told {
+        let said = (kv.create_revision, kv.mod_revision);
+        if said <= self.told {
             return Vec::new(); // After a broken watch.
         }
-        self.told = kv.mod_revision;
+        self.told = said;
         vec![Step::Tell(ServiceResponse::Leader { header, kv: kv.clone() })]
     }
 }

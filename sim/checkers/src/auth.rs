@@ -13,10 +13,15 @@
 //! | `wrong-password` | there is no token for another password than the user's |
 //! | `refused-password` | and there is one for the user's own |
 //! | `disabled-refusal` | nobody is asked who it is while auth is certainly disabled |
+//! | `dead-token` | nobody reads or writes by a token whose time is up, or that a change has ended: of its user's password, or, if it is signed, of anything |
 //!
 //! A token that is unknown or old is always a reason to refuse, while auth may be enabled: members forget, and every change
-//! makes tokens old. A serializable read may be judged by any older state. Keys on leases are not followed: that a lease
-//! may not be used is not held against anybody.
+//! makes tokens old. A serializable read may be judged by any older state. Which keys hang on a lease is known where an answer
+//! tells them, and not otherwise: that a lease may not be used is not held against anybody. What an operation wrote lies behind every change
+//! whose answer told an older revision, be they asked at the same time.
+//!
+//! For which password a token was given is known from its login ([`CallerRow::login`](whitewater_record::CallerRow)), how long it is good from the
+//! plan ([`TokenBound`](crate::TokenBound)). That an administrator's token is old does not keep it from what takes root, as in etcd.
 //!
 //! Watches are held to the first two, at their opening ([`streams`]).
 //!
@@ -25,17 +30,21 @@
 mod facts;
 mod needs;
 mod streams;
+mod tokens;
 
 use crate::{
     case::Case,
+    deed::deeds,
+    limits::Budget,
     ruling::{Anomaly, Judgement, Ruling},
 };
 use facts::{Facts, Window};
 use needs::{Need, needs};
 use std::collections::BTreeMap;
 use streams::Opening;
+use tokens::Tokens;
 use whitewater_api::{
-    AuthRequest, Completion, Error, Request, RequestId, WatchRequest,
+    AuthRequest, Completion, Error, Request, RequestId, Revision, WatchRequest,
     auth::{Credential, PermissionKind, ROOT},
 };
 use whitewater_record::{Checked, Operation, SimTime};
@@ -44,11 +53,12 @@ use whitewater_record::{Checked, Operation, SimTime};
 pub(crate) const JUDGE: &str = "auth";
 
 /// Judges who was let do what.
-pub(crate) fn judge(case: &Case) -> Judgement {
+pub(crate) fn judge(case: &Case, budget: &Budget) -> Judgement {
     let history = case.history;
     let facts = Facts::new(&history.operations);
     let callers = history.callers.iter().map(|row| (row.id, row.user.as_str())).collect();
-    let mut review = Review { case, facts, callers, checked: Checked::default() };
+    let tokens = Tokens::new(history, budget.tokens);
+    let mut review = Review { case, facts, callers, tokens, checked: Checked::default() };
     let ruling = if review.facts.is_empty() {
         Ruling::NotApplicable("auth was never enabled".to_owned())
     } else {
@@ -61,6 +71,7 @@ struct Review<'a, 'h> {
     case: &'a Case<'h>,
     facts: Facts<'h>,
     callers: BTreeMap<RequestId, &'h str>,
+    tokens: Tokens<'h>,
     checked: Checked,
 }
 
@@ -117,7 +128,7 @@ impl<'h> Review<'_, 'h> {
 
     fn look(&mut self, operation: &'h Operation, user: Option<&'h str>) -> Option<Objection> {
         let from = if operation.request.is_serializable() { SimTime(0) } else { operation.invoked };
-        let window = Window { from, to: operation.completed };
+        let window = Window { from, to: operation.completed, made: made(operation) };
         if self.facts.may_be_enabled(window) {
             self.checked.evaluations += 1;
             self.checked.discriminating += u64::from(user != Some(ROOT));
@@ -142,8 +153,15 @@ impl<'h> Review<'_, 'h> {
         user: Option<&'h str>,
         window: Window,
     ) -> Option<Objection> {
-        let needs = needs(&operation.request, user.unwrap_or_default());
-        self.allowed(&needs.all, user, window)
+        let mut needs = needs(&operation.request, user.unwrap_or_default()).all;
+        needs.extend(needs::told(operation));
+        self.allowed(&needs, user, window).or_else(|| {
+            let is_dead = !self.facts.may_be_disabled(window)
+                && needs.iter().any(|need| matches!(need, Need::Range(..)))
+                && !operation.request.is_serializable();
+            let why = is_dead.then(|| self.tokens.end(operation, &self.facts, window)).flatten()?;
+            Some(("dead-token", format!("it succeeded by a token {why}")))
+        })
     }
 
     /// What takes these permissions was done.
@@ -231,4 +249,12 @@ impl<'h> Review<'_, 'h> {
             Completion::Fail(_) | Completion::Info(_) => None,
         }
     }
+}
+
+/// The revision that an operation made, if it is known to have made one.
+fn made(operation: &Operation) -> Option<Revision> {
+    let Completion::Ok(response) = &operation.completion else { return None };
+    let mut has_effect = false;
+    deeds(operation, &mut |deed| has_effect |= deed.has_effect());
+    has_effect.then_some(response.header.revision)
 }

@@ -15,6 +15,7 @@
 //! the hash that it was taken with, and revisions that were left out ([`Case::epochs`](crate::case::Case)).
 
 use crate::ruling::{Anomaly, Judgement, Ruling};
+use std::collections::BTreeSet;
 use whitewater_api::{
     Body, ClusterId, Completion, KvHash, LeaseRequest, MaintenanceRequest, MaintenanceResponse,
     NodeId, Process, Request, RequestId, Response, Revision, Term, request::CompactRequest,
@@ -147,6 +148,11 @@ impl Kept {
             hold.to = hold.to.min(end);
         }
         history.callers.clone_from(&whole.callers);
+        // Whoever began to observe another cluster has been told things that nobody knows here.
+        let begun = history.operations[before..].iter().map(|it| it.id);
+        let begun: BTreeSet<RequestId> = begun.collect();
+        let observed = whole.observed.iter().filter(|row| is_told(row.at));
+        history.observed = observed.filter(|row| begun.contains(&row.call)).cloned().collect();
         history.epochs = whole.epochs[..number].to_vec();
         Part { history, operations, rows, holds, before }
     }

@@ -118,6 +118,7 @@ pub fn part(history: &History, operations: &[usize], rows: &[usize], holds: &[us
         holds: holds.iter().map(|place| history.holds[*place].clone()).collect(),
         callers: Vec::new(),
         epochs: history.epochs.clone(),
+        observed: Vec::new(),
     }
 }
 
@@ -186,7 +187,7 @@ fn row_text(row: &WatchRow) -> String {
 }
 
 fn hold_text(hold: &HoldRow) -> String {
-    let HoldRow { process, prefix, key, lease, revision, seen, from, to } = hold;
+    let HoldRow { process, prefix, key, lease, revision, seen, from, to, .. } = hold;
     format!(
         "{process} held {prefix} from {from} to {to} by {key} on {lease} of {revision}, seen at {seen}"
     )

@@ -74,7 +74,7 @@ mod writers;
 
 pub use crate::{
     doubt::{Doubt, Window},
-    limits::{Budget, LeaseBound},
+    limits::{Budget, LeaseBound, TokenBound},
     ruling::{Anomaly, Judgement, Ruling},
     stream::Stream,
 };
@@ -206,7 +206,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 8] {
         mirror::judge(case, &keys, &streams),
         lease::judge(case, &keys, &streams, &chronicle, &lives),
         lock::judge(case, &keys, &chronicle, &lives),
-        auth::judge(case),
+        auth::judge(case, budget),
         hash::judge(case),
         space::judge(case),
         members::judge(case, budget),

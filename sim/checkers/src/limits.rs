@@ -27,6 +27,35 @@ pub struct Budget {
     /// changes who votes.
     #[serde(default)]
     pub contact: Option<Span>,
+    /// How long tokens are good, where that is known.
+    #[serde(default)]
+    pub tokens: Option<TokenBound>,
+}
+
+/// How long a token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenBound {
+    /// Tokens say themselves as of which revision they were given, so every change of users, roles and permissions ends them.
+    pub signed: bool,
+    /// A simple token is certainly over when it was not shown for so long, a signed one so long after it was given; nothing where
+    /// nobody knows: each member has a clock of its own for simple ones, which begins when it learns of the token, and faults
+    /// keep members from learning.
+    pub ttl: Option<Span>,
+}
+
+impl TokenBound {
+    /// What a plan says of tokens.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let signed = plan.cluster.tuning.signed_tokens;
+        let is_calm = plan.faults.is_empty() && plan.network.loss_ppm == 0;
+        let ttl = Span::seconds(plan.cluster.tuning.token_ttl_s.min(1_000_000));
+        let drift = u64::from(LeaseBound::of(plan).drift_ppm);
+        // A signed token's time is that of the host, which has drifted since its start.
+        let drifted = (ttl.0 + plan.duration.0).saturating_mul(2 * drift) / 1_000_000;
+        let ttl = Span(ttl.0 + drifted) + TOKEN_SLACK;
+        Self { signed, ttl: (signed || is_calm).then_some(ttl) }
+    }
 }
 
 /// How far the end of a lease may lie from the time that was granted.
@@ -85,6 +114,9 @@ impl Default for LeaseBound {
         Self::USUAL
     }
 }
+
+/// Times of tokens are in whole seconds, on both sides; and every member has learned of a token by then.
+const TOKEN_SLACK: Span = Span::seconds(3);
 
 /// Until the end of a lease that is due is in the log everywhere.
 const COMMIT: Span = Span::seconds(5);
@@ -183,7 +215,12 @@ impl Budget {
     /// The usual one, for the history of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        Self { lease: LeaseBound::of(plan), contact: contact(plan), ..Self::default() }
+        Self {
+            lease: LeaseBound::of(plan),
+            contact: contact(plan),
+            tokens: Some(TokenBound::of(plan)),
+            ..Self::default()
+        }
     }
 }
 
@@ -197,6 +234,7 @@ impl Default for Budget {
             plain_bytes_max: PLAIN_BYTES_MAX,
             lease: LeaseBound::default(),
             contact: None,
+            tokens: None,
         }
     }
 }

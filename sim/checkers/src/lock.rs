@@ -16,8 +16,14 @@
 //! | `fence-broken` | a fenced write does not succeed after its key is gone |
 //! | `interleaved-fences` | nor after a fenced write of a later holder |
 //! | `two-holders` | two believe at once only if the first one's lease may have ended |
+//! | `resigned-other` | whoever gives a lock back deletes its own key, and not one that came after it |
+//! | `no-leader` | an observer is told of keys that lead |
+//! | `told-backwards` | and of each before those that came after it, no proclamation twice |
+//! | `missed-leader` | and of who leads as long as the observer looks twice |
 //!
-//! Evaluations: beliefs and fenced writes. Discriminating: those on a lock with more than one contender.
+//! Evaluations: beliefs, fenced writes and what observers looked at. Discriminating: those on a lock with more than one contender.
+
+mod observed;
 
 use crate::{
     case::{Case, Keys},
@@ -32,7 +38,7 @@ use whitewater_api::{
     Body, End, Key, KeyRange, LeaseId, Request, Revision,
     request::{CompareTarget, Relation, TxnRequest},
 };
-use whitewater_record::{Checked, HoldRow, SimTime};
+use whitewater_record::{Checked, HoldRow, Operation, SimTime};
 
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "lock";
@@ -47,7 +53,7 @@ pub(crate) fn judge(
     let holds = &case.history.holds;
     let mut review = Review { case, keys, chronicle, lives, checked: Checked::default() };
     let unsound = holds.iter().find(|hold| hold.to < hold.from);
-    let ruling = if holds.is_empty() {
+    let ruling = if holds.is_empty() && case.history.observed.is_empty() {
         Ruling::NotApplicable("nobody held a lock".to_owned())
     } else if let Some(hold) = unsound {
         Ruling::Undecided(
@@ -102,7 +108,7 @@ impl<'h> Review<'_, 'h> {
             owners.insert((self.keys.number(&hold.key), hold.revision.0), &hold.prefix);
         }
         let mut fenced = self.fenced(&owners);
-        let mut first: Option<Anomaly> = None;
+        let mut first = self.observed();
         for (prefix, mut holds) in locks {
             holds.sort_by_key(|hold| (hold.from, hold.revision));
             let keys = self.keys.interval(&KeyRange::prefix(prefix.clone()));
@@ -122,6 +128,7 @@ impl<'h> Review<'_, 'h> {
         for hold in &lock.holds {
             self.owns(hold)?;
             self.is_first(hold, lock)?;
+            self.resigns(hold)?;
         }
         self.fences(writes)?;
         self.overlaps(lock)
@@ -321,6 +328,32 @@ impl<'h> Review<'_, 'h> {
             }
         }
         Ok(())
+    }
+
+    /// The request by which a holder gave the lock back deleted no other key than its own.
+    fn resigns(&self, hold: &HoldRow) -> Result<(), Anomaly> {
+        let Some(id) = hold.resigned else { return Ok(()) };
+        let by_id = |(_, told): &(u32, &Operation)| told.id == id;
+        let mut all = (0..).zip(&self.case.history.operations);
+        let Some((operation, told)) = all.find(by_id) else { return Ok(()) };
+        let Fate::Done(response) = fate(told) else { return Ok(()) };
+        let mut has_effect = false;
+        deeds(told, &mut |deed| has_effect |= deed.has_effect());
+        let key = self.keys.number(&hold.key);
+        let before = response.header.revision.0.saturating_sub(1);
+        let between = self.chronicle.between(key, hold.revision.0 + 1, before);
+        let Some(end) = between.iter().find(|change| has_effect && !change.is_put) else {
+            return Ok(());
+        };
+        let (by, operations) = self.source(end.source);
+        let operations: Vec<u32> = [operation].into_iter().chain(operations).collect();
+        let sentence = format!(
+            "{} gave it back by {}, but its key was gone since {}, by {by}: what it deleted was another one",
+            name(hold),
+            self.case.operation(operation),
+            Revision(end.revision)
+        );
+        Err(object("resigned-other", told.completed, sentence, &operations))
     }
 
     /// Two believe at once.

@@ -162,6 +162,14 @@ pinned! {
     member_add_needs_all
     promote_unready
     peer_urls_shared
+    token_outlives_password
+    token_never_expires
+    auth_only_at_admission
+    auth_revision_unchecked
+    auth_lease_keys_unchecked
+    login_not_rechecked
+    observe_skips_successor
+    resign_deletes_other
 }
 
 /// Why no plan kills the bugs of maintenance.
@@ -182,46 +190,6 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         Mutation::CorruptAcrossCompactions,
         MAINTENANCE,
         "core/replica/tests/defects/maintenance.rs#a_member_that_has_yet_to_compact_is_not_corrupt",
-    ),
-    (
-        Mutation::AuthOnlyAtAdmission,
-        "What was permitted when it was asked for may be permitted still, as far as a history tells; the test does not leave it open.",
-        "core/replica/tests/defects/auth.rs#what_counts_is_what_is_permitted_when_it_is_carried_out",
-    ),
-    (
-        Mutation::AuthRevisionUnchecked,
-        "The permission itself is asked about all the same, so no history shows it.",
-        "core/replica/tests/defects/auth.rs#an_old_token_counts_no_more",
-    ),
-    (
-        Mutation::AuthLeaseKeysUnchecked,
-        "The judge does not follow which keys hang on a lease.",
-        "core/replica/tests/defects/auth.rs#what_hangs_on_a_lease_is_asked_about",
-    ),
-    (
-        Mutation::TokenOutlivesPassword,
-        "A history does not tell which token was shown.",
-        "core/replica/tests/defects/auth.rs#a_token_ends_with_the_password_that_it_was_given_for",
-    ),
-    (
-        Mutation::TokenNeverExpires,
-        "A history does not tell which token was shown.",
-        "core/replica/tests/defects/auth.rs#a_token_that_nobody_shows_is_over",
-    ),
-    (
-        Mutation::LoginNotRechecked,
-        "The login may have come before the change, as far as a history tells.",
-        "core/replica/tests/defects/auth.rs#a_password_that_is_changed_while_it_is_compared_is_good_no_more",
-    ),
-    (
-        Mutation::ResignDeletesOther,
-        "Takes a client that resigns when its key was made anew under the same lease.",
-        "core/replica/tests/defects/locks.rs#a_leadership_that_was_lost_cannot_be_resigned",
-    ),
-    (
-        Mutation::ObserveSkipsSuccessor,
-        "No client of a plan observes.",
-        "core/replica/tests/defects/locks.rs#an_observer_hears_of_who_has_waited",
     ),
     (
         Mutation::SnapshotStateSplit,

@@ -1,5 +1,6 @@
 //! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line,
-//! then one belief to hold a lock a line, then whose operations they were, then where the cluster started over.
+//! then one belief to hold a lock a line, then whose operations they were, then where the cluster started over, then what
+//! observers of elections learned.
 
 use crate::{
     SimTime,
@@ -26,6 +27,8 @@ pub struct History {
     pub callers: Vec<CallerRow>,
     /// When the cluster was started over from a backup, in the order of time.
     pub epochs: Vec<EpochRow>,
+    /// What observers of elections learned, in the order of time.
+    pub observed: Vec<ObservedRow>,
 }
 
 impl History {
@@ -112,12 +115,43 @@ pub struct HoldRow {
     pub revision: Revision,
     /// The revision at which the client saw its key to be the oldest.
     pub seen: Revision,
+    /// The request by which it gave the lock back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resigned: Option<RequestId>,
     /// From when on it believed. Nanoseconds.
     #[serde(with = "nanos")]
     pub from: SimTime,
     /// Until when it believed: when it began to let go, learned that it had lost the lock, or the run ended. Nanoseconds.
     #[serde(with = "nanos")]
     pub to: SimTime,
+}
+
+/// One answer that an observer of an election got (etcd, v3election, Observe), and what it was told because of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedRow {
+    /// The call: the first request that it took.
+    pub call: RequestId,
+    /// The election: the prefix that its candidates share.
+    pub prefix: Key,
+    /// When the answer came. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub at: SimTime,
+    /// The revision that the observer had looked at by then.
+    pub revision: Revision,
+    /// Who leads, if it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Proclamation>,
+}
+
+/// What a leader said last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proclamation {
+    /// The leader's own key.
+    pub key: Key,
+    /// The revision that created it.
+    pub create: Revision,
+    /// The revision at which it said so.
+    pub modified: Revision,
 }
 
 /// As whom an operation was asked: with a token of this user, or a certificate.
@@ -127,6 +161,9 @@ pub struct CallerRow {
     pub id: RequestId,
     /// The user.
     pub user: String,
+    /// The login that had given the token, which tells for which password; nothing where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<RequestId>,
 }
 
 /// The cluster was stopped and started over from a backup. What happened before and is not in the backup is gone, as if
@@ -176,6 +213,8 @@ struct Header {
     callers: usize,
     #[serde(default, skip_serializing_if = "is_usual")]
     epochs: usize,
+    #[serde(default, skip_serializing_if = "is_usual")]
+    observed: usize,
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -187,12 +226,15 @@ impl History {
         let (operations, watches) = (self.operations.len(), self.watches.len());
         let holds = self.holds.len();
         let (callers, epochs) = (self.callers.len(), self.epochs.len());
-        write_line(&mut out, &Header { format, operations, watches, holds, callers, epochs })?;
+        let observed = self.observed.len();
+        let header = Header { format, operations, watches, holds, callers, epochs, observed };
+        write_line(&mut out, &header)?;
         self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
         self.watches.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.holds.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.callers.iter().try_for_each(|row| write_line(&mut out, row))?;
-        self.epochs.iter().try_for_each(|row| write_line(&mut out, row))
+        self.epochs.iter().try_for_each(|row| write_line(&mut out, row))?;
+        self.observed.iter().try_for_each(|row| write_line(&mut out, row))
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -212,15 +254,17 @@ impl History {
                 history.holds.push(parse_json(line, text)?);
             } else if history.callers.len() < header.callers {
                 history.callers.push(parse_json(line, text)?);
-            } else {
+            } else if history.epochs.len() < header.epochs {
                 history.epochs.push(parse_json(line, text)?);
+            } else {
+                history.observed.push(parse_json(line, text)?);
             }
         }
-        let Header { format: _, operations, watches, holds, callers, epochs } = header;
-        let counts = [operations, watches, holds, callers, epochs];
+        let Header { format: _, operations, watches, holds, callers, epochs, observed } = header;
+        let counts = [operations, watches, holds, callers, epochs, observed];
         let promised = counts.into_iter().fold(0, usize::saturating_add);
         let found = history.operations.len() + history.watches.len() + history.holds.len();
-        let found = found + history.callers.len() + history.epochs.len();
+        let found = found + history.callers.len() + history.epochs.len() + history.observed.len();
         if promised != found {
             return Err(Malformed::cut_off(promised, found));
         }
@@ -247,6 +291,7 @@ impl<R: BufRead> Operations<R> {
         let header = read_header(&mut lines).map_err(|malformed| malformed.in_file(name))?;
         let (promised, newest) = (header.operations, SimTime::ZERO);
         let behind = header.watches.saturating_add(header.holds).saturating_add(header.epochs);
+        let behind = behind.saturating_add(header.observed);
         Ok(Self { name: name.to_owned(), lines, promised, behind, read: 0, newest })
     }
 
@@ -332,6 +377,7 @@ mod tests {
             lease: LeaseId(3),
             revision: Revision(4),
             seen: Revision(5),
+            resigned: Some(RequestId { process, sequence: 3 }),
             from: at,
             to: SimTime(9),
         };
@@ -342,6 +388,7 @@ mod tests {
             callers: vec![CallerRow {
                 id: RequestId { process, sequence: 0 },
                 user: "alice".into(),
+                login: Some(RequestId { process, sequence: 9 }),
             }],
             epochs: vec![EpochRow {
                 at: SimTime(8),
@@ -350,12 +397,23 @@ mod tests {
                 mark_compacted: true,
                 kept: vec![RequestId { process, sequence: 0 }],
             }],
+            observed: vec![ObservedRow {
+                call: RequestId { process, sequence: 4 },
+                prefix: "lock/".into(),
+                at,
+                revision: Revision(6),
+                told: Some(Proclamation {
+                    key: "lock/1".into(),
+                    create: Revision(4),
+                    modified: Revision(5),
+                }),
+            }],
         };
         let mut bytes = Vec::new();
         history.write(&mut bytes).unwrap();
         assert_eq!(History::read("memory", bytes.as_slice()).unwrap(), history);
         let cut = bytes.len() - bytes.iter().rev().skip(1).position(|b| *b == b'\n').unwrap() - 1;
         let error = History::read("memory", &bytes[..cut]).unwrap_err();
-        assert!(error.to_string().contains("promises 4 rows, the file has 3"), "{error}");
+        assert!(error.to_string().contains("promises 5 rows, the file has 4"), "{error}");
     }
 }

@@ -118,6 +118,7 @@ mod tests {
             "+0ns lock-write m k v",
             "+0ns lock-proclaim m v",
             "+0ns lock-leave m",
+            "+0ns lock-observe m",
             "+0ns cluster-list",
             "+0ns stale-cluster-list",
             "+0ns cluster-add n4 http://n4:2380",

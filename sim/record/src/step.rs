@@ -160,7 +160,7 @@ const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-
                         put-past K V N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
                         turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
-                        lock-leave M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \
+                        lock-leave M, lock-observe M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \
                         status, alarm-list, alarm-raise NODE, alarm-disarm NODE, cluster-add NODE URLS [as learner], cluster-promote NODE, \
                         cluster-update NODE URLS, cluster-remove NODE, cluster-list or stale-cluster-list";
 

@@ -35,6 +35,8 @@ pub(crate) struct Client {
     pub(crate) sight: Sight,
     /// Where the history holds its belief to hold a lock, by lock.
     pub(crate) holds: BTreeMap<Key, usize>,
+    /// The request that its call to observe began with, by election.
+    pub(crate) observes: BTreeMap<Key, RequestId>,
     /// Whom it acts for.
     pub(crate) session: Session,
     /// What it waits for.
@@ -76,6 +78,7 @@ impl Client {
             began: Vec::new(),
             sight: Sight::default(),
             holds: BTreeMap::new(),
+            observes: BTreeMap::new(),
             session: Session::default(),
             pending: None,
             down_until: SimTime::ZERO,

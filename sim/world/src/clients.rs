@@ -50,10 +50,13 @@ impl World {
         let special = client.session.request(step);
         let request = special.unwrap_or_else(|| client.sight.request(step, self.mutations));
         let (id, node) = (client.take_id(), client.target);
-        let user = client.session.user().map(str::to_owned);
-        let caller = client.session.caller();
-        self.record_beliefs(index);
+        let (user, caller) = (client.session.user(), client.session.caller());
+        self.record_beliefs(index, id);
+        let (user, login) = user.unzip();
         let operation = self.invoke(id, node, user, request.clone());
+        if let (Some(row), Some(login)) = (self.history.callers.last_mut(), login) {
+            row.login = Some(login);
+        }
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.clients[index].pending = Some(pending);
         self.later(self.now + self.plan.timeout, Due::Timeout { id });
@@ -68,7 +71,7 @@ impl World {
         user: Option<String>,
         request: Request,
     ) -> usize {
-        self.history.callers.extend(user.map(|user| CallerRow { id, user }));
+        self.history.callers.extend(user.map(|user| CallerRow { id, user, login: None }));
         let fields = [u64::from(id.process.0), u64::from(id.sequence), steps::digest(&request)];
         self.begin(RowKind::Invoke, node.0, &fields);
         let completion = Completion::Info(Error::TimedOut);
@@ -110,9 +113,9 @@ impl World {
         self.clients[index].pending = None;
         let follows_hints = self.plan.clients[index].follows_hints;
         let members = self.observer.members().everybody();
-        let request = &self.history.operations[pending.operation].request;
+        let Operation { id, request, .. } = &self.history.operations[pending.operation];
         let client = &mut self.clients[index];
-        let again = client.session.learn(request, &completion);
+        let again = client.session.learn(*id, request, &completion);
         let then = client.go_on(&completion, follows_hints, &members, again);
         if let Completion::Ok(response) = &completion {
             let request = &self.history.operations[pending.operation].request;
@@ -123,7 +126,9 @@ impl World {
             let request = &self.history.operations[pending.operation].request;
             self.clients[index].sight.learn_of_failure(request, error);
         }
-        self.record_beliefs(index);
+        let id = self.history.operations[pending.operation].id;
+        self.record_beliefs(index, id);
+        self.record_observed(index, id);
         let retires = matches!(completion, Completion::Info(_));
         self.complete(pending.operation, completion);
         if retires {
@@ -137,8 +142,8 @@ impl World {
         self.plan_next(index, wait);
     }
 
-    /// Records what a client has begun and ceased to believe about locks.
-    fn record_beliefs(&mut self, index: usize) {
+    /// Records what a client has begun and ceased to believe about locks, by this request.
+    fn record_beliefs(&mut self, index: usize, id: RequestId) {
         let now = self.now;
         let client = &mut self.clients[index];
         for belief in client.sight.take_beliefs() {
@@ -153,7 +158,24 @@ impl World {
                         self.history.holds[place].to = now;
                     }
                 }
+                Belief::Resigns(lock) => {
+                    if let Some(place) = client.holds.get(&lock) {
+                        self.history.holds[*place].resigned = Some(id);
+                    }
+                }
             }
+        }
+    }
+
+    /// Records what a client has learned of the elections that it observes, by this request.
+    fn record_observed(&mut self, index: usize, id: RequestId) {
+        let client = &mut self.clients[index];
+        for observed in client.sight.take_observed() {
+            if observed.is_first {
+                client.observes.insert(observed.election.clone(), id);
+            }
+            let call = client.observes.get(&observed.election).copied().unwrap_or(id);
+            self.history.observed.push(observed.row(call, self.now));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Whom a client acts for: the token that it shows, and what it does when that is refused.
 
 use whitewater_api::{
-    AuthRequest, AuthResponse, Body, Caller, Completion, Error, Key, KeyRange, Request, Response,
-    Value,
+    AuthRequest, AuthResponse, Body, Caller, Completion, Error, Key, KeyRange, Request, RequestId,
+    Response, Value,
     auth::Secret,
     request::{Compare, CompareTarget, PutRequest, Relation, TxnOp, TxnRequest},
 };
@@ -13,7 +13,8 @@ use whitewater_record::{AuthStep, Step};
 pub(crate) struct Session {
     /// The user and its password, once it has said that it would be somebody.
     account: Option<(String, String)>,
-    token: Option<Secret>,
+    /// With the login that gave it.
+    token: Option<(Secret, RequestId)>,
     /// It was refused for want of a good token, and asks for one before it goes on.
     renews: bool,
 }
@@ -56,19 +57,20 @@ impl Session {
 
     /// What the client shows.
     pub(crate) fn caller(&self) -> Caller {
-        self.token.clone().map_or(Caller::Nobody, Caller::Token)
+        self.token.clone().map_or(Caller::Nobody, |(token, _)| Caller::Token(token))
     }
 
-    /// As whom the client asks.
-    pub(crate) fn user(&self) -> Option<&str> {
+    /// As whom the client asks, by which login.
+    pub(crate) fn user(&self) -> Option<(String, RequestId)> {
         let (user, _) = self.account.as_ref()?;
-        self.token.as_ref().map(|_| user.as_str())
+        self.token.as_ref().map(|(_, login)| (user.clone(), *login))
     }
 
     /// Learns from how a request ended. Whether the client does the same operation again, after it got a token or to get
     /// one.
     pub(crate) fn learn(
         &mut self,
+        id: RequestId,
         request: &Request,
         completion: &Completion<Response, Error>,
     ) -> bool {
@@ -76,7 +78,7 @@ impl Session {
         match completion {
             Completion::Ok(response) if is_login => {
                 if let Body::Auth(AuthResponse::Token(token)) = &response.body {
-                    self.token = Some(token.clone());
+                    self.token = Some((token.clone(), id));
                 }
                 std::mem::take(&mut self.renews)
             }

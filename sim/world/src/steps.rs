@@ -3,12 +3,16 @@
 mod digest;
 mod learning;
 mod locks;
+mod observing;
 
 pub(crate) use self::digest::digest;
-pub use self::locks::{Belief, Held};
+pub use self::{
+    locks::{Belief, Held},
+    observing::Observed,
+};
 pub use crate::limits::{ATTEMPTS_MAX, BACKOFF};
 
-use self::locks::Place;
+use self::{locks::Place, observing::Observing};
 use crate::limits;
 use std::collections::BTreeMap;
 use whitewater_api::{
@@ -50,6 +54,12 @@ pub struct Sight {
     asked: Option<(Key, Request)>,
     /// What it has begun and ceased to believe, for the record.
     beliefs: Vec<Belief>,
+    /// The elections that it observes.
+    observers: BTreeMap<Key, Observing>,
+    /// The request of one of them that is under way.
+    watched: Option<(Key, Request)>,
+    /// What they have learned, for the record.
+    observed: Vec<Observed>,
 }
 
 /// A key as it was seen; the default for one that was absent.

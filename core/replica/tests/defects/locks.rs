@@ -96,3 +96,22 @@ fn an_observer_hears_of_who_has_waited() {
     assert_says(&guarded, "c3 observe boss => boss/8=v2 leads");
     assert_never_says(&bare, "c3 observe boss => boss/8=v2 leads");
 }
+
+/// What the successor has to say it said when it began to wait, before the last word of who led.
+#[test]
+fn an_observer_hears_of_who_has_waited_since_before_the_last_proclamation() {
+    let (guarded, _) = play_both(
+        Mutation::ObserveSkipsSuccessor,
+        "cluster nodes=1
+        elect n1
+        lease-grant n1 l7 60
+        lease-grant n1 l8 60
+        campaign c1 n1 boss l7 v1
+        campaign c2 n1 boss l8 v2
+        observe c3 n1 boss
+        proclaim c4 n1 c1 v3
+        resign c5 n1 c1",
+    );
+    assert_says(&guarded, "c3 observe boss => boss/7=v3 leads");
+    assert_says(&guarded, "c3 observe boss => boss/8=v2 leads");
+}

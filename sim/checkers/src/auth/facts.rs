@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
-    AuthRequest, Completion, Effect, End, Key, KeyRange, Request,
+    AuthRequest, Completion, Effect, End, Key, KeyRange, Request, Revision,
     auth::{Credential, Permission, PermissionKind, ROOT},
 };
 use whitewater_record::{Operation, SimTime};
@@ -12,6 +12,9 @@ use whitewater_record::{Operation, SimTime};
 pub(crate) struct Window {
     pub(crate) from: SimTime,
     pub(crate) to: SimTime,
+    /// The revision that it made, if it made one: what was answered at an older one lies before it in the log, whatever the
+    /// clock says.
+    pub(crate) made: Option<Revision>,
 }
 
 /// Something that is false in a new cluster, and that changes make true or false.
@@ -30,6 +33,8 @@ struct Change<'h> {
     asked: SimTime,
     /// When it had certainly come about; never, if its outcome is not known.
     done: SimTime,
+    /// The revision of the answer: it came about at that one, or at an older one.
+    revision: Option<Revision>,
     request: &'h AuthRequest,
 }
 
@@ -51,8 +56,12 @@ impl<'h> Facts<'h> {
         let mut facts = Self::default();
         for operation in operations {
             let Request::Auth(request) = &operation.request else { continue };
+            let mut revision = None;
             let done = match &operation.completion {
-                Completion::Ok(_) => operation.completed,
+                Completion::Ok(response) => {
+                    revision = Some(response.header.revision);
+                    operation.completed
+                }
                 Completion::Fail(error) if error.effect() == Effect::None => continue,
                 Completion::Fail(_) | Completion::Info(_) => SimTime::NEVER,
             };
@@ -61,7 +70,7 @@ impl<'h> Facts<'h> {
                 let grants = facts.grants.entry(role.as_str()).or_default();
                 grants.insert((&permission.range, permission.kind));
             }
-            facts.add(Change { asked: operation.invoked, done, request });
+            facts.add(Change { asked: operation.invoked, done, revision, request });
         }
         facts
     }
@@ -74,12 +83,11 @@ impl<'h> Facts<'h> {
             | AuthRequest::UserChangePassword { user, .. }
             | AuthRequest::UserGrantRole { user, .. }
             | AuthRequest::UserRevokeRole { user, .. } => self.users.entry(user).or_default(),
-            AuthRequest::RoleDelete(role)
+            AuthRequest::RoleAdd(role)
+            | AuthRequest::RoleDelete(role)
             | AuthRequest::RoleGrantPermission { role, .. }
             | AuthRequest::RoleRevokePermission { role, .. } => self.roles.entry(role).or_default(),
-            // A role that permits nothing is as good as none.
-            AuthRequest::RoleAdd(_)
-            | AuthRequest::Status
+            AuthRequest::Status
             | AuthRequest::Authenticate { .. }
             | AuthRequest::UserGet(_)
             | AuthRequest::UserList
@@ -175,10 +183,33 @@ impl<'h> Facts<'h> {
         is_in(&wanted.start) && inside.collect::<Vec<_>>().iter().all(is_in)
     }
 
+    /// Whether a change that ends a token was asked for after `given`, and has certainly come about before a window: any change
+    /// of anything if tokens are signed, else one of the user itself.
+    pub(crate) fn must_have_ended(
+        &self,
+        user: &str,
+        is_signed: bool,
+        given: SimTime,
+        window: Window,
+    ) -> bool {
+        let ends = |change: &Change| {
+            let is_later = change.asked > given && change.is_before(window);
+            let is_of_user = matches!(
+                change.request,
+                AuthRequest::UserDelete(_) | AuthRequest::UserChangePassword { .. }
+            );
+            is_later && (is_of_user || is_signed && change.ends_tokens())
+        };
+        let own = self.users.get(user).into_iter().flatten();
+        let others = self.users.values().chain(self.roles.values()).flatten();
+        let others = others.filter(|_| is_signed);
+        own.chain(others).any(ends)
+    }
+
     /// Whether a fact may have this value at some moment of a window.
     fn may(&self, fact: Fact, value: bool, window: Window) -> bool {
         // The last to be asked for of those that have certainly unmade it before.
-        let unmade = self.about(fact).filter(|change| change.done < window.from);
+        let unmade = self.about(fact).filter(|change| change.is_before(window));
         let unmade = unmade.filter(|change| change.makes(fact) == Some(!value));
         let unmade = unmade.map(|change| change.asked).max();
         let since_ever = !value && unmade.is_none();
@@ -205,6 +236,20 @@ impl<'h> Facts<'h> {
 }
 
 impl Change<'_> {
+    /// Whether it has certainly come about before an operation was carried out.
+    fn is_before(&self, window: Window) -> bool {
+        let is_older = |made: Revision| self.revision.is_some_and(|revision| revision < made);
+        self.done < window.from || window.made.is_some_and(is_older)
+    }
+
+    /// Whether it ends every signed token that was given before. To give a role that somebody has changes nothing.
+    const fn ends_tokens(&self) -> bool {
+        !matches!(
+            self.request,
+            AuthRequest::Enable | AuthRequest::Disable | AuthRequest::UserGrantRole { .. }
+        )
+    }
+
     /// What it makes of a fact, if anything.
     fn makes(&self, fact: Fact) -> Option<bool> {
         match (fact, self.request) {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use whitewater_api::{
-    AuthRequest, ClusterRequest, KeyRange, LeaseId, LeaseRequest, Request,
+    AuthRequest, Body, ClusterRequest, Completion, Key, KeyRange, LeaseId, LeaseRequest,
+    LeaseResponse, Request,
     auth::PermissionKind,
     request::{DeleteRangeRequest, PutRequest, TxnOp, TxnRequest},
 };
+use whitewater_record::Operation;
 
 /// One permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,16 @@ pub(crate) fn needs(request: &Request, user: &str) -> Needs {
         }
     }
     needs
+}
+
+/// What an answer shows to have taken: whoever is told which keys hang on a lease may read them.
+pub(crate) fn told(operation: &Operation) -> Vec<Need> {
+    let Completion::Ok(response) = &operation.completion else { return Vec::new() };
+    let Body::Lease(LeaseResponse::TimeToLive { keys, .. }) = &response.body else {
+        return Vec::new();
+    };
+    let read = |key: &Key| Need::Range(PermissionKind::Read, KeyRange::single(key.clone()));
+    keys.iter().map(read).collect()
 }
 
 impl Needs {

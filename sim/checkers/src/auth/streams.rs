@@ -62,7 +62,7 @@ pub(super) fn openings<'h>(case: &Case<'h>) -> Vec<Opening<'h>> {
                 let Some(place) = place.or(only) else { continue };
                 let create = open.remove(place);
                 let from = known.since(response.header.revision.0);
-                let window = Window { from, to: told.at };
+                let window = Window { from, to: told.at, made: None };
                 let user = users.get(&stream).copied();
                 all.push(Opening { row, user, create, window, is_open });
             }

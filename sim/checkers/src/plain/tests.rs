@@ -34,6 +34,7 @@ const BUDGET: Budget = Budget {
     plain_bytes_max: 1 << 30,
     lease: LeaseBound::USUAL,
     contact: None,
+    tokens: None,
 };
 
 fn run(

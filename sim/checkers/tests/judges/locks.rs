@@ -119,6 +119,7 @@ impl Contender {
             lease,
             revision: Revision(revision),
             seen: header.revision,
+            resigned: None,
             from,
             to: SimTime::NEVER,
         };

@@ -148,6 +148,8 @@ impl<'a> Player<'a> {
                         self.stage.end_hold(place, self.stage.now());
                     }
                 }
+                // By which request, the record of a real cluster does not say.
+                Belief::Resigns(_) => {}
             }
         }
     }
@@ -155,7 +157,13 @@ impl<'a> Player<'a> {
 
 /// What a client of a real cluster does here.
 const fn is_played(step: &Step) -> bool {
-    !matches!(step, Step::Auth(_) | Step::Maintain(_) | Step::Cluster(_))
+    !matches!(
+        step,
+        Step::Auth(_)
+            | Step::Maintain(_)
+            | Step::Cluster(_)
+            | Step::Lock(whitewater_record::LockStep::Observe(_))
+    )
 }
 
 /// After the faults, everything is read once more at every member: it must answer, and what was acknowledged is there. Who

@@ -21,6 +21,9 @@ pub enum LockStep {
     Proclaim(Key, Value),
     /// `lock-leave LOCK`: resigns.
     Leave(Key),
+    /// `lock-observe LOCK`: goes on with observing who leads, from the last time on: looks who does, whether somebody has come where
+    /// nobody did, or what became of who did.
+    Observe(Key),
 }
 
 impl LockStep {
@@ -32,6 +35,7 @@ impl LockStep {
             ["lock-write", lock, key, value] => Self::Write(lock.into(), key.into(), value.into()),
             ["lock-proclaim", lock, value] => Self::Proclaim(lock.into(), value.into()),
             ["lock-leave", lock] => Self::Leave(lock.into()),
+            ["lock-observe", lock] => Self::Observe(lock.into()),
             _ => return None,
         };
         Some(step)
@@ -46,6 +50,7 @@ impl fmt::Display for LockStep {
             Self::Write(lock, key, value) => write!(f, "lock-write {lock} {key} {value}"),
             Self::Proclaim(lock, value) => write!(f, "lock-proclaim {lock} {value}"),
             Self::Leave(lock) => write!(f, "lock-leave {lock}"),
+            Self::Observe(lock) => write!(f, "lock-observe {lock}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use whitewater_api::{
     concurrency::{LeaderKey, ServiceError, ServiceRequest, ServiceResponse},
     request::{CompareTarget, RangeRequest, Sort, SortTarget, TxnOp},
     response::TxnOpResponse,
-    watch::{EventKind, WatchBody, WatchEvent},
+    watch::{EventKind, WatchBody, WatchCreate, WatchEvent},
 };
 use whitewater_concurrency::{Call, Step};
 use whitewater_mutation::Mutations;
@@ -29,11 +29,11 @@ pub(super) struct Place {
 
 /// What a call wants next.
 #[derive(Clone, Debug)]
-enum Next {
+pub(super) enum Next {
     /// This is to be asked.
     Ask(Request),
-    /// This key is to be watched.
-    Watch(Key),
+    /// This is to be watched.
+    Watch(WatchCreate),
 }
 
 /// What a client has begun, or ceased, to believe.
@@ -43,6 +43,8 @@ pub enum Belief {
     Holds(Held),
     /// It does not hold the lock any more.
     Lost(Key),
+    /// It gives the lock back, by the next request.
+    Resigns(Key),
 }
 
 /// A lock as a client holds it.
@@ -63,15 +65,15 @@ impl Held {
     pub fn row(self, process: Process, from: SimTime) -> HoldRow {
         let LeaderKey { key, lease, revision, .. } = self.leader;
         let (prefix, seen, to) = (self.prefix, self.seen, SimTime::NEVER);
-        HoldRow { process, prefix, key, lease, revision, seen, from, to }
+        HoldRow { process, prefix, key, lease, revision, seen, resigned: None, from, to }
     }
 }
 
 impl Next {
-    fn request(&self) -> Request {
+    pub(super) fn request(&self) -> Request {
         match self {
             Self::Ask(request) => request.clone(),
-            Self::Watch(key) => Request::Range(get(key)),
+            Self::Watch(watch) => Request::Range(RangeRequest::new(watch.range.clone())),
         }
     }
 }
@@ -96,10 +98,12 @@ impl Sight {
             }
             LockStep::Leave(lock) => {
                 let Some(leader) = self.held(lock).cloned() else { return self.go_on(lock) };
+                self.beliefs.push(Belief::Resigns(lock.clone()));
                 self.give_up(lock);
                 let resign = ServiceRequest::Resign { leader: Some(leader) };
                 only_request(Call::begin(resign, mutations).1)
             }
+            LockStep::Observe(election) => self.observe(election, mutations),
         }
     }
 
@@ -154,6 +158,9 @@ impl Sight {
 
     /// What an answer says about locks.
     pub(super) fn learn_of_locks(&mut self, request: &Request, response: &Response) {
+        if self.learn_of_election(request, response) {
+            return;
+        }
         if let Some((lock, _)) = self.asked.take_if(|(_, asked)| asked == request) {
             return self.advance(&lock, Ok(response));
         }
@@ -192,6 +199,7 @@ impl Sight {
 
     /// A request is not going to be asked again, and nobody knows more of it than this.
     pub fn learn_of_failure(&mut self, request: &Request, error: &Error) {
+        self.lose_election(request, error);
         if let Some((lock, _)) = self.asked.take_if(|(_, asked)| asked == request) {
             self.advance(&lock, Err(error.clone()));
         }
@@ -212,7 +220,7 @@ impl Sight {
         let Some((call, next)) = &mut place.call else { return };
         let steps = match (&*next, answer) {
             (Next::Ask(_), answer) => call.on_answer(answer),
-            (Next::Watch(key), Ok(response)) => match deletion(key, response) {
+            (Next::Watch(watch), Ok(response)) => match deletion(&watch.range.start, response) {
                 Some(message) => call.on_watch(&message),
                 None => Vec::new(),
             },
@@ -221,7 +229,7 @@ impl Sight {
         for step in steps {
             match step {
                 Step::Ask(request) => *next = Next::Ask(request),
-                Step::Watch(watch) => *next = Next::Watch(watch.range.start),
+                Step::Watch(watch) => *next = Next::Watch(watch),
                 Step::Tell(_) => {}
                 Step::Done(result) => {
                     place.call = None;
