@@ -260,6 +260,12 @@ pub const ALL: &[Lesson] = &[
         look: "the `members` event of the promotion, and how far the learner's log had come by then",
     },
     Lesson {
+        code: "stalled-leader",
+        promise: "A leader whose log cannot be written for longer than an election timeout gives way.",
+        source: "etcd #15247, tikv #6224",
+        look: "the last `submit` of the leader without a `disk-done`, and who could have led instead",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

@@ -87,7 +87,7 @@ pub use self::{
 
 use self::{
     frame::{Cursor, HEADER_BYTES},
-    segment::{Head, State},
+    segment::{Head, Name, State},
 };
 use bytes::Bytes;
 use raft::eraftpb::Entry;
@@ -155,6 +155,21 @@ pub struct Wal {
     /// The highest promise that the frames themselves prove.
     proven: u64,
     bytes_since_snapshot: u64,
+}
+
+/// Whether an operation writes to the log, or makes it durable.
+#[must_use]
+pub fn is_log_write(op: &DiskOp) -> bool {
+    match op {
+        DiskOp::Write { file, .. } | DiskOp::Sync { file } => {
+            matches!(Name::of(file), Name::Segment(_) | Name::Temporary)
+        }
+        DiskOp::Create { .. }
+        | DiskOp::SetLength { .. }
+        | DiskOp::Rename { .. }
+        | DiskOp::Remove { .. }
+        | DiskOp::SyncDirectory => false,
+    }
 }
 
 impl Wal {

@@ -34,6 +34,7 @@ pub(super) fn first_bad(scene: &Scene<'_>) -> Option<Moment> {
         "read-freshness" | "linearizable" | "revision-order" | "durability" | "serializable"
         | "monotone" | "lock" | "auth" | "hash" | "space" | "members" => answered(scene),
         "lease" => ended(scene).or_else(|| answered(scene)),
+        "stalled-leader" => unwritten(scene),
         "compaction" => brought_about(scene).or_else(|| applied(scene)),
         _ => None,
     };
@@ -78,6 +79,15 @@ fn lost(scene: &Scene<'_>) -> Option<Moment> {
         row.node == node && matches!(row.kind, RowKind::Crash | RowKind::Stop)
     })?;
     Some(moment(scene, event, format!("KeepsPromises(n{node})"), scene.tell(event)))
+}
+
+/// A leader cannot write and leads on: since it asked for the write that is not done.
+fn unwritten(scene: &Scene<'_>) -> Option<Moment> {
+    let node = scene.violation.node?.0;
+    let event =
+        scene.last_before(scene.detected, |row| row.kind == RowKind::Submit && row.node == node)?;
+    let text = format!("{}: from here on its log waits for the disk", scene.tell(event));
+    Some(moment(scene, event, format!("GivesWay(n{node})"), text))
 }
 
 /// What is compacted is too young: since the last of it was applied there.

@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 38] = [
+const PROMISES: [Row; 39] = [
     (
         "election-safety",
         Invariant,
@@ -313,6 +313,13 @@ const PROMISES: [Row; 38] = [
         "a learner that is far behind was given a vote",
         "A learner votes only once it holds nine tenths of what the leader holds.",
         "etcd, learners",
+    ),
+    (
+        "stalled-leader",
+        Invariant,
+        "a leader that could not write went on leading",
+        "A leader whose log cannot be written for longer than an election gives way.",
+        "etcd #15247, tikv #6224",
     ),
     (
         "nondeterminism",

@@ -112,6 +112,7 @@ pub const INVARIANTS: &[&str] = &[
     "panic",
     "liveness",
     "promotion",
+    "stalled-leader",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];

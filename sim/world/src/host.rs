@@ -6,6 +6,7 @@
 use crate::{
     agenda::{Due, Packed},
     asking::{Answer, Asker},
+    invariants::stalled_leader,
     limits,
     machine::Life,
     panics,
@@ -27,8 +28,10 @@ use whitewater_api::{
 use whitewater_physics::{Fate, Port};
 use whitewater_record::{CrashPoint, RowKind, SimTime, Span, Stream};
 use whitewater_replica::{
-    Envelope, Event, Input, OpenError, Output, PasswordWork, PeerMessage, Phase, Replica, Status,
-    wal::WalError, wire,
+    Envelope, Event, Input, OpenError, Output, PasswordWork, PeerMessage, Phase, Replica, Role,
+    Status,
+    wal::{self, WalError},
+    wire,
 };
 
 /// Where the processes leave their replicas, for the main task to step.
@@ -467,6 +470,10 @@ impl World {
         let dies = self.pass_write(node, &ops);
         let now = self.now;
         let machine = self.machines.get_mut(node);
+        if ops.iter().any(wal::is_log_write) {
+            let asked = machine.time(now, self.mutations);
+            machine.log_writes.insert(write, asked);
+        }
         let done = machine.disk.submit(now, write, ops);
         let epoch = machine.epoch;
         self.later(done, Due::DiskDone { node, epoch, write });
@@ -506,6 +513,7 @@ impl World {
             self.note_revision(after.revision);
         }
         self.note_step_moments(node, &before, &after);
+        self.check_stall(node, before.role);
         let moved =
             (before.role, before.term, before.commit) != (after.role, after.term, after.commit);
         if moved {
@@ -514,6 +522,25 @@ impl World {
         if self.observer.on_status(node, &before, &after) {
             self.nemesis.on_leader(node);
         }
+    }
+
+    /// A leader was stepped while a write to its log was under way.
+    fn check_stall(&mut self, node: NodeId, before: Role) {
+        let machine = self.machines.get_mut(node);
+        let now = machine.time(self.now, self.mutations);
+        let leads = machine.status.role == Role::Leader;
+        let led_since = match machine.leads_since {
+            Some(since) => since,
+            None if leads => now,
+            None => return,
+        };
+        machine.leads_since = leads.then_some(led_since);
+        let Some(asked) = machine.log_writes.values().min().copied() else { return };
+        let late =
+            stalled_leader::check(node, asked.max(led_since), now, &self.plan.cluster.tuning);
+        let discriminates = before == Role::Leader && (late.is_some() || !leads);
+        let wrong = late.filter(|_| leads);
+        self.observer.tally.check(Code::StalledLeader, Some(node), discriminates, wrong);
     }
 
     fn note_event(&mut self, node: NodeId, event: &Event) {

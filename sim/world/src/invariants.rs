@@ -17,5 +17,6 @@ pub(crate) mod read_freshness;
 pub(crate) mod recovery;
 pub(crate) mod replica_hash;
 pub(crate) mod snapshot_content;
+pub(crate) mod stalled_leader;
 pub(crate) mod state_machine_safety;
 pub(crate) mod vote_once;

@@ -1,8 +1,10 @@
 //! Machines: a disk, a clock, and the process that may run on them.
 
 use crate::lifecycle::Hold;
-use std::collections::VecDeque;
-use whitewater_api::{Index, Monotonic, NodeId, RequestId, Revision, Term, release::Release};
+use std::collections::{BTreeMap, VecDeque};
+use whitewater_api::{
+    Index, Monotonic, NodeId, RequestId, Revision, Term, WriteId, release::Release,
+};
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
 use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, Seed, SimTime, Span, Stream};
@@ -29,6 +31,10 @@ pub(crate) struct Machine {
     pub(crate) waiting: VecDeque<(Option<u64>, Input)>,
     /// What the replica looked like after its last step.
     pub(crate) status: Status,
+    /// Since when it leads, by its clock, if it does.
+    pub(crate) leads_since: Option<Monotonic>,
+    /// Writes to the log that are under way, and when they were asked for, by its clock.
+    pub(crate) log_writes: BTreeMap<WriteId, Monotonic>,
     /// When it wants to be stepped again.
     pub(crate) next_wake: Monotonic,
     /// The timer that is armed: when it fires, and its number. Others are void.
@@ -180,6 +186,8 @@ impl Machine {
             pauses: Vec::new(),
             waiting: VecDeque::new(),
             status: blank(),
+            leads_since: None,
+            log_writes: BTreeMap::new(),
             next_wake: Monotonic(u64::MAX),
             timer: None,
             armed_for: Monotonic(u64::MAX),
@@ -247,6 +255,8 @@ impl Machine {
         self.waiting.clear();
         self.pauses.clear();
         self.serving.clear();
+        self.leads_since = None;
+        self.log_writes.clear();
         self.timer = None;
         self.timer_generation += 1;
         self.is_doomed = false;

@@ -44,6 +44,7 @@ codes! {
     Panic, "panic";
     Liveness, "liveness";
     Promotion, "promotion";
+    StalledLeader, "stalled-leader";
 }
 
 const CODES: usize = Code::ALL.len();

@@ -320,6 +320,7 @@ impl World {
 
     fn complete_batch(&mut self, node: NodeId, write: WriteId) {
         let machine = self.machines.get_mut(node);
+        machine.log_writes.remove(&write);
         let result = machine.disk.complete(write);
         self.begin(RowKind::DiskDone, node.0, &[write.0, u64::from(result.is_ok())]);
         let machine = self.machines.get(node);
