@@ -186,7 +186,7 @@ fn made(history: &PlainHistory, position: u32) -> Option<Held<'_>> {
     }
 }
 
-fn never_written(history: &PlainHistory, read: u32) -> Anomaly {
+pub(crate) fn never_written(history: &PlainHistory, read: u32) -> Anomaly {
     let sentence = format!("`{}` saw a value that nobody wrote", history.operations[read as usize]);
     anomaly(history, "never-written", sentence, &[read])
 }

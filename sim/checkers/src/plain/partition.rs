@@ -86,6 +86,9 @@ impl<'h> Partition<'h> {
                 Decision::Broken(explain::clash(self.history, clash))
             }
             Solved::Zones(_) => Decision::Linearizable,
+            Solved::NeverWritten(position) => {
+                Decision::Broken(explain::never_written(self.history, position))
+            }
             Solved::Search(problem, course, spent) => match course.search {
                 Search::Found => Decision::Linearizable,
                 Search::Exhausted { event } => {
@@ -108,6 +111,7 @@ impl<'h> Partition<'h> {
         }
         let (found, _) = self.solve(budget, stop, |solved| match solved {
             Solved::Zones(zoned) => Some(matches!(zoned, Zoned::Linearizable)),
+            Solved::NeverWritten(_) => Some(false),
             Solved::Search(_, course, _) => match course.search {
                 Search::Found => Some(true),
                 Search::Exhausted { .. } => Some(false),
@@ -133,6 +137,9 @@ impl<'h> Partition<'h> {
             return (say(Solved::Zones(&zoned)), Effort::by("zones"));
         }
         let (problem, values) = Problem::new(self.history, &self.operations);
+        if let Some(position) = problem.never_written() {
+            return (say(Solved::NeverWritten(position)), Effort::by("values"));
+        }
         let mut stepper = Stepper::new(values, problem.layout.clone());
         let mut meter = Meter::new(budget, stop);
         let course = search(&problem, &mut stepper, &mut meter);
@@ -190,6 +197,8 @@ impl<'h> Partition<'h> {
 enum Solved<'s> {
     /// By zones, which could tell.
     Zones(&'s Zoned),
+    /// Without a search: this operation found what nobody makes.
+    NeverWritten(u32),
     /// By a search, and what ran out in it.
     Search(&'s Problem, &'s Course, Option<Spent>),
 }

@@ -6,7 +6,10 @@ use super::{
     row::Layout,
     values::{ABSENT, FOREVER, OTHER, State, Values},
 };
-use crate::{intern::Table, nearly};
+use crate::{
+    intern::{Seen, Table},
+    nearly,
+};
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation};
 
 /// The operations of one key as events in the order of time.
@@ -104,6 +107,26 @@ impl Problem {
         let returns = moments.iter().filter(|moment| moment.is_return).count();
         assert!(builder.ops.len() == returns, "an operation without an end");
         (builder.finish(initial, &values), values)
+    }
+
+    /// The position of the first answered operation that found what nobody makes, if there is one: no order explains it, and
+    /// no search is needed to see that. Where something is appended it takes one.
+    pub(crate) fn never_written(&self) -> Option<u32> {
+        let acts = || self.ops.iter().map(|op| &op.act).chain(&self.classes);
+        let mut made = Seen::default();
+        made.insert(self.initial);
+        for act in acts() {
+            match *act {
+                Act::Append(_) => return None,
+                Act::Set(to) | Act::Swap(_, to) => _ = made.insert(to),
+                Act::Is(_) | Act::Not(_) => {}
+            }
+        }
+        let is_foreign = |op: &&Op| match op.act {
+            Act::Is(found) | Act::Swap(found, _) => !made.contains(&found),
+            Act::Not(_) | Act::Set(_) | Act::Append(_) => false,
+        };
+        self.ops.iter().filter(is_foreign).min_by_key(|op| op.deadline).map(|op| op.position)
     }
 }
 

@@ -233,6 +233,35 @@ fn a_counterexample_is_wrong_and_nothing_can_be_left_out() {
     assert!(explained > 100 && placed > 20, "{explained} explained, {placed} placed");
 }
 
+/// However many operations are open at the same time.
+#[test]
+fn what_nobody_wrote_takes_no_search() {
+    let shape = Shape {
+        clients: 200,
+        operations: 2_000,
+        values: 3,
+        weights: [4, 4, 2, 0, 0],
+        unknown: 0,
+        lies: 0,
+        has_initial: false,
+    };
+    let mut history = generate(&mut Seed(1).stream("test/plain/never written", 0), &shape);
+    assert_eq!(judge(&history, &Budget::default()).ruling, Ruling::Holds);
+    let is_read = |operation: &&mut PlainOperation| {
+        matches!(operation.action, PlainAction::Read(Some(_))) && operation.completed.is_some()
+    };
+    let read = history.operations[1_000..].iter_mut().find(is_read).expect("half of them read");
+    read.action = PlainAction::Read(Some("nobody's".into()));
+    let position = 1_000 + history.operations[1_000..].iter().position(|operation| {
+        matches!(&operation.action, PlainAction::Read(Some(value)) if value.as_slice() == b"nobody's")
+    }).unwrap();
+    let whole = Partition::new(&history, positions(&history));
+    let (decision, effort) = whole.decide(&Budget::default(), &|| false);
+    assert_eq!((effort.engine, effort.configurations), ("values", 0));
+    let Decision::Broken(anomaly) = decision else { panic!("{decision:?}") };
+    assert_eq!((anomaly.code.as_str(), anomaly.operations), ("never-written", vec![position]));
+}
+
 /// If values are unique, or few.
 #[test]
 fn long_histories_that_are_right_are_decided_while_they_are_read() {
