@@ -104,10 +104,11 @@ impl Replica {
         }
     }
 
-    /// The others that this member was told of, or that have spoken to it.
+    /// The others that this member was told of, when it started or since, or that have spoken to it.
     pub(crate) fn audience(&self) -> BTreeSet<NodeId> {
+        let Introduction { heard, elders, .. } = &self.introduction;
         let others = self.config.boot.others(self.config.node);
-        others.into_iter().chain(self.introduction.heard.iter().copied()).collect()
+        others.into_iter().chain(heard.iter().chain(elders).copied()).collect()
     }
 
     /// A peer introduces itself.
