@@ -266,6 +266,12 @@ pub const ALL: &[Lesson] = &[
         look: "the last `submit` of the leader without a `disk-done`, and who could have led instead",
     },
     Lesson {
+        code: "corruption",
+        promise: "Nobody is called corrupt while all members hold the same: the alarm takes the cluster out of service.",
+        source: "etcd, `server/etcdserver/corrupt.go`: hashes are compared where revision and compaction are the same",
+        look: "what each member had applied and compacted when the hashes were asked for",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

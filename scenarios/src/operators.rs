@@ -78,7 +78,7 @@ impl Operator {
             Kind::Update => {
                 ClusterRequest::Update { member: self.anybody(), peer_urls: self.urls() }
             }
-            Kind::Remove => ClusterRequest::Remove(self.anybody()),
+            Kind::Remove => ClusterRequest::Remove(self.leaver()),
         })
     }
 
@@ -96,6 +96,14 @@ impl Operator {
             return self.newcomer();
         }
         NodeId(self.stream.between(1, self.taken))
+    }
+
+    /// Mostly a newcomer: ids never come back, and somebody has to stay.
+    fn leaver(&mut self) -> NodeId {
+        if self.stream.chance(30_000) {
+            return NodeId(self.stream.between(1, self.taken));
+        }
+        self.newcomer()
     }
 
     /// One of few, so that two want the same.

@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 39] = [
+const PROMISES: [Row; 40] = [
     (
         "election-safety",
         Invariant,
@@ -320,6 +320,13 @@ const PROMISES: [Row; 39] = [
         "a leader that could not write went on leading",
         "A leader whose log cannot be written for longer than an election gives way.",
         "etcd #15247, tikv #6224",
+    ),
+    (
+        "corruption",
+        Invariant,
+        "a member is called corrupt, and all hold the same",
+        "The alarm CORRUPT is raised only where members differ.",
+        "etcd, corruption check",
     ),
     (
         "nondeterminism",

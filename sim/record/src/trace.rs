@@ -113,6 +113,7 @@ pub const INVARIANTS: &[&str] = &[
     "liveness",
     "promotion",
     "stalled-leader",
+    "corruption",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];

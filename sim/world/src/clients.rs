@@ -96,9 +96,13 @@ impl World {
         };
         operation.completed = now;
         operation.completion = completion;
+        let is_corrupt = matches!(operation.completion, Completion::Fail(Error::Corrupt));
         let (id, node) = (operation.id, operation.node);
         let fields = [id.process.0.into(), id.sequence.into(), outcome, revision];
         self.begin(RowKind::Complete, node.0, &fields);
+        if is_corrupt {
+            self.observer.on_called_corrupt(node);
+        }
     }
 
     /// An answer, or none in time.

@@ -5,6 +5,7 @@ pub(crate) mod auto_compaction;
 pub(crate) mod boot_promise;
 pub(crate) mod commit_quorum;
 pub(crate) mod compaction;
+pub(crate) mod corruption;
 pub(crate) mod election_safety;
 pub(crate) mod leader_append_only;
 pub(crate) mod leader_completeness;

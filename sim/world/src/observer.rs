@@ -8,10 +8,10 @@ pub(crate) mod ledger;
 use crate::{
     invariants::{
         apply_order, auto_compaction::Reached, boot_promise::BootPromise, commit_quorum,
-        compaction, election_safety::ElectionSafety, leader_append_only, leader_completeness,
-        log_matching::LogMatching, membership, monotone, promise, promotion, read_freshness,
-        recovery, replica_hash, snapshot_content::SnapshotContent, state_machine_safety,
-        vote_once::VoteOnce,
+        compaction, corruption, election_safety::ElectionSafety, leader_append_only,
+        leader_completeness, log_matching::LogMatching, membership, monotone, promise, promotion,
+        read_freshness, recovery, replica_hash, snapshot_content::SnapshotContent,
+        state_machine_safety, vote_once::VoteOnce,
     },
     limits,
     tally::{Code, Tally},
@@ -302,6 +302,12 @@ impl Observer {
         let Some(floor) = floor else { return };
         let wrong = read_freshness::check(id, seen, floor);
         self.tally.check(Code::ReadFreshness, Some(node), floor > Revision::FIRST, wrong);
+    }
+
+    /// Somebody is refused because a member is called corrupt.
+    pub(crate) fn on_called_corrupt(&mut self, node: NodeId) {
+        let wrong = corruption::check(&self.tally);
+        self.tally.check(Code::Corruption, Some(node), true, wrong);
     }
 
     /// Something happened inside a replica.

@@ -45,6 +45,7 @@ codes! {
     Liveness, "liveness";
     Promotion, "promotion";
     StalledLeader, "stalled-leader";
+    Corruption, "corruption";
 }
 
 const CODES: usize = Code::ALL.len();
@@ -96,7 +97,7 @@ impl Tally {
 
     /// Notes a broken promise; the first one of each code is kept.
     pub(crate) fn violate(&mut self, code: Code, node: Option<NodeId>, sentence: String) {
-        if self.violations.iter().any(|violation| violation.code == code.name()) {
+        if self.is_broken(code) {
             return;
         }
         let Place { at, event } = self.place;
@@ -107,6 +108,11 @@ impl Tally {
     /// A rare state was reached.
     pub(crate) fn sometimes(&mut self, name: &'static str) {
         self.sometimes.entry(name).or_insert((0, self.place.at)).0 += 1;
+    }
+
+    /// Whether a promise was broken so far.
+    pub(crate) fn is_broken(&self, code: Code) -> bool {
+        self.violations.iter().any(|violation| violation.code == code.name())
     }
 
     /// How many promises were broken so far.
