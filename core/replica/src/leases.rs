@@ -323,6 +323,10 @@ impl Replica {
                     self.lease_grants.insert(*lease, (self.now, *ttl));
                 }
             }
+            // Whoever may not write what hangs on a lease may not end it.
+            Request::Lease(LeaseRequest::Revoke(lease)) if self.store.lease(*lease).is_some() => {
+                self.lessor.keep(*lease, index, self.now, self.checkpoint_interval());
+            }
             Request::Lease(LeaseRequest::Revoke(lease)) => self.lessor.forget(*lease, index),
             Request::Put(put) if self.config.mutations.has(Mutation::LeaseRenewedByPut) => {
                 self.renew(put.lease);

@@ -249,6 +249,19 @@ impl Lessor {
         }
     }
 
+    /// The end of a lease was refused when the entry at `index` was carried out: its time goes on as if nobody had asked.
+    pub(crate) fn keep(&mut self, id: LeaseId, index: u64, now: Monotonic, interval: u64) {
+        if self.ending.get(&id) != Some(&index) {
+            return; // Another end of it is in the log.
+        }
+        self.ending.remove(&id);
+        let Some(tenure) = &mut self.tenure else { return };
+        let Some(clock) = tenure.clocks.get(&id).copied() else { return };
+        let queue = if clock.is_found { &mut tenure.found } else { &mut tenure.own };
+        queue.deadlines.insert((clock.deadline, id));
+        tenure.plan_checkpoint(id, now, interval);
+    }
+
     /// The end of a lease was proposed, at `index`.
     pub(crate) fn on_end_proposed(&mut self, id: LeaseId, index: u64) {
         self.ending.insert(id, index);

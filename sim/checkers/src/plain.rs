@@ -123,16 +123,20 @@ pub fn partitions(history: &PlainHistory) -> Result<Vec<Partition<'_>>, String> 
         latest = Some((token, key));
         if key == positions.len() {
             positions.push(Vec::new());
-            glances.push(if is_long { Glance::new(history) } else { Glance::Nothing });
+            if is_long {
+                glances.push(Glance::new(history));
+            }
         }
         positions[key].push(position);
-        glances[key].add(history, &positions[key]);
+        if let Some(glance) = glances.get_mut(key) {
+            glance.add(history, &positions[key]);
+        }
     }
     soundness.finish(history)?;
-    let seen = positions.into_iter().zip(glances);
-    Ok(seen
-        .map(|(positions, glance)| Partition::seen(history, positions, glance.finish()))
-        .collect())
+    let mut glances = glances.into_iter();
+    let mut has_order = || glances.next().is_some_and(Glance::finish);
+    let partitions = positions.into_iter();
+    Ok(partitions.map(|positions| Partition::seen(history, positions, has_order())).collect())
 }
 
 /// What the decisions on all keys come to: the first broken promise, or else the smallest window that is undecided.

@@ -128,6 +128,25 @@ fn a_pile_that_was_found_does_not_hold_the_others_up() {
     assert!(ended.contains(&late), "it waits behind what was found");
 }
 
+/// Whoever may not write what hangs on a lease asks for its end, and is refused when that is carried out.
+#[test]
+fn a_lease_whose_end_was_refused_goes_on() {
+    let mut lessor = Lessor::default();
+    lessor.begin(2, at(0), SECOND);
+    lessor.grant(A, 10, at(0), INTERVAL);
+    lessor.on_end_proposed(A, 7);
+    lessor.renew(A, at(1), INTERVAL);
+    assert_eq!(lessor.left(A, at(1)), Some(9), "while its end is in the log nothing counts");
+    lessor.keep(A, 6, at(2), INTERVAL);
+    assert_eq!(lessor.end_of(A), Some(7), "that was another one");
+    lessor.keep(A, 7, at(2), INTERVAL);
+    lessor.check_invariants();
+    assert_eq!(lessor.left(A, at(2)), Some(8));
+    lessor.renew(A, at(3), INTERVAL);
+    assert_eq!(lessor.left(A, at(3)), Some(10));
+    assert_eq!(expire(&mut lessor, at(13), 9), [A], "it ends when it is time");
+}
+
 #[test]
 fn what_is_left_is_written_down_for_long_leases_only() {
     let mut lessor = Lessor::default();
