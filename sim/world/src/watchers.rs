@@ -86,6 +86,11 @@ impl Watcher {
         let nexts = self.watches.iter().map(|watched| watched.next.unwrap_or(Revision(1)));
         Revision(nexts.min().unwrap_or(Revision(u64::MAX)).0 - 1)
     }
+
+    /// Whether one of its watches waits for what comes behind the revision after `newest`.
+    fn is_ahead_of(&self, newest: Revision) -> bool {
+        self.watches.iter().any(|watched| watched.next > Some(Revision(newest.0 + 1)))
+    }
 }
 
 impl World {
@@ -309,10 +314,12 @@ impl World {
 
     /// Who has not been told all that anybody was told of: the last event must not be lost either.
     pub(crate) fn unheard(&self) -> Option<String> {
-        // Who watches as a user may have been forbidden to.
+        // Who watches as a user may have been forbidden to. And a cluster that was restored may be behind what a watcher has
+        // been told by the old one: until it gets there, it says nothing of how far that stream has come (etcd #20221).
         let mut watchers = self.watchers.iter().zip(&self.plan.watchers);
-        let behind =
-            watchers.find(|(watcher, plan)| plan.user.is_none() && watcher.told() < self.acked);
+        let behind = watchers.find(|(watcher, plan)| {
+            plan.user.is_none() && watcher.told() < self.acked && !watcher.is_ahead_of(self.acked)
+        });
         behind.map(|(watcher, _)| {
             let (process, node, told) = (watcher.process, watcher.node, watcher.told());
             format!("the watcher {process} at {node} was told up to {told} of {}", self.acked)

@@ -60,6 +60,8 @@ impl Lives {
     /// Collects them.
     pub(crate) fn new(history: &History, bound: LeaseBound) -> Self {
         let mut lives = Self { by_id: BTreeMap::new(), has_open_grant: false, bound };
+        // What a backup holds was answered by another cluster, which counted terms of its own.
+        let founded = history.epochs.last().map_or(SimTime::ZERO, |epoch| epoch.at);
         for (operation, told) in (0..).zip(&history.operations) {
             let Request::Lease(request) = &told.request else { continue };
             let body = match fate(told) {
@@ -68,7 +70,7 @@ impl Lives {
                 Fate::Done(response) => Some(&response.body),
             };
             let (invoked, completed) = (told.invoked, told.completed);
-            let term = term(told);
+            let term = if invoked < founded { Term::default() } else { term(told) };
             let renewal = |ttl| Renewal { operation, invoked, completed, ttl, term };
             match (request, body) {
                 (LeaseRequest::Grant { lease: LeaseId::NONE, .. }, None) => {
@@ -189,7 +191,10 @@ fn scaled(seconds: i64, rate: u64) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whitewater_api::{Completion, Header, NodeId, Process, RequestId, Response};
+    use whitewater_api::{
+        Completion, Header, KvHash, NodeId, Process, RequestId, Response, Revision,
+    };
+    use whitewater_record::EpochRow;
 
     fn answered(number: u32, at: u64, term: u64, body: LeaseResponse) -> Operation {
         let (lease, ttl) = (LeaseId(7), 10);
@@ -222,5 +227,26 @@ mod tests {
         let longest = SimTime::ZERO + Span::millis(22_500);
         assert_eq!(latest(3), longest + LeaseBound::USUAL.steady);
         assert_eq!(latest(4), longest + LeaseBound::USUAL.slack);
+    }
+
+    /// A cluster that was founded on a backup counts terms anew.
+    #[test]
+    fn a_term_of_another_cluster_says_nothing() {
+        let (lease, ttl) = (LeaseId(7), 10);
+        let grant = answered(0, 9, 3, LeaseResponse::Grant { lease, ttl });
+        let at = SimTime::ZERO + Span::seconds(100);
+        let epoch = EpochRow {
+            at,
+            backup: KvHash { hash: 0, revision: Revision(1), compacted: Revision(0) },
+            revision_bump: 0,
+            mark_compacted: false,
+            kept: Vec::new(),
+        };
+        let history =
+            History { operations: vec![grant], epochs: vec![epoch], ..History::default() };
+        let lives = Lives::new(&history, LeaseBound::USUAL);
+        let told = LeaseResponse::TimeToLive { lease, ttl: 5, granted: ttl, keys: Vec::new() };
+        let latest = lives.latest(&lives.by_id[&lease], &answered(1, 200, 3, told), u32::MAX);
+        assert_eq!(latest, Some(SimTime::ZERO + Span::millis(22_500) + LeaseBound::USUAL.slack));
     }
 }
