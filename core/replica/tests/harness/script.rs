@@ -31,7 +31,7 @@
 //! | `lock c1 n1 NAME l7`, `campaign c1 n1 NAME l7 VALUE`, `observe c1 n1 NAME`, `leader c1 n1 NAME` | a call of a service, by way of that node |
 //! | `unlock c2 n1 c1`, `proclaim c2 n1 c1 VALUE`, `resign c2 n1 c1` | the same, with what call `c1` has won |
 //! | `give-up c1`, `move c1 n2` | cancels a call; lets it go on at another node, without its watch |
-//! | `multi n1 "put k v" "delete k"` | a transaction of these |
+//! | `multi n1 "put k v" "delete k" "get k" "stale-get k"` | a transaction of these |
 //! | `fill n1 10 [bytes=100]` | so many puts of so large values to four keys |
 //! | `status`, `dump n1`, `files n1` | what is there |
 //! | `equal` | whether all running replicas have the same store |
@@ -605,6 +605,10 @@ fn request(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Request> {
             while let Some(text) = args.next_pos() {
                 success.push(match text.split(' ').collect::<Vec<_>>()[..] {
                     ["put", key, value] => TxnOp::Put(PutRequest::new(key, value)),
+                    ["get" | "stale-get", key] => TxnOp::Range(RangeRequest {
+                        serializable: text.starts_with("stale"),
+                        ..RangeRequest::new(KeyRange::single(key))
+                    }),
                     ["delete", key] => TxnOp::DeleteRange(DeleteRangeRequest {
                         range: KeyRange::single(key),
                         prev_kv: false,
