@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use whitewater_api::{
     AuthRequest, LeaseRequest, Request,
-    auth::Permission,
+    auth::{Credential, Permission},
     request::{CompactRequest, DeleteRangeRequest, PutRequest},
 };
 
@@ -14,8 +14,17 @@ fn put(key: &str, value: &str, lease: i64) -> Request {
 /// A store with all that a store can have.
 fn furnished() -> Store {
     let mut store = Store::new(Mutations::none());
-    let range = KeyRange::prefix("k");
-    let permission = Some(Permission { kind: PermissionKind::ReadWrite, range });
+    let grant = |kind: PermissionKind, range: KeyRange| {
+        let permission = Some(Permission { kind, range });
+        Request::Auth(AuthRequest::RoleGrantPermission { role: "reader".into(), permission })
+    };
+    let add = |user: &str, credential: Credential| {
+        Request::Auth(AuthRequest::UserAdd { user: user.into(), credential })
+    };
+    let give = |user: &str, role: &str| {
+        let (user, role) = (user.into(), role.into());
+        Request::Auth(AuthRequest::UserGrantRole { user, role })
+    };
     let delete = DeleteRangeRequest { range: KeyRange::single("k2"), prev_kv: false };
     for request in [
         Request::Lease(LeaseRequest::Grant { lease: LeaseId(7), ttl: 60 }),
@@ -27,7 +36,15 @@ fn furnished() -> Store {
         put("k2", "again", 0),
         Request::Compact(CompactRequest { revision: Revision(3), physical: false }),
         Request::Auth(AuthRequest::RoleAdd("reader".into())),
-        Request::Auth(AuthRequest::RoleGrantPermission { role: "reader".into(), permission }),
+        grant(PermissionKind::ReadWrite, KeyRange::prefix("k")),
+        grant(PermissionKind::Read, KeyRange::single("one")),
+        grant(PermissionKind::Write, KeyRange::from_key("x")),
+        add("root", Credential::Hash("$2b$04$of.root".into())),
+        add("alice", Credential::None),
+        give("root", "root"),
+        give("alice", "reader"),
+        give("alice", "root"),
+        Request::Auth(AuthRequest::Enable),
     ] {
         store.apply(&request).unwrap();
     }
@@ -41,6 +58,8 @@ fn what_is_written_as_etcd_has_it_comes_back_as_it_was() {
     assert_eq!(back.digest(), store.digest());
     assert_eq!(back.hash_kv(Revision::LATEST), store.hash_kv(Revision::LATEST));
     assert_eq!((back.revision(), back.compacted()), (store.revision(), store.compacted()));
+    assert!(store.auth().is_enabled());
+    assert_eq!(back.auth(), store.auth());
     back.check_invariants();
 }
 
