@@ -9,6 +9,7 @@
 mod backup;
 mod cluster;
 mod common;
+mod details;
 mod etcdctl;
 mod single;
 mod tls;
