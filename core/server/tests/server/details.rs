@@ -1,14 +1,15 @@
 //! What answers say beside their content, as clients of etcd expect it: numbers for what is not there, headers that are left out,
 //! refusals of what makes no sense, and health while an alarm is raised.
 
-use crate::common::{Server, get, put};
+use crate::common::{Cluster, Server, get, put};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Code;
+use tonic::{Code, Request};
 use whitewater_server::proto::{
     etcdserverpb::{
-        self as pb, AlarmType, alarm_request::AlarmAction, watch_request::RequestUnion,
+        self as pb, AlarmType, alarm_request::AlarmAction, auth_client::AuthClient,
+        watch_request::RequestUnion,
     },
     v3electionpb::{ProclaimRequest, ResignRequest, election_client::ElectionClient},
 };
@@ -199,4 +200,63 @@ async fn the_gateway_takes_names_and_numbers_in_either_spelling() {
     let (status, body) = server.http("POST", "/v3/kv/range", r#"{"key":"YQ==","nothing":1}"#);
     assert_eq!(status, "HTTP/1.1 400 Bad Request");
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], 3);
+}
+
+#[tokio::test]
+async fn a_token_is_shown_under_either_name() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::alone(directory.path());
+    let mut auth = AuthClient::new(server.channel().await);
+    let (name, password) = ("root".to_owned(), "secret".to_owned());
+    let root = pb::AuthUserAddRequest { name, password, ..Default::default() };
+    auth.user_add(root).await.unwrap();
+    let (user, role) = ("root".to_owned(), "root".to_owned());
+    auth.user_grant_role(pb::AuthUserGrantRoleRequest { user, role }).await.unwrap();
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    let log_in = |password: &str| {
+        let (name, password) = ("root".to_owned(), password.to_owned());
+        pb::AuthenticateRequest { name, password }
+    };
+    let refusal = auth.authenticate(log_in("sesame")).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::InvalidArgument);
+    let token = auth.authenticate(log_in("secret")).await.unwrap().into_inner().token;
+    let mut kv = server.kv().await;
+    let mut write = async |key: &'static str, token: &str| {
+        let mut call = Request::new(put("k", "v"));
+        call.metadata_mut().insert(key, token.parse().unwrap());
+        kv.put(call).await.map(|_| ())
+    };
+    write("token", &token).await.unwrap();
+    write("authorization", &token).await.unwrap();
+    let refusal = write("token", "guess").await.unwrap_err();
+    assert_eq!(refusal.code(), Code::Unauthenticated);
+    assert_eq!(refusal.message(), "etcdserver: invalid auth token");
+    let refusal = write("nothing", &token).await.unwrap_err();
+    assert_eq!(refusal.message(), "etcdserver: user name is empty");
+}
+
+#[tokio::test]
+async fn a_watch_that_wants_a_leader_ends_without_one_and_another_stays() {
+    let mut cluster = Cluster::start(3);
+    let mut streams = Vec::new();
+    for wants in ["true", "false"] {
+        let (requests, stream) = tokio::sync::mpsc::channel(1);
+        let create = pb::WatchCreateRequest { key: "k".into(), ..Default::default() };
+        let union = Some(RequestUnion::CreateRequest(create));
+        requests.send(pb::WatchRequest { request_union: union }).await.unwrap();
+        let mut call = Request::new(ReceiverStream::new(stream));
+        call.metadata_mut().insert("hasleader", wants.parse().unwrap());
+        let mut told = cluster.servers[0].watch().await.watch(call).await.unwrap().into_inner();
+        assert!(told.message().await.unwrap().unwrap().created);
+        streams.push((requests, told));
+    }
+    cluster.servers[1].kill();
+    cluster.servers[2].kill();
+    let (_, told) = &mut streams[0];
+    let refusal = told.message().await.unwrap_err();
+    assert_eq!((refusal.code(), refusal.message()), (Code::Unavailable, "etcdserver: no leader"));
+    let (requests, told) = &mut streams[1];
+    let cancel = RequestUnion::CancelRequest(pb::WatchCancelRequest { watch_id: 0 });
+    requests.send(pb::WatchRequest { request_union: Some(cancel) }).await.unwrap();
+    assert!(told.message().await.unwrap().unwrap().canceled, "it was still there");
 }
