@@ -3,7 +3,8 @@
 //! For each Ready: what may leave at once leaves; what must be written is gathered; what must wait for the disk is held
 //! with the number of its batch; what is committed is applied. In this order (raft-rs 0.7.0, `raw_node.rs`):
 //!
-//! 1. `messages` leave before the disk is asked: a leader replicates while it writes (dissertation 10.2.1).
+//! 1. `messages` leave before the disk is asked: a leader replicates while it writes (dissertation 10.2.1). Not so those of a
+//!    leader that nobody else has voted for.
 //! 2. snapshot, then entries, then hard state, in one batch.
 //! 3. `persisted_messages` and `on_persist_ready` wait for that batch and all before it.
 //! 4. `advance_append_async` makes entries readable before they are durable.
@@ -27,7 +28,11 @@ impl Replica {
             let mut ready = self.raft.ready();
             let read_states = ready.take_read_states();
             for message in ready.take_messages() {
-                self.send_now(message);
+                if self.is_elected_by_itself() && message.get_msg_type() == MessageType::MsgAppend {
+                    self.send_after_writes(message);
+                } else {
+                    self.send_now(message);
+                }
             }
             let installed = match ready.snapshot() {
                 snapshot if snapshot.is_empty() => None,
@@ -86,6 +91,12 @@ impl Replica {
                 self.send(to, PeerMessage::Raft(Box::new(message)));
             }
         }
+    }
+
+    /// One that is its own quorum leads before its disk holds the term. Learners must not have entries of it before: after a
+    /// crash it would lead in the same term again, with other ones.
+    fn is_elected_by_itself(&self) -> bool {
+        self.raft.raft.prs().is_singleton()
     }
 
     fn send_after_writes(&mut self, message: Message) {
