@@ -53,9 +53,8 @@ impl Membership {
         after: &ConfState,
         relieved: Option<NodeId>,
     ) {
-        // Nobody asks that a voter become a learner, but for the sake of one whose disk is damaged.
-        let fallen = after.learners.iter().filter(|node| before.voters.contains(node));
-        self.relieved.extend(fallen.copied().map(NodeId));
+        // A learner has no vote to get back.
+        self.relieved.extend(relieved.filter(|node| before.voters.contains(&node.0)));
         self.relieved.retain(|node| after.learners.contains(&node.0));
         let (old, new) = (everybody(before), everybody(after));
         for node in new.difference(&old) {

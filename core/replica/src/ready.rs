@@ -27,8 +27,11 @@ impl Replica {
             self.pin_timeout();
             let mut ready = self.raft.ready();
             let read_states = ready.take_read_states();
+            // One that is its own quorum leads before its disk holds the term. Learners must not have entries of it before:
+            // after a crash it would lead in the same term again, with other ones.
+            let is_alone = self.is_own_quorum();
             for message in ready.take_messages() {
-                if self.is_elected_by_itself() && message.get_msg_type() == MessageType::MsgAppend {
+                if is_alone && message.get_msg_type() == MessageType::MsgAppend {
                     self.send_after_writes(message);
                 } else {
                     self.send_now(message);
@@ -91,12 +94,6 @@ impl Replica {
                 self.send(to, PeerMessage::Raft(Box::new(message)));
             }
         }
-    }
-
-    /// One that is its own quorum leads before its disk holds the term. Learners must not have entries of it before: after a
-    /// crash it would lead in the same term again, with other ones.
-    fn is_elected_by_itself(&self) -> bool {
-        self.raft.raft.prs().is_singleton()
     }
 
     fn send_after_writes(&mut self, message: Message) {

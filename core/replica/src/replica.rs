@@ -162,8 +162,8 @@ impl Replica {
             outputs: Vec::new(),
         };
         replica.pin_timeout();
-        let raft = &mut replica.raft.raft;
-        if replica.config.tuning.alone_at_once && raft.prs().is_singleton() {
+        if replica.config.tuning.alone_at_once && replica.is_own_quorum() {
+            let raft = &mut replica.raft.raft;
             raft.election_elapsed = raft.randomized_election_timeout() - 1;
         }
         replica
@@ -289,10 +289,14 @@ impl Replica {
     /// would look for unapplied entries that the snapshot has replaced, and take their absence for a fatal error.
     fn may_campaign(&self) -> bool {
         let raft = &self.raft.raft;
-        let alone = raft.prs().is_singleton();
         let installs = raft.raft_log.applied + 1 < self.raft.store().first();
         let waits = self.is_disk_stalled() || installs || self.has_forgotten_votes();
-        !(waits || alone && self.persistence.is_writing())
+        !(waits || self.is_own_quorum() && self.persistence.is_writing())
+    }
+
+    /// Whether nobody else votes.
+    pub(crate) fn is_own_quorum(&self) -> bool {
+        self.raft.raft.prs().is_singleton()
     }
 
     /// How many ticks may pass without anything to do.

@@ -43,11 +43,10 @@ impl Watching {
 }
 
 impl Replica {
-    /// A client opens a stream. Where nothing is applied yet, or nobody leads and the client minds, it is ended at once.
+    /// A client opens a stream. Where nobody is served yet, or nobody leads and the client minds, it is ended at once.
     pub(crate) fn on_stream_opened(&mut self, stream: StreamId, require_leader: bool) {
         let has_nothing = self.phase != Phase::Active || self.raft.store().applied().0 == 0;
-        let serves = !has_nothing && !self.is_under_suspicion();
-        if !serves || require_leader && self.leader().is_none() {
+        if has_nothing || self.is_under_suspicion() || require_leader && self.leader().is_none() {
             let end = StreamEnd::NoLeader;
             return self.watching.outputs.push(WatchOutput::End { stream, end });
         }

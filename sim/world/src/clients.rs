@@ -52,26 +52,23 @@ impl World {
         let (id, node) = (client.take_id(), client.target);
         let (user, caller) = (client.session.user(), client.session.caller());
         self.record_beliefs(index, id);
-        let (user, login) = user.unzip();
+        let user = user.map(|(user, login)| (user, Some(login)));
         let operation = self.invoke(id, node, user, request.clone());
-        if let (Some(row), Some(login)) = (self.history.callers.last_mut(), login) {
-            row.login = Some(login);
-        }
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.clients[index].pending = Some(pending);
         self.later(self.now + self.plan.timeout, Due::Timeout { id });
         self.ask(id, node, caller, request);
     }
 
-    /// Records an invocation, by nobody in particular or by a user.
+    /// Records an invocation, by nobody in particular or by a user, with the login that has named it, if one has.
     pub(crate) fn invoke(
         &mut self,
         id: RequestId,
         node: NodeId,
-        user: Option<String>,
+        user: Option<(String, Option<RequestId>)>,
         request: Request,
     ) -> usize {
-        self.history.callers.extend(user.map(|user| CallerRow { id, user, login: None }));
+        self.history.callers.extend(user.map(|(user, login)| CallerRow { id, user, login }));
         let fields = [u64::from(id.process.0), u64::from(id.sequence), steps::digest(&request)];
         self.begin(RowKind::Invoke, node.0, &fields);
         let completion = Completion::Info(Error::TimedOut);

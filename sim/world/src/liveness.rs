@@ -203,7 +203,8 @@ impl World {
                 (ask, Request::Maintenance(disarm))
             }
         };
-        let operation = self.invoke(id, node, Some(auth::ROOT.to_owned()), request.clone());
+        let user = (auth::ROOT.to_owned(), None);
+        let operation = self.invoke(id, node, Some(user), request.clone());
         let pending = Pending { wire: id, operation, floor: self.acked, resends: 0 };
         self.recovery.pending = Some((pending, probe));
         self.later(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
