@@ -130,7 +130,7 @@ fn has_past(history: &History) -> bool {
 }
 
 /// The leases that keys may hang on.
-pub(crate) fn leases(history: &History) -> BTreeSet<LeaseId> {
+fn leases(history: &History) -> BTreeSet<LeaseId> {
     fn collect(ops: &[TxnOp], leases: &mut BTreeSet<LeaseId>) {
         for op in ops {
             match op {
