@@ -7,7 +7,6 @@ use crate::{
     agenda::{Due, Packed},
     asking::{Answer, Asker},
     invariants::stalled_leader,
-    limits,
     machine::Life,
     panics,
     tally::Code,
@@ -26,10 +25,9 @@ use whitewater_api::{
     request::CompactRequest,
 };
 use whitewater_physics::{Fate, Port};
-use whitewater_record::{CrashPoint, RowKind, SimTime, Span, Stream};
+use whitewater_record::{CrashPoint, RowKind, SimTime, Stream};
 use whitewater_replica::{
-    Envelope, Event, Input, OpenError, Output, PasswordWork, PeerMessage, Phase, Replica, Role,
-    Status,
+    Envelope, Event, Input, OpenError, Output, PeerMessage, Phase, Replica, Role, Status,
     wal::{self, WalError},
     wire,
 };
@@ -358,15 +356,6 @@ impl World {
         self.observer.after_step(node, &self.machines.get(node).status);
         self.arm(node);
         true
-    }
-
-    /// Another thread of the process takes its time over a password.
-    fn work_on_password(&mut self, node: NodeId, id: RequestId, work: &PasswordWork) {
-        let machine = self.machines.get_mut(node);
-        let took = machine.passwords.between(limits::PASSWORD_NANOS.0, limits::PASSWORD_NANOS.1);
-        let epoch = machine.epoch;
-        let done = work.run();
-        self.later(self.now + Span(took), Due::PasswordDone { node, epoch, id, done });
     }
 
     fn send(&mut self, envelope: Envelope) {

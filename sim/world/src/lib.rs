@@ -44,6 +44,7 @@ mod moments;
 mod nemesis;
 mod observer;
 mod panics;
+mod passwords;
 mod play;
 mod points;
 mod run;
