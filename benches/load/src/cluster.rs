@@ -68,7 +68,7 @@ impl Cluster {
         let deadline = Instant::now() + Duration::from_mins(2);
         for url in &self.urls {
             let mut client = Client::new(url, Duration::from_secs(1))?;
-            while client.seat().and_then(|seat| seat.leader).is_none() {
+            while client.seat().and_then(|seat| seat.status.leader).is_none() {
                 if Instant::now() > deadline {
                     return Err(format!("{url}: no member that knows a leader").into());
                 }
@@ -90,7 +90,7 @@ impl Cluster {
     pub(crate) fn leader(&self) -> Result<usize, Box<dyn Error>> {
         for (place, url) in self.urls.iter().enumerate() {
             let seat = Client::new(url, Duration::from_secs(1))?.seat();
-            if seat.is_some_and(|seat| seat.leader == Some(seat.member)) {
+            if seat.is_some_and(|seat| seat.status.leader == Some(seat.member)) {
                 return Ok(place);
             }
         }

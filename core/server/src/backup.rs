@@ -19,6 +19,7 @@ use std::{
 };
 use thiserror::Error as ThisError;
 use tonic::transport::Endpoint;
+use whitewater_api::KvHash;
 use whitewater_replica::{BackupStatus, OpenError, Restoration, backup_status, seal};
 
 /// Backups of a member, in etcd's form.
@@ -129,6 +130,11 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<String, Backup
             Ok(format!("restored {data}: {}", describe(&status)))
         }
     }
+}
+
+/// Takes a backup of the member at this URL, and says what it holds.
+pub fn content(endpoint: &str) -> Result<KvHash, BackupError> {
+    Ok(status(Path::new(endpoint), &take(endpoint)?)?.content)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, BackupError> {

@@ -11,8 +11,8 @@ pub(crate) use self::{
     auth::{auth_request, permissions},
     cluster::members,
     kv::{
-        compact_request, delete_request, delete_response, key_and_end, key_value, put_request,
-        put_response, range_request, range_response, txn_request, txn_response,
+        compact_request, delete_request, delete_response, key_and_end, key_range, key_value,
+        put_request, put_response, range_request, range_response, txn_request, txn_response,
     },
     maintenance::{alarm_request, alarms, status_response},
     watch::{watch_create, watch_response},

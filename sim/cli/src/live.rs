@@ -10,15 +10,20 @@
 //! Nothing here replays: processes and their timing are real. What the clients saw is kept, and judged. A run is rounds, each
 //! of them a new cluster and the plan of the next seed, so that no history grows without bound.
 
+mod asking;
 mod clients;
+mod damage;
+mod ledger;
 mod members;
+mod names;
 mod nemesis;
+mod operator;
 mod processes;
 mod stage;
 mod watchers;
 mod wires;
 
-use self::{members::Members, nemesis::Ledger, stage::Stage};
+use self::{ledger::Ledger, members::Members, stage::Stage};
 use crate::{
     args::{CheckArgs, LiveArgs},
     check,
@@ -99,8 +104,8 @@ impl Round<'_> {
     fn members(&self, folder: &Path) -> Result<Members, CliError> {
         match &self.args.endpoints[..] {
             [] => {
-                let count = usize::try_from(self.plan.cluster.nodes).expect("at most 7");
-                Members::start(&server(self.args)?, count, folder)
+                let is_ours = self.args.server.is_none();
+                Members::start(&server(self.args)?, is_ours, self.plan, folder)
             }
             endpoints => Ok(Members::of(endpoints)),
         }
@@ -117,8 +122,7 @@ impl Round<'_> {
         let plan = self.plan;
         let torments = !self.args.overrides.calm && members.are_ours();
         thread::scope(|scope| {
-            let nemesis =
-                torments.then(|| scope.spawn(|| nemesis::torment(stage, members, plan.seed)));
+            let nemesis = torments.then(|| scope.spawn(|| nemesis::torment(stage, members, plan)));
             let players: Vec<_> = (0..plan.clients.len())
                 .map(|client| scope.spawn(move || clients::play(stage, members, plan, client)))
                 .collect();

@@ -48,7 +48,7 @@ mod passwords;
 mod play;
 mod points;
 mod run;
-mod session;
+pub mod session;
 mod shuffle;
 pub mod steps;
 mod streams;

@@ -10,7 +10,7 @@ use whitewater_record::{AuthStep, Step};
 
 /// Whom a client acts for.
 #[derive(Debug, Default)]
-pub(crate) struct Session {
+pub struct Session {
     /// The user and its password, once it has said that it would be somebody.
     account: Option<(String, String)>,
     /// With the login that gave it.
@@ -21,9 +21,9 @@ pub(crate) struct Session {
 
 impl Session {
     /// The request for a step that has to do with who may do what, or for a token before any other step.
-    pub(crate) fn request(&mut self, step: &Step) -> Option<Request> {
+    pub fn request(&mut self, step: &Step) -> Option<Request> {
         if self.renews {
-            return self.login();
+            return self.renewal();
         }
         let Step::Auth(step) = step else { return None };
         match step {
@@ -55,20 +55,25 @@ impl Session {
         }
     }
 
+    /// The request for a token that it needs before it asks for anything else.
+    pub fn renewal(&self) -> Option<Request> {
+        if self.renews { self.login() } else { None }
+    }
+
     /// What the client shows.
-    pub(crate) fn caller(&self) -> Caller {
+    pub fn caller(&self) -> Caller {
         self.token.clone().map_or(Caller::Nobody, |(token, _)| Caller::Token(token))
     }
 
     /// As whom the client asks, by which login.
-    pub(crate) fn user(&self) -> Option<(String, RequestId)> {
+    pub fn user(&self) -> Option<(String, RequestId)> {
         let (user, _) = self.account.as_ref()?;
         self.token.as_ref().map(|(_, login)| (user.clone(), *login))
     }
 
     /// Learns from how a request ended. Whether the client does the same operation again, after it got a token or to get
     /// one.
-    pub(crate) fn learn(
+    pub fn learn(
         &mut self,
         id: RequestId,
         request: &Request,

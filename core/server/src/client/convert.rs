@@ -1,8 +1,12 @@
 //! The other way: requests of the core as etcd's messages, and its answers as responses of the core.
 
+mod operators;
 mod watch;
 
-pub(super) use self::watch::{watch, watch_response};
+pub(super) use self::{
+    operators::{alarm_type, alarms, hash, members, permissions, status, user_add, user_passwd},
+    watch::{watch, watch_response},
+};
 
 use crate::convert::{key_and_end, signed};
 use crate::proto::{
@@ -207,6 +211,35 @@ pub(super) fn error(text: &str) -> Option<Error> {
         Error::Learner,
         Error::NoSpace,
         Error::Corrupt,
+        Error::ChangeInProgress,
+        Error::MemberNotFound,
+        Error::MemberExists,
+        Error::LearnerNotReady,
+        Error::NotEnoughMembers,
+        Error::BadTransferee,
+        Error::PeerUrlsExist,
+        Error::BadPeerUrls,
+        Error::TooManyLearners,
+        Error::NotLearner,
+        Error::Unhealthy,
+        Error::RootUserMissing,
+        Error::RootRoleMissing,
+        Error::UserExists,
+        Error::UserEmpty,
+        Error::UserNotFound,
+        Error::RoleExists,
+        Error::RoleNotFound,
+        Error::RoleEmpty,
+        Error::AuthFailed,
+        Error::PermissionMissing,
+        Error::PermissionDenied,
+        Error::RoleNotGranted,
+        Error::PermissionNotGranted,
+        Error::AuthNotEnabled,
+        Error::InvalidToken,
+        Error::InvalidAuthManagement,
+        Error::AuthOldRevision,
+        Error::NoPasswordUser,
     ];
     known.into_iter().find(|error| error.to_string() == text)
 }

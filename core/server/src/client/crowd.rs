@@ -1,6 +1,6 @@
 //! Many clients at once on few connections, and how long each of them waited. For whoever measures a cluster.
 
-use super::ask;
+use super::asking::{ask, line_of};
 use crate::proto::etcdserverpb::{
     self as pb, lease_client::LeaseClient, watch_client::WatchClient, watch_request::RequestUnion,
 };
@@ -21,7 +21,7 @@ use tonic::{
     Status, Streaming,
     transport::{Channel, Endpoint},
 };
-use whitewater_api::{Key, Request, request::PutRequest};
+use whitewater_api::{Caller, Key, Request, request::PutRequest};
 
 /// Connections that many clients share, in turn.
 #[derive(Debug)]
@@ -94,7 +94,11 @@ impl Crowd {
                         if start >= end {
                             break;
                         }
-                        let asked = ask(channel.clone(), &request(client, number)).await;
+                        let asked = ask(
+                            line_of(channel.clone(), &Caller::Nobody),
+                            &request(client, number),
+                        )
+                        .await;
                         load.note(start, asked.is_ok());
                     }
                     load
@@ -118,7 +122,9 @@ impl Crowd {
                 let mut load = Load::default();
                 for number in 0..count {
                     let start = Instant::now();
-                    let asked = ask(channel.clone(), &request(client, number)).await;
+                    let asked =
+                        ask(line_of(channel.clone(), &Caller::Nobody), &request(client, number))
+                            .await;
                     load.note(start, asked.is_ok());
                 }
                 load
@@ -154,7 +160,7 @@ impl Crowd {
             for number in 0..puts {
                 let put = PutRequest::new(Key::from(WATCHED), number.to_string().as_str());
                 let start = Instant::now();
-                ask(self.channels[0].clone(), &Request::Put(put)).await?;
+                ask(line_of(self.channels[0].clone(), &Caller::Nobody), &Request::Put(put)).await?;
                 for (_, messages) in &mut streams {
                     messages.message().await?;
                     load.latencies.push(start.elapsed());

@@ -1,12 +1,14 @@
 //! A stream of watches, as a thread sees it.
 
-use super::{convert, line};
+use super::{asking::Badge, convert, line};
 use crate::proto::etcdserverpb::{self as pb, watch_client::WatchClient};
 use std::{io, time::Duration};
 use tokio::{runtime, sync::mpsc, time::timeout};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Request as Call, Streaming, transport::Endpoint};
-use whitewater_api::{WatchRequest, WatchResponse};
+use tonic::{
+    Request as Call, Streaming, service::interceptor::InterceptedService, transport::Endpoint,
+};
+use whitewater_api::{Caller, WatchRequest, WatchResponse};
 
 /// A stream of watches at one member.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl Watching {
         url: &str,
         patience: Duration,
         require_leader: bool,
+        caller: &Caller,
         first: &[WatchRequest],
     ) -> io::Result<Option<Self>> {
         let (runtime, endpoint) = line(url, patience)?;
@@ -45,7 +48,9 @@ impl Watching {
         if require_leader {
             call.metadata_mut().insert("hasleader", "true".parse().expect("it is plain text"));
         }
-        let opened = runtime.block_on(async { timeout(patience, connect(endpoint, call)).await });
+        let opened = runtime.block_on(async {
+            timeout(patience, connect(endpoint, Badge::of(caller), call)).await
+        });
         Ok(opened.ok().flatten().map(|messages| Self { runtime, requests, messages }))
     }
 
@@ -67,9 +72,11 @@ impl Watching {
 
 async fn connect(
     endpoint: Endpoint,
+    badge: Badge,
     call: Call<UnboundedReceiverStream<pb::WatchRequest>>,
 ) -> Option<Streaming<pb::WatchResponse>> {
     let channel = endpoint.connect().await.ok()?;
-    let opened = WatchClient::new(channel).watch(call).await;
+    let line = InterceptedService::new(channel, badge);
+    let opened = WatchClient::new(line).watch(call).await;
     opened.ok().map(tonic::Response::into_inner)
 }

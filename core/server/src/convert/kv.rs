@@ -21,7 +21,7 @@ use whitewater_api::{
 };
 
 /// A range as etcd writes it.
-pub(super) fn key_range(key: Bytes, range_end: Bytes) -> KeyRange {
+pub(crate) fn key_range(key: Bytes, range_end: Bytes) -> KeyRange {
     let end = match range_end.as_ref() {
         [] => End::Single,
         [0] => End::Unbounded,

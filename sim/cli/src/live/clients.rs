@@ -3,33 +3,30 @@
 //! As in the simulator (`sim/world/src/client.rs`), one invocation is one attempt: what was refused and did not happen may be
 //! asked again as a fresh one; after an unknown outcome the process retires, and the next one goes on.
 
-use super::{members::Members, stage::Stage};
+use super::{asking::Asker, members::Members, stage::Stage};
 use std::{
     collections::BTreeMap,
     thread,
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    Completion, Error, Key, KeyRange, Request, RequestId, Response, request::RangeRequest,
+    ClusterRequest, Completion, Key, KeyRange, Request, auth::ROOT, request::RangeRequest,
 };
 use whitewater_mutation::Mutations;
-use whitewater_record::{Operation, Plan, Span, Step};
-use whitewater_server::client::Client;
-use whitewater_world::steps::{ATTEMPTS_MAX, BACKOFF, Belief, Sight, is_worth_another};
+use whitewater_record::{AuthStep, LockStep, Plan, Span, Step};
+use whitewater_world::{
+    session::Session,
+    steps::{ATTEMPTS_MAX, BACKOFF, Belief, Sight, is_worth_another},
+};
 
 /// A member that has just come back may take so long to answer the last questions.
 const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One client.
 struct Player<'a> {
-    stage: &'a Stage,
-    members: &'a Members,
-    patience: Duration,
+    asker: Asker<'a>,
     sight: Sight,
-    id: RequestId,
-    /// The place of the member that it asks, and the connection to it.
-    target: usize,
-    client: Option<Client>,
+    session: Session,
     /// Where the record has its belief to hold a lock, by lock.
     holds: BTreeMap<Key, usize>,
 }
@@ -38,7 +35,8 @@ struct Player<'a> {
 pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize) {
     let plan_of_client = &plan.clients[client];
     let home = usize::try_from(plan_of_client.home.0 - 1).expect("members are few");
-    let mut player = Player::new(stage, members, home, Duration::from_nanos(plan.timeout.0));
+    let asker = Asker::new(stage, members, home, Duration::from_nanos(plan.timeout.0));
+    let mut player = Player::new(asker);
     for operation in plan_of_client.operations.iter().filter(|operation| is_played(&operation.step))
     {
         let wait = operation.when.wait(stage.now());
@@ -56,22 +54,14 @@ pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize)
 }
 
 impl<'a> Player<'a> {
-    fn new(stage: &'a Stage, members: &'a Members, target: usize, patience: Duration) -> Self {
-        Self {
-            stage,
-            members,
-            patience,
-            sight: Sight::default(),
-            id: stage.new_process(),
-            target: target % members.len(),
-            client: None,
-            holds: BTreeMap::new(),
-        }
+    fn new(asker: Asker<'a>) -> Self {
+        let (sight, session) = (Sight::default(), Session::default());
+        Self { asker, sight, session, holds: BTreeMap::new() }
     }
 
     fn rest(&self, wait: Span) {
         let until = Instant::now() + Duration::from_nanos(wait.0);
-        while Instant::now() < until && !self.stage.steps_are_over() {
+        while Instant::now() < until && !self.asker.stage().steps_are_over() {
             let left = until.saturating_duration_since(Instant::now());
             thread::sleep(left.min(super::TICK));
         }
@@ -79,73 +69,39 @@ impl<'a> Player<'a> {
 
     /// Whether it is worth to do it again.
     fn do_step(&mut self, step: &Step, moves: bool) -> bool {
-        let request = self.sight.request(step, Mutations::none());
+        let special = self.session.request(step);
+        let request = special.unwrap_or_else(|| self.sight.request(step, Mutations::none()));
         self.record_beliefs();
-        let completion = self.ask(&request);
-        let again = match &completion {
-            Completion::Ok(response) => {
-                self.sight.learn(&request, response);
-                false
-            }
-            Completion::Fail(error) if moves && is_worth_another(error) => true,
-            Completion::Fail(error) | Completion::Info(error) => {
+        let completion = self.asker.ask(&mut self.session, &request);
+        let mut again = self.asker.again();
+        match &completion {
+            Completion::Ok(response) => self.sight.learn(&request, response),
+            Completion::Fail(error) if moves && is_worth_another(error) => again = true,
+            Completion::Fail(error) | Completion::Info(error) if !again => {
                 self.sight.learn_of_failure(&request, error);
-                false
             }
-        };
+            Completion::Fail(_) | Completion::Info(_) => {}
+        }
         self.record_beliefs();
-        if again || matches!(completion, Completion::Info(_)) && moves {
-            self.target = (self.target + 1) % self.members.len();
-            self.client = None;
+        let is_refused = matches!(&completion, Completion::Fail(error) if is_worth_another(error));
+        if moves && (is_refused || matches!(completion, Completion::Info(_))) {
+            self.asker.turn();
         }
         again
     }
 
-    /// One attempt, for the record.
-    fn ask(&mut self, request: &Request) -> Completion<Response, Error> {
-        let (id, invoked) = (self.id, self.stage.now());
-        self.id.sequence += 1;
-        let (url, patience) = (self.members.url(self.target), self.patience);
-        let client = match self.client.take() {
-            Some(client) => Some(client),
-            None => Client::new(url, patience).ok(),
-        };
-        self.client = client;
-        let mut completion = match &mut self.client {
-            Some(client) => client.ask(request),
-            None => Completion::Fail(Error::NoLeader),
-        };
-        match &mut completion {
-            Completion::Ok(response) => {
-                response.header.node = self.stage.name(response.header.node);
-                self.stage.told(response.header.revision);
-            }
-            Completion::Info(_) => self.id = self.stage.new_process(),
-            Completion::Fail(_) => {}
-        }
-        self.stage.note(Operation {
-            id,
-            node: self.members.node(self.target),
-            invoked,
-            completed: self.stage.now(),
-            request: request.clone(),
-            completion: completion.clone(),
-            witness: None,
-        });
-        completion
-    }
-
     fn record_beliefs(&mut self) {
+        let stage = self.asker.stage();
         for belief in self.sight.take_beliefs() {
             match belief {
                 Belief::Holds(held) => {
                     let lock = held.lock.clone();
-                    let row = held.row(self.id.process, self.stage.now());
-                    self.holds.insert(lock, self.stage.begin_hold(row));
+                    let row = held.row(self.asker.process(), stage.now());
+                    self.holds.insert(lock, stage.begin_hold(row));
                 }
                 Belief::Lost(lock) => {
                     if let Some(place) = self.holds.remove(&lock) {
-                        self.stage.end_hold(place, self.stage.now());
+                        stage.end_hold(place, stage.now());
                     }
                 }
                 // By which request, the record of a real cluster does not say.
@@ -155,15 +111,19 @@ impl<'a> Player<'a> {
     }
 }
 
-/// What a client of a real cluster does here.
+/// What a client of a real cluster does here. Members are changed by the nemesis, which has a process for each newcomer.
 const fn is_played(step: &Step) -> bool {
-    !matches!(
-        step,
-        Step::Auth(_)
-            | Step::Maintain(_)
-            | Step::Cluster(_)
-            | Step::Lock(whitewater_record::LockStep::Observe(_))
-    )
+    if let Step::Cluster(request) = step {
+        return matches!(request, ClusterRequest::List { .. });
+    }
+    !matches!(step, Step::Lock(LockStep::Observe(_)))
+}
+
+/// How somebody who belongs to no client becomes root, where the plan has one: its login.
+pub(super) fn root_login(plan: &Plan) -> Option<&Step> {
+    let steps = plan.clients.iter().flat_map(|client| &client.operations);
+    let mut steps = steps.map(|operation| &operation.step);
+    steps.find(|step| matches!(step, Step::Auth(AuthStep::Login(user, _)) if user == ROOT))
 }
 
 /// After the faults, everything is read once more at every member: it must answer, and what was acknowledged is there. Who
@@ -171,14 +131,23 @@ const fn is_played(step: &Step) -> bool {
 pub(super) fn read_everything(stage: &Stage, members: &Members, plan: &Plan) -> Result<(), String> {
     let deadline = Stage::recovery_deadline();
     for target in 0..members.len() {
-        let mut player = Player::new(stage, members, target, FINAL_PATIENCE);
+        let mut asker = Asker::new(stage, members, target, FINAL_PATIENCE);
+        let mut session = Session::default();
+        let mut login = root_login(plan).and_then(|login| session.request(login));
         for key in keys(plan) {
-            let request = Request::Range(RangeRequest::new(KeyRange::single(key)));
-            while !matches!(player.ask(&request), Completion::Ok(_)) {
-                if Instant::now() > deadline {
-                    return Err(format!("{} does not answer", members.node(target)));
+            let range = Request::Range(RangeRequest::new(KeyRange::single(key.clone())));
+            loop {
+                let request = login.take().or_else(|| session.request(&Step::Get(key.clone())));
+                let is_read = request.is_none();
+                let completion = asker.ask(&mut session, &request.unwrap_or_else(|| range.clone()));
+                match completion {
+                    Completion::Ok(_) if is_read => break,
+                    Completion::Fail(_) | Completion::Info(_) if Instant::now() > deadline => {
+                        return Err(format!("{} does not answer", members.at(target).node));
+                    }
+                    Completion::Ok(_) => {}
+                    Completion::Fail(_) | Completion::Info(_) => thread::sleep(super::TICK),
                 }
-                thread::sleep(super::TICK);
             }
         }
     }

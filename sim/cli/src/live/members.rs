@@ -3,13 +3,14 @@
 use super::{failed, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
 };
-use whitewater_api::NodeId;
+use whitewater_api::{MemberStatus, NodeId};
+use whitewater_record::Plan;
 use whitewater_server::{
     client::{Client, Seat},
     loopback::free_ports,
@@ -24,14 +25,45 @@ const SEAT_PATIENCE: Duration = Duration::from_millis(300);
 /// Entries between two snapshots: so few that those who were away get one.
 const SNAPSHOT_COUNT: u64 = 200;
 
+/// One member: a process that was started here, or an address that was given.
+pub(super) struct Member {
+    /// The history's name for it.
+    pub(super) node: NodeId,
+    /// Where clients reach it.
+    pub(super) url: String,
+    /// What only those of our own have.
+    own: Option<Own>,
+}
+
+/// A member that was started here.
+pub(super) struct Own {
+    name: String,
+    pub(super) process: Process,
+    /// Where it keeps what it holds.
+    pub(super) data: PathBuf,
+    /// Where the others reach it: by a wire.
+    pub(super) peer_url: String,
+    /// Which wire that is.
+    pub(super) wire: usize,
+}
+
 /// All members.
 pub(super) struct Members {
-    urls: Vec<String>,
-    /// Those of our own, by place; none, or all.
-    processes: Vec<Arc<Process>>,
-    /// Where they keep what they hold, by place.
-    data: Vec<PathBuf>,
+    /// By place. Another one may come to the place of one that goes.
+    places: Mutex<Vec<Arc<Member>>>,
+    /// How to make another one of our own.
+    yard: Option<Yard>,
     wires: Arc<Wires>,
+}
+
+/// What all members of our own have in common.
+struct Yard {
+    binary: PathBuf,
+    folder: PathBuf,
+    /// Flags besides those that say who is who.
+    flags: Vec<String>,
+    repair_themselves: bool,
+    made: Mutex<u64>,
 }
 
 impl Members {
@@ -40,74 +72,75 @@ impl Members {
         let with_scheme = |url: &String| {
             if url.contains("://") { url.clone() } else { format!("http://{url}") }
         };
-        let urls = endpoints.iter().map(with_scheme).collect();
-        Self { urls, processes: Vec::new(), data: Vec::new(), wires: Arc::default() }
+        let member = |(node, url)| Member { node: NodeId(node), url: with_scheme(url), own: None };
+        let places = (1..).zip(endpoints).map(member).map(Arc::new).collect();
+        Self { places: Mutex::new(places), yard: None, wires: Arc::default() }
     }
 
     /// A cluster of processes of its own, in folders below `folder` that are made anew. Members reach each other through
     /// wires that can be cut.
-    pub(super) fn start(binary: &Path, count: usize, folder: &Path) -> Result<Self, CliError> {
-        let ports = free_ports(2 * count).map_err(|error| failed(folder, &error))?;
-        let (clients, peers) = ports.split_at(count);
+    pub(super) fn start(
+        binary: &Path,
+        repair_themselves: bool,
+        plan: &Plan,
+        folder: &Path,
+    ) -> Result<Self, CliError> {
         let wires = Arc::new(Wires::default());
-        let lines = wires.lay(peers).map_err(|error| failed(folder, &error))?;
-        let url = |port: &u16| format!("http://127.0.0.1:{port}");
-        let cluster: Vec<String> = lines
-            .iter()
-            .enumerate()
-            .map(|(place, line)| format!("m{place}={}", url(line)))
-            .collect();
-        let (mut processes, mut all_data) = (Vec::new(), Vec::new());
-        for place in 0..count {
-            let data = folder.join(format!("m{place}"));
-            remove(&data)?;
-            let (client, line) = (url(&clients[place]), url(&lines[place]));
-            let flags = vec![
-                format!("--name=m{place}"),
-                format!("--data-dir={}", data.display()),
-                format!("--listen-client-urls={client}"),
-                format!("--advertise-client-urls={client}"),
-                format!("--listen-peer-urls={}", url(&peers[place])),
-                format!("--initial-advertise-peer-urls={line}"),
-                format!("--initial-cluster={}", cluster.join(",")),
-                format!("--snapshot-count={SNAPSHOT_COUNT}"),
-            ];
-            let log = folder.join(format!("m{place}.log"));
-            let process = Arc::new(Process::new(binary.to_owned(), flags, log));
-            process.start()?;
-            processes.push(process);
-            all_data.push(data);
+        // Of etcd's, what the judges hang on.
+        let bcrypt = format!("--bcrypt-cost={}", plan.cluster.tuning.bcrypt_cost);
+        let flags = vec![format!("--snapshot-count={SNAPSHOT_COUNT}"), bcrypt];
+        let (binary, folder) = (binary.to_owned(), folder.to_owned());
+        let yard = Yard { binary, folder, flags, repair_themselves, made: Mutex::new(0) };
+        let count = usize::try_from(plan.cluster.nodes).expect("at most 7");
+        let ports = free_ports(2 * count).map_err(|error| failed(&yard.folder, &error))?;
+        let drafts = ports.chunks_exact(2).map(|pair| yard.draft(&wires, pair));
+        let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
+        let cluster = cluster(drafts.iter().map(|draft| (&draft.name, &draft.peer_url)));
+        let mut places = Vec::new();
+        for draft in drafts {
+            let member = yard.member(draft, &["new", &cluster], &wires);
+            member.own().process.start()?;
+            places.push(member);
         }
-        wires.know(&processes);
-        let urls = clients.iter().map(url).collect();
-        Ok(Self { urls, processes, data: all_data, wires })
+        Ok(Self { places: Mutex::new(places), yard: Some(yard), wires })
+    }
+
+    /// One more, whose process is not started yet, and who will be told that these are the members besides.
+    pub(super) fn newcomer(&self, others: &[Arc<Member>]) -> Result<Arc<Member>, CliError> {
+        let yard = self.yard.as_ref().expect("who changes members has started them");
+        let ports = free_ports(2).map_err(|error| failed(&yard.folder, &error))?;
+        let draft = yard.draft(&self.wires, &ports)?;
+        let others = others.iter().map(|member| (&member.own().name, &member.own().peer_url));
+        let cluster = cluster(others.chain([(&draft.name, &draft.peer_url)]));
+        Ok(yard.member(draft, &["existing", &cluster], &self.wires))
     }
 
     /// Ends the processes.
     pub(super) fn end(&self) {
         self.wires.end();
-        for process in &self.processes {
-            process.end();
+        for member in self.all() {
+            member.own.iter().for_each(|own| own.process.end());
         }
     }
 
     /// Removes what they kept.
     pub(super) fn forget(&self) -> Result<(), CliError> {
-        self.data.iter().try_for_each(|data| remove(data))
+        self.all().iter().filter_map(|member| member.own.as_ref()).try_for_each(Own::forget)
     }
 
     /// The members' own ids by place, once all of them know a leader.
     pub(super) fn seats(&self) -> Result<Vec<NodeId>, CliError> {
         let deadline = Instant::now() + START;
         let mut seats = Vec::new();
-        for url in &self.urls {
+        for member in self.all() {
             loop {
-                match seat(url) {
-                    Some(Seat { member, leader: Some(_) }) => {
+                match member.status() {
+                    Some(Seat { member, status: MemberStatus { leader: Some(_), .. } }) => {
                         seats.push(member);
                         break;
                     }
                     _ if Instant::now() > deadline => {
+                        let url = &member.url;
                         let text = format!("{url}: no member that knows a leader, for a minute");
                         return Err(CliError::Usage(text));
                     }
@@ -120,51 +153,130 @@ impl Members {
 
     /// The place of who takes itself for the leader.
     pub(super) fn leader(&self) -> Option<usize> {
-        self.urls
-            .iter()
-            .position(|url| seat(url).is_some_and(|Seat { member, leader }| leader == Some(member)))
+        let leads = |member: &Arc<Member>| {
+            member.status().is_some_and(|seat| seat.status.leader == Some(seat.member))
+        };
+        self.all().iter().position(leads)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.urls.len()
+        self.places().len()
     }
 
-    pub(super) fn are_ours(&self) -> bool {
-        !self.processes.is_empty()
+    pub(super) const fn are_ours(&self) -> bool {
+        self.yard.is_some()
     }
 
-    pub(super) fn url(&self, place: usize) -> &str {
-        &self.urls[place]
+    /// Whether a member whose files are damaged is made whole by the others. A real etcd's has to be replaced.
+    pub(super) const fn repair_themselves(&self) -> bool {
+        matches!(&self.yard, Some(Yard { repair_themselves: true, .. }))
     }
 
-    /// By its place, from 1: the history's name for it.
-    pub(super) fn node(&self, place: usize) -> NodeId {
-        assert!(place < self.urls.len(), "no member {place}");
-        NodeId(place as u64 + 1)
+    /// Who is in a place now.
+    pub(super) fn at(&self, place: usize) -> Arc<Member> {
+        Arc::clone(&self.places()[place])
     }
 
-    pub(super) fn process(&self, place: usize) -> &Process {
-        &self.processes[place]
+    /// All of now, by place.
+    pub(super) fn all(&self) -> Vec<Arc<Member>> {
+        self.places().clone()
+    }
+
+    /// Somebody takes the place of who was there.
+    pub(super) fn seat(&self, place: usize, member: Arc<Member>) {
+        self.places()[place] = member;
     }
 
     pub(super) fn wires(&self) -> &Wires {
         &self.wires
     }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Arc<Member>>> {
+        self.places.lock().expect("nobody panics with it")
+    }
+}
+
+impl Member {
+    /// What only those of our own have.
+    pub(super) const fn own(&self) -> &Own {
+        self.own.as_ref().expect("only members of our own are tormented")
+    }
+
+    /// Who it is and how it is, if it says so soon.
+    pub(super) fn status(&self) -> Option<Seat> {
+        Client::new(&self.url, SEAT_PATIENCE).ok()?.seat()
+    }
+}
+
+impl Own {
+    /// Removes what it kept.
+    pub(super) fn forget(&self) -> Result<(), CliError> {
+        match fs::remove_dir_all(&self.data) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed(&self.data, &error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A member of which it is settled where it will be.
+struct Draft {
+    node: u64,
+    name: String,
+    client_url: String,
+    listens: String,
+    peer_url: String,
+    wire: usize,
+}
+
+impl Yard {
+    /// `ports`: for clients, and for members.
+    fn draft(&self, wires: &Arc<Wires>, ports: &[u16]) -> Result<Draft, CliError> {
+        let (wire, line) = wires.lay(ports[1]).map_err(|error| failed(&self.folder, &error))?;
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let mut made = self.made.lock().expect("nobody panics with it");
+        *made += 1;
+        Ok(Draft {
+            node: *made,
+            name: format!("m{made}"),
+            client_url: url(ports[0]),
+            listens: url(ports[1]),
+            peer_url: url(line),
+            wire,
+        })
+    }
+
+    fn member(&self, draft: Draft, [state, cluster]: &[&str; 2], wires: &Wires) -> Arc<Member> {
+        let Draft { node, name, client_url, listens, peer_url, wire } = draft;
+        let data = self.folder.join(&name);
+        let mut flags = vec![
+            format!("--name={name}"),
+            format!("--data-dir={}", data.display()),
+            format!("--listen-client-urls={client_url}"),
+            format!("--advertise-client-urls={client_url}"),
+            format!("--listen-peer-urls={listens}"),
+            format!("--initial-advertise-peer-urls={peer_url}"),
+            format!("--initial-cluster={cluster}"),
+            format!("--initial-cluster-state={state}"),
+        ];
+        flags.extend(self.flags.iter().cloned());
+        let log = self.folder.join(format!("{name}.log"));
+        let process = Process::new(self.binary.clone(), flags, log);
+        let own = Own { name, process, data, peer_url, wire };
+        let member = Arc::new(Member { node: NodeId(node), url: client_url, own: Some(own) });
+        wires.know(&member);
+        member
+    }
+}
+
+/// `--initial-cluster`
+fn cluster<'a>(members: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    members.map(|(name, url)| format!("{name}={url}")).collect::<Vec<_>>().join(",")
 }
 
 impl Drop for Members {
     fn drop(&mut self) {
         self.wires.end();
     }
-}
-
-fn remove(data: &Path) -> Result<(), CliError> {
-    match fs::remove_dir_all(data) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(data, &error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn seat(url: &str) -> Option<Seat> {
-    Client::new(url, SEAT_PATIENCE).ok()?.seat()
 }

@@ -1,29 +1,49 @@
 //! The nemesis: torments one member at a time, so that a majority is always there; once in a while it kills all of them.
 
-use super::{members::Members, stage::Stage, wires::Cut};
+use super::{
+    clients, damage,
+    ledger::Ledger,
+    members::{Member, Members},
+    operator::Operator,
+    stage::Stage,
+    wires::Cut,
+};
 use crate::exit::CliError;
 use std::{
-    collections::BTreeMap,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use whitewater_api::Completion;
-use whitewater_record::{History, Seed, SimTime, Span};
+use whitewater_record::{Plan, seed::Stream};
 
 /// How long a cluster has between two faults, and how long they last, in milliseconds.
 const REST: (u64, u64) = (500, 2500);
 const LENGTH: (u64, u64) = (100, 4000);
 
+/// A member that is asked to end may take so long.
+const PEACE: Duration = Duration::from_secs(15);
+
+/// A member whose files were damaged may take so long to be whole again.
+const REPAIR: Duration = Duration::from_mins(1);
+
 /// What it does, the more often the more often it stands here.
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 16] = [
     Fault::Kill,
     Fault::Kill,
     Fault::KillAll,
+    Fault::Terminate,
     Fault::Pause,
     Fault::Pause,
     Fault::Cut(Cut::Both),
     Fault::Cut(Cut::Both),
     Fault::Cut(Cut::From),
+    Fault::FullDisk,
+    Fault::Damage,
+    Fault::Damage,
+    Fault::MoveLeader,
+    Fault::Backup,
+    Fault::Replace,
+    Fault::Lose,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,60 +52,215 @@ enum Fault {
     Kill,
     /// The same for all at once, as when the power of a rack fails.
     KillAll,
+    /// SIGTERM, and started again.
+    Terminate,
     /// SIGSTOP, and SIGCONT.
     Pause,
     /// Its connections to the others stand still.
     Cut(Cut),
+    /// The system refuses what it writes; started again.
+    FullDisk,
+    /// `kill -9`, some bits of its files are turned, and started again.
+    Damage,
+    /// An operator moves the leadership to it.
+    MoveLeader,
+    /// An operator takes a backup of it.
+    Backup,
+    /// An operator adds a member and removes it.
+    Replace,
+    /// `kill -9`, its disk is gone, and an operator removes it and adds another one.
+    Lose,
 }
 
-/// What was done.
-#[derive(Default)]
-pub(super) struct Ledger {
-    faults: BTreeMap<&'static str, u64>,
-    /// Of these, how many hit who led.
-    leaders: u64,
-    /// When a leader was killed alone, and when the next fault began.
-    lost_leaders: Vec<(SimTime, SimTime)>,
+/// Why the nemesis ends.
+pub(super) enum Trouble {
+    /// It could not do what it wanted to.
+    Failed(CliError),
+    /// The cluster has not made good what was done to it.
+    Objection(String),
 }
 
-/// The election timeout of both servers, by default.
-const ELECTION: Duration = Duration::from_secs(1);
-
-/// Election timeouts that a killed leader may cost those who ask.
-const LOSS_MAX: u64 = 2;
-
-fn in_elections(span: Span) -> String {
-    let hundredths = span.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
-    format!("{}.{:02} election timeouts", hundredths / 100, hundredths % 100)
+impl From<CliError> for Trouble {
+    fn from(error: CliError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Torments until the faults are over, and heals.
-pub(super) fn torment(stage: &Stage, members: &Members, seed: Seed) -> Result<Ledger, CliError> {
-    let mut draws = seed.stream("live nemesis", 0);
-    let mut ledger = Ledger::default();
-    let count = u64::try_from(members.len()).expect("members are few");
+pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<Ledger, CliError> {
+    let mut nemesis = Nemesis {
+        stage,
+        members,
+        draws: plan.seed.stream("live nemesis", 0),
+        operator: Operator::new(stage, members, clients::root_login(plan)),
+        has_users: clients::root_login(plan).is_some(),
+        ledger: Ledger::default(),
+    };
     loop {
-        rest(stage, draws.between(REST.0, REST.1));
-        ledger.end_last_loss(stage.now());
-        if stage.faults_are_over() {
-            return Ok(ledger);
+        let pause = nemesis.draws.between(REST.0, REST.1);
+        nemesis.rest(pause);
+        nemesis.ledger.end_last_loss(stage.now());
+        if stage.faults_are_over() || nemesis.ledger.has_objection() {
+            return Ok(nemesis.ledger);
         }
-        let drawn = usize::try_from(draws.between(0, count - 1)).expect("members are few");
-        let leader = members.leader();
-        let victim = if draws.chance(500_000) { leader.unwrap_or(drawn) } else { drawn };
-        let (fault, length) = (*draws.pick(&FAULTS), draws.between(LENGTH.0, LENGTH.1));
-        *ledger.faults.entry(fault.name()).or_default() += 1;
-        ledger.leaders += u64::from(leader == Some(victim));
-        let victims = if fault == Fault::KillAll { 0..members.len() } else { victim..victim + 1 };
-        for victim in victims.clone() {
-            fault.begin(members, victim)?;
+        match nemesis.next() {
+            Ok(()) => {}
+            Err(Trouble::Failed(error)) => return Err(error),
+            Err(Trouble::Objection(objection)) => nemesis.ledger.object(objection),
         }
-        if fault == Fault::Kill && leader == Some(victim) {
-            ledger.lost_leaders.push((stage.now(), SimTime::NEVER));
+    }
+}
+
+struct Nemesis<'a> {
+    stage: &'a Stage,
+    members: &'a Members,
+    draws: Stream,
+    operator: Operator<'a>,
+    /// Clients may be asked who they are.
+    has_users: bool,
+    ledger: Ledger,
+}
+
+impl Nemesis<'_> {
+    /// Draws a fault, and plays it to its end.
+    fn next(&mut self) -> Result<(), Trouble> {
+        let count = u64::try_from(self.members.len()).expect("members are few");
+        let drawn = usize::try_from(self.draws.between(0, count - 1)).expect("members are few");
+        let leader = self.members.leader();
+        let at_leader = self.draws.chance(500_000);
+        let victim = if at_leader { leader.unwrap_or(drawn) } else { drawn };
+        let (fault, length) = (*self.draws.pick(&FAULTS), self.draws.between(LENGTH.0, LENGTH.1));
+        if !self.fits(fault, count, leader == Some(victim)) {
+            return Ok(());
         }
-        rest(stage, length);
-        for victim in victims {
-            fault.end(members, victim)?;
+        self.ledger.begin(fault.name(), leader == Some(victim));
+        let member = self.members.at(victim);
+        let is_seen = match fault {
+            Fault::Kill => {
+                member.own().process.kill()?;
+                if leader == Some(victim) {
+                    self.ledger.lose_leader(self.stage.now());
+                }
+                self.come_back(&member, length)?
+            }
+            Fault::KillAll => self.kill_all(length)?,
+            Fault::Terminate => self.terminate(&member, length)?,
+            Fault::Pause => {
+                member.own().process.pause()?;
+                self.rest(length);
+                member.own().process.resume()?;
+                true
+            }
+            Fault::Cut(cut) => {
+                self.members.wires().cut(member.own().wire, cut);
+                self.rest(length);
+                self.members.wires().heal() > 0
+            }
+            Fault::FullDisk => self.fill_disk(&member, length)?,
+            Fault::Damage => self.damage(&member)?,
+            Fault::MoveLeader => {
+                let leader = leader.expect("without one it does not fit");
+                self.operator.move_leader(leader, member.node)
+            }
+            Fault::Backup => self.operator.back_up(&member),
+            Fault::Replace => self.operator.replace(victim, false)?,
+            Fault::Lose => self.operator.replace(victim, true)?,
+        };
+        if is_seen {
+            self.ledger.saw(fault.name());
+        }
+        Ok(())
+    }
+
+    /// Whether a fault can be, and leaves a majority that holds everything.
+    const fn fits(&self, fault: Fault, count: u64, is_leader: bool) -> bool {
+        match fault {
+            Fault::Damage => count > 2 && self.members.repair_themselves(),
+            Fault::Lose => count > 2,
+            Fault::MoveLeader => count > 1 && !is_leader,
+            Fault::Backup => !self.has_users,
+            Fault::Kill
+            | Fault::KillAll
+            | Fault::Terminate
+            | Fault::Pause
+            | Fault::Cut(_)
+            | Fault::FullDisk
+            | Fault::Replace => true,
+        }
+    }
+
+    /// It is away for a while.
+    fn come_back(&self, member: &Member, length: u64) -> Result<bool, CliError> {
+        self.rest(length);
+        member.own().process.start()?;
+        Ok(true)
+    }
+
+    fn kill_all(&self, length: u64) -> Result<bool, CliError> {
+        let all = self.members.all();
+        all.iter().try_for_each(|member| member.own().process.kill())?;
+        self.rest(length);
+        all.iter().try_for_each(|member| member.own().process.start())?;
+        Ok(true)
+    }
+
+    fn terminate(&self, member: &Member, length: u64) -> Result<bool, Trouble> {
+        if !member.own().process.terminate(PEACE)? {
+            let node = member.node;
+            return Err(Trouble::Objection(format!("{node} does not end when it is asked to")));
+        }
+        Ok(self.come_back(member, length)?)
+    }
+
+    /// Whether it has met it: who has nothing to write does not.
+    fn fill_disk(&self, member: &Member, length: u64) -> Result<bool, CliError> {
+        let process = &member.own().process;
+        process.fill_disk()?;
+        let has_met = process.ends_within(Duration::from_millis(length));
+        process.end();
+        self.come_back(member, REST.0)?;
+        Ok(has_met)
+    }
+
+    /// Whether it has noticed: nobody reads what is behind the last record, or in front of the newest snapshot.
+    fn damage(&mut self, member: &Arc<Member>) -> Result<bool, Trouble> {
+        let process = &member.own().process;
+        let before = process.has_said(damage::NOTICED)?;
+        process.kill()?;
+        damage::turn_bits(&member.own().data, &mut self.draws)?;
+        process.start()?;
+        let deadline = Instant::now() + REPAIR;
+        while !self.is_whole(member) {
+            let node = member.node;
+            if process.ends_within(Duration::ZERO) {
+                let text = format!("{node} ended by itself after its files were damaged");
+                return Err(Trouble::Objection(text));
+            }
+            if Instant::now() > deadline {
+                let text = format!("{node} is not repaired within {}s", REPAIR.as_secs());
+                return Err(Trouble::Objection(text));
+            }
+            thread::sleep(super::TICK);
+        }
+        Ok(process.has_said(damage::NOTICED)? > before)
+    }
+
+    /// It votes, and has applied what the others had when they were asked.
+    fn is_whole(&self, member: &Arc<Member>) -> bool {
+        let all = self.members.all();
+        let others = all.iter().filter(|other| other.node != member.node);
+        let applied = others.filter_map(|other| Some(other.status()?.status.applied)).max();
+        let own = member.status().map(|seat| seat.status);
+        own.is_some_and(|own| {
+            !own.is_learner && own.leader.is_some() && Some(own.applied) >= applied
+        })
+    }
+
+    /// Waits so long, or until the faults are over.
+    fn rest(&self, milliseconds: u64) {
+        let until = Instant::now() + Duration::from_millis(milliseconds);
+        while Instant::now() < until && !self.stage.faults_are_over() {
+            thread::sleep(super::TICK);
         }
     }
 }
@@ -95,156 +270,16 @@ impl Fault {
         match self {
             Self::Kill => "kill",
             Self::KillAll => "kill all",
+            Self::Terminate => "terminate",
             Self::Pause => "pause",
             Self::Cut(Cut::Both) => "cut",
             Self::Cut(Cut::From) => "one-way cut",
+            Self::FullDisk => "full disk",
+            Self::Damage => "damage",
+            Self::MoveLeader => "move leader",
+            Self::Backup => "backup",
+            Self::Replace => "replace",
+            Self::Lose => "lose disk",
         }
-    }
-
-    fn begin(self, members: &Members, victim: usize) -> Result<(), CliError> {
-        match self {
-            Self::Kill | Self::KillAll => members.process(victim).kill(),
-            Self::Pause => members.process(victim).pause(),
-            Self::Cut(cut) => {
-                members.wires().cut(victim, cut);
-                Ok(())
-            }
-        }
-    }
-
-    fn end(self, members: &Members, victim: usize) -> Result<(), CliError> {
-        match self {
-            Self::Kill | Self::KillAll => members.process(victim).start(),
-            Self::Pause => members.process(victim).resume(),
-            Self::Cut(_) => {
-                members.wires().heal();
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Ledger {
-    fn end_last_loss(&mut self, now: SimTime) {
-        if let Some((_, until)) = self.lost_leaders.last_mut() {
-            *until = now.min(*until);
-        }
-    }
-
-    /// What killed leaders cost, each: how long it took until somebody who asked after that had an answer, as far as no other
-    /// fault came before it. The shortest first.
-    fn losses(&self, history: &History) -> Vec<Span> {
-        let answer = |(from, until): &(SimTime, SimTime)| {
-            let asked = history.operations.iter().filter(|operation| operation.invoked >= *from);
-            let answered = asked.filter(|asked| matches!(asked.completion, Completion::Ok(_)));
-            let first = answered.map(|operation| operation.completed).min()?;
-            (first < *until).then(|| first.since(*from))
-        };
-        let mut losses: Vec<Span> = self.lost_leaders.iter().filter_map(answer).collect();
-        losses.sort_unstable();
-        losses
-    }
-
-    fn describe_losses(&self, history: &History) -> Option<String> {
-        let losses = self.losses(history);
-        let longest = in_elections(*losses.last()?);
-        let times = losses.len();
-        Some(format!("; a killed leader replaced {times} times, after {longest} at most"))
-    }
-
-    /// That killed leaders cost too much, if they did. Half of them: one election in a hundred takes longer because the votes
-    /// are split or everybody waits long.
-    pub(super) fn objection(&self, history: &History) -> Option<String> {
-        let losses = self.losses(history);
-        let half = *losses.get(losses.len().checked_sub(1)? / 2)?;
-        let is_too_much = u128::from(half.0) >= u128::from(LOSS_MAX) * ELECTION.as_nanos();
-        is_too_much.then(|| {
-            let times = losses.len();
-            format!("half of {times} killed leaders cost {} or more", in_elections(half))
-        })
-    }
-
-    /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
-    pub(super) fn describe(&self, history: &History) -> String {
-        let faults: Vec<String> =
-            self.faults.iter().map(|(name, count)| format!("{count} x {name}")).collect();
-        let faults = if faults.is_empty() { "no faults".to_owned() } else { faults.join(", ") };
-        let answered = history
-            .operations
-            .iter()
-            .filter(|operation| matches!(operation.completion, Completion::Ok(_)));
-        let mut answered: Vec<SimTime> = answered.map(|operation| operation.completed).collect();
-        answered.sort_unstable();
-        let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
-        let [ok, fail, info] = history.outcomes();
-        format!(
-            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
-            self.leaders,
-            history.watches.len(),
-            self.describe_losses(history).unwrap_or_default()
-        )
-    }
-}
-
-/// Waits so long, or until the faults are over.
-fn rest(stage: &Stage, milliseconds: u64) {
-    let until = Instant::now() + Duration::from_millis(milliseconds);
-    while Instant::now() < until && !stage.faults_are_over() {
-        thread::sleep(super::TICK);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use whitewater_api::{
-        Body, Error, Header, KeyRange, NodeId, Process, Request, RequestId, Response,
-        request::RangeRequest, response::RangeResponse,
-    };
-    use whitewater_record::Operation;
-
-    /// A read that was asked and answered at these milliseconds, or not answered.
-    fn read(invoked: u64, completed: u64, is_answered: bool) -> Operation {
-        let body = Body::Range(RangeResponse::default());
-        let completion = if is_answered {
-            Completion::Ok(Response { header: Header::default(), body })
-        } else {
-            Completion::Info(Error::TimedOut)
-        };
-        Operation {
-            id: RequestId { process: Process(1), sequence: 0 },
-            node: NodeId(1),
-            invoked: at(invoked),
-            completed: at(completed),
-            request: Request::Range(RangeRequest::new(KeyRange::single("k"))),
-            completion,
-            witness: None,
-        }
-    }
-
-    const fn at(milliseconds: u64) -> SimTime {
-        SimTime(milliseconds * 1_000_000)
-    }
-
-    #[test]
-    fn a_killed_leader_costs_what_passes_until_who_asks_after_it_is_answered() {
-        let ledger = |lost_leaders| Ledger { lost_leaders, ..Ledger::default() };
-        let operations = vec![
-            read(900, 1100, true), // asked before
-            read(1010, 1500, false),
-            read(1020, 2270, true),
-            read(5000, 7500, true),
-        ];
-        let history = History { operations, ..History::default() };
-        let one = ledger(vec![(at(1000), SimTime::NEVER)]);
-        assert_eq!(one.losses(&history), [Span(1_270_000_000)]);
-        assert_eq!(one.objection(&history), None);
-        let late = ledger(vec![(at(4900), SimTime::NEVER)]);
-        let objection = late.objection(&history).unwrap();
-        assert_eq!(objection, "half of 1 killed leaders cost 2.60 election timeouts or more");
-        let cut_short = ledger(vec![(at(4900), at(6000))]);
-        assert_eq!(cut_short.objection(&history), None, "another fault came before the answer");
-        let one_of_two = ledger(vec![(at(1000), at(2500)), (at(4900), SimTime::NEVER)]);
-        assert_eq!(one_of_two.objection(&history), None, "one may take long");
     }
 }

@@ -7,10 +7,12 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A member whose process is ours.
@@ -53,6 +55,49 @@ impl Process {
             child.wait().map_err(|error| CliError::Internal(format!("wait: {error}")))?;
         }
         Ok(())
+    }
+
+    /// Asks it to end, and waits. Whether it has ended in time.
+    pub(super) fn terminate(&self, patience: Duration) -> Result<bool, CliError> {
+        self.signal(Signal::SIGTERM)?;
+        Ok(self.ends_within(patience))
+    }
+
+    /// Whether it ends by itself within this time.
+    pub(super) fn ends_within(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let mut child = self.child();
+            let has_ended =
+                child.as_mut().is_none_or(|child| matches!(child.try_wait(), Ok(Some(_))));
+            if has_ended {
+                *child = None;
+                return true;
+            }
+            drop(child);
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(super::TICK);
+        }
+    }
+
+    /// From now on the system refuses whatever it writes to a file, as one that is full does (setrlimit(2), `RLIMIT_FSIZE`).
+    pub(super) fn fill_disk(&self) -> Result<(), CliError> {
+        let Some(id) = self.id() else { return Ok(()) };
+        let mut command = Command::new("prlimit");
+        let status = command.args([format!("--pid={id}"), "--fsize=0".to_owned()]).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(CliError::Internal(format!("prlimit of a member: {status}"))),
+            Err(error) => Err(CliError::Usage(format!("prlimit (of util-linux): {error}"))),
+        }
+    }
+
+    /// How often it has said this since its first start.
+    pub(super) fn has_said(&self, words: &str) -> Result<usize, CliError> {
+        let log = fs::read(&self.log).map_err(|error| failed(&self.log, &error))?;
+        Ok(String::from_utf8_lossy(&log).matches(words).count())
     }
 
     pub(super) fn pause(&self) -> Result<(), CliError> {

@@ -1,15 +1,15 @@
 //! What all threads of a round share: its clock, its phases, and the record.
 
+use super::names::Names;
 use std::{
-    collections::BTreeMap,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use whitewater_api::{NodeId, Process, RequestId, Revision};
-use whitewater_record::{History, HoldRow, Operation, SimTime, WatchRow};
+use whitewater_api::{NodeId, Process, Request, RequestId, Revision};
+use whitewater_record::{CallerRow, History, HoldRow, Operation, SimTime, WatchRow};
 
 /// How long after the last fault a watcher may take to hear of everything.
 const RECOVERY: Duration = Duration::from_secs(30);
@@ -21,8 +21,7 @@ pub(super) struct Stage {
     faults_are_over: AtomicBool,
     /// No more steps of clients either.
     steps_are_over: AtomicBool,
-    /// The history's names for the members, by their own ids.
-    names: BTreeMap<NodeId, NodeId>,
+    names: Mutex<Names>,
     processes: AtomicU32,
     /// The newest revision that anybody was told of.
     newest: AtomicU64,
@@ -43,7 +42,7 @@ impl Stage {
             start: Instant::now(),
             faults_are_over: AtomicBool::new(false),
             steps_are_over: AtomicBool::new(false),
-            names: seats.into_iter().zip((1..).map(NodeId)).collect(),
+            names: Mutex::new(Names::of(seats)),
             processes: AtomicU32::new(1),
             newest: AtomicU64::new(1),
             record: Mutex::default(),
@@ -75,9 +74,18 @@ impl Stage {
         self.steps_are_over.load(Ordering::Acquire)
     }
 
-    /// The history's name for a member that calls itself so.
-    pub(super) fn name(&self, member: NodeId) -> NodeId {
-        self.names.get(&member).copied().unwrap_or(member)
+    /// A member that calls itself `own` is `node` in the history.
+    pub(super) fn meet(&self, own: NodeId, node: NodeId) {
+        self.names().meet(own, node);
+    }
+
+    /// A request of the history, as the members know themselves.
+    pub(super) fn as_known(&self, request: &Request) -> Request {
+        self.names().as_known(request)
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().expect("nobody panics with it")
     }
 
     /// The first request of a process that nobody has been.
@@ -97,6 +105,11 @@ impl Stage {
 
     pub(super) fn note(&self, operation: Operation) {
         self.record().history.operations.push(operation);
+    }
+
+    /// As whom something is asked.
+    pub(super) fn note_caller(&self, row: CallerRow) {
+        self.record().history.callers.push(row);
     }
 
     pub(super) fn note_watch(&self, row: WatchRow) {
@@ -135,6 +148,7 @@ impl Stage {
     pub(super) fn into_history(self) -> History {
         let end = self.now();
         let mut history = self.record.into_inner().expect("nobody panics with it").history;
+        self.names.into_inner().expect("nobody panics with it").tell(&mut history);
         history.operations.sort_by_key(|operation| (operation.invoked, operation.id));
         history.watches.sort_by_key(|row| row.at);
         for hold in history.holds.iter_mut().filter(|hold| hold.to == SimTime::NEVER) {

@@ -2,17 +2,18 @@
 //!
 //! It does what the simulator's do (`sim/world/src/watchers.rs`), but for lists: it watches from the revision of its plan on.
 
-use super::{members::Members, stage::Stage};
+use super::{asking::Asker, members::Members, stage::Stage};
 use std::{
     thread,
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    Process, Revision, WatchId, WatchRequest, WatchResponse,
+    NodeId, Process, Revision, WatchId, WatchRequest, WatchResponse,
     watch::{CancelReason, WatchBody, WatchCreate},
 };
-use whitewater_record::{SimTime, WatchMessage, WatchRow, WatcherPlan};
+use whitewater_record::{AuthStep, SimTime, Step, WatchMessage, WatchRow, WatcherPlan};
 use whitewater_server::client::{Heard, Watching};
+use whitewater_world::session::Session;
 
 /// A member that says nothing for so long, although it was asked, is left.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,6 +32,10 @@ struct Watcher<'a> {
     process: Process,
     /// The place of the member that it is at.
     target: usize,
+    /// The member at the other end of its stream.
+    node: NodeId,
+    /// Whom it acts for.
+    guest: Session,
     /// Streams that it has opened.
     streams: u32,
     /// By the plan's order: the first revision that was not told of.
@@ -47,6 +52,11 @@ pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
     let mut watcher = Watcher::new(stage, members, plan);
     let mut deadline = None;
     while !watcher.has_heard_all() {
+        watcher.become_user();
+        if watcher.plan.user.is_some() && stage.steps_are_over() {
+            // It may have been forbidden to hear of everything.
+            return;
+        }
         watcher.live_a_stream(&mut deadline);
         if deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let (process, told) = (watcher.process, watcher.told());
@@ -67,10 +77,26 @@ impl<'a> Watcher<'a> {
             plan,
             process: stage.new_process().process,
             target: home % members.len(),
+            node: NodeId(0),
+            guest: Session::default(),
             streams: 0,
             next: vec![None; plan.watches.len()],
             is_open: vec![false; plan.watches.len()],
             ended: 0,
+        }
+    }
+
+    /// Asks for a token, if it is a user and has none. Where nobody is asked who it is, there are none.
+    fn become_user(&mut self) {
+        let Some((user, password)) = &self.plan.user else { return };
+        if self.guest.user().is_some() {
+            return;
+        }
+        let login = Step::Auth(AuthStep::Login(user.clone(), password.clone()));
+        let mut asker = Asker::new(self.stage, self.members, self.target, PATIENCE);
+        if let Some(request) = self.guest.request(&login) {
+            // Without one it may be refused, and comes back.
+            drop(asker.ask(&mut self.guest, &request));
         }
     }
 
@@ -90,9 +116,10 @@ impl<'a> Watcher<'a> {
         self.is_open.fill(false);
         let first: Vec<WatchRequest> =
             (0..self.next.len()).map(|place| self.create(place)).collect();
-        let url = self.members.url(self.target);
+        let member = self.members.at(self.target);
         let began = self.stage.now();
-        let opened = Watching::open(url, PATIENCE, self.plan.require_leader, &first);
+        let (require_leader, caller) = (self.plan.require_leader, self.guest.caller());
+        let opened = Watching::open(&member.url, PATIENCE, require_leader, &caller, &first);
         let Some(mut stream) = opened.ok().flatten() else {
             if self.stage.steps_are_over() {
                 deadline.get_or_insert_with(Stage::recovery_deadline);
@@ -100,6 +127,10 @@ impl<'a> Watcher<'a> {
             return;
         };
         self.streams += 1;
+        self.node = member.node;
+        if let Some((user, _)) = self.guest.user() {
+            self.record_at(began, WatchMessage::As(user));
+        }
         for request in first {
             self.record_at(began, WatchMessage::Sent(request));
         }
@@ -170,8 +201,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Whether the stream is of use any longer.
-    fn on_message(&mut self, stream: &Watching, mut message: WatchResponse) -> bool {
-        message.header.node = self.stage.name(message.header.node);
+    fn on_message(&mut self, stream: &Watching, message: WatchResponse) -> bool {
         self.record(WatchMessage::Received(message.clone()));
         let WatchResponse { header, watch, body } = message;
         let reached = header.revision.next();
@@ -199,7 +229,11 @@ impl<'a> Watcher<'a> {
                 self.ended += 1;
                 self.say(stream, &self.create(place));
             }
-            WatchBody::Canceled(_) => return false,
+            WatchBody::Canceled(_) => {
+                // Who was refused comes back with another token.
+                self.guest = Session::default();
+                return false;
+            }
         }
         true
     }
@@ -210,7 +244,7 @@ impl<'a> Watcher<'a> {
 
     fn record_at(&self, at: SimTime, message: WatchMessage) {
         let (process, stream) = (self.process, self.streams - 1);
-        let node = self.members.node(self.target);
+        let node = self.node;
         self.stage.note_watch(WatchRow { process, stream, node, at, message });
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Members dial the proxies, so a proxy sees whom a connection is for, and has to ask the system whose it is.
 
-use super::processes::Process;
+use super::members::Member;
 use std::{
     fs, io,
     io::{Read, Write},
@@ -30,10 +30,13 @@ pub(super) struct Wires {
 
 #[derive(Default)]
 struct State {
-    processes: Vec<Arc<Process>>,
+    /// The members that were ever started, in the order of the wires to them.
+    members: Vec<Arc<Member>>,
     /// The ports where the proxies listen.
     lines: Vec<u16>,
     cut: Option<(usize, Cut)>,
+    /// How often the cut has kept somebody waiting.
+    held: u64,
     is_over: bool,
 }
 
@@ -49,38 +52,43 @@ impl State {
 }
 
 impl Wires {
-    /// Puts a proxy before each of these ports. Where the proxies listen, in the same order.
-    pub(super) fn lay(self: &Arc<Self>, ports: &[u16]) -> io::Result<Vec<u16>> {
-        let mut lines = Vec::new();
-        for (to, port) in ports.iter().copied().enumerate() {
-            let listener = TcpListener::bind("127.0.0.1:0")?;
-            lines.push(listener.local_addr()?.port());
-            let wires = Arc::clone(self);
-            thread::spawn(move || wires.listen(&listener, to, port));
-        }
-        self.state().lines.clone_from(&lines);
-        Ok(lines)
+    /// Puts a proxy before a port. Its number, and where it listens.
+    pub(super) fn lay(self: &Arc<Self>, port: u16) -> io::Result<(usize, u16)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let line = listener.local_addr()?.port();
+        let mut state = self.state();
+        state.lines.push(line);
+        let to = state.lines.len() - 1;
+        drop(state);
+        let wires = Arc::clone(self);
+        thread::spawn(move || wires.listen(&listener, to, port));
+        Ok((to, line))
     }
 
-    /// These are the members, by place.
-    pub(super) fn know(&self, processes: &[Arc<Process>]) {
-        self.state().processes = processes.to_vec();
+    /// The wire that was laid next leads to this member.
+    pub(super) fn know(&self, member: &Arc<Member>) {
+        let mut state = self.state();
+        assert_eq!(member.own().wire, state.members.len(), "members come in the order of wires");
+        state.members.push(Arc::clone(member));
     }
 
     pub(super) fn cut(&self, victim: usize, cut: Cut) {
         self.state().cut = Some((victim, cut));
     }
 
-    pub(super) fn heal(&self) {
-        self.state().cut = None;
+    /// How many times somebody was kept from saying something meanwhile.
+    pub(super) fn heal(&self) -> u64 {
+        let mut state = self.state();
+        state.cut = None;
         self.changed.notify_all();
+        std::mem::take(&mut state.held)
     }
 
     /// Nobody needs them any more.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.is_over = true;
-        state.processes.clear();
+        state.members.clear();
         self.changed.notify_all();
         let lines = std::mem::take(&mut state.lines);
         drop(state);
@@ -130,15 +138,20 @@ impl Wires {
 
     fn wait_while_cut(&self, from: Option<usize>, to: usize) {
         let is_cut = |state: &mut State| !state.is_over && state.is_cut(from, to);
-        drop(self.changed.wait_while(self.state(), is_cut).expect("nobody panics with it"));
+        let mut state = self.state();
+        state.held += u64::from(is_cut(&mut state));
+        drop(self.changed.wait_while(state, is_cut).expect("nobody panics with it"));
     }
 
-    /// The place of the member that has dialled.
+    /// The wire to the member that has dialled.
     fn dialler(&self, stream: &TcpStream) -> Option<usize> {
         let port = stream.peer_addr().ok()?.port();
         let inode = inode(&fs::read_to_string("/proc/net/tcp").ok()?, port)?;
-        let processes = self.state().processes.clone();
-        processes.iter().position(|process| process.id().is_some_and(|id| has_socket(id, inode)))
+        let members = self.state().members.clone();
+        let is_its = |member: &Arc<Member>| {
+            member.own().process.id().is_some_and(|id| has_socket(id, inode))
+        };
+        members.iter().position(is_its)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -179,7 +192,7 @@ mod tests {
     fn a_wire_that_is_cut_holds_what_is_said_until_it_is_healed() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let wires = Arc::new(Wires::default());
-        let line = wires.lay(&[server.local_addr().unwrap().port()]).unwrap()[0];
+        let (_, line) = wires.lay(server.local_addr().unwrap().port()).unwrap();
         let mut client = TcpStream::connect(("127.0.0.1", line)).unwrap();
         let (mut served, _) = server.accept().unwrap();
         let mut heard = [0; 2];
@@ -189,7 +202,7 @@ mod tests {
         client.write_all(b"b").unwrap();
         served.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
         assert!(served.read(&mut heard[1..]).is_err(), "nothing comes through a cut");
-        wires.heal();
+        assert_eq!(wires.heal(), 1, "it was kept from saying b");
         served.set_read_timeout(None).unwrap();
         served.read_exact(&mut heard[1..]).unwrap();
         assert_eq!(&heard, b"ab");

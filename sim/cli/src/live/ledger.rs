@@ -1,0 +1,185 @@
+//! What was done to a cluster, what came of it, and what it cost the clients.
+
+use std::{collections::BTreeMap, time::Duration};
+use whitewater_api::Completion;
+use whitewater_record::{History, SimTime, Span};
+
+/// What was done.
+#[derive(Default)]
+pub(super) struct Ledger {
+    faults: BTreeMap<&'static str, Count>,
+    /// Of these, how many hit who led.
+    leaders: u64,
+    /// When a leader was killed alone, and when the next fault began.
+    lost_leaders: Vec<(SimTime, SimTime)>,
+    /// What the cluster has not made good.
+    objection: Option<String>,
+}
+
+/// Faults of a kind.
+#[derive(Default)]
+struct Count {
+    begun: u64,
+    /// Of these, how many were seen to have had their effect.
+    seen: u64,
+}
+
+/// The election timeout of both servers, by default.
+const ELECTION: Duration = Duration::from_secs(1);
+
+/// Election timeouts that a killed leader may cost those who ask.
+const LOSS_MAX: u64 = 2;
+
+fn in_elections(span: Span) -> String {
+    let hundredths = span.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
+    format!("{}.{:02} election timeouts", hundredths / 100, hundredths % 100)
+}
+
+impl Ledger {
+    /// A fault, and whether it hits who leads.
+    pub(super) fn begin(&mut self, fault: &'static str, is_leader: bool) {
+        self.faults.entry(fault).or_default().begun += 1;
+        self.leaders += u64::from(is_leader);
+    }
+
+    /// The fault was seen to have had its effect.
+    pub(super) fn saw(&mut self, fault: &'static str) {
+        self.faults.entry(fault).or_default().seen += 1;
+    }
+
+    /// A leader was killed, and nobody else is down.
+    pub(super) fn lose_leader(&mut self, at: SimTime) {
+        self.lost_leaders.push((at, SimTime::NEVER));
+    }
+
+    /// The cluster has not made good what was done to it.
+    pub(super) fn object(&mut self, objection: String) {
+        self.objection.get_or_insert(objection);
+    }
+
+    pub(super) const fn has_objection(&self) -> bool {
+        self.objection.is_some()
+    }
+
+    pub(super) fn end_last_loss(&mut self, now: SimTime) {
+        if let Some((_, until)) = self.lost_leaders.last_mut() {
+            *until = now.min(*until);
+        }
+    }
+
+    /// What killed leaders cost, each: how long it took until somebody who asked after that had an answer, as far as no other
+    /// fault came before it. The shortest first.
+    fn losses(&self, history: &History) -> Vec<Span> {
+        let answer = |(from, until): &(SimTime, SimTime)| {
+            let asked = history.operations.iter().filter(|operation| operation.invoked >= *from);
+            let answered = asked.filter(|asked| matches!(asked.completion, Completion::Ok(_)));
+            let first = answered.map(|operation| operation.completed).min()?;
+            (first < *until).then(|| first.since(*from))
+        };
+        let mut losses: Vec<Span> = self.lost_leaders.iter().filter_map(answer).collect();
+        losses.sort_unstable();
+        losses
+    }
+
+    fn describe_losses(&self, history: &History) -> Option<String> {
+        let losses = self.losses(history);
+        let longest = in_elections(*losses.last()?);
+        let times = losses.len();
+        Some(format!("; a killed leader replaced {times} times, after {longest} at most"))
+    }
+
+    /// What was not made good; or that killed leaders cost too much, if they did. Half of them: one election in a hundred takes longer because the votes
+    /// are split or everybody waits long.
+    pub(super) fn objection(&self, history: &History) -> Option<String> {
+        self.objection.clone().or_else(|| self.dear_losses(history))
+    }
+
+    fn dear_losses(&self, history: &History) -> Option<String> {
+        let losses = self.losses(history);
+        let half = *losses.get(losses.len().checked_sub(1)? / 2)?;
+        let is_too_much = u128::from(half.0) >= u128::from(LOSS_MAX) * ELECTION.as_nanos();
+        is_too_much.then(|| {
+            let times = losses.len();
+            format!("half of {times} killed leaders cost {} or more", in_elections(half))
+        })
+    }
+
+    /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
+    pub(super) fn describe(&self, history: &History) -> String {
+        let describe = |(name, Count { begun, seen }): (&&str, &Count)| {
+            let unseen = if begun == seen { String::new() } else { format!(" ({seen} seen)") };
+            format!("{begun} x {name}{unseen}")
+        };
+        let faults: Vec<String> = self.faults.iter().map(describe).collect();
+        let faults = if faults.is_empty() { "no faults".to_owned() } else { faults.join(", ") };
+        let answered = history
+            .operations
+            .iter()
+            .filter(|operation| matches!(operation.completion, Completion::Ok(_)));
+        let mut answered: Vec<SimTime> = answered.map(|operation| operation.completed).collect();
+        answered.sort_unstable();
+        let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
+        let [ok, fail, info] = history.outcomes();
+        format!(
+            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
+            self.leaders,
+            history.watches.len(),
+            self.describe_losses(history).unwrap_or_default()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whitewater_api::{
+        Body, Error, Header, KeyRange, NodeId, Process, Request, RequestId, Response,
+        request::RangeRequest, response::RangeResponse,
+    };
+    use whitewater_record::Operation;
+
+    /// A read that was asked and answered at these milliseconds, or not answered.
+    fn read(invoked: u64, completed: u64, is_answered: bool) -> Operation {
+        let body = Body::Range(RangeResponse::default());
+        let completion = if is_answered {
+            Completion::Ok(Response { header: Header::default(), body })
+        } else {
+            Completion::Info(Error::TimedOut)
+        };
+        Operation {
+            id: RequestId { process: Process(1), sequence: 0 },
+            node: NodeId(1),
+            invoked: at(invoked),
+            completed: at(completed),
+            request: Request::Range(RangeRequest::new(KeyRange::single("k"))),
+            completion,
+            witness: None,
+        }
+    }
+
+    const fn at(milliseconds: u64) -> SimTime {
+        SimTime(milliseconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_killed_leader_costs_what_passes_until_who_asks_after_it_is_answered() {
+        let ledger = |lost_leaders| Ledger { lost_leaders, ..Ledger::default() };
+        let operations = vec![
+            read(900, 1100, true), // asked before
+            read(1010, 1500, false),
+            read(1020, 2270, true),
+            read(5000, 7500, true),
+        ];
+        let history = History { operations, ..History::default() };
+        let one = ledger(vec![(at(1000), SimTime::NEVER)]);
+        assert_eq!(one.losses(&history), [Span(1_270_000_000)]);
+        assert_eq!(one.objection(&history), None);
+        let late = ledger(vec![(at(4900), SimTime::NEVER)]);
+        let objection = late.objection(&history).unwrap();
+        assert_eq!(objection, "half of 1 killed leaders cost 2.60 election timeouts or more");
+        let cut_short = ledger(vec![(at(4900), at(6000))]);
+        assert_eq!(cut_short.objection(&history), None, "another fault came before the answer");
+        let one_of_two = ledger(vec![(at(1000), at(2500)), (at(4900), SimTime::NEVER)]);
+        assert_eq!(one_of_two.objection(&history), None, "one may take long");
+    }
+}
