@@ -235,7 +235,8 @@ pub const ALL: &[Lesson] = &[
     },
     Lesson {
         code: "hash",
-        promise: "Two members that tell the hash of one revision, after one compaction, tell the same one.",
+        promise: "Two members that tell the hash of one revision, after one compaction, tell the same one, and it is \
+            the hash of what clients wrote.",
         source: "etcd, `server/storage/mvcc/hash.go`, and the comparison of members in its robustness tests",
         look: "the members that told the two hashes, and what each did since they agreed last: a snapshot, a \
             compaction, a defragmentation",

@@ -149,7 +149,7 @@ fn judge_part(history: &History, budget: &Budget, spread: Spread<'_>) -> Vec<Jud
     let durability = durability::judge(&case, &writers);
     let monotone = monotone::judge(&case);
     let mut judgements = vec![record, black, white, agreement, durability, serializable, monotone];
-    judgements.extend(beyond(&case, budget));
+    judgements.extend(beyond(&case, timeline.as_ref().ok(), budget));
     judgements
 }
 
@@ -196,7 +196,7 @@ fn by_revisions(
 }
 
 /// What is promised beyond the answers to single operations.
-fn beyond(case: &Case, budget: &Budget) -> [Judgement; 8] {
+fn beyond(case: &Case, timeline: Option<&Timeline>, budget: &Budget) -> [Judgement; 8] {
     let keys = Keyring::new(case.history);
     let streams = watch::reader::read(case, &keys);
     let chronicle = Chronicle::new(case, &keys, &streams);
@@ -207,7 +207,7 @@ fn beyond(case: &Case, budget: &Budget) -> [Judgement; 8] {
         lease::judge(case, &keys, &streams, &chronicle, &lives),
         lock::judge(case, &keys, &chronicle, &lives),
         auth::judge(case, budget),
-        hash::judge(case),
+        hash::judge(case, timeline),
         space::judge(case),
         members::judge(case, budget),
     ]

@@ -148,6 +148,7 @@ pinned! {
     lock_skips_queue
     lock_not_rechecked
     lock_outlives_lease
+    hash_kv_counts_buried
     hash_kv_counts_doomed
     defragment_forgets_history
     alarm_ignored_at_apply
@@ -176,11 +177,6 @@ pinned! {
 
 /// The mutants that no plan kills yet, why, and what does kill them, where anything does. One that is killed moves up.
 const SURVIVORS: &[(Mutation, &str, &str)] = &[
-    (
-        Mutation::HashKvCountsBuried,
-        "All members of a run count alike; only who works the hash out of the history itself would see it.",
-        "core/store/tests/hash_kv.rs#the_vectors_tell_mutants_apart",
-    ),
     (
         Mutation::CorruptLeaderTrusted,
         "Takes a leader whose content is wrong, which is a bug of its own: nothing that a plan may do to a machine brings it about.",

@@ -51,9 +51,12 @@ fn get(at: u64, key: &str, seen: Option<(&str, u64)>, revision: u64) -> Operatio
     operation(at, request, Some((revision, Body::Range(found))))
 }
 
+/// The hash over revisions of a store in which `a` was put at revision 2.
+const HASH: u32 = 0x9a39_6dd7;
+
 /// A backup of revision 2, when `a` was there and `b` was not.
 fn epoch(revision_bump: u64, mark_compacted: bool, kept: Vec<RequestId>) -> EpochRow {
-    let backup = KvHash { hash: 7, revision: Revision(2), compacted: Revision(0) };
+    let backup = KvHash { hash: HASH, revision: Revision(2), compacted: Revision(0) };
     EpochRow { at: SimTime(STOP), backup, revision_bump, mark_compacted, kept }
 }
 

@@ -12,6 +12,7 @@ mod bursts;
 mod explain;
 mod fuzz;
 mod generate;
+mod hashes;
 mod kinds;
 mod leases;
 mod mutate;
