@@ -145,9 +145,9 @@ fn history(outage: Outage, dice: &mut Dice) -> History {
 fn forty_lost_transactions_are_decided() {
     let mut broken = 0;
     for lost in [Lost::Guarded, Lost::Pairs, Lost::Toggles] {
-        for seed in 0..12 {
+        for seed in 0..6 {
             let mut dice = dice(seed);
-            let outage = Outage { lost, count: 40, keys: 3 + seed % 4, answered: 2 * (seed % 6) };
+            let outage = Outage { lost, count: 40, keys: 3 + seed % 3, answered: 2 * (seed % 6) };
             let mut history = history(outage, &mut dice);
             let judgements = judge_by_revisions(&history, &Budget::default());
             let objections = objections(&judgements);
@@ -167,7 +167,7 @@ fn forty_lost_transactions_are_decided() {
             }
         }
     }
-    assert!(broken >= 30, "{broken} of 36 are known to be wrong");
+    assert!(broken >= 15, "{broken} of 18 are known to be wrong");
 }
 
 /// Of transactions of many kinds over the same keys the orders may be too many: the question contains that of an exact cover.
