@@ -275,6 +275,12 @@ pub struct Status {
     pub pending: usize,
     /// Watches.
     pub watches: usize,
+    /// Of these, how many have not been told everything.
+    pub watches_behind: usize,
+    /// The store's last compaction; zero before the first.
+    pub compacted: Revision,
+    /// Keys that are there now.
+    pub keys: u64,
 }
 
 /// How far the life of a replica has come.

@@ -8,9 +8,7 @@
 //! A leader that has not committed in its term cannot know what is committed; raft-rs drops such a question without a
 //! word (X7). Ours wait here until it has.
 
-use crate::{
-    door::Event, limits, message::PeerMessage, replica::Replica, writes::is_answered_locally,
-};
+use crate::{door::Event, limits, message::PeerMessage, replica::Replica};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
 use whitewater_api::{
@@ -87,7 +85,7 @@ impl Replica {
             }
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
-        if is_answered_locally(&request) {
+        if request.is_serializable() {
             let result = self.read_for(&caller, &request);
             return self.reply(id, result);
         }

@@ -234,6 +234,9 @@ impl Replica {
             is_joint: !log.conf_state().voters_outgoing.is_empty(),
             pending: self.pending(),
             watches: self.watching.len(),
+            watches_behind: self.watching.behind(),
+            compacted: self.store.compacted(),
+            keys: self.store.keys_live(),
         }
     }
 

@@ -40,6 +40,11 @@ impl Watching {
     pub(crate) fn len(&self) -> usize {
         self.watches.len().1
     }
+
+    /// How many of them have not been told everything.
+    pub(crate) fn behind(&self) -> usize {
+        self.watches.behind()
+    }
 }
 
 impl Replica {

@@ -165,7 +165,7 @@ impl Replica {
             return Err(Error::NoLeader);
         }
         Store::check(request, self.config.tuning.txn_ops_max)?;
-        if self.is_learner() && !is_answered_locally(request) {
+        if self.is_learner() && !request.is_serializable() {
             return Err(Error::Learner);
         }
         self.check_space(request)?;
@@ -367,10 +367,4 @@ impl Replica {
 /// Whether a request shows a password: it is compared as of now, like a read (etcd, `v3_server.go`).
 fn is_login(request: &Request) -> bool {
     matches!(request, Request::Auth(AuthRequest::Authenticate { .. }))
-}
-
-/// Whether a request may be answered from whatever state a node has: stale reads, and what a member answers for itself.
-pub(crate) fn is_answered_locally(request: &Request) -> bool {
-    request.is_serializable()
-        || matches!(request, Request::Maintenance(maintenance) if maintenance.is_local())
 }

@@ -195,7 +195,6 @@ impl Host {
                     self.around.stage.work(move || Input::PasswordDone { id, done: work.run() });
                 }
                 Output::Watch { stream, response } => {
-                    self.around.metrics.answers.note_message(&response);
                     self.tell(stream, Told::Message(*response));
                 }
                 Output::StreamEnded { stream, end } => {
@@ -227,9 +226,14 @@ impl Host {
     }
 
     fn tell(&self, stream: StreamId, told: Told) {
-        if let Some(messages) = self.streams.get(&stream) {
-            // A client that has gone closes its stream; what is still on its way to it is nobody's.
-            drop(messages.send(told));
+        let Some(messages) = self.streams.get(&stream) else { return };
+        let answers = &self.around.metrics.answers;
+        if let Told::Message(message) = &told {
+            answers.note_waiting(message);
+        }
+        // A client that has gone closes its stream; what is still on its way to it is nobody's.
+        if let Err(mpsc::error::SendError(Told::Message(message))) = messages.send(told) {
+            answers.note_dropped(&message);
         }
     }
 

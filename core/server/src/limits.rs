@@ -32,6 +32,9 @@ pub const PEER_QUEUE: usize = 4096;
 /// Bytes of one frame between peers: the largest entry, a message of several, and room.
 pub const PEER_FRAME_BYTES: usize = 64 << 20;
 
+/// Links to other members at most, those included that have introduced themselves: more voters than make sense.
+pub const PEERS_MAX: usize = 64;
+
 /// How long a peer waits before it dials again.
 pub const REDIAL: Duration = Duration::from_millis(100);
 

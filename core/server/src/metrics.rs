@@ -56,7 +56,10 @@ struct MemberMetrics {
     size: IntGauge,
     size_in_use: IntGauge,
     revision: IntGauge,
+    compacted: IntGauge,
+    keys: IntGauge,
     watchers: IntGauge,
+    slow_watchers: IntGauge,
     leases_expired: IntCounter,
     snapshots: IntCounter,
     leader: Mutex<Option<NodeId>>,
@@ -191,7 +194,11 @@ impl MemberMetrics {
             size: make.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes held at most."),
             size_in_use: make.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes held."),
             revision: make.gauge(&mvcc("current_revision"), "The newest revision."),
+            compacted: make.gauge(&mvcc("compact_revision"), "The last compaction, or -1."),
+            keys: make.gauge(&mvcc("keys_total"), "Keys that are there."),
             watchers: make.gauge(&mvcc("watcher_total"), "Watches."),
+            slow_watchers: make
+                .gauge(&mvcc("slow_watcher_total"), "Watches that have not been told everything."),
             leases_expired: make
                 .counter("etcd_debugging_server_lease_expired_total", "Leases that ended unkept."),
             snapshots: make.counter("etcd_debugging_snap_total", "Snapshots brought into use."),
@@ -206,7 +213,12 @@ impl MemberMetrics {
         self.applied.set(signed(status.applied.0));
         self.pending.set(signed(status.pending as u64));
         self.revision.set(signed(status.revision.0));
+        // Before the first one, etcd says -1.
+        let compacted = if status.compacted.0 == 0 { -1 } else { signed(status.compacted.0) };
+        self.compacted.set(compacted);
+        self.keys.set(signed(status.keys));
         self.watchers.set(signed(status.watches as u64));
+        self.slow_watchers.set(signed(status.watches_behind as u64));
     }
 
     fn set_member(&self, member: &MemberStatus) {

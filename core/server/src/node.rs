@@ -218,6 +218,9 @@ impl Stream {
     /// The same, for who polls. The replica is told that there is room for more.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
         let told = ready!(self.told.poll_recv(context));
+        if let Some(Told::Message(message)) = &told {
+            self.node.metrics().answers.note_taken(message);
+        }
         self.taken += 1;
         // Not for each message, which would be a step of the replica for each watcher of each event.
         if self.taken * 2 >= limits::STREAM_CREDIT {
@@ -230,6 +233,13 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // First nothing more comes, then what has come is counted out.
+        self.told.close();
+        while let Ok(told) = self.told.try_recv() {
+            if let Told::Message(message) = told {
+                self.node.metrics().answers.note_dropped(&message);
+            }
+        }
         let (node, stream) = (self.node.clone(), self.id);
         // Nobody waits in a destructor, and it must come after its opening.
         tokio::spawn(async move { node.tell(Input::StreamClosed { stream }).await });

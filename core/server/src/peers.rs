@@ -24,7 +24,7 @@ pub(crate) use self::{
     link::{Setting, introduce},
     listener::{Listener, Reception},
 };
-use crate::host::Answer;
+use crate::{host::Answer, limits};
 use std::{
     collections::BTreeMap,
     sync::{Arc, RwLock},
@@ -81,6 +81,14 @@ impl Peers {
                 Err(_) => Forwarded::Lost,
             },
             None => Forwarded::NotSent,
+        }
+    }
+
+    /// Dials who has introduced itself from a place that is not known here, until it is known who the members are.
+    pub(crate) fn meet(&self, node: NodeId, urls: &[String]) {
+        let mut links = self.0.links.write().expect("nobody panics with it");
+        if !links.contains_key(&node) && !urls.is_empty() && links.len() < limits::PEERS_MAX {
+            links.insert(node, Link::dial(self.0.setting.clone(), node, urls.to_vec()));
         }
     }
 

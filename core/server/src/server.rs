@@ -212,7 +212,15 @@ fn start(
     let config = config(settings, belonging);
     let replica = Replica::open(config, incarnation, clock::now(), image, &mut outputs)?;
     let (node, cluster) = (belonging.node, belonging.cluster);
-    let peers = Peers::new(Setting { node, cluster, dialer, metrics: Arc::clone(&metrics) });
+    let (members, members_changed) = watch::channel(Vec::new());
+    let setting = Setting {
+        node,
+        cluster,
+        dialer,
+        metrics: Arc::clone(&metrics),
+        members: members_changed.clone(),
+    };
+    let peers = Peers::new(setting);
     peers.set(belonging.urls.clone());
     let (stage, brought) = Stage::new(runtime::Handle::current());
     let disk_done = stage.clone();
@@ -220,7 +228,6 @@ fn start(
         disk_done.done(Input::DiskDone { write, result });
     })?;
     let (status, statuses) = watch::channel(replica.status());
-    let (members, members_changed) = watch::channel(Vec::new());
     let around = Surroundings {
         stage: stage.clone(),
         brought,
@@ -295,8 +302,12 @@ impl Started {
         doors: Doors,
     ) -> Result<(), ServerError> {
         let stopped = self.stop.subscribe();
-        let reception =
-            Reception { node: self.node.clone(), me: belonging.node, cluster: belonging.cluster };
+        let reception = Reception {
+            node: self.node.clone(),
+            peers: self.peers.clone(),
+            me: belonging.node,
+            cluster: belonging.cluster,
+        };
         let acceptor = Acceptor::new(settings.tls.peer.as_ref(), &[])?;
         for door in doors.peers {
             let (reception, acceptor) = (reception.clone(), acceptor.clone());

@@ -21,7 +21,11 @@ use whitewater_api::{End, Key, KeyRange, Revision};
 /// Invariant: the first one begins at the empty key; none but that one is without keys; the sums are those of the keys that
 /// are held.
 #[derive(Clone, Debug)]
-pub(crate) struct Stretches(BTreeMap<Key, Stretch>);
+pub(crate) struct Stretches {
+    by_first: BTreeMap<Key, Stretch>,
+    /// How many keys there are now, in all of them.
+    live: u64,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stretch {
@@ -34,7 +38,7 @@ struct Stretch {
 impl Stretches {
     /// No key at all.
     pub(crate) fn new() -> Self {
-        Self(BTreeMap::from([(Key::default(), Stretch::default())]))
+        Self { by_first: BTreeMap::from([(Key::default(), Stretch::default())]), live: 0 }
     }
 
     /// Of all these keys.
@@ -44,12 +48,13 @@ impl Stretches {
         let mut stretch = Stretch::default();
         for (key, history) in keys {
             if stretch.held == STRETCH_KEYS_MAX / 2 {
-                stretches.0.insert(std::mem::replace(&mut first, key.clone()), stretch);
+                stretches.by_first.insert(std::mem::replace(&mut first, key.clone()), stretch);
                 stretch = Stretch::default();
             }
             stretch.add(history);
+            stretches.live += u64::from(history.live().is_some());
         }
-        stretches.0.insert(first, stretch);
+        stretches.by_first.insert(first, stretch);
         stretches
     }
 
@@ -58,21 +63,26 @@ impl Stretches {
         let stretch = self.at(key);
         stretch.held += 1;
         stretch.live += 1;
-        IsFull(stretch.held > STRETCH_KEYS_MAX)
+        let is_full = IsFull(stretch.held > STRETCH_KEYS_MAX);
+        self.live += 1;
+        is_full
     }
 
     /// A key with a history is there again.
     pub(crate) fn on_put_again(&mut self, key: &Key) {
         self.at(key).live += 1;
+        self.live += 1;
     }
 
     /// A key is there no longer.
     pub(crate) fn on_deleted(&mut self, key: &Key) {
         self.at(key).live -= 1;
+        self.live -= 1;
     }
 
     /// A key has no history any more. `was_live` says whether it was there until now.
     pub(crate) fn on_forgotten(&mut self, key: &Key, was_live: bool) {
+        self.live -= u64::from(was_live);
         let (first, stretch) = self.entry(key);
         stretch.held -= 1;
         stretch.live -= u64::from(was_live);
@@ -84,11 +94,13 @@ impl Stretches {
 
     /// Gives what a small stretch has to the one before it, if there is room.
     fn join(&mut self, first: &Key, small: Stretch) {
-        let Some((_, before)) = self.0.range_mut::<Key, _>(..first).next_back() else { return };
+        let Some((_, before)) = self.by_first.range_mut::<Key, _>(..first).next_back() else {
+            return;
+        };
         if small.held == 0 || before.held + small.held <= STRETCH_KEYS_MAX / 2 {
             before.held += small.held;
             before.live += small.live;
-            self.0.remove(first);
+            self.by_first.remove(first);
         }
     }
 
@@ -104,20 +116,22 @@ impl Stretches {
         let (second, _) = inside.next().expect("half of the keys are behind the middle");
         let whole = std::mem::replace(stretch, before);
         let rest = Stretch { held: whole.held - before.held, live: whole.live - before.live };
-        self.0.insert(second.clone(), rest);
+        self.by_first.insert(second.clone(), rest);
     }
 
     /// Whether the sums are those of these keys.
     pub(crate) fn are_sound(&self, keys: &BTreeMap<Key, History>) -> bool {
-        let mut firsts = self.0.keys().skip(1);
-        self.0.iter().all(|(first, stretch)| {
-            let end = firsts.next().map_or(Bound::Unbounded, Bound::Excluded);
-            let mut counted = Stretch::default();
-            for (_, history) in keys.range::<Key, _>((Bound::Included(first), end)) {
-                counted.add(history);
-            }
-            counted == *stretch && (counted.held > 0 || first.is_empty())
-        })
+        let mut firsts = self.by_first.keys().skip(1);
+        let live: u64 = self.by_first.values().map(|stretch| stretch.live).sum();
+        live == self.live
+            && self.by_first.iter().all(|(first, stretch)| {
+                let end = firsts.next().map_or(Bound::Unbounded, Bound::Excluded);
+                let mut counted = Stretch::default();
+                for (_, history) in keys.range::<Key, _>((Bound::Included(first), end)) {
+                    counted.add(history);
+                }
+                counted == *stretch && (counted.held > 0 || first.is_empty())
+            })
     }
 
     fn at(&mut self, key: &Key) -> &mut Stretch {
@@ -125,7 +139,10 @@ impl Stretches {
     }
 
     fn entry(&mut self, key: &Key) -> (&Key, &mut Stretch) {
-        self.0.range_mut::<Key, _>(..=key).next_back().expect("the first one begins at no key")
+        self.by_first
+            .range_mut::<Key, _>(..=key)
+            .next_back()
+            .expect("the first one begins at no key")
     }
 }
 
@@ -141,6 +158,12 @@ impl Stretch {
 }
 
 impl Store {
+    /// How many keys there are now.
+    #[must_use]
+    pub const fn keys_live(&self) -> u64 {
+        self.stretches.live
+    }
+
     /// Keeps the stretch of a key short.
     pub(crate) fn cut_stretch(&mut self, key: &Key, IsFull(is_full): IsFull) {
         if is_full {
@@ -176,7 +199,7 @@ impl Store {
             inside.filter(|(_, history)| history.live().is_some()).count() as u64
         };
         // The stretches that begin in the range. The last of them may go on behind it.
-        let mut inside = self.stretches.0.range::<Key, _>((start, end));
+        let mut inside = self.stretches.by_first.range::<Key, _>((start, end));
         let Some((mut last, mut stretch)) = inside.next() else { return scan((start, end)) };
         let mut count = scan((start, Bound::Excluded(last)));
         for next in inside {

@@ -198,6 +198,12 @@ impl Watches {
         (self.streams.len(), self.watchers.len())
     }
 
+    /// How many watches have not been told everything.
+    #[must_use]
+    pub fn behind(&self) -> usize {
+        self.watchers.len() - self.index.len()
+    }
+
     /// Whether there are no streams.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -295,6 +301,7 @@ impl Watches {
             let is_due = watcher.due.is_none_or(|due| self.dues.contains(&(due, *key)));
             assert!(is_due, "{key:?} is due and nobody knows");
         }
+        assert!(self.index.is_sound(), "the index has lost count");
         assert_eq!(self.index.len(), synced.len(), "the index holds others than the synced");
         let watches: usize = self.streams.values().map(|stream| stream.watches.len()).sum();
         assert_eq!(watches, self.watchers.len(), "a stream knows a watcher that is not");

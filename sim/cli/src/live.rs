@@ -82,12 +82,13 @@ impl Round<'_> {
         let ledger = self.act(&stage, &members, length, interrupt)?;
         let unheard = clients::read_everything(&stage, &members, plan).err();
         let unheard = unheard.or_else(|| stage.unheard());
+        let ended = members.all_run().err();
         members.end();
         let history = stage.into_history();
         console.remark(&format!("seed {}: {}", plan.seed, ledger.describe(&history)));
         let exit = judge(&history, &folder, *console)?;
         let unheard = unheard.map(|who| format!("the cluster has not recovered: {who}"));
-        match unheard.or_else(|| ledger.objection(&history)) {
+        match ended.or(unheard).or_else(|| ledger.objection(&history)) {
             Some(objection) if exit == Exit::Ok => {
                 console.line(&format!("violation: {objection}"))?;
                 Ok(Exit::Violated)

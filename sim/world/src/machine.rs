@@ -288,5 +288,8 @@ pub(crate) const fn blank() -> Status {
         is_joint: false,
         pending: 0,
         watches: 0,
+        watches_behind: 0,
+        compacted: Revision(0),
+        keys: 0,
     }
 }

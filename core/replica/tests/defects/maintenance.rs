@@ -23,6 +23,29 @@ fn a_member_over_its_quota_tells_everybody() {
     assert_never_says(&bare, "alarm:NOSPACE");
 }
 
+/// A learner that was asked for a hash ended its process.
+#[test]
+fn a_learner_tells_how_it_is_and_nothing_else_of_itself() {
+    let exchange = "cluster nodes=3
+        elect n1
+        member-add-learner n1 n4
+        stabilize
+        join n4
+        stabilize
+        run 2
+        stabilize
+        hash-kv n4 0
+        hash n4
+        defragment n4
+        member-status n4";
+    let told = play(None, exchange);
+    for asked in ["hash-kv", "hash", "defragment"] {
+        assert_says(&told, &format!("{asked} => fail: rpc not supported for learner"));
+    }
+    assert_says(&told, "p1#4 status => ");
+    assert_never_says(&told, "p1#4 status => fail");
+}
+
 #[test]
 fn a_member_whose_content_differs_is_found_on_demand_and_alarmed() {
     let exchange = "cluster nodes=3

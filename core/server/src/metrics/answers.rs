@@ -1,7 +1,7 @@
 //! What was asked of this member and carried out, and what its watches were told.
 
 use super::Maker;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGauge};
 use whitewater_api::{
     Body, LeaseResponse, Response, WatchResponse,
     response::{TxnOpResponse, TxnResponse},
@@ -15,6 +15,8 @@ pub(crate) struct AnswerMetrics {
     deletes: IntCounter,
     txns: IntCounter,
     events: IntCounter,
+    /// Events of messages that no connection has taken yet.
+    pending_events: IntGauge,
     granted: IntCounter,
     revoked: IntCounter,
     renewed: IntCounter,
@@ -32,6 +34,8 @@ impl AnswerMetrics {
             deletes: mvcc("delete", "Deletes, in transactions too."),
             txns: mvcc("txn", "Transactions."),
             events: make.counter("etcd_debugging_mvcc_events_total", "Events told to watches."),
+            pending_events: make
+                .gauge("etcd_debugging_mvcc_pending_events_total", "Events that wait for streams."),
             granted: lease("granted", "Leases granted."),
             revoked: lease("revoked", "Leases revoked."),
             renewed: lease("renewed", "Leases kept alive."),
@@ -70,10 +74,26 @@ impl AnswerMetrics {
         }
     }
 
-    /// Counts what a stream is told.
-    pub(crate) fn note_message(&self, message: &WatchResponse) {
-        if let WatchBody::Events { events, .. } = &message.body {
-            self.events.inc_by(events.len() as u64);
-        }
+    /// A message waits for the connection of its stream.
+    pub(crate) fn note_waiting(&self, message: &WatchResponse) {
+        self.pending_events.add(events(message));
+    }
+
+    /// Its connection has taken it.
+    pub(crate) fn note_taken(&self, message: &WatchResponse) {
+        self.pending_events.sub(events(message));
+        self.events.inc_by(events(message).unsigned_abs());
+    }
+
+    /// Its stream has ended before that.
+    pub(crate) fn note_dropped(&self, message: &WatchResponse) {
+        self.pending_events.sub(events(message));
+    }
+}
+
+fn events(message: &WatchResponse) -> i64 {
+    match &message.body {
+        WatchBody::Events { events, .. } => i64::try_from(events.len()).unwrap_or(i64::MAX),
+        WatchBody::Created | WatchBody::Progress | WatchBody::Canceled(_) => 0,
     }
 }

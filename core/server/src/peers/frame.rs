@@ -45,7 +45,7 @@ pub(crate) struct Introduction {
     /// Whom it wants to talk to.
     pub(crate) to: Option<NodeId>,
     pub(crate) purpose: Purpose,
-    /// All members, where the other end asks for them.
+    /// All members, where the other end asks for them; who wants to talk tells of itself.
     pub(crate) members: Vec<Member>,
 }
 

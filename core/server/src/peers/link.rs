@@ -17,7 +17,7 @@ use tokio::{
     task::AbortHandle,
     time::{sleep, timeout},
 };
-use whitewater_api::{Caller, ClusterId, Index, NodeId, Request};
+use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request};
 use whitewater_replica::wire;
 
 /// What all links of a member have in common.
@@ -27,6 +27,16 @@ pub(crate) struct Setting {
     pub(crate) cluster: ClusterId,
     pub(crate) dialer: Dialer,
     pub(crate) metrics: Arc<Metrics>,
+    /// The members, as they are known here.
+    pub(crate) members: watch::Receiver<Vec<Member>>,
+}
+
+impl Setting {
+    /// This member, where it is known to be one: it says where it is reached to who may have forgotten.
+    fn own(&self) -> Vec<Member> {
+        let members = self.members.borrow();
+        members.iter().filter(|member| member.id == self.node).cloned().collect()
+    }
 }
 
 /// The requests that were carried to a peer and are not answered.
@@ -149,6 +159,7 @@ impl Dialing {
             cluster: Some(self.setting.cluster),
             node: Some(self.setting.node),
             to: Some(self.to),
+            members: self.setting.own(),
             ..Introduction::new(Purpose::Talk)
         };
         let (stream, other, round_trip) =

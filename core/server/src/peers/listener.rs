@@ -1,5 +1,6 @@
 //! The connections that other members dial to this one.
 
+use super::Peers;
 use super::frame::{Frame, Introduction, MAGIC, Purpose, malformed};
 use crate::{limits, node::Node, sockets::Socket};
 use std::{io, sync::Arc};
@@ -9,12 +10,13 @@ use tokio::{
     time::timeout,
 };
 use whitewater_api::{ClusterId, NodeId};
-use whitewater_replica::{Envelope, Input, wire};
+use whitewater_replica::{Envelope, Input, Phase, wire};
 
 /// What a listener needs to receive peers.
 #[derive(Clone)]
 pub(crate) struct Reception {
     pub(crate) node: Node,
+    pub(crate) peers: Peers,
     pub(crate) me: NodeId,
     pub(crate) cluster: ClusterId,
 }
@@ -74,8 +76,21 @@ impl Listener {
         }
         Frame::Introduction(own).write(wire::VERSION, &mut self.socket).await?;
         self.socket.flush().await?;
+        self.meet(&other);
         let version = other.common_version().map_err(io::Error::other)?;
         Ok(other.node.filter(|_| other.purpose == Purpose::Talk).map(|node| (node, version)))
+    }
+
+    /// A member whose disk is damaged may have lost who the members are that came after it: whom it has started with may all be
+    /// gone, and the answer to those who find it would find nobody.
+    fn meet(&self, other: &Introduction) {
+        let Reception { node, peers, cluster, .. } = &self.reception;
+        if other.cluster != Some(*cluster) || node.status().phase == Phase::Active {
+            return;
+        }
+        for member in other.members.iter().filter(|member| Some(member.id) == other.node) {
+            peers.meet(member.id, &member.attributes.peer_urls);
+        }
     }
 
     fn objection(&self, other: &Introduction) -> Option<String> {

@@ -58,6 +58,10 @@ async fn a_member_is_added_catches_up_and_is_removed() {
     assert_eq!(second.kv().await.range(stale).await.unwrap().into_inner().count, 1);
     let refused = second.kv().await.put(put("k", "v")).await.unwrap_err();
     assert_eq!(refused.message(), "etcdserver: rpc not supported for learner");
+    // It ended its process.
+    let hash = second.maintenance().await.hash_kv(pb::HashKvRequest { revision: 0 }).await;
+    assert_eq!(hash.unwrap_err().message(), "etcdserver: rpc not supported for learner");
+    assert!(second.status().await.is_learner, "it is still there");
     let promote = pb::MemberPromoteRequest { id };
     // It has everything; that it has may still be on its way to the leader.
     while let Err(refused) = first.cluster().await.member_promote(promote).await {
@@ -75,6 +79,71 @@ async fn a_member_is_added_catches_up_and_is_removed() {
         (refused.code(), refused.message()),
         (Code::NotFound, "etcdserver: member not found")
     );
+}
+
+/// Adds a member to whoever is there and removes another one.
+async fn replace(
+    cluster: &Cluster,
+    asked: &Server,
+    old: usize,
+    cluster_now: &str,
+) -> (Server, TempDir) {
+    let url = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let add = pb::MemberAddRequest { peer_ur_ls: vec![url.clone()], is_learner: true };
+    let added = asked.cluster().await.member_add(add).await.unwrap().into_inner();
+    let id = added.member.unwrap().id;
+    let directory = TempDir::new().unwrap();
+    let flags = [
+        format!("--name=n{old}"),
+        format!("--listen-peer-urls={url}"),
+        format!("--initial-advertise-peer-urls={url}"),
+        format!("--initial-cluster={cluster_now},n{old}={url}"),
+        "--initial-cluster-state=existing".to_owned(),
+        "--strict-reconfig-check=false".to_owned(),
+    ];
+    let server = Server::start(directory.path(), &flags);
+    let promote = pb::MemberPromoteRequest { id };
+    while asked.cluster().await.member_promote(promote).await.is_err() {}
+    while server.status().await.is_learner {}
+    let id = cluster.servers[old].status().await.header.unwrap().member_id;
+    let remove = pb::MemberRemoveRequest { id };
+    // The leader may be the one that goes.
+    while let Err(refusal) = asked.cluster().await.member_remove(remove).await {
+        if refusal.message() == "etcdserver: member not found" {
+            break;
+        }
+    }
+    (server, directory)
+}
+
+/// It knew only those that it has started with, and where they had been.
+#[tokio::test]
+async fn a_damaged_member_is_found_by_those_who_came_after_it() {
+    let mut cluster = Cluster::start_with(3, &["--strict-reconfig-check=false"]);
+    let first = &cluster.servers[0];
+    first.kv().await.put(put("k", "v")).await.unwrap();
+    let mut named = cluster.flags[0].last().unwrap().clone();
+    named = named.trim_start_matches("--initial-cluster=").to_owned();
+    let mut newcomers = Vec::new();
+    for old in [1, 2] {
+        newcomers.push(replace(&cluster, first, old, &named).await);
+    }
+    for gone in &mut cluster.servers {
+        gone.kill();
+    }
+    let member = cluster.directories[0].path().join("member");
+    let files = std::fs::read_dir(&member).unwrap().map(|file| file.unwrap().path());
+    let is_log =
+        |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("wal-");
+    let log = files.filter(is_log).min().unwrap();
+    let mut bytes = std::fs::read(&log).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[last / 2] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    cluster.restart(0);
+    let again = &cluster.servers[0];
+    while again.status().await.is_learner {}
+    assert_eq!(again.kv().await.range(get("k")).await.unwrap().into_inner().count, 1);
 }
 
 #[tokio::test]

@@ -117,14 +117,14 @@ pub(crate) fn binary(name: &str) -> Option<PathBuf> {
 }
 
 /// A real etcd's process.
-struct Etcd {
+pub(crate) struct Etcd {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     _directory: TempDir,
 }
 
 impl Etcd {
-    fn start(binary: &PathBuf) -> Self {
+    pub(crate) fn start(binary: &PathBuf) -> Self {
         let directory = TempDir::new().unwrap();
         let [client, peer] = free_ports(2)[..] else { unreachable!("two were asked for") };
         let url = format!("http://127.0.0.1:{client}");

@@ -11,5 +11,6 @@ mod cluster;
 mod common;
 mod details;
 mod etcdctl;
+mod gauges;
 mod single;
 mod tls;

@@ -75,7 +75,7 @@ fn a_count_is_what_a_look_at_every_key_gives_now_and_in_the_past() {
         if dice.below(4) == 0 {
             store.scrub(8);
         }
-        most = most.max(store.stretches.0.len());
+        most = most.max(store.stretches.by_first.len());
         if step % 40 != 0 {
             continue;
         }
@@ -103,7 +103,7 @@ fn a_store_that_loses_its_keys_loses_its_stretches() {
     }
     let all = KeyRange { start: Key::from("k"), end: End::Unbounded };
     assert_eq!(store.count(&all, store.revision()), 5_000);
-    assert!(store.stretches.0.len() >= 5_000 / STRETCH_KEYS_MAX);
+    assert!(store.stretches.by_first.len() >= 5_000 / STRETCH_KEYS_MAX);
     let delete = DeleteRangeRequest { range: all.clone(), prev_kv: false };
     store.apply(&Request::DeleteRange(delete)).unwrap();
     assert_eq!(store.count(&all, store.revision()), 0);
@@ -113,6 +113,6 @@ fn a_store_that_loses_its_keys_loses_its_stretches() {
     store.apply(&Request::Compact(CompactRequest { revision, physical: false })).unwrap();
     while store.scrub(1_000) {}
     assert_eq!(store.count(&all, revision), 1);
-    assert_eq!(store.stretches.0.len(), 1);
+    assert_eq!(store.stretches.by_first.len(), 1);
     store.check_invariants();
 }

@@ -10,19 +10,28 @@ pub(crate) struct Index {
     /// Those of one key, the most by far: a lookup finds them.
     singles: BTreeMap<Key, BTreeSet<WatcherId>>,
     ranges: Intervals<WatcherId>,
+    /// How many there are.
+    len: usize,
 }
 
 impl Index {
     pub(crate) fn is_empty(&self) -> bool {
-        self.singles.is_empty() && self.ranges.is_empty()
+        self.len == 0
     }
 
     /// How many watchers there are.
-    pub(crate) fn len(&self) -> usize {
-        self.singles.values().map(BTreeSet::len).sum::<usize>() + self.ranges.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
+    /// Whether the number of watchers is that of those who are here.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.len == self.singles.values().map(BTreeSet::len).sum::<usize>() + self.ranges.len()
+    }
+
+    /// A watcher that is not here.
     pub(crate) fn insert(&mut self, range: &KeyRange, watcher: WatcherId) {
+        self.len += 1;
         match range.end {
             End::Single => {
                 self.singles.entry(range.start.clone()).or_default().insert(watcher);
@@ -31,7 +40,9 @@ impl Index {
         }
     }
 
+    /// A watcher that is here.
     pub(crate) fn remove(&mut self, range: &KeyRange, watcher: WatcherId) {
+        self.len -= 1;
         if range.end != End::Single {
             return self.ranges.remove(range, watcher);
         }

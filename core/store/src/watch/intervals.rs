@@ -34,11 +34,6 @@ impl<T> Default for Intervals<T> {
 }
 
 impl<T: Copy + Ord> Intervals<T> {
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.root.is_none()
-    }
-
     /// How many things there are, each counted in each of its ranges. Looks at everything.
     pub(crate) fn len(&self) -> usize {
         fn count<T>(tree: Option<&Node<T>>) -> usize {

@@ -182,6 +182,16 @@ impl Members {
         self.places().clone()
     }
 
+    /// Whether all processes of our own run, which nobody but the nemesis ends. Who does not, if somebody does not.
+    pub(super) fn all_run(&self) -> Result<(), String> {
+        let all = self.all();
+        let own = all.iter().filter_map(|member| Some((member.node, member.own.as_ref()?)));
+        let mut ended = own.filter(|(_, own)| own.process.ends_within(Duration::ZERO));
+        ended.next().map_or(Ok(()), |(node, own)| {
+            Err(format!("{node} ended by itself: {}", own.process.log().display()))
+        })
+    }
+
     /// Somebody takes the place of who was there.
     pub(super) fn seat(&self, place: usize, member: Arc<Member>) {
         self.places()[place] = member;

@@ -103,7 +103,7 @@ pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<L
         if stage.faults_are_over() || nemesis.ledger.has_objection() {
             return Ok(nemesis.ledger);
         }
-        match nemesis.next() {
+        match members.all_run().map_err(Trouble::Objection).and_then(|()| nemesis.next()) {
             Ok(()) => {}
             Err(Trouble::Failed(error)) => return Err(error),
             Err(Trouble::Objection(objection)) => nemesis.ledger.object(objection),
@@ -130,7 +130,7 @@ impl Nemesis<'_> {
         let at_leader = self.draws.chance(500_000);
         let victim = if at_leader { leader.unwrap_or(drawn) } else { drawn };
         let (fault, length) = (*self.draws.pick(&FAULTS), self.draws.between(LENGTH.0, LENGTH.1));
-        if !self.fits(fault, count, leader == Some(victim)) {
+        if !self.fits(fault, count, leader, victim) {
             return Ok(());
         }
         self.ledger.begin(fault.name(), leader == Some(victim));
@@ -173,11 +173,11 @@ impl Nemesis<'_> {
     }
 
     /// Whether a fault can be, and leaves a majority that holds everything.
-    const fn fits(&self, fault: Fault, count: u64, is_leader: bool) -> bool {
+    fn fits(&self, fault: Fault, count: u64, leader: Option<usize>, victim: usize) -> bool {
         match fault {
             Fault::Damage => count > 2 && self.members.repair_themselves(),
             Fault::Lose => count > 2,
-            Fault::MoveLeader => count > 1 && !is_leader,
+            Fault::MoveLeader => leader.is_some_and(|leader| leader != victim),
             Fault::Backup => !self.has_users,
             Fault::Kill
             | Fault::KillAll

@@ -8,7 +8,7 @@ use nix::{
 };
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard},
     thread,
@@ -92,6 +92,11 @@ impl Process {
             Ok(status) => Err(CliError::Internal(format!("prlimit of a member: {status}"))),
             Err(error) => Err(CliError::Usage(format!("prlimit (of util-linux): {error}"))),
         }
+    }
+
+    /// Where what it says goes.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// How often it has said this since its first start.
