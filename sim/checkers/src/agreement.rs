@@ -91,7 +91,7 @@ mod tests {
         let disagrees = |ruling: Ruling| ruling.anomaly().is_some_and(|a| a.code == CODE);
         assert!(disagrees(agreement(broken(), None, Ruling::Holds)));
         assert_eq!(agreement(Ruling::Holds, None, Ruling::Holds), Ruling::Holds);
-        let refusal = || Some(Refusal { operation: 0, reason: "comes twice" });
+        let refusal = || Some(Refusal { operation: 0, reason: "comes twice", is_open: false });
         assert!(disagrees(agreement(Ruling::Holds, refusal(), Ruling::Holds)));
         assert_eq!(agreement(Ruling::Holds, refusal(), broken()), Ruling::Holds);
         assert_eq!(agreement(broken(), None, broken()), Ruling::Holds);

@@ -151,6 +151,10 @@ impl Case<'_> {
                 "attached-after-end",
                 format!("names {}, which had ended at {}", LeaseId(*lease), Revision(*ended)),
             ),
+            Mismatch::Granted { lease } => (
+                "granted-twice",
+                format!("granted {}, which was there all the time", LeaseId(*lease)),
+            ),
             Mismatch::Effect { changed: true } => {
                 ("wrong-effect", "made a revision, but could not change anything".to_owned())
             }

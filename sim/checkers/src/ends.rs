@@ -16,20 +16,20 @@ use whitewater_record::{History, Operation, SimTime};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
     /// Those that were acknowledged, by the revision in their headers.
-    pub(crate) told: Vec<Told>,
-    /// Those that may have happened at any revision: when they were asked for.
-    pub(crate) open: Vec<SimTime>,
+    pub(crate) told: Vec<Grant>,
+    /// Those that may have happened, at any revision from some on.
+    pub(crate) open: Vec<Grant>,
     /// When it ended before the history begins.
     pub(crate) ended: Ended,
     /// Grants that are not in `told` any more.
     forgotten: usize,
 }
 
-/// A grant that was acknowledged. It came at some revision from `low` to `high`: etcd reads the one of the header when it answers,
+/// One grant. It came at some revision from `low` to `high`: etcd reads the one of the header when it answers,
 /// which may be after others have written (server/etcdserver/api/v3rpc/lease.go), and by then the lease may be in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Told {
-    /// The revision in the header.
+pub(crate) struct Grant {
+    /// The revision in the header; the highest there is, if nobody told.
     pub(crate) high: u64,
     /// The highest revision that was told before it was asked for.
     pub(crate) low: u64,
@@ -60,14 +60,14 @@ impl Grants {
         let lease = match fate(operation) {
             Fate::Refused(_) => return None,
             Fate::Open => {
-                grants.open.push(operation.invoked);
+                grants.open.push(Grant { high: u64::MAX, low: floor, asked: operation.invoked });
                 *asked
             }
             Fate::Done(response) => {
                 let asked = operation.invoked;
                 match response.header.revision.0 {
-                    0 => grants.open.push(asked),
-                    high => grants.told.push(Told { high, low: floor.min(high), asked }),
+                    0 => grants.open.push(Grant { high: u64::MAX, low: floor, asked }),
+                    high => grants.told.push(Grant { high, low: floor.min(high), asked }),
                 }
                 let Body::Lease(LeaseResponse::Grant { lease, .. }) = &response.body else {
                     return None;
@@ -87,18 +87,25 @@ impl Grants {
 
     /// Whether one of them may have come at or after `low` and before `high`.
     pub(crate) fn has_between(&self, low: u64, high: u64) -> bool {
-        !self.open.is_empty() || self.told.iter().any(|told| told.low < high && told.high >= low)
+        let mut all = self.told.iter().chain(&self.open);
+        all.any(|grant| grant.low < high && grant.high >= low)
     }
 
     /// Whether the lease can be there after it has ended so: it was granted once more, by a grant that may have come before
     /// `until`, or by one of unknown outcome that no end before needed.
     pub(crate) fn outnumber(&self, ended: Ended, until: u64) -> bool {
         let in_time = || self.told.iter().filter(|told| told.low < until);
+        let open = self.open.iter().filter(|open| open.low < until).count();
         // Those of the revision of the end may have come before it, or after it.
         let before = in_time().filter(|told| told.low <= ended.revision).count();
         let needed = ended.times.saturating_sub(self.forgotten + before);
-        let is_more = self.forgotten + in_time().count() + self.open.len() > ended.times;
-        is_more && (self.open.len() > needed || in_time().any(|told| told.high >= ended.revision))
+        let is_more = self.forgotten + in_time().count() + open > ended.times;
+        is_more && (open > needed || in_time().any(|told| told.high >= ended.revision))
+    }
+
+    /// Whether it may be granted again after its end.
+    pub(crate) fn is_renewable(&self) -> bool {
+        self.told.len() + self.open.len() + self.forgotten > 1
     }
 
     /// Whether nobody is known to have asked for the lease: it may come from before the record.
@@ -160,12 +167,15 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         }
     }
     for (lease, keys) in attachable {
-        let Some(grants) = leases.get(&lease).filter(|_| !keys.is_empty()) else { continue };
-        let told = grants.told.iter().map(|told| told.asked);
-        let asked = told.chain(grants.open.iter().copied());
-        let is_nobodys = grants.told.is_empty() && grants.open.is_empty();
-        let before = is_nobodys.then_some(SimTime::ZERO);
-        ops.extend(asked.chain(before).map(|asked| expiry(lease, keys.clone(), asked)));
+        let Some(grants) = leases.get(&lease) else { continue };
+        let asked = grants.told.iter().chain(&grants.open).map(|grant| grant.asked);
+        let asked: Vec<SimTime> = asked.collect();
+        // Nobody can tell that a lease ended on which nothing hung, unless it was granted again.
+        if keys.is_empty() && asked.len() < 2 {
+            continue;
+        }
+        let before = asked.is_empty().then_some(SimTime::ZERO);
+        ops.extend(asked.into_iter().chain(before).map(|asked| expiry(lease, keys.clone(), asked)));
     }
     leases
 }

@@ -202,6 +202,9 @@ pub(crate) const PLAIN_VISITS_MIN: u64 = 2_000;
 /// See [`PLAIN_VISITS_MIN`].
 pub(crate) const PLAIN_VISITS_PER_EVENT: u64 = 4;
 
+/// So many ways to say who made the revisions of which no answer tells are searched one by one.
+pub(crate) const WAYS_MAX: usize = 256;
+
 /// Widths at which the plain judge tries a frontier before it tries the whole.
 pub(crate) const PLAIN_BEAMS: [usize; 2] = [16, 256];
 

@@ -21,10 +21,12 @@
 //! every answer it is a proof. If it does not, it says nothing.
 //!
 //! A lease that ends takes its keys with it, also if nobody asked for that; what the search makes of an operation of
-//! unknown outcome, it makes of that, too.
+//! unknown outcome, it makes of that, too. A put on a lease and its end need one that was granted, a grant one that is not
+//! there.
 //!
-//! Not covered: reads of the past and of keys only, what a sort order or a filter did, refusals, and whether a lease had
-//! been granted yet, or again. It cannot follow where a put of unknown outcome may have kept a value that somebody saw.
+//! Not covered: reads of the past and of keys only, what a sort order or a filter did, and refusals. It cannot follow where
+//! an operation of unknown outcome may leave one key with the same value in two branches, on different leases, nor compares
+//! of ranges and with the order of revisions or values.
 //!
 //! Evaluations: operations of known outcome. Discriminating: those at whose return another operation was open that may
 //! write what they touch.
@@ -39,10 +41,12 @@ mod problem;
 mod search;
 mod state;
 mod verify;
+mod ways;
 
 pub(crate) use self::verify::Refusal;
 
 use self::{
+    learn::Lore,
     problem::{ABSENT, Component, Event, FIRST, Move, Problem},
     search::{Found, Search},
     state::Config,
@@ -83,31 +87,69 @@ pub(crate) fn judge(
 ) -> BlackBox {
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
     let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
-    let mut refusal = None;
-    let ruling = match compile::compile(case, writers) {
-        Err(ruling) => ruling,
-        Ok(problem) => {
-            checked.discriminating = contention::contended(&problem);
-            let verified = witness.map(|order| verify::verify(&problem, order));
-            refusal = verified.and_then(Result::err);
-            if verified == Some(Ok(())) {
-                Ruling::Holds
-            } else {
-                decide(case, &problem, budget, spread)
-            }
+    let mut refusals = Some(Vec::new());
+    let ruling = in_any_way(case, writers, |problem, ways| {
+        let contended = contention::contended(problem);
+        checked.discriminating = contended.max(checked.discriminating);
+        let verified = witness.map(|order| verify::verify(problem, order));
+        match (verified.and_then(Result::err).filter(|it| !it.is_open), &mut refusals) {
+            (Some(refusal), Some(refusals)) => refusals.push(refusal),
+            _ => refusals = None,
         }
-    };
+        if verified == Some(Ok(())) {
+            return Ruling::Holds;
+        }
+        let configurations_max = budget.configurations_max / ways as u64;
+        decide(case, problem, &Budget { configurations_max, ..*budget }, spread)
+    });
     let judgement = Judgement { judge: JUDGE, ruling, checked };
-    BlackBox { judgement, refusal }
+    BlackBox { judgement, refusal: refusals.and_then(|refusals| refusals.first().copied()) }
 }
 
 /// What an order proves.
 pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<(), Ruling> {
-    let problem = compile::compile(case, writers)?;
-    verify::verify(&problem, order).map_err(|refusal| {
-        let who = case.operation(refusal.operation);
-        Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason).into())
-    })
+    let ruling = in_any_way(case, writers, |problem, _| match verify::verify(problem, order) {
+        Ok(()) => Ruling::Holds,
+        Err(refusal) => {
+            let who = case.operation(refusal.operation);
+            Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason).into())
+        }
+    });
+    if ruling == Ruling::Holds { Ok(()) } else { Err(ruling) }
+}
+
+/// Whether the history is right in one of the ways to say who made what, of which there is one at least; wrong, if it is so
+/// in each of them.
+fn in_any_way(
+    case: &Case,
+    writers: &Writers,
+    mut decide: impl FnMut(&Problem, usize) -> Ruling,
+) -> Ruling {
+    let lore = match Lore::new(case, writers, &[]) {
+        Ok(lore) => lore,
+        Err(ruling) => return ruling,
+    };
+    let ways = match ways::ways(case, writers, &lore) {
+        Ok(ways) => ways,
+        Err(ruling) => return ruling,
+    };
+    let mut first = Some(lore).filter(|_| ways == [ways::Way::new()]);
+    let mut worst: Option<Ruling> = None;
+    for way in &ways {
+        let lore = first.take().map_or_else(|| Lore::new(case, writers, way), Ok);
+        let problem = lore.and_then(|lore| compile::compile(case, writers, lore));
+        let ruling = problem.map_or_else(|ruling| ruling, |problem| decide(&problem, ways.len()));
+        match ruling {
+            Ruling::Holds => return ruling,
+            // It objects only if all do.
+            Ruling::Broken(_) if worst.is_some() => {}
+            Ruling::Broken(_)
+            | Ruling::Undecided(_)
+            | Ruling::NotApplicable(_)
+            | Ruling::Withheld(_) => worst = Some(ruling),
+        }
+    }
+    worst.unwrap_or(Ruling::Holds)
 }
 
 /// Each component has the whole budget, so that what is found does not depend on which of them is looked at first. Those
@@ -208,6 +250,6 @@ fn first_wrong(step: &Move, last: &Config) -> Option<(u32, u32)> {
             let wrong = steps.iter().find_map(|step| first_wrong(step, last));
             wrong.filter(|(_, held)| *held == ABSENT || *held >= FIRST)
         }
-        Move::End { .. } | Move::Nothing => None,
+        Move::Grant { .. } | Move::End { .. } | Move::Nothing => None,
     }
 }

@@ -93,6 +93,8 @@ pub(crate) enum Mismatch {
     Effect { changed: bool },
     /// It should have been refused: the lease that it names had ended at this revision; 0, had not been granted yet.
     Lease { lease: i64, ended: u64 },
+    /// It should have been refused: the lease was there all the time, with keys on it.
+    Granted { lease: i64 },
     /// It should have been refused: the revision that it read did not exist.
     Future { wanted: u64 },
 }

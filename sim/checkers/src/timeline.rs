@@ -39,6 +39,7 @@ mod facts;
 mod failed;
 mod guessing;
 mod probes;
+mod regrants;
 mod search;
 
 use self::search::Search;

@@ -6,7 +6,8 @@ use crate::{
     timeline::{LEFT_OUT, Timeline},
 };
 
-/// The operations in the order of their revisions: what made a revision, then what saw it, in the order of invocation.
+/// The operations in the order of their revisions: what made a revision, then what saw it, each at a moment between its
+/// invocation and its return.
 /// Operations of unknown outcome that made no revision are left out.
 pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
     let ops = (0..).zip(&case.operations);
@@ -16,7 +17,9 @@ pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
         is_revoke && timeline.writer_at(op.revision) == Some(id)
     };
     let quiet = ops.filter(|(id, op)| tells(case, *id) && !op.has_effect && !is_writer(*id, op));
-    let mut reads: Vec<_> = quiet.map(|(id, op)| (op.revision, op.invoked, id)).collect();
+    // What grants a lease may have been asked for after what ends it, so that comes as late as it can.
+    let at = |op: &Op| if matches!(*op.step, Step::Revoke(_)) { op.completed } else { op.invoked };
+    let mut reads: Vec<_> = quiet.map(|(id, op)| (op.revision, at(op), id)).collect();
     reads.sort_unstable();
     let mut reads = reads.into_iter().peekable();
     let mut order = Vec::with_capacity(timeline.writes.len() + reads.len());

@@ -7,10 +7,12 @@ use crate::{
 };
 
 /// One key that one operation put, or may have put.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Write {
     pub(crate) operation: u32,
     pub(crate) key: u32,
+    /// What the request names; it means nothing if the value is kept.
+    value: u32,
     /// The lease that it names; none, if it keeps the one that is there.
     pub(crate) lease: Option<i64>,
     /// It keeps the value that is there.
@@ -18,8 +20,20 @@ pub(crate) struct Write {
 }
 
 impl Write {
+    /// Whether an answer may show the one for the other, by its value alone.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        let is_kept = self.keeps_value && other.keeps_value;
+        is_kept || (self.keeps_value == other.keeps_value && self.value == other.value)
+    }
+
     fn new(operation: u32, put: &Put) -> Self {
-        Self { operation, key: put.key, lease: put.lease, keeps_value: put.ignore_value }
+        Self {
+            operation,
+            key: put.key,
+            value: put.value,
+            lease: put.lease,
+            keeps_value: put.ignore_value,
+        }
     }
 }
 
@@ -102,7 +116,8 @@ impl Writers {
             }
         }
         let first = *self.by_content.entry((key, value)).or_insert(number);
-        if first != number {
+        // One operation may put the same in either branch.
+        if first != number && self.writes[first as usize].operation != operation {
             self.duplicate.get_or_insert([self.writes[first as usize].operation, operation]);
         }
     }

@@ -127,6 +127,7 @@ impl Placing<'_> {
             | Mismatch::Length { .. }
             | Mismatch::More { .. }
             | Mismatch::Branch { .. }
+            | Mismatch::Granted { .. }
             | Mismatch::Effect { .. }) => other,
         }
     }

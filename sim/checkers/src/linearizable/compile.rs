@@ -6,7 +6,7 @@ use super::{
     components::{Division, id, single, touched},
     learn::Lore,
     lives::Lives,
-    problem::{Event, FIRST, Move, NEVER, OpInfo, Problem, PutMove, WriteInfo},
+    problem::{Event, FIRST, Life, Move, NEVER, OpInfo, Problem, PutMove, WriteInfo},
     state::hidden,
 };
 use crate::{
@@ -27,6 +27,8 @@ struct Compiler<'a, 'h> {
     included: Vec<bool>,
     /// By key: its component, and its number there.
     places: Vec<(u32, u32)>,
+    /// The next put is this write.
+    next: u32,
     /// By write: a compare names it.
     named: Vec<bool>,
     /// By key: a compare looks at its version.
@@ -34,23 +36,20 @@ struct Compiler<'a, 'h> {
 }
 
 /// Prepares the search, or says what stands against the history already.
-pub(super) fn compile(case: &Case, writers: &Writers) -> Result<Problem, Ruling> {
-    let lore = Lore::new(case, writers)?;
+pub(super) fn compile(case: &Case, writers: &Writers, lore: Lore) -> Result<Problem, Ruling> {
     if lore.is_ambiguous {
-        return Err(unsupported("an operation that may put one key in either branch"));
-    }
-    if lore.is_kept_by_somebody {
         return Err(unsupported(
-            "who put a value last that a put of unknown outcome may have kept",
+            "an operation that may leave one key with the same value in two branches, on different leases",
         ));
     }
-    let mut compiler = Compiler {
+    let compiler = Compiler {
         case,
         writers,
         lore,
         lives: Lives::default(),
         included: Vec::new(),
         places: Vec::new(),
+        next: 0,
         named: vec![false; writers.writes.len()],
         counted: vec![false; case.keys.len()],
     };
@@ -62,7 +61,7 @@ fn unsupported(what: &str) -> Ruling {
 }
 
 impl Compiler<'_, '_> {
-    fn run(&mut self) -> Result<Problem, Ruling> {
+    fn run(mut self) -> Result<Problem, Ruling> {
         let mut problem = Problem::default();
         for operation in 0..id(self.case.operations.len()) {
             let is_included = self.is_included(operation);
@@ -74,10 +73,15 @@ impl Compiler<'_, '_> {
         self.lives =
             Lives::new(self.case, &self.places, &mut problem.components, &mut problem.names);
         problem.leases = self.lives.ids();
+        for operation in self.lives.granting() {
+            self.included[operation as usize] = true;
+        }
         for (operation, op) in (0..).zip(&self.case.operations) {
             let mut moves = Move::Nothing;
             if self.included[operation as usize] {
                 moves = self.step(operation, &op.step)?;
+            } else if op.status != Status::Refused {
+                op.step.puts(&mut |_| self.next += 1);
             }
             let info = self.info(operation, moves);
             problem.ops.push(info);
@@ -103,6 +107,7 @@ impl Compiler<'_, '_> {
             write.observers.sort_by_key(|op| std::cmp::Reverse(problem.ops[*op as usize].returned));
         }
         problem.is_counted = self.counts();
+        problem.lives = self.lives.all;
         Ok(problem)
     }
 
@@ -129,7 +134,7 @@ impl Compiler<'_, '_> {
                 let is_unread = matches!(&*op.step, Step::Range(range) if range.is_unread);
                 is_read && !is_unread
             }
-            Status::Unknown => op.can_write,
+            Status::Unknown => op.can_write || matches!(*op.step, Step::Revoke(_)),
             Status::Refused => false,
         }
     }
@@ -151,11 +156,10 @@ impl Compiler<'_, '_> {
         let mut info = OpInfo {
             invoked: 0,
             returned: NEVER,
-            moves,
             is_included: self.included[operation as usize],
             is_write: op.status == Status::Unknown
                 || op.has_effect
-                || matches!(*op.step, Step::Revoke(_)),
+                || matches!(moves, Move::Grant { .. } | Move::End { .. }),
             is_simple: false,
             is_unseen: false,
             alike: NEVER,
@@ -163,9 +167,16 @@ impl Compiler<'_, '_> {
             writes: Vec::new(),
             deletes: Vec::new(),
             component: NEVER,
+            moves,
         };
         if info.is_included {
             self.touch(&op.step, &mut info);
+            let ended =
+                if let Step::Revoke(revoke) = &*op.step { Some(revoke.lease) } else { None };
+            let ended = ended.and_then(|lease| self.lives.life(lease));
+            if let Some(life) = ended.or_else(|| self.lives.granted(operation)) {
+                Self::touch_life(life, &mut info);
+            }
         }
         info
     }
@@ -189,32 +200,54 @@ impl Compiler<'_, '_> {
         }
         step.puts(&mut |put| {
             let life = put.lease.and_then(|lease| self.lives.life(lease));
-            info.reads.extend(life.map(single));
+            info.reads.extend(life.map(Life::span));
         });
-        if let Step::Revoke(revoke) = step {
-            let life = self.lives.life(revoke.lease).map(single);
-            info.writes.extend(life);
-            info.reads.extend(life);
-        }
+    }
+
+    /// What grants a lease, or ends it, touches its life.
+    fn touch_life(life: &Life, info: &mut OpInfo) {
+        info.component = life.component;
+        info.writes.push(life.span());
+        info.reads.push(life.span());
     }
 
     fn writes(&mut self) -> Vec<WriteInfo> {
         let mut writes = Vec::with_capacity(self.writers.writes.len());
+        let mut shown: Vec<bool> = (0..)
+            .zip(&self.named)
+            .map(|(write, named)| {
+                let is_kept = |write: u32| {
+                    self.writers.kept[self.writers.writes[write as usize].key as usize]
+                        != Kept::Never
+                };
+                *named || self.lore.is_told_of(write) || is_kept(write)
+            })
+            .collect();
+        for write in 0..id(shown.len()) {
+            if self.lore.several(write).iter().any(|other| shown[*other as usize]) {
+                shown[write as usize] = true;
+            }
+        }
+        let refuted: Vec<bool> =
+            (0..id(shown.len())).map(|write| self.lore.is_refuted(write)).collect();
         for (index, write) in self.writers.writes.iter().enumerate() {
             let op = &self.case.operations[write.operation as usize];
             let is_open = op.status == Status::Unknown;
             let is_unknown = is_open && self.lore.has_anonymous[write.key as usize];
             let hint = self.lore.hints[index];
-            let is_kept = self.writers.kept[write.key as usize] != Kept::Never;
-            let is_shown = self.lore.is_seen(id(index)) || self.named[index] || is_kept;
             writes.push(WriteInfo {
                 operation: write.operation,
-                shown: if is_shown { FIRST + id(index) } else { hidden(is_unknown) },
+                shown: if shown[index] {
+                    FIRST + self.lore.first(id(index))
+                } else {
+                    hidden(is_unknown)
+                },
+                is_refuted: refuted[index],
                 hint,
                 is_untold: is_open && !self.lore.is_told(write.operation),
                 told_lease: self.lore.told_lease[index].map(|lease| self.lives.number(lease)),
                 told_value: self.lore.told_value[index].map(|write| FIRST + write),
-                observers: std::mem::take(&mut self.lore.observers[index]),
+                observers: self.lore.observers_of(id(index)),
             });
         }
         writes
@@ -256,7 +289,7 @@ impl Compiler<'_, '_> {
 fn is_hidden(moves: &Move, writes: &[WriteInfo]) -> bool {
     match moves {
         Move::Put(put) => writes[put.write as usize].shown < FIRST,
-        Move::End { .. } => false,
+        Move::Grant { .. } | Move::End { .. } => false,
         Move::Txn { success, failure, .. } => {
             success.iter().chain(failure).all(|step| is_hidden(step, writes))
         }

@@ -128,7 +128,10 @@ impl<'a> Search<'a> {
             | Block::Writers(_)
             | Block::Deleters(_)
             | Block::Prey(_)
-            | Block::Gap { .. } => false,
+            | Block::Gap { .. }
+            | Block::Grants(_)
+            | Block::Ends(_)
+            | Block::Hangers(_) => false,
         };
         for (operation, info) in self.candidates(config) {
             let helps = !is_hopeless
@@ -143,6 +146,13 @@ impl<'a> Search<'a> {
                         info.is_write && !is_idle && creates(config, info, *keys)
                     }
                     Block::Gap { key, above, below } => self.fills(info, *key, *above, *below),
+                    Block::Grants(wanted) => {
+                        matches!(info.moves, Move::Grant { life } if life == *wanted)
+                    }
+                    Block::Ends(wanted) => {
+                        matches!(info.moves, Move::End { life, .. } if life == *wanted)
+                    }
+                    Block::Hangers(lease) => info.moves.may_hang_on(*lease),
                 };
             if helps {
                 helpers.push(operation);
@@ -174,6 +184,7 @@ impl<'a> Search<'a> {
             Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Nothing => false,
         }
@@ -192,6 +203,7 @@ impl<'a> Search<'a> {
             Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => false,
@@ -201,15 +213,17 @@ impl<'a> Search<'a> {
             Move::Put(_)
             | Move::Read { .. }
             | Move::Glimpse { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => None,
         };
         let mut pinned = Vec::new();
         self.pinned(&this.moves, &mut pinned);
-        let (mut rivals, mut idle): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        let mut rivals: Vec<u32> = Vec::new();
         for (operation, info) in self.candidates(config) {
-            if pinned.iter().any(|key| surely_writes(&info.moves, *key)) {
+            let is_too_late = pinned.iter().any(|key| surely_writes(&info.moves, *key));
+            if is_too_late || !may_precede(&info.moves, &this.moves) {
                 continue;
             }
             // A put that nobody ever sees can wait until a version or a count asks for it. What is wiped unseen need
@@ -222,26 +236,11 @@ impl<'a> Search<'a> {
                 && (info.reads_meet(&this.writes)
                     || info.writes_meet(&this.reads)
                     || info.writes_meet(&this.writes));
-            if is_rival && is_idle_end(config, info) {
-                idle.extend(renewable(&info.moves).filter(|lease| this.moves.may_hang_on(*lease)));
-            } else if is_rival {
+            if is_rival && !is_idle_end(config, info, this) {
                 rivals.push(operation);
             }
         }
-        if !idle.is_empty() {
-            rivals.extend(self.hangers(config, goal, &idle));
-            rivals.sort_unstable();
-            rivals.dedup();
-        }
         self.one_of_a_kind(rivals)
-    }
-
-    /// What may hang a key on one of these leases, so that its end would be one of something. It, the end and the next grant of the
-    /// lease may all come before the goal, and take nothing from it.
-    fn hangers(&self, config: &Config, goal: u32, leases: &[u32]) -> Vec<u32> {
-        let hangs = |info: &OpInfo| leases.iter().any(|lease| info.moves.may_hang_on(*lease));
-        let candidates = self.candidates(config).filter(|(op, info)| *op != goal && hangs(info));
-        candidates.map(|(operation, _)| operation).collect()
     }
 
     /// The keys that nobody can write before a legal operation without spoiling it for good: what it saw there, or what it
@@ -284,6 +283,7 @@ impl<'a> Search<'a> {
             Move::Delete { .. }
             | Move::Read { .. }
             | Move::Glimpse { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Nothing => {}
         }
@@ -309,12 +309,14 @@ impl<'a> Search<'a> {
         match info.moves {
             Move::Put(PutMove { key, .. }) if info.is_simple => (0, key, 0),
             Move::End { lease, .. } if info.returned == NEVER => (3, lease, 0),
+            Move::Grant { life } if info.returned == NEVER => (5, life, 0),
             Move::Txn { .. } if info.alike != NEVER => (4, info.alike, 0),
             Move::Delete { keys, .. } if info.returned == NEVER => (1, keys.low, keys.high),
             Move::Put(_)
             | Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Txn { .. }
             | Move::Nothing => (2, operation, 0),
@@ -336,21 +338,31 @@ fn surely_writes(step: &Move, key: u32) -> bool {
         Move::Txn { taken: None, .. }
         | Move::Read { .. }
         | Move::Glimpse { .. }
+        | Move::Grant { .. }
         | Move::End { .. }
         | Move::Nothing => false,
     }
 }
 
-/// The end of a lease that nothing hangs on, and that nobody waits for.
-fn is_idle_end(config: &Config, info: &OpInfo) -> bool {
-    let Move::End { lease, keys, .. } = &info.moves else { return false };
-    let hangs = |key: &u32| config.cells[*key as usize].lease == *lease;
-    info.returned == NEVER && !keys.iter().any(hangs)
+/// The end of a lease that nothing hangs on, that nobody waits for, and that takes nothing from the goal. It may be that the
+/// goal hangs a key on the lease, and that the lease ends, and is granted once more, before that.
+fn is_idle_end(config: &Config, info: &OpInfo, goal: &OpInfo) -> bool {
+    let Move::End { lease, keys, is_renewable, .. } = &info.moves else { return false };
+    let hangs = |key: &u32| config.cells[*key as usize].hangs_on(*lease);
+    let is_asked = *is_renewable && goal.moves.may_hang_on(*lease);
+    info.returned == NEVER && !is_asked && !keys.iter().any(hangs)
 }
 
-/// The lease that an end is one of, if it may be granted once more.
-fn renewable(step: &Move) -> Option<u32> {
-    if let Move::End { lease, life: None, .. } = step { Some(*lease) } else { None }
+/// Whether a goal that is legal can still be so after another operation: not if the lease that it needs is gone for good by
+/// then. To be granted, a lease that is there must end first, so it is that end that must be looked at, or before the first grant
+/// another one.
+fn may_precede(step: &Move, goal: &Move) -> bool {
+    match (step, goal) {
+        (Move::Grant { .. }, Move::Grant { .. }) => true,
+        (Move::Grant { .. }, _) | (_, Move::Grant { .. }) => false,
+        (Move::End { life, is_renewable: false, .. }, goal) => !goal.needs_life(*life),
+        _ => true,
+    }
 }
 
 fn is_delete_of_one(info: &OpInfo) -> bool {

@@ -10,6 +10,7 @@ use crate::{
     ruling::Ruling,
     writers::{Kept, Write, Writers},
 };
+use std::collections::BTreeMap;
 use whitewater_api::{LeaseId, Revision};
 
 /// What is known about the writes.
@@ -23,25 +24,37 @@ pub(super) struct Lore {
     /// By operation: the token of its writes, 0 if nobody knows.
     token_of: Vec<u64>,
     operation_of: Table<u64, u32>,
+    /// By operation and key: its write, the first of those of which one is done.
     write_of: Table<(u32, u32), u32>,
+    /// Those of one operation and key, if there are several, by the first.
+    several: BTreeMap<u32, Vec<u32>>,
+    /// By write: the first one of its operation and key.
+    firsts: Vec<u32>,
+    /// By write that does the same as an earlier one of its operation, in another branch: that one.
+    likes: Table<u32, u32>,
     /// By key: a creation by a write that nobody saw.
     pub(super) has_anonymous: Vec<bool>,
     /// By key: a put of unknown outcome whose token nobody told.
     pub(super) has_untold: Vec<bool>,
     /// Whether the answers show creations and versions at all.
     pub(super) tells_creations: bool,
-    /// One operation has two writes of one key, in two branches.
+    /// One operation may leave one key with the same value in two branches, and with different leases.
     pub(super) is_ambiguous: bool,
-    /// An answer shows a value that a put of unknown outcome may have kept.
-    pub(super) is_kept_by_somebody: bool,
+    /// By revision of which no answer tells who made it: who saw it beside a value that a put of unknown outcome may have
+    /// kept.
+    pub(super) kept: BTreeMap<u64, Vec<(u32, SeenKv)>>,
     /// By write that kept them: the lease that answers show, and the write that put the value first.
     pub(super) told_lease: Vec<Option<i64>>,
     pub(super) told_value: Vec<Option<u32>>,
 }
 
 impl Lore {
-    /// Reads all answers of linearizable operations.
-    pub(super) fn new(case: &Case, writers: &Writers) -> Result<Self, Ruling> {
+    /// Reads all answers of linearizable operations. Of some revisions it is said who made them.
+    pub(super) fn new(
+        case: &Case,
+        writers: &Writers,
+        way: &[(u64, Option<u32>)],
+    ) -> Result<Self, Ruling> {
         let mut lore = Self {
             seen: vec![None; writers.writes.len()],
             hints: vec![None; writers.writes.len()],
@@ -49,39 +62,109 @@ impl Lore {
             token_of: vec![0; case.operations.len()],
             operation_of: Table::default(),
             write_of: Table::default(),
+            several: BTreeMap::new(),
+            likes: Table::default(),
+            firsts: Vec::with_capacity(writers.writes.len()),
             has_anonymous: vec![false; case.keys.len()],
             has_untold: vec![false; case.keys.len()],
             tells_creations: case.recorded.tells_creations(),
             is_ambiguous: false,
-            is_kept_by_somebody: false,
+            kept: BTreeMap::new(),
             told_lease: vec![None; writers.writes.len()],
             told_value: vec![None; writers.writes.len()],
         };
         for (number, write) in (0..).zip(&writers.writes) {
-            let before = lore.write_of.insert((write.operation, write.key), number);
-            lore.is_ambiguous |= before.is_some();
+            let first = *lore.write_of.entry((write.operation, write.key)).or_insert(number);
+            lore.firsts.push(first);
+            if first != number {
+                lore.several.entry(first).or_insert_with(|| vec![first]).push(number);
+            }
         }
+        lore.find_likes(writers);
         lore.acknowledged(case)?;
-        let mut kvs = Vec::new();
+        for (token, maker) in way {
+            if let Some(maker) = maker {
+                lore.token_of[*maker as usize] = *token;
+                lore.operation_of.insert(*token, *maker);
+            }
+        }
+        let (mut kvs, mut late) = (Vec::new(), Vec::new());
         for (reader, op) in (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op)) {
             op.step.seen_newest(&mut |kv| kvs.push(*kv));
-            kvs.drain(..).try_for_each(|kv| lore.kv(case, writers, reader, &kv))?;
+            kvs.drain(..).try_for_each(|kv| {
+                // Where values may be kept, only revisions tell, and so what others tell of them comes first.
+                if writers.kept[kv.key as usize] == Kept::Perhaps {
+                    late.push((reader, kv));
+                    return Ok(());
+                }
+                lore.kv(case, writers, reader, &kv)
+            })?;
         }
+        late.into_iter().try_for_each(|(reader, kv)| lore.kv(case, writers, reader, &kv))?;
         lore.stale(case, writers);
         for write in &writers.writes {
             let is_untold = lore.token_of[write.operation as usize] == 0;
             lore.has_untold[write.key as usize] |= is_untold;
         }
-        if !lore.is_kept_by_somebody {
+        if lore.kept.is_empty() {
             lore.resolve(case, writers)?;
         }
         Ok(lore)
     }
 
-    /// Whether an answer tells that the write happened.
+    /// Whether an answer tells that the write happened, and not another one of its operation and key.
     pub(super) fn is_seen(&self, write: u32) -> bool {
-        let write = write as usize;
-        self.hints[write].is_some() || !self.observers[write].is_empty()
+        let is_created = self.hints[write as usize].is_some();
+        let is_only = !self.several.contains_key(&self.first(write));
+        is_created && is_only || !self.observers[write as usize].is_empty()
+    }
+
+    /// Whether an answer tells of the write, or of another one of its operation and key.
+    pub(super) fn is_told_of(&self, write: u32) -> bool {
+        self.hints[write as usize].is_some() || !self.observers[write as usize].is_empty()
+    }
+
+    /// Whether it was not done, because another one of its operation and key was seen.
+    pub(super) fn is_refuted(&self, write: u32) -> bool {
+        let mut others = self.several(write).iter().filter(|other| **other != write);
+        others.any(|other| !self.observers[*other as usize].is_empty())
+    }
+
+    /// Who saw it, or another one of its operation and key.
+    pub(super) fn observers_of(&self, write: u32) -> Vec<u32> {
+        match self.several(write) {
+            [] => self.observers[write as usize].clone(),
+            all => all.iter().flat_map(|write| self.observers[*write as usize].clone()).collect(),
+        }
+    }
+
+    /// The first of the writes of one operation and key, of which one is done. In the store of the search it stands for all.
+    pub(super) fn first(&self, write: u32) -> u32 {
+        self.firsts[write as usize]
+    }
+
+    fn find_likes(&mut self, writers: &Writers) {
+        let write = |number: u32| &writers.writes[number as usize];
+        for all in self.several.values() {
+            for (place, this) in all.iter().copied().enumerate() {
+                let mut earlier = all[..place].iter().copied();
+                let Some(like) = earlier.find(|other| write(*other).looks_like(write(this))) else {
+                    continue;
+                };
+                self.is_ambiguous |= write(like).lease != write(this).lease;
+                self.likes.insert(this, like);
+            }
+        }
+    }
+
+    /// The first of those that do the same in branches of one operation.
+    pub(super) fn like(&self, write: u32) -> u32 {
+        self.likes.get(&write).copied().unwrap_or(write)
+    }
+
+    /// All writes of which one is done, if it is not this one alone.
+    pub(super) fn several(&self, write: u32) -> &[u32] {
+        self.several.get(&self.first(write)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether an answer tells the token of an operation.
@@ -89,15 +172,10 @@ impl Lore {
         self.token_of[operation as usize] != 0
     }
 
-    /// The number of the write of `key` with this token.
+    /// The number of the first write of `key` with this token.
     pub(super) fn write(&self, token: u64, key: u32) -> Option<u32> {
         let operation = self.operation_of.get(&token)?;
         self.write_of.get(&(*operation, key)).copied()
-    }
-
-    /// The number of the write of `key` by an operation.
-    pub(super) fn write_by(&self, operation: u32, key: u32) -> u32 {
-        self.write_of.get(&(operation, key)).copied().unwrap_or_default()
     }
 
     /// The write that an answer shows. Where puts keep the value, only the token tells.
@@ -105,10 +183,19 @@ impl Lore {
         match writers.kept[kv.key as usize] {
             Kept::Never => writers.of(kv.key, kv.value),
             Kept::Known | Kept::Perhaps => match self.operation_of.get(&kv.modified) {
-                Some(operation) => self.write_of.get(&(*operation, kv.key)).copied(),
+                Some(operation) => self.shown_by(writers, *operation, kv),
                 None => writers.of(kv.key, kv.value),
             },
         }
+    }
+
+    /// The write of an operation that an answer shows: the one of that value, or else the one that kept the value.
+    fn shown_by(&self, writers: &Writers, operation: u32, kv: &SeenKv) -> Option<u32> {
+        let first = self.write_of.get(&(operation, kv.key)).copied()?;
+        let own = writers.of(kv.key, kv.value).filter(|own| self.first(*own) == first);
+        let mut several = self.several(first).iter().copied();
+        let keeps = |write: &u32| writers.writes[*write as usize].keeps_value;
+        own.or_else(|| several.find(keeps)).or(Some(first))
     }
 
     /// Whether some operation is known to have made the token.
@@ -146,16 +233,12 @@ impl Lore {
                 std::iter::once(reader).chain(others.iter().copied()).collect();
             Err(case.broken(code, sentence, &evidence))
         };
-        let is_kept = writers.kept[kv.key as usize];
-        if is_kept == Kept::Perhaps && !self.operation_of.contains_key(&kv.modified) {
-            self.is_kept_by_somebody = true;
-            return Ok(());
-        }
-        // Which of two writes of one operation it was the token does not tell, nor does a value that may have been kept.
-        if self.is_ambiguous && is_kept != Kept::Never {
-            return Ok(());
-        }
         let origin = writers.of(kv.key, kv.value);
+        let is_kept = writers.kept[kv.key as usize] == Kept::Perhaps;
+        if is_kept && origin.is_some() && !self.operation_of.contains_key(&kv.modified) {
+            self.kept.entry(kv.modified).or_default().push((reader, *kv));
+            return Ok(());
+        }
         let Some(write) = origin.and_then(|_| self.shown(writers, kv)) else {
             if origin.is_some() {
                 return object(
@@ -287,11 +370,19 @@ impl Lore {
                 let Some(creator) = self.write_of.get(&(*operation, key)) else {
                     return object("that revision did not put the key");
                 };
-                if self.seen[*creator as usize].is_some_and(|(version, _)| version != 1) {
+                let creator = *creator;
+                let all = std::iter::once(creator).chain(self.several(creator).iter().copied());
+                let all: Vec<u32> = all.collect();
+                let is_later = |write: &u32| {
+                    self.seen[*write as usize].is_some_and(|(version, _)| version != 1)
+                };
+                if all.iter().any(is_later) {
                     return object("that revision found the key there");
                 }
                 let first = Hint { version: 1, creator: FIRST + creator };
-                self.hints[*creator as usize] = Some(first);
+                for write in all {
+                    self.hints[write as usize] = Some(first);
+                }
                 FIRST + creator
             } else {
                 let next = anonymous.len();

@@ -1,25 +1,29 @@
-//! Leases as the search sees them: a number each, and a cell that says whether one has ended.
+//! Leases as the search sees them: a number each, and a cell that says whether it is there.
 //!
-//! A cell for the life of a lease lies behind the keys of its component. A lease of an id that was granted more than
-//! once has none: it may be there again at any time.
+//! The cell of a life lies behind the keys of its component; a lease on which no key can hang has a component of its own.
+//! A grant needs a lease that is not there, an end and a put on it one that is. One that nobody asked for may come from
+//! before the record, and is there from the start.
 
-use super::problem::{Component, NEVER};
-use crate::case::{Case, Step};
+use super::{
+    components::id,
+    problem::{Component, Life, NEVER},
+};
+use crate::{
+    case::{Case, Keys, Step},
+    ends::Grants,
+};
 use std::collections::BTreeMap;
-
-/// One lease.
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    /// From 1; 0 is none.
-    number: u32,
-    /// Its component, and the cell of its life there.
-    life: Option<(u32, u32)>,
-}
 
 /// All that keys may hang on.
 #[derive(Debug, Default)]
 pub(super) struct Lives {
-    leases: BTreeMap<i64, Lease>,
+    /// By number, from 1: the lease. The first is none.
+    ids: Vec<i64>,
+    numbers: BTreeMap<i64, u32>,
+    /// By number - 1.
+    pub(super) all: Vec<Life>,
+    /// By operation that grants one: its number.
+    grants: BTreeMap<u32, u32>,
     /// By key of the case: whether it may hang on one.
     pub(super) leased: Vec<bool>,
 }
@@ -29,47 +33,98 @@ impl Lives {
     pub(super) fn new(
         case: &Case,
         places: &[(u32, u32)],
-        components: &mut [Component],
-        names: &mut [Vec<u32>],
+        components: &mut Vec<Component>,
+        names: &mut Vec<Vec<u32>>,
     ) -> Self {
-        let mut lives = Self { leases: BTreeMap::new(), leased: vec![false; case.keys.len()] };
-        for (number, (lease, grants)) in (1..).zip(&case.leases) {
-            let is_one = grants.told.len() + grants.open.len() <= 1;
-            lives.leases.insert(*lease, Lease { number, life: is_one.then_some((NEVER, NEVER)) });
+        let mut lives =
+            Self { ids: vec![0], leased: vec![false; case.keys.len()], ..Self::default() };
+        if case.leases.is_empty() {
+            return lives;
         }
+        let mut keys_of: BTreeMap<i64, &[u32]> = BTreeMap::new();
         for op in &case.operations {
             let Step::Revoke(revoke) = &*op.step else { continue };
-            for key in &revoke.keys {
+            keys_of.insert(revoke.lease, &revoke.keys);
+        }
+        for (lease, grants) in &case.leases {
+            let keys = keys_of.get(lease).copied().unwrap_or_default();
+            for key in keys {
                 lives.leased[*key as usize] = true;
             }
-            let Some(first) = revoke.keys.first() else { continue };
-            let Some(Lease { life: Some(life), .. }) = lives.leases.get_mut(&revoke.lease) else {
-                continue;
-            };
-            if life.0 == NEVER {
-                let (component, _) = places[*first as usize];
-                let keys = &mut components[component as usize].keys;
-                *life = (component, u32::try_from(*keys).expect("keys are numbered by u32"));
-                *keys += 1;
-                names[component as usize].push(*first);
+            let component = keys.first().map(|first| places[*first as usize].0);
+            let component = component.unwrap_or_else(|| {
+                names.push(Vec::new());
+                components.push(Component::default());
+                id(components.len() - 1)
+            });
+            let own = &mut components[component as usize];
+            let cell = id(own.keys);
+            own.keys += 1;
+            // It is no key of the case.
+            names[component as usize].push(NEVER);
+            if grants.is_unasked() {
+                own.alive.push(cell);
             }
+            let number = id(lives.ids.len());
+            lives.numbers.insert(*lease, number);
+            lives.ids.push(*lease);
+            let keys = keys.iter().map(|key| places[*key as usize].1).collect();
+            lives.all.push(Life { number, component, cell, keys, grants: Vec::new() });
         }
+        lives.grants(case);
         lives
     }
 
-    /// The number of a lease; 0 for none.
-    pub(super) fn number(&self, lease: i64) -> u32 {
-        self.leases.get(&lease).map_or(0, |lease| lease.number)
+    fn grants(&mut self, case: &Case) {
+        for (operation, op) in (0..).zip(&case.history.operations) {
+            let Some((lease, _)) = Grants::note(op, 0) else { continue };
+            let Some(number) = self.numbers.get(&lease).copied() else { continue };
+            self.grants.insert(operation, number);
+            self.all[number as usize - 1].grants.push(operation);
+        }
     }
 
-    /// The cell of its life, in the component of its keys.
-    pub(super) fn life(&self, lease: i64) -> Option<u32> {
-        let (component, cell) = self.leases.get(&lease)?.life?;
-        (component != NEVER).then_some(cell)
+    /// The number of a lease; 0 for none, and [`NEVER`] for one on which nobody hangs a key.
+    pub(super) fn number(&self, lease: i64) -> u32 {
+        let unknown = if lease == 0 { 0 } else { NEVER };
+        self.numbers.get(&lease).copied().unwrap_or(unknown)
+    }
+
+    /// How it goes with a lease.
+    pub(super) fn life(&self, lease: i64) -> Option<&Life> {
+        self.all.get((self.number(lease) as usize).checked_sub(1)?)
+    }
+
+    /// The operations that grant one.
+    pub(super) fn granting(&self) -> impl Iterator<Item = u32> + '_ {
+        self.grants.keys().copied()
+    }
+
+    /// How it goes with the lease that an operation grants.
+    pub(super) fn granted(&self, operation: u32) -> Option<&Life> {
+        let number = self.grants.get(&operation)?;
+        self.all.get(*number as usize - 1)
     }
 
     /// By number: the lease. The first is none.
     pub(super) fn ids(&self) -> Vec<i64> {
-        std::iter::once(0).chain(self.leases.keys().copied()).collect()
+        self.ids.clone()
+    }
+}
+
+impl Life {
+    /// Whether it may be granted again after its end.
+    pub(super) fn is_renewable(&self) -> bool {
+        self.grants.len() > 1
+    }
+
+    /// Whether this is its cell.
+    pub(super) fn is_at(&self, component: u32, cell: u32) -> bool {
+        self.component == component && self.cell == cell
+    }
+
+    /// Its cell, as an interval.
+    pub(super) fn span(&self) -> Keys {
+        Keys { low: self.cell, high: self.cell + 1 }
     }
 }

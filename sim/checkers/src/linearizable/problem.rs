@@ -34,6 +34,21 @@ pub(super) struct Problem {
     pub(super) is_counted: Vec<bool>,
     /// By number: the lease.
     pub(super) leases: Vec<i64>,
+    pub(super) lives: Vec<Life>,
+}
+
+/// How it goes with one lease.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// From 1; 0 is no lease.
+    pub(super) number: u32,
+    pub(super) component: u32,
+    /// Whether it is there.
+    pub(super) cell: u32,
+    /// What may hang on it.
+    pub(super) keys: Vec<u32>,
+    /// The operations that grant it, or may.
+    pub(super) grants: Vec<u32>,
 }
 
 /// Keys that are tied together by operations over several of them.
@@ -42,6 +57,8 @@ pub(super) struct Component {
     /// Invocations and returns, in the order of time.
     pub(super) events: Vec<Event>,
     pub(super) keys: usize,
+    /// The cells of leases that are there from the start.
+    pub(super) alive: Vec<u32>,
 }
 
 /// Something happens to an operation.
@@ -79,8 +96,10 @@ pub(super) struct OpInfo {
 #[derive(Debug)]
 pub(super) struct WriteInfo {
     pub(super) operation: u32,
-    /// What a cell shows after it: its own number, or that it is hidden.
+    /// What a cell shows after it: the number of the first write of its operation and key, or that it is hidden.
     pub(super) shown: u32,
+    /// Another write of its operation and key was seen, so it was not done.
+    pub(super) is_refuted: bool,
     pub(super) hint: Option<Hint>,
     /// Of unknown outcome, and no answer tells its token.
     pub(super) is_untold: bool,
@@ -121,12 +140,19 @@ pub(super) enum Move {
         deleted: Option<u64>,
         before: Option<Vec<u32>>,
     },
+    /// A lease comes to be.
+    Grant {
+        /// The cell of its life.
+        life: u32,
+    },
     /// A lease ends, and takes with it what hangs on it of these keys.
     End {
         lease: u32,
         keys: Vec<u32>,
         /// The cell of its life.
-        life: Option<u32>,
+        life: u32,
+        /// It may be granted once more.
+        is_renewable: bool,
     },
     Txn {
         tests: Vec<Test>,
@@ -148,7 +174,42 @@ impl Move {
             Self::Read { .. }
             | Self::Glimpse { .. }
             | Self::Delete { .. }
+            | Self::Grant { .. }
             | Self::End { .. }
+            | Self::Nothing => false,
+        }
+    }
+
+    /// Whether there is a lease without which it could not be done, wherever it takes effect.
+    pub(super) fn may_need_life(&self) -> bool {
+        match self {
+            Self::Put(put) => put.life.is_some(),
+            Self::Txn { success, failure, .. } => {
+                success.iter().chain(failure).any(Self::may_need_life)
+            }
+            Self::End { .. } => true,
+            Self::Read { .. }
+            | Self::Glimpse { .. }
+            | Self::Delete { .. }
+            | Self::Grant { .. }
+            | Self::Nothing => false,
+        }
+    }
+
+    /// Whether it cannot be done unless this lease is there.
+    pub(super) fn needs_life(&self, cell: u32) -> bool {
+        match self {
+            Self::Put(put) => put.life == Some(cell),
+            Self::End { life, .. } => *life == cell,
+            Self::Txn { success: branch, taken: Some(true), .. }
+            | Self::Txn { failure: branch, taken: Some(false), .. } => {
+                branch.iter().any(|step| step.needs_life(cell))
+            }
+            Self::Txn { taken: None, .. }
+            | Self::Read { .. }
+            | Self::Glimpse { .. }
+            | Self::Delete { .. }
+            | Self::Grant { .. }
             | Self::Nothing => false,
         }
     }

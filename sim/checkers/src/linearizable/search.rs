@@ -75,7 +75,7 @@ impl<'a> Search<'a> {
 
     pub(super) fn run(&mut self, component: &Component) -> Found {
         let start =
-            Checkpoint { event: 0, frontier: vec![Config::new(component.keys)], open: Vec::new() };
+            Checkpoint { event: 0, frontier: vec![Config::new(component)], open: Vec::new() };
         self.config_bytes = (component.keys * size_of::<Cell>() + CONFIG_BYTES) as u64;
         let mut frontier = start.frontier.clone();
         let mut held = 0;

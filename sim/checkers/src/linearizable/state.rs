@@ -1,7 +1,8 @@
 //! A configuration of the search, and what an operation does to it.
 
 use super::problem::{
-    ABSENT, ANONYMOUS, FIRST, HIDDEN, HIDDEN_UNKNOWN, Move, NEVER, Problem, PutMove, Test, Want,
+    ABSENT, ANONYMOUS, Component, FIRST, HIDDEN, HIDDEN_UNKNOWN, Move, NEVER, Problem, PutMove,
+    Test, Want,
 };
 use crate::{case::Keys, model::relates};
 
@@ -28,8 +29,8 @@ pub(super) struct Cell {
     pub(super) value: u32,
 }
 
-/// What the cell of the life of a lease holds after its end.
-const ENDED: u32 = HIDDEN;
+/// What the cell of the life of a lease holds while it is there.
+const ALIVE: u32 = HIDDEN;
 
 /// Why an operation cannot be next, and so what must come before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,12 @@ pub(super) enum Block {
     Prey(Keys),
     /// A put of the key, for a version strictly between these.
     Gap { key: u32, above: u32, below: u32 },
+    /// A grant of the lease with this life.
+    Grants(u32),
+    /// An end of the lease with this life.
+    Ends(u32),
+    /// Something that hangs a key on this lease.
+    Hangers(u32),
 }
 
 /// One operation at one moment.
@@ -60,8 +67,11 @@ pub(super) struct Player<'a> {
 }
 
 impl Config {
-    pub(super) fn new(keys: usize) -> Self {
-        Self { cells: vec![Cell::default(); keys], done: Vec::new() }
+    /// Where the search of a component starts.
+    pub(super) fn new(component: &Component) -> Self {
+        let mut cells = vec![Cell::default(); component.keys];
+        component.alive.iter().for_each(|life| cells[*life as usize].writer = ALIVE);
+        Self { cells, done: Vec::new() }
     }
 
     pub(super) fn is_done(&self, operation: u32) -> bool {
@@ -81,6 +91,16 @@ impl Config {
     }
 }
 
+impl Cell {
+    pub(super) fn hangs_on(self, lease: u32) -> bool {
+        self.writer != ABSENT && self.lease == lease
+    }
+}
+
+fn expect_life(life: u32, cells: &[Cell]) -> Result<(), Block> {
+    if cells[life as usize].writer == ALIVE { Ok(()) } else { Err(Block::Grants(life)) }
+}
+
 fn one(key: u32) -> Keys {
     Keys { low: key, high: key + 1 }
 }
@@ -98,10 +118,11 @@ impl Player<'_> {
             // Of unknown outcome and without an effect, it need not happen.
             return Err(match info.moves {
                 Move::Delete { keys, .. } => Block::Prey(keys),
+                Move::End { lease, .. } => Block::Hangers(lease),
                 Move::Put(_)
                 | Move::Read { .. }
                 | Move::Glimpse { .. }
-                | Move::End { .. }
+                | Move::Grant { .. }
                 | Move::Txn { .. }
                 | Move::Nothing => Block::Writers(info.reads.clone()),
             });
@@ -127,7 +148,18 @@ impl Player<'_> {
             Move::Delete { keys, deleted, before } => {
                 self.delete(*keys, *deleted, before.as_deref(), cells)
             }
-            Move::End { lease, keys, life } => self.end(*lease, keys, *life, cells),
+            Move::Grant { life } => {
+                if cells[*life as usize].writer == ALIVE {
+                    return Err(Block::Ends(*life));
+                }
+                cells[*life as usize].writer = ALIVE;
+                Ok(true)
+            }
+            Move::End { lease, keys, life, is_renewable } => {
+                expect_life(*life, cells)?;
+                cells[*life as usize].writer = ABSENT;
+                Ok(self.end(*lease, keys, cells)? || *is_renewable)
+            }
             Move::Txn { tests, success, failure, taken } => {
                 let taken = self.branch(tests, *taken, cells)?;
                 let mut changed = false;
@@ -181,9 +213,7 @@ impl Player<'_> {
 
     fn put(&self, put: &PutMove, cells: &mut [Cell]) -> Result<(), Block> {
         let PutMove { key, write, .. } = *put;
-        if put.life.is_some_and(|life| cells[life as usize].writer == ENDED) {
-            return Err(Block::Dead);
-        }
+        put.life.map_or(Ok(()), |life| expect_life(life, cells))?;
         if let Some(before) = put.before {
             self.expect(key, before, cells)?;
         }
@@ -191,13 +221,15 @@ impl Player<'_> {
         let (lease, kept_value) = self.kept(put, cell)?;
         self.may_go(cell)?;
         let info = &self.problem.writes[write as usize];
+        if info.is_refuted {
+            return Err(Block::Dead);
+        }
         let is_new = cell.writer == ABSENT;
         let (mut creator, mut version) = (cell.creator, cell.version + 1);
         if is_new {
             (creator, version) = (info.shown, 1);
         }
         if let Some(hint) = info.hint {
-            let this = FIRST + write;
             match (hint.version == 1, is_new) {
                 (true, true) => {}
                 (true, false) => return Err(Block::Deleters(one(key))),
@@ -223,7 +255,7 @@ impl Player<'_> {
                     creator = hint.creator;
                 }
             }
-            if is_new && hint.creator != this {
+            if is_new && hint.creator != info.shown {
                 return Err(Block::Dead);
             }
         }
@@ -234,7 +266,8 @@ impl Player<'_> {
             version = 1;
         }
         let writer = if info.shown == HIDDEN_UNKNOWN { HIDDEN } else { info.shown };
-        let value = kept_value.unwrap_or(writer);
+        let own = if writer < FIRST { writer } else { FIRST + write };
+        let value = kept_value.unwrap_or(own);
         cells[key as usize] = Cell { writer, creator, version, lease, value };
         Ok(())
     }
@@ -255,28 +288,16 @@ impl Player<'_> {
         Ok((lease, value))
     }
 
-    fn end(
-        &self,
-        lease: u32,
-        keys: &[u32],
-        life: Option<u32>,
-        cells: &mut [Cell],
-    ) -> Result<bool, Block> {
-        if life.is_some_and(|life| cells[life as usize].writer == ENDED) {
-            return Err(Block::Dead);
-        }
-        let hangs = |cell: Cell| cell.writer != ABSENT && cell.lease == lease;
+    /// What hangs on the lease goes. Whether anything did.
+    fn end(&self, lease: u32, keys: &[u32], cells: &mut [Cell]) -> Result<bool, Block> {
         let mut changed = false;
         for key in keys {
             let cell = cells[*key as usize];
-            if hangs(cell) {
+            if cell.hangs_on(lease) {
                 self.may_go(cell)?;
                 cells[*key as usize] = Cell::default();
                 changed = true;
             }
-        }
-        if let Some(life) = life {
-            cells[life as usize].writer = ENDED;
         }
         Ok(changed)
     }

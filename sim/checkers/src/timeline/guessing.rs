@@ -289,7 +289,9 @@ impl Guessing {
         };
         match (step, mismatch) {
             // When the lease ended, no state of its keys tells.
-            (_, Mismatch::Lease { .. }) => conflict.add(Keys { low: 0, high: u32::MAX }, 0),
+            (_, Mismatch::Lease { .. } | Mismatch::Granted { .. }) => {
+                conflict.add(Keys { low: 0, high: u32::MAX }, 0);
+            }
             (Step::Range(_), Mismatch::Kv { key, saw, .. }) => {
                 add(Keys { low: *key, high: key + 1 });
                 if let Some(saw) = saw {

@@ -11,6 +11,7 @@ use super::{
     failed::Failed,
     guessing::{Guess, Guessing, Options},
     probes::{Probe, Probes},
+    regrants::Regrants,
 };
 use crate::{
     bounds::tells,
@@ -31,6 +32,7 @@ pub(super) struct Search<'a, 'm, 'h> {
     case: &'a Case<'h>,
     timeline: &'a mut Timeline<'m>,
     probes: Probes,
+    regrants: Regrants<'a>,
     /// Made when the first guess is due.
     guessing: Option<Guessing>,
     failed: Failed,
@@ -61,6 +63,7 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
             case,
             timeline,
             probes,
+            regrants: Regrants::new(case),
             guessing: None,
             failed: Failed::default(),
             worst: None,
@@ -159,7 +162,10 @@ impl<'a, 'm, 'h> Search<'a, 'm, 'h> {
                 return Err(contradiction(*operation, mismatch));
             }
         }
-        Ok(())
+        match self.regrants.impossible(&self.timeline.model, revision) {
+            Some((operation, mismatch)) => Err(contradiction(operation, mismatch)),
+            None => Ok(()),
+        }
     }
 
     /// Takes back the last guess that has to do with `conflict`, and makes the next best.

@@ -16,6 +16,7 @@ mod hashes;
 mod kinds;
 mod leases;
 mod mutate;
+mod orders;
 #[path = "../common/page.rs"]
 mod page;
 mod rich;
@@ -31,6 +32,7 @@ use proptest::{
 use whitewater_checkers::{Budget, JUDGES, Judgement, Ruling, judge, judge_spread, search};
 use whitewater_record::{History, Seed};
 
+/// So many cases, always the same; `PROPTEST_CASES=30000` tries so many of each, and `PROPTEST_RNG_SEED=8` others.
 fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() }
 }

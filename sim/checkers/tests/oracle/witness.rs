@@ -1,10 +1,10 @@
 //! The order that the revisions give, as a proof to the black-box judge; and orders that are no proof.
 
 use crate::{
-    brute::{Tokens, same, translate},
     config, dice,
     generate::{Dice, SMALL, Shape, history, shown},
     mutate,
+    orders::{Tokens, same, translate},
     spec::Spec,
     text,
 };
@@ -173,9 +173,10 @@ fn disorder_is_noticed() {
     assert!((120..200).contains(&refused), "{refused} of 200 orders are no proof");
 }
 
-/// A put of unknown outcome, and a transaction that succeeded where the put, and nothing else, had made the revision.
+/// A put of unknown outcome, and a transaction that succeeded where the put, and nothing else, had made the revision. If the
+/// put was refused, nothing had.
 #[test]
-fn a_compare_with_a_revision_that_nobody_told_is_not_held_against_the_history() {
+fn a_compare_with_a_revision_that_nobody_told_names_whatever_may_have_made_it() {
     let operation = |process, invoked, request, completion| Operation {
         id: RequestId { process: Process(process), sequence: 0 },
         node: NodeId(1),
@@ -211,11 +212,14 @@ fn a_compare_with_a_revision_that_nobody_told_is_not_held_against_the_history() 
         Request::Txn(txn),
         Completion::Ok(Response { header, body: Body::Txn(answer) }),
     );
-    let history = History { operations: vec![put, swap], ..History::default() };
+    let mut history = History { operations: vec![put, swap], ..History::default() };
     let judgements = judge(&history, &Budget::default());
     assert!(judgements.iter().all(|j| j.ruling.anomaly().is_none()), "{judgements:#?}");
     let searched = search(&history, &Budget::default()).ruling;
-    assert!(matches!(searched, Ruling::NotApplicable(_)), "{searched:?}");
+    assert_eq!(searched, Ruling::Holds);
+    history.operations[0].completion = Completion::Fail(Error::NoLeader);
+    let searched = search(&history, &Budget::default()).ruling;
+    assert!(searched.anomaly().is_some(), "{searched:?}");
 }
 
 /// What a compare names, only a stale read tells.

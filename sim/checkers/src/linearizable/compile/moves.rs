@@ -14,34 +14,43 @@ use whitewater_api::request::{CompareTarget, Relation};
 impl Compiler<'_, '_> {
     pub(super) fn step(&mut self, operation: u32, step: &Step) -> Result<Move, Ruling> {
         match step {
-            Step::Put(put) => Ok(self.put(operation, put)),
+            Step::Put(put) => Ok(self.put(put)),
             Step::Range(range) => self.range(operation, range),
             Step::Delete(delete) => self.delete(operation, delete),
             Step::Txn(txn) => self.txn(operation, txn, false),
-            Step::Revoke(revoke) => Ok(Move::End {
-                lease: self.lives.number(revoke.lease),
-                keys: revoke.keys.iter().map(|key| self.place(*key)).collect(),
-                life: self.lives.life(revoke.lease),
-            }),
-            Step::Compact(_) | Step::Other => Ok(Move::Nothing),
+            Step::Revoke(revoke) => {
+                Ok(self.lives.life(revoke.lease).map_or(Move::Nothing, |life| Move::End {
+                    lease: self.lives.number(revoke.lease),
+                    keys: life.keys.clone(),
+                    life: life.cell,
+                    is_renewable: life.is_renewable(),
+                }))
+            }
+            Step::Compact(_) | Step::Other => {
+                let life = self.lives.granted(operation);
+                Ok(life.map_or(Move::Nothing, |life| Move::Grant { life: life.cell }))
+            }
         }
     }
 
-    fn put(&self, operation: u32, put: &Put) -> Move {
+    /// Puts come in the order in which their writes are numbered.
+    fn put(&mut self, put: &Put) -> Move {
+        let write = self.lore.like(self.next);
+        self.next += 1;
         let before = put.answer.as_ref().filter(|_| put.prev_kv);
         let before = before.map(|a| a.prev_kv.as_ref().map_or(ABSENT, |kv| self.held(kv)));
         Move::Put(PutMove {
             key: self.place(put.key),
-            write: self.lore.write_by(operation, put.key),
+            write,
             before,
             lease: put.lease.map(|lease| self.lives.number(lease)),
-            life: put.lease.and_then(|lease| self.lives.life(lease)),
+            life: put.lease.and_then(|lease| self.lives.life(lease)).map(|life| life.cell),
             keeps_value: put.ignore_value,
         })
     }
 
     fn held(&self, kv: &SeenKv) -> u32 {
-        self.lore.shown(self.writers, kv).map_or(NEVER, |write| FIRST + write)
+        self.lore.shown(self.writers, kv).map_or(NEVER, |write| FIRST + self.lore.first(write))
     }
 
     fn range(&mut self, operation: u32, range: &Range) -> Result<Move, Ruling> {
@@ -140,6 +149,7 @@ impl Compiler<'_, '_> {
             Move::Read { .. }
             | Move::Glimpse { .. }
             | Move::Delete { .. }
+            | Move::Grant { .. }
             | Move::End { .. }
             | Move::Nothing => false,
         })
@@ -161,11 +171,11 @@ impl Compiler<'_, '_> {
                 Want::Version(condition.relation, *number)
             }
             (CompareTarget::Mod(token), Some(is_equal)) => {
-                let write = self.token(token.0, key)?;
+                let write = self.token(token.0, key);
                 Want::Writer { write, is_equal }
             }
             (CompareTarget::Create(token), Some(is_equal)) => {
-                let write = self.token(token.0, key)?;
+                let write = self.token(token.0, key);
                 Want::Creator { write, is_equal }
             }
             (CompareTarget::Value(_), Some(is_equal)) => {
@@ -181,19 +191,12 @@ impl Compiler<'_, '_> {
         Ok(Test { key: self.place(key), want })
     }
 
-    /// The write with this token. If no answer tells whose it is, it may be nobody's, or that of some put of which
-    /// nothing is known; then the compare can hold or not, and this judge cannot follow.
-    fn token(&mut self, token: u64, key: u32) -> Result<u32, Ruling> {
+    /// The write with this token, if it is one of the key.
+    fn token(&mut self, token: u64, key: u32) -> u32 {
         if token == 0 {
-            return Ok(ABSENT);
+            return ABSENT;
         }
-        match self.lore.write(token, key) {
-            Some(write) => Ok(self.name(write)),
-            None if self.lore.has_untold[key as usize] && !self.lore.is_taken(token) => {
-                Err(unsupported("a compare with a revision that no answer tells of"))
-            }
-            None => Ok(NEVER),
-        }
+        self.lore.write(token, key).map_or(NEVER, |write| self.name(write))
     }
 
     fn name(&mut self, write: u32) -> u32 {
