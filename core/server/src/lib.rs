@@ -20,6 +20,7 @@ pub mod client;
 mod clock;
 mod convert;
 mod counted;
+mod descriptors;
 mod disk;
 mod entropy;
 pub mod flags;

@@ -53,8 +53,18 @@ pub const SNAPSHOT_BLOB_BYTES: usize = 32 << 10;
 /// How long connections get to finish when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(3);
 
-/// Connections of clients at the same time.
+/// Connections of clients at the same time, where the system lets this process have so many.
 pub const CONNECTIONS: usize = 16_384;
+
+/// Connections of those at the same time who watch over the member.
+pub const WATCHER_CONNECTIONS: usize = 64;
+
+/// Connections that others have dialled to the port of members at the same time.
+pub const PEER_CONNECTIONS: usize = 64;
+
+/// Files and sockets that are kept for what must not fail, the connections above but those of clients among them: a member
+/// that cannot open its log has stopped (etcd keeps 150, `embed/etcd.go`).
+pub const RESERVED_FILES: usize = 256;
 
 /// Bytes under way on one stream before its reader has taken them. etcd's clients send requests of some hundred KiB at most.
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;

@@ -43,7 +43,17 @@ pub(crate) struct Site {
     grpc: Option<Router>,
     http: Router,
     acceptor: Acceptor,
+    /// For connections, at all its doors together.
+    room: Arc<Semaphore>,
     max_concurrent_streams: u32,
+}
+
+/// What clients may have at the same time.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) connections: usize,
+    /// Of each connection.
+    pub(crate) max_concurrent_streams: u32,
 }
 
 impl Site {
@@ -53,28 +63,29 @@ impl Site {
         reactors: Reactors,
         services: &Services,
         acceptor: Acceptor,
-        max_concurrent_streams: u32,
+        Bounds { connections, max_concurrent_streams }: Bounds,
     ) -> Self {
         let routes = services.routes().prepare();
         let http = http::router(node.clone()).merge(gateway::router(&routes));
         let grpc = Some(routes.into_axum_router());
-        Self { node: node.clone(), reactors, grpc, http, acceptor, max_concurrent_streams }
+        let (node, room) = (node.clone(), Arc::new(Semaphore::new(connections)));
+        Self { node, reactors, grpc, http, acceptor, room, max_concurrent_streams }
     }
 
     /// Health and metrics, for who watches over the member.
     pub(crate) fn for_watchers(node: &Node, reactors: Reactors, acceptor: Acceptor) -> Self {
         let http = http::router(node.clone());
         let (node, max_concurrent_streams) = (node.clone(), u32::MAX);
-        Self { node, reactors, grpc: None, http, acceptor, max_concurrent_streams }
+        let room = Arc::new(Semaphore::new(limits::WATCHER_CONNECTIONS));
+        Self { node, reactors, grpc: None, http, acceptor, room, max_concurrent_streams }
     }
 
     /// Serves until `stop` says so, and lets what is under way finish for a while.
     pub(crate) async fn serve(self, (listener, is_tls): Door, stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
         accept_each(&listener, stop, |stream| {
             let (site, watcher) = (self.clone(), graceful.watcher());
-            let room = Arc::clone(&room);
+            let room = Arc::clone(&self.room);
             async move {
                 let Ok(permit) = room.try_acquire_owned() else {
                     return Err(io::Error::other("too many connections"));
@@ -134,9 +145,13 @@ impl Site {
                     Some(call) => request.map(|body| Body::new(Counted::request(body, call))),
                     None => request.map(Body::new),
                 };
-                let response = router.call(request).await?;
+                let mut response = router.call(request).await?;
                 // A refusal comes with the head, and nothing behind it.
-                let refusal = tonic::Status::from_header_map(response.headers());
+                let mut refusal = tonic::Status::from_header_map(response.headers());
+                if let Some(larger) = refusal.as_ref().and_then(larger_than_max) {
+                    refusal = Some(larger.clone());
+                    drop(larger.add_header(response.headers_mut()));
+                }
                 if let (Some(refusal), Some(call)) = (refusal, &mut call) {
                     call.end(refusal.code());
                 }
@@ -147,6 +162,15 @@ impl Site {
         let served = watcher.watch(connection.into_owned()).await;
         served.map_err(|error| io::Error::other(error.to_string()))
     }
+}
+
+/// What etcd's library says of a message that is too large, for which tonic has other words and another code.
+fn larger_than_max(refusal: &tonic::Status) -> Option<tonic::Status> {
+    let said = refusal.message().strip_prefix("Error, decoded message length too large: found ")?;
+    let (found, rest) = said.split_once(" bytes, the limit is: ")?;
+    let limit = rest.strip_suffix(" bytes")?;
+    let words = format!("grpc: received message larger than max ({found} vs. {limit})");
+    Some(tonic::Status::resource_exhausted(words))
 }
 
 /// Accepts connections and lets each be served by a task of its own, until `stop` says so.

@@ -6,12 +6,12 @@ pub(crate) use self::belonging::Belonging;
 
 use self::belonging::{belonging, first};
 use crate::{
-    alone, clock,
+    alone, clock, descriptors,
     disk::{Places, Writer},
     entropy,
     host::{Ended, Host, Stage, Surroundings},
     limits,
-    listen::{Door, PROTOCOLS, Site, accept_each},
+    listen::{Bounds, Door, PROTOCOLS, Site, accept_each},
     memory::Cgroup,
     metrics::Metrics,
     node::{Inner, Node},
@@ -33,7 +33,8 @@ use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{SignalKind, signal},
-    sync::{oneshot, watch},
+    sync::{Semaphore, oneshot, watch},
+    time::timeout,
 };
 use whitewater_api::{Caller, ClusterRequest, DiskImage, Incarnation, Member, Request};
 use whitewater_mutation::Mutations;
@@ -64,6 +65,9 @@ pub enum ServerError {
         /// Why.
         error: io::Error,
     },
+    /// The system lets it have too few files and sockets to serve anybody.
+    #[error("only {0} files and sockets may be open: more than {needed} are needed (ulimit -n)", needed = limits::RESERVED_FILES)]
+    TooFewFiles(usize),
     /// The identity file is damaged.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -378,10 +382,16 @@ async fn listen_to_peers(
     reception: Reception,
     stop: watch::Receiver<bool>,
 ) {
+    let room = Arc::new(Semaphore::new(limits::PEER_CONNECTIONS));
     accept_each(&listener, stop, |stream| {
         let (acceptor, reception) = (acceptor.clone(), reception.clone());
+        let room = Arc::clone(&room);
         async move {
-            let socket = acceptor.accept(stream, is_tls).await?;
+            let Ok(_permit) = room.try_acquire_owned() else {
+                return Err(io::Error::other("too many connections"));
+            };
+            let accepted = timeout(limits::HANDSHAKE_TIMEOUT, acceptor.accept(stream, is_tls));
+            let socket = accepted.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
             Listener::new(reception, socket).serve().await
         }
     })
@@ -411,8 +421,9 @@ fn serve_clients(
     let bytes = usize::try_from(settings.tuning.request_bytes_max).unwrap_or(usize::MAX);
     let services = Services::new(node.clone(), bytes.saturating_add(limits::GRPC_OVERHEAD_BYTES));
     let acceptor = Acceptor::new(settings.tls.client.as_ref(), PROTOCOLS)?;
-    let streams = settings.max_concurrent_streams;
-    let clients = Site::for_clients(&node, reactors.clone(), &services, acceptor.clone(), streams);
+    let connections = descriptors::room().map_err(ServerError::TooFewFiles)?;
+    let bounds = Bounds { connections, max_concurrent_streams: settings.max_concurrent_streams };
+    let clients = Site::for_clients(&node, reactors.clone(), &services, acceptor.clone(), bounds);
     let metrics = Site::for_watchers(&node, reactors, acceptor);
     let publish = ClusterRequest::Publish {
         member: node.id(),

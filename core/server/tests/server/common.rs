@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Members that stand for election soon: a single one has nobody to disturb.
 const QUICK: (&str, &str) = ("--heartbeat-interval=50", "--election-timeout=400");
 
+const BINARY: &str = env!("CARGO_BIN_EXE_whitewater-server");
+
 /// A server's process.
 pub(crate) struct Server {
     child: Child,
@@ -47,7 +49,17 @@ impl Server {
         directory: &Path,
         flags: &[String],
     ) -> (Child, mpsc::Receiver<String>) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_whitewater-server"))
+        Self::spawn_with(Command::new(BINARY), scheme, directory, flags)
+    }
+
+    /// The same, by this command, which is the binary or ends in it.
+    fn spawn_with(
+        mut command: Command,
+        scheme: &str,
+        directory: &Path,
+        flags: &[String],
+    ) -> (Child, mpsc::Receiver<String>) {
+        let mut child = command
             .arg(format!("--data-dir={}", directory.display()))
             .arg(format!("--listen-client-urls={scheme}://127.0.0.1:0"))
             .arg(format!("--advertise-client-urls={scheme}://127.0.0.1:0"))
@@ -80,6 +92,16 @@ impl Server {
         let (child, ready) = Self::spawn_by(scheme, directory, &[&own, more].concat());
         let at = ready.recv_timeout(PATIENCE).expect("it becomes ready");
         Self { child, url: format!("{scheme}://{at}") }
+    }
+
+    /// A single node that may have so many files and sockets open.
+    pub(crate) fn alone_within(files: u32, directory: &Path) -> Self {
+        let own = ["--listen-peer-urls=http://127.0.0.1:0", QUICK.0, QUICK.1].map(str::to_owned);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), BINARY]);
+        let (child, ready) = Self::spawn_with(shell, "http", directory, &own);
+        let at = ready.recv_timeout(PATIENCE).expect("it becomes ready");
+        Self { child, url: format!("http://{at}") }
     }
 
     /// kill -9

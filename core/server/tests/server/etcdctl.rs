@@ -126,7 +126,7 @@ pub(crate) struct Etcd {
 }
 
 impl Etcd {
-    pub(crate) fn start(binary: &PathBuf) -> Self {
+    pub(crate) fn start(binary: &PathBuf, more: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let [client, peer] = free_ports(2)[..] else { unreachable!("two were asked for") };
         let url = format!("http://127.0.0.1:{client}");
@@ -138,6 +138,7 @@ impl Etcd {
             .arg(format!("--listen-peer-urls={peer}"))
             .arg(format!("--initial-advertise-peer-urls={peer}"))
             .arg(format!("--initial-cluster=default={peer}"))
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -229,7 +230,7 @@ fn compare(script: &[&[Say]]) {
     };
     let directory = TempDir::new().unwrap();
     let ours = Server::alone(directory.path());
-    let theirs = binary("etcd").map(|etcd| Etcd::start(&etcd));
+    let theirs = binary("etcd").map(|etcd| Etcd::start(&etcd, &[]));
     if theirs.is_none() {
         eprintln!("nothing to compare with: no etcd in ETCD_BIN or on the path");
     }

@@ -115,7 +115,7 @@ async fn a_real_etcd_measures_the_same() {
         eprintln!("skipped: no etcd in ETCD_BIN or on the path");
         return;
     };
-    let etcd = Etcd::start(&etcd);
+    let etcd = Etcd::start(&etcd, &[]);
     is_measured(&etcd.url).await;
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod bounds;
 mod cluster;
 mod common;
 mod details;
