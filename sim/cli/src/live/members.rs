@@ -88,7 +88,11 @@ impl Members {
         let wires = Arc::new(Wires::default());
         // Of etcd's, what the judges hang on.
         let bcrypt = format!("--bcrypt-cost={}", plan.cluster.tuning.bcrypt_cost);
-        let flags = vec![format!("--snapshot-count={SNAPSHOT_COUNT}"), bcrypt];
+        let mut flags = vec![format!("--snapshot-count={SNAPSHOT_COUNT}"), bcrypt];
+        // What a real etcd holds in its database before anything is put is more than the quotas of plans.
+        if repair_themselves && plan.cluster.tuning.quota_bytes > 0 {
+            flags.push(format!("--quota-backend-bytes={}", plan.cluster.tuning.quota_bytes));
+        }
         let (binary, folder) = (binary.to_owned(), folder.to_owned());
         let yard = Yard { binary, folder, flags, repair_themselves, made: Mutex::new(0) };
         let count = usize::try_from(plan.cluster.nodes).expect("at most 7");

@@ -14,6 +14,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use whitewater_api::AlarmAction;
 use whitewater_record::{Plan, seed::Stream};
 
 /// How long a cluster has between two faults, and how long they last, in milliseconds.
@@ -27,7 +28,7 @@ const PEACE: Duration = Duration::from_secs(15);
 const REPAIR: Duration = Duration::from_mins(1);
 
 /// What it does, the more often the more often it stands here.
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 18] = [
     Fault::Kill,
     Fault::Kill,
     Fault::KillAll,
@@ -42,7 +43,9 @@ const FAULTS: [Fault; 16] = [
     Fault::Damage,
     Fault::MoveLeader,
     Fault::Backup,
+    Fault::NoSpace,
     Fault::Replace,
+    Fault::ReplaceUnderFire,
     Fault::Lose,
 ];
 
@@ -66,8 +69,12 @@ enum Fault {
     MoveLeader,
     /// An operator takes a backup of it.
     Backup,
+    /// An operator says that it has no space left, and later that it has.
+    NoSpace,
     /// An operator adds a member and removes it.
     Replace,
+    /// The same, and another one is killed while the new one catches up.
+    ReplaceUnderFire,
     /// `kill -9`, its disk is gone, and an operator removes it and adds another one.
     Lose,
 }
@@ -163,8 +170,13 @@ impl Nemesis<'_> {
                 self.operator.move_leader(leader, member.node)
             }
             Fault::Backup => self.operator.back_up(&member),
-            Fault::Replace => self.operator.replace(victim, false)?,
-            Fault::Lose => self.operator.replace(victim, true)?,
+            Fault::NoSpace => self.alarm(&member, length)?,
+            Fault::Replace => self.operator.replace(victim, false, None)?,
+            Fault::ReplaceUnderFire => {
+                let other = self.members.at((victim + 1) % self.members.len());
+                self.operator.replace(victim, false, Some(&other))?
+            }
+            Fault::Lose => self.operator.replace(victim, true, None)?,
         };
         if is_seen {
             self.ledger.saw(fault.name());
@@ -176,7 +188,7 @@ impl Nemesis<'_> {
     fn fits(&self, fault: Fault, count: u64, leader: Option<usize>, victim: usize) -> bool {
         match fault {
             Fault::Damage => count > 2 && self.members.repair_themselves(),
-            Fault::Lose => count > 2,
+            Fault::Lose | Fault::ReplaceUnderFire => count > 2,
             Fault::MoveLeader => leader.is_some_and(|leader| leader != victim),
             Fault::Backup => !self.has_users,
             Fault::Kill
@@ -185,6 +197,7 @@ impl Nemesis<'_> {
             | Fault::Pause
             | Fault::Cut(_)
             | Fault::FullDisk
+            | Fault::NoSpace
             | Fault::Replace => true,
         }
     }
@@ -210,6 +223,17 @@ impl Nemesis<'_> {
             return Err(Trouble::Objection(format!("{node} does not end when it is asked to")));
         }
         Ok(self.come_back(member, length)?)
+    }
+
+    /// While the alarm is raised nothing is added anywhere. One that stays would end everything.
+    fn alarm(&mut self, member: &Member, length: u64) -> Result<bool, Trouble> {
+        let is_raised = self.operator.alarm(AlarmAction::Activate, member.node);
+        self.rest(length);
+        if !self.operator.alarm(AlarmAction::Deactivate, member.node) {
+            let text = format!("the alarm of {} is not put down", member.node);
+            return Err(Trouble::Objection(text));
+        }
+        Ok(is_raised)
     }
 
     /// Whether it has met it: who has nothing to write does not.
@@ -278,7 +302,9 @@ impl Fault {
             Self::Damage => "damage",
             Self::MoveLeader => "move leader",
             Self::Backup => "backup",
+            Self::NoSpace => "no space",
             Self::Replace => "replace",
+            Self::ReplaceUnderFire => "replace under fire",
             Self::Lose => "lose disk",
         }
     }

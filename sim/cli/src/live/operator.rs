@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    Body, ClusterRequest, Completion, Error, Header, KvHash, MaintenanceRequest,
-    MaintenanceResponse, NodeId, Request, Response,
+    Alarm, AlarmAction, Body, ClusterRequest, Completion, Error, Header, KvHash,
+    MaintenanceRequest, MaintenanceResponse, NodeId, Request, Response,
 };
 use whitewater_record::{Operation, SimTime, Step};
 use whitewater_server::backup;
@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A cluster that is not otherwise tormented may take so long to do one thing that an operator asks for. A real etcd wants its
 /// members to have been connected for 5 s.
 const INSISTENCE: Duration = Duration::from_mins(1);
+
+/// How long a member is away that is killed while another one is replaced.
+const FIRE: Duration = Duration::from_millis(700);
 
 /// Between two attempts.
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -50,6 +53,20 @@ impl<'a> Operator<'a> {
     pub(super) fn move_leader(&mut self, leader: usize, to: NodeId) -> bool {
         self.asker.go_to(leader);
         matches!(self.attempt(&Request::MoveLeader(to)), Completion::Ok(_))
+    }
+
+    /// Raises NOSPACE for a member, or puts it down. Whether that was answered.
+    pub(super) fn alarm(&mut self, action: AlarmAction, member: NodeId) -> bool {
+        let alarm = MaintenanceRequest::Alarm { action, member, alarm: Some(Alarm::NoSpace) };
+        let deadline = Instant::now() + INSISTENCE;
+        while Instant::now() < deadline {
+            match self.attempt(&Request::Maintenance(alarm)) {
+                Completion::Ok(_) => return true,
+                Completion::Fail(_) | Completion::Info(_) => self.asker.turn(),
+            }
+            thread::sleep(BACKOFF);
+        }
+        false
     }
 
     /// Takes a backup, which is one more answer to the question for the hash over revisions, and asks all members the same.
@@ -87,8 +104,13 @@ impl<'a> Operator<'a> {
     }
 
     /// Brings another member to a place: first it learns, then it votes. Who was there goes after that; or before, if its disk
-    /// is lost.
-    pub(super) fn replace(&mut self, place: usize, is_lost: bool) -> Result<bool, Trouble> {
+    /// is lost. `fire`: whom the nemesis kills meanwhile; who is asked may be gone, too.
+    pub(super) fn replace(
+        &mut self,
+        place: usize,
+        is_lost: bool,
+        fire: Option<&Member>,
+    ) -> Result<bool, Trouble> {
         let old = self.members.at(place);
         let mut others = self.members.all();
         self.asker.go_to((place + 1) % others.len());
@@ -101,6 +123,11 @@ impl<'a> Operator<'a> {
         let newcomer = self.members.newcomer(&others)?;
         self.add(&newcomer)?;
         newcomer.own().process.start()?;
+        if let Some(fire) = fire {
+            fire.own().process.kill()?;
+            thread::sleep(FIRE);
+            fire.own().process.start()?;
+        }
         self.insist(&ClusterRequest::Promote(newcomer.node))?;
         self.members.seat(place, Arc::clone(&newcomer));
         if !is_lost {
@@ -146,6 +173,7 @@ impl<'a> Operator<'a> {
                 let text = format!("{request} is not done within {seconds}s: {last}");
                 return Err(Trouble::Objection(text));
             }
+            self.asker.turn();
             thread::sleep(BACKOFF);
         }
     }
