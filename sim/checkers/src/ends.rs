@@ -138,7 +138,10 @@ pub(crate) fn add<'h>(history: &'h History, origin: &Origin, ops: &mut Vec<Op<'h
         op.step.puts(&mut |put| attach(put.lease.unwrap_or_default(), put.key));
     }
     for op in ops.iter() {
-        if let Step::Revoke(revoke) = &*op.step {
+        // Who has no lease names none, and is refused; nothing hangs on that.
+        if let Step::Revoke(revoke) = &*op.step
+            && revoke.lease != 0
+        {
             attachable.entry(revoke.lease).or_default();
         }
     }

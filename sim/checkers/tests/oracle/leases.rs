@@ -16,7 +16,7 @@ use whitewater_api::{
         Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest, Relation, TxnOp,
         TxnRequest,
     },
-    response::RangeResponse,
+    response::{PutResponse, RangeResponse},
 };
 use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
 use whitewater_record::{History, Operation, SimTime};
@@ -587,6 +587,46 @@ fn a_lease_may_end_and_come_back_before_the_operation_that_returns_first() {
         }
     }
     assert!(explains(&history, true), "{}", text(&history));
+    assert_right(&history);
+    assert_eq!(search(&history, &Budget::default()).ruling, Ruling::Holds, "{}", text(&history));
+}
+
+/// Who has no lease yet, and would give it back, names none. Puts on none need no grant.
+#[test]
+fn none_is_no_lease() {
+    let operation = |number: u32, request, completion| Operation {
+        id: RequestId { process: Process(number), sequence: 0 },
+        node: NodeId(1),
+        invoked: SimTime(10 * u64::from(number)),
+        completed: SimTime(10 * u64::from(number) + 5),
+        request,
+        completion,
+        witness: None,
+    };
+    let ok = |revision, body| {
+        let header = Header { revision: Revision(revision), ..Header::default() };
+        Completion::Ok(Response { header, body })
+    };
+    let put = Request::Put(PutRequest::new("k", "v"));
+    let revoke = Request::Lease(LeaseRequest::Revoke(LeaseId::NONE));
+    let get = Request::Range(RangeRequest::new(KeyRange::single("k")));
+    let kv = KeyValue {
+        key: "k".into(),
+        value: "v".into(),
+        create_revision: Revision(2),
+        mod_revision: Revision(2),
+        version: 1,
+        lease: LeaseId::NONE,
+    };
+    let found = RangeResponse { kvs: vec![kv], more: false, count: 1 };
+    let again = Request::Put(PutRequest::new("k", "w"));
+    let operations = vec![
+        operation(1, put, ok(2, Body::Put(PutResponse::default()))),
+        operation(2, revoke, Completion::Fail(Error::LeaseNotFound)),
+        operation(3, get, ok(2, Body::Range(found))),
+        operation(4, again, Completion::Info(Error::TimedOut)),
+    ];
+    let history = History { operations, ..History::default() };
     assert_right(&history);
     assert_eq!(search(&history, &Budget::default()).ruling, Ruling::Holds, "{}", text(&history));
 }
