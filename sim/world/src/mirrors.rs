@@ -133,8 +133,8 @@ impl World {
     }
 }
 
-/// Where the next page begins, if there is one: right behind the last key.
-fn next_page(found: &RangeResponse) -> Option<Key> {
+/// Where the next page of a list begins, if there is one: right behind the last key.
+pub fn next_page(found: &RangeResponse) -> Option<Key> {
     let last = found.kvs.last().filter(|_| found.more)?;
     Some(Key::from([last.key.as_slice(), &[0]].concat()))
 }

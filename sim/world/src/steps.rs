@@ -10,7 +10,10 @@ pub use self::{
     locks::{Belief, Held},
     observing::Observed,
 };
-pub use crate::limits::{ATTEMPTS_MAX, BACKOFF};
+pub use crate::{
+    limits::{ATTEMPTS_MAX, BACKOFF},
+    mirrors::next_page,
+};
 
 use self::{locks::Place, observing::Observing};
 use crate::limits;

@@ -1,6 +1,7 @@
 //! The watchers: each a thread that holds a stream of watches open, and goes on at the next member when it breaks.
 //!
-//! It does what the simulator's do (`sim/world/src/watchers.rs`), but for lists: it watches from the revision of its plan on.
+//! It does what the simulator's do (`sim/world/src/watchers.rs`). One that keeps mirrors lists first, and watches from the next
+//! revision on; when a compaction has overtaken it, it lists anew, on another stream.
 
 use super::{asking::Asker, members::Members, stage::Stage};
 use std::{
@@ -8,12 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    NodeId, Process, Revision, WatchId, WatchRequest, WatchResponse,
+    Body, Completion, KeyRange, NodeId, Process, Request, Response, Revision, WatchId,
+    WatchRequest, WatchResponse,
+    request::RangeRequest,
     watch::{CancelReason, WatchBody, WatchCreate},
 };
 use whitewater_record::{AuthStep, SimTime, Step, WatchMessage, WatchRow, WatcherPlan};
 use whitewater_server::client::{Heard, Watching};
-use whitewater_world::session::Session;
+use whitewater_world::{session::Session, steps::next_page};
 
 /// A member that says nothing for so long, although it was asked, is left.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,6 +32,9 @@ struct Watcher<'a> {
     stage: &'a Stage,
     members: &'a Members,
     plan: &'a WatcherPlan,
+    /// What it lists with, as the same process.
+    asker: Asker<'a>,
+    /// Whose its stream is. After a list of unknown outcome the next one goes on, with streams of its own.
     process: Process,
     /// The place of the member that it is at.
     target: usize,
@@ -71,11 +77,13 @@ pub(super) fn watch(stage: &Stage, members: &Members, plan: &WatcherPlan) {
 impl<'a> Watcher<'a> {
     fn new(stage: &'a Stage, members: &'a Members, plan: &'a WatcherPlan) -> Self {
         let home = usize::try_from(plan.home.0 - 1).expect("members are few");
+        let asker = Asker::new(stage, members, home, PATIENCE);
         Self {
             stage,
             members,
             plan,
-            process: stage.new_process().process,
+            process: asker.process(),
+            asker,
             target: home % members.len(),
             node: NodeId(0),
             guest: Session::default(),
@@ -110,8 +118,48 @@ impl<'a> Watcher<'a> {
         self.stage.steps_are_over() && self.told() >= self.stage.newest()
     }
 
+    /// Lists whatever it has no mirror of. Whether it has them all.
+    fn list_all(&mut self) -> bool {
+        let Some(limit) = self.plan.lists else { return true };
+        self.asker.go_to(self.target);
+        for place in 0..self.next.len() {
+            if self.next[place].is_none() {
+                self.next[place] = self.list(place, limit).map(Revision::next);
+            }
+        }
+        if self.asker.process() != self.process {
+            (self.process, self.streams) = (self.asker.process(), 0);
+        }
+        self.next.iter().all(Option::is_some)
+    }
+
+    /// Lists what it is going to watch, page by page at one revision. Which, if nothing has come between.
+    fn list(&mut self, place: usize, limit: u64) -> Option<Revision> {
+        let range = self.plan.watches[place].0.range.clone();
+        let (mut keys, mut at) = (range.clone(), Revision::LATEST);
+        loop {
+            let page = RangeRequest { limit, revision: at, ..RangeRequest::new(keys) };
+            let Completion::Ok(Response { header, body: Body::Range(found) }) =
+                self.asker.ask(&mut self.guest, &Request::Range(page))
+            else {
+                return None;
+            };
+            if at == Revision::LATEST {
+                at = header.revision;
+            }
+            let Some(start) = next_page(&found) else { return Some(at) };
+            keys = KeyRange { start, end: range.end.clone() };
+        }
+    }
+
     /// Opens a stream and listens until it breaks, the watcher has enough of the member, or it has heard all.
     fn live_a_stream(&mut self, deadline: &mut Option<Instant>) {
+        if !self.list_all() {
+            if self.stage.steps_are_over() {
+                deadline.get_or_insert_with(Stage::recovery_deadline);
+            }
+            return;
+        }
         self.ended = 0;
         self.is_open.fill(false);
         let first: Vec<WatchRequest> =
@@ -222,6 +270,10 @@ impl<'a> Watcher<'a> {
                 *next = (*next).max(Some(reached));
             }
             WatchBody::Events { fragment: true, .. } => {}
+            WatchBody::Canceled(CancelReason::Compacted(_)) if self.plan.lists.is_some() => {
+                *next = None;
+                return false;
+            }
             WatchBody::Canceled(CancelReason::Compacted(compacted)) => {
                 // It goes on from the oldest that there is.
                 self.is_open[place] = false;
