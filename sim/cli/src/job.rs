@@ -58,7 +58,7 @@ pub(crate) struct Finding {
     pub(crate) violation: Option<Violation>,
     /// Whether that is the failure that was looked for, and the bug that was switched on is to blame.
     pub(crate) is_wanted: bool,
-    /// When each operation of each client was invoked, if no failure was looked for.
+    /// When each operation of each client was invoked, if it fails as wanted, or nothing was wanted.
     pub(crate) began: Vec<Vec<SimTime>>,
     /// CPU time that it took, in microseconds.
     pub(crate) cpu_us: u64,

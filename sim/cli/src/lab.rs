@@ -38,6 +38,8 @@ struct Fact {
     verdict: Verdict,
     violation: Option<Violation>,
     is_wanted: bool,
+    /// When its operations were invoked, by client.
+    began: Vec<Vec<SimTime>>,
 }
 
 /// What came of a plan that was played to its end.
@@ -305,9 +307,12 @@ impl Lab {
             self.last_full = (count(passed), count(keys.len() - passed));
         }
         if let Some((place, plan)) = first {
-            let violation = self.facts.get(&keys[place]).and_then(|fact| fact.violation.as_ref());
+            let fact = self.facts.get(&keys[place]);
+            let violation = fact.and_then(|fact| fact.violation.as_ref());
             self.at = violation.map_or(self.at, |violation| violation.at);
-            return Answer::Fails { place, failing: Box::new(Failing { plan, at: self.at }) };
+            let began = fact.map_or_else(Vec::new, |fact| fact.began.clone());
+            let failing = Failing { plan, at: self.at, began };
+            return Answer::Fails { place, failing: Box::new(failing) };
         }
         if is_spent || self.error.is_some() { Answer::Spent } else { Answer::Passes }
     }
@@ -328,9 +333,9 @@ impl Lab {
 
     fn receive(&mut self) -> Result<(usize, usize, Fact), CliError> {
         let report = self.reports.recv().expect("a station works until the laboratory is closed");
-        let Finding { verdict, violation, is_wanted, cpu_us, began: _ } = report.finding?;
+        let Finding { verdict, violation, is_wanted, cpu_us, began } = report.finding?;
         self.cpu_us += cpu_us;
-        Ok((report.station, report.place, Fact { verdict, violation, is_wanted }))
+        Ok((report.station, report.place, Fact { verdict, violation, is_wanted, began }))
     }
 
     /// Sends the workers home. What went wrong, if something did.

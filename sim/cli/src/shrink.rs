@@ -169,7 +169,7 @@ pub(crate) fn minimise(
     let Case { violation, signature, has_twin, began, mut cpu_us } = case;
     let look_again = violation.clone();
     console.remark(&format!("shrinking {name}: {signature}"));
-    let mut first = Failing { plan: pinned(plan, &began), at: violation.at };
+    let mut first = Failing { plan: pinned(plan, &began), at: violation.at, began };
     let look = lab::ask(&recruiter, &mut worker, &Case::trial(&first.plan))?;
     cpu_us += look.cpu_us;
     worker.into_iter().for_each(Worker::dismiss);

@@ -89,7 +89,7 @@ fn trial(line: &str) -> Result<Finding, CliError> {
         verdict: finished.outcome.verdict,
         violation: finished.outcome.violations.into_iter().next(),
         is_wanted,
-        began: if trial.wanted.is_none() { finished.began } else { Vec::new() },
+        began: if trial.wanted.is_none() || is_wanted { finished.began } else { Vec::new() },
         cpu_us: resources::used().cpu_us.saturating_sub(before.cpu_us),
     })
 }

@@ -3,7 +3,8 @@
 use crate::{limits::FILLER_MIN, size::digits};
 use whitewater_api::{Key, LeaseId, Value};
 use whitewater_record::{
-    AuthStep, Condition, LeaseChoice, LeaseStep, LockStep, Plan, SimTime, Span, Step, When,
+    AuthStep, Condition, LeaseChoice, LeaseStep, LockStep, MaintenanceStep, Plan, SimTime, Span,
+    Step, When,
 };
 
 /// Client and place of an operation.
@@ -128,6 +129,7 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::Lease(step) => lease_rank(step),
         Step::Append(..) | Step::CompactTurned => 7,
         Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
+        Step::Maintain(MaintenanceStep::HashKv(back)) => 3 + u64::from(*back > 0),
         Step::Lock(_) | Step::Maintain(_) | Step::Cluster(_) => 3,
         Step::Auth(_) => 9,
     }
@@ -168,6 +170,9 @@ fn simpler(step: &Step) -> Vec<Step> {
     }
     if matches!(step, Step::Compact(_) | Step::CompactTurned) {
         all.push(Step::Compact(0));
+    }
+    if let Step::Maintain(MaintenanceStep::HashKv(_)) = step {
+        all.push(Step::Maintain(MaintenanceStep::HashKv(0)));
     }
     if let Step::If(condition, key, value) = step {
         let single = Condition { is_prefix: false, ..condition.clone() };

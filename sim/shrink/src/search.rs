@@ -13,6 +13,8 @@ pub struct Failing {
     pub plan: Plan,
     /// When the first violation is seen.
     pub at: SimTime,
+    /// When each operation was invoked, by client; nothing, if that is not known.
+    pub began: Vec<Vec<SimTime>>,
 }
 
 /// How far candidates must be played.
@@ -126,8 +128,9 @@ impl Search<'_, '_> {
 
     /// Larger steps, dearer ones. Whether one was found.
     fn escape(&mut self) -> bool {
-        let plan = self.best.plan.clone();
-        let steps: [&dyn Fn() -> Vec<Plan>; 5] = [
+        let Failing { plan, began, at: _ } = self.best.clone();
+        let steps: [&dyn Fn() -> Vec<Plan>; 6] = [
+            &|| steps::without_chunks(&times::pinned(&plan, &began)),
             &|| settings::tighter(&plan, &steps::without_chunks(&plan)),
             &|| steps::without_one_renamed(&plan),
             &|| steps::without_pairs(&plan),

@@ -9,7 +9,8 @@ const GRAINS: [u64; 5] = [SECOND, SECOND / 2, SECOND / 10, SECOND / 100, SECOND 
 
 /// The same plan with operations at their moments instead of after one another, and without those that the run did not
 /// come to. `began` says when each operation was first invoked, by client. Such a plan gives the same run, and an
-/// operation that is taken away moves no other one.
+/// operation that is taken away moves no other one: in a plan whose times were rounded, operations wait for those before
+/// them, and some are there for nothing but that.
 pub fn pinned(plan: &Plan, began: &[Vec<SimTime>]) -> Plan {
     let mut pinned = plan.clone();
     for (client, began) in pinned.clients.iter_mut().zip(began) {
@@ -176,7 +177,9 @@ pub(crate) fn earlier(plan: &Plan) -> Vec<Plan> {
             for grain in GRAINS {
                 let cut = cut / grain * grain;
                 if cut > 0 {
-                    all.push(map(plan, |time| if time > before { time - cut } else { time }));
+                    all.push(map(plan, |time| {
+                        if time > before { before.max(time.saturating_sub(cut)) } else { time }
+                    }));
                     break;
                 }
             }

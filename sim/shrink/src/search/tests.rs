@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use whitewater_record::{Fault, Step, When};
+use whitewater_record::{Fault, Span, Step, When};
 
 const TEXT: &str = include_str!("tests/large.toml");
 
@@ -45,13 +45,16 @@ fn play(needs: &Needs) -> Played {
             asked += 1;
             if needs.are_met(&plan) {
                 let at = SimTime(plan.duration.0);
-                return Answer::Fails { place, failing: Box::new(Failing { plan, at }) };
+                return Answer::Fails {
+                    place,
+                    failing: Box::new(Failing { plan, at, began: Vec::new() }),
+                };
             }
         }
         Answer::Passes
     };
     let at = SimTime(plan.duration.0);
-    let shrunk = shrink(Failing { plan, at }, FailureClass::Invariant, &mut ask);
+    let shrunk = shrink(Failing { plan, at, began: Vec::new() }, FailureClass::Invariant, &mut ask);
     Played { shrunk, asked }
 }
 
@@ -129,13 +132,16 @@ fn a_spent_budget_leaves_the_smallest_so_far_and_no_proof() {
         match candidates.next() {
             Some(plan) if left >= 0 => {
                 let at = SimTime(plan.duration.0);
-                Answer::Fails { place: 0, failing: Box::new(Failing { plan, at }) }
+                Answer::Fails {
+                    place: 0,
+                    failing: Box::new(Failing { plan, at, began: Vec::new() }),
+                }
             }
             Some(_) => Answer::Spent,
             None => Answer::Passes,
         }
     };
-    let first = Failing { at: SimTime(plan.duration.0), plan: plan.clone() };
+    let first = Failing { at: SimTime(plan.duration.0), plan: plan.clone(), began: Vec::new() };
     let shrunk = shrink(first, FailureClass::Invariant, &mut ask);
     assert!(matches!(shrunk.proof, Proof::Open(_)));
     assert!(Size::of(&shrunk.failing.plan) < Size::of(&plan));
@@ -149,4 +155,53 @@ fn a_wiped_disk_goes_only_with_the_replacement_of_its_member() {
     assert_eq!(kinds, ["wipe_disk", "replace_member"]);
     assert_eq!(plan.cluster.nodes, 3, "one disk of two members is one too many");
     assert!(fair::is_fair(&plan));
+}
+
+/// Operations begin once they may, one after the other.
+fn begins(plan: &Plan) -> Vec<Vec<SimTime>> {
+    let of_client = |client: &whitewater_record::ClientPlan| {
+        let mut free = SimTime::ZERO;
+        let begins = client.operations.iter().map(|operation| {
+            let When::At(at) = operation.when else { unreachable!("all are at a time") };
+            let begin = free.max(at);
+            free = begin + Span::millis(10);
+            begin
+        });
+        begins.collect()
+    };
+    plan.clients.iter().map(of_client).collect()
+}
+
+#[test]
+fn operations_that_others_only_wait_for_go() {
+    let mut plan = Plan::from_toml("large.toml", TEXT).unwrap();
+    plan.clients.truncate(1);
+    for operation in &mut plan.clients[0].operations {
+        operation.when = When::At(SimTime(1_000_000_000));
+    }
+    let last = plan.clients[0].operations.last().unwrap().step.clone();
+    let key = operations::keys(&last)[0].clone();
+    // It takes the key, a while after the others may begin.
+    let fails = |plan: &Plan| {
+        let of_client = plan.clients.iter().zip(begins(plan));
+        of_client.into_iter().any(|(client, begins)| {
+            client.operations.iter().zip(begins).any(|(operation, begin)| {
+                operations::keys(&operation.step).contains(&&key) && begin >= SimTime(1_025_000_000)
+            })
+        })
+    };
+    assert!(fails(&plan));
+    let mut ask = |_: Depth, candidates: &mut dyn Iterator<Item = Plan>| match candidates
+        .enumerate()
+        .find(|(_, plan)| fails(plan))
+    {
+        Some((place, plan)) => {
+            let (at, began) = (SimTime(plan.duration.0), begins(&plan));
+            Answer::Fails { place, failing: Box::new(Failing { plan, at, began }) }
+        }
+        None => Answer::Passes,
+    };
+    let (at, began) = (SimTime(plan.duration.0), begins(&plan));
+    let shrunk = shrink(Failing { plan, at, began }, FailureClass::Invariant, &mut ask);
+    assert_eq!(Items::of(&shrunk.failing.plan).operations, 1, "{}", shrunk.failing.plan.to_toml());
 }
