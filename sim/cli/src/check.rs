@@ -25,7 +25,7 @@ use crate::{
     limits,
 };
 use std::time::{Duration, Instant};
-use whitewater_record::{Format, Recorded};
+use whitewater_record::{Format, PlainAction, Recorded};
 
 /// The verb. The exit code is that of the worst history.
 pub(crate) fn check(args: &CheckArgs, console: Console) -> Result<Exit, CliError> {
@@ -191,6 +191,13 @@ fn model(recorded: &Recorded, args: &CheckArgs) -> Result<Model, String> {
             Some(keys.len())
         }
     };
+    let appends = match recorded {
+        Recorded::Etcd(_) => false,
+        Recorded::Plain(history) => history
+            .operations
+            .iter()
+            .any(|operation| matches!(operation.action, PlainAction::Append(_))),
+    };
     match (args.model, keys) {
         (Some(Model::Etcd), Some(_)) => {
             Err("the history has no revisions and cannot be judged as one of etcd".to_owned())
@@ -202,13 +209,16 @@ fn model(recorded: &Recorded, args: &CheckArgs) -> Result<Model, String> {
         (Some(Model::Register), Some(keys @ 2..)) => {
             Err(format!("the history has {keys} keys: it is not one of a register"))
         }
+        (Some(Model::Register), Some(_)) if appends => {
+            Err("the history has appends: it is not one of a register".to_owned())
+        }
         (None, None) if args.initial.is_some() => {
             Err("a history of etcd begins with an empty store: --initial is for registers"
                 .to_owned())
         }
         (Some(model), _) => Ok(model),
         (None, None) => Ok(Model::Etcd),
-        (None, Some(0 | 1)) => Ok(Model::Register),
+        (None, Some(0 | 1)) if !appends => Ok(Model::Register),
         (None, Some(_)) => Ok(Model::Kv),
     }
 }

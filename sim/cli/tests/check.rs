@@ -455,7 +455,7 @@ fn page() -> Page {
 fn the_page_shows_what_happens() {
     let home = folder("page");
     let Page { files, sessions } = page();
-    assert_eq!((files.len(), sessions.len()), (2, 5));
+    assert_eq!((files.len(), sessions.len()), (3, 6));
     for (name, text) in files {
         fs::write(home.join(name), text).unwrap();
     }
