@@ -47,7 +47,7 @@ pub(crate) use self::verify::Refusal;
 
 use self::{
     learn::Lore,
-    problem::{ABSENT, Component, Event, FIRST, Move, Problem},
+    problem::{ABSENT, Component, Event, FIRST, Move, OpInfo, Problem},
     search::{Found, Search},
     state::Config,
 };
@@ -64,6 +64,7 @@ use std::sync::{
     OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
+use whitewater_api::LeaseId;
 use whitewater_record::{Checked, SimTime};
 
 /// The name of the judge.
@@ -87,34 +88,47 @@ pub(crate) fn judge(
 ) -> BlackBox {
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
     let mut checked = Checked { evaluations: told.count() as u64, discriminating: 0 };
-    let mut refusals = Some(Vec::new());
-    let ruling = in_any_way(case, writers, |problem, ways| {
-        let contended = contention::contended(problem);
-        checked.discriminating = contended.max(checked.discriminating);
-        let verified = witness.map(|order| verify::verify(problem, order));
-        match (verified.and_then(Result::err).filter(|it| !it.is_open), &mut refusals) {
-            (Some(refusal), Some(refusals)) => refusals.push(refusal),
-            _ => refusals = None,
-        }
-        if verified == Some(Ok(())) {
-            return Ruling::Holds;
-        }
-        let configurations_max = budget.configurations_max / ways as u64;
-        decide(case, problem, &Budget { configurations_max, ..*budget }, spread)
+    let (verified, refusal) = witness.map_or((None, None), |order| {
+        let (ruling, refusal) = replay(case, writers, order, &mut checked);
+        (Some(ruling).filter(|ruling| *ruling == Ruling::Holds), refusal)
     });
-    let judgement = Judgement { judge: JUDGE, ruling, checked };
-    BlackBox { judgement, refusal: refusals.and_then(|refusals| refusals.first().copied()) }
+    let ruling = verified.unwrap_or_else(|| {
+        in_any_way(case, writers, |problem, ways| {
+            note(&mut checked, problem);
+            let configurations_max = budget.configurations_max / ways as u64;
+            decide(case, problem, &Budget { configurations_max, ..*budget }, spread)
+        })
+    });
+    BlackBox { judgement: Judgement { judge: JUDGE, ruling, checked }, refusal }
+}
+
+fn note(checked: &mut Checked, problem: &Problem) {
+    checked.discriminating = checked.discriminating.max(contention::contended(problem));
+}
+
+/// What an order proves in any way, and why it proves nothing, if it surely does not.
+fn replay(
+    case: &Case,
+    writers: &Writers,
+    order: &[u32],
+    checked: &mut Checked,
+) -> (Ruling, Option<Refusal>) {
+    let mut refusals: Vec<Refusal> = Vec::new();
+    let ruling = in_any_way(case, writers, |problem, _| {
+        note(checked, problem);
+        let Err(refusal) = verify::verify(problem, order) else { return Ruling::Holds };
+        refusals.push(refusal);
+        let who = case.operation(refusal.operation);
+        Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason).into())
+    });
+    let is_refused = ruling != Ruling::Holds && refusals.iter().all(|refusal| !refusal.is_open);
+    let refusal = refusals.first().copied().filter(|_| is_refused);
+    (ruling, refusal)
 }
 
 /// What an order proves.
 pub(crate) fn verify(case: &Case, writers: &Writers, order: &[u32]) -> Result<(), Ruling> {
-    let ruling = in_any_way(case, writers, |problem, _| match verify::verify(problem, order) {
-        Ok(()) => Ruling::Holds,
-        Err(refusal) => {
-            let who = case.operation(refusal.operation);
-            Ruling::Undecided(format!("the order proves nothing: {who} {}", refusal.reason).into())
-        }
-    });
+    let (ruling, _) = replay(case, writers, order, &mut Checked::default());
     if ruling == Ruling::Holds { Ok(()) } else { Err(ruling) }
 }
 
@@ -216,7 +230,17 @@ fn unexplained(case: &Case, problem: &Problem, operation: u32, last: &Config) ->
     };
     let wrong = first_wrong(&info.moves, last);
     let Some((key, held)) = wrong else {
-        let sentence = format!("no order of the operations explains {who}");
+        if let Some((key, writer, later)) = spoiled(problem, operation, last) {
+            let [writer_name, later_name] = [writer, later].map(|op| case.operation(op));
+            let sentence = format!(
+                "no order of the operations explains {later_name}: {who} had returned before it was asked, and it saw {} \
+                 still as it was written by {writer_name}",
+                name(key)
+            );
+            return case.broken("not-linearizable", sentence, &[later, operation, writer]);
+        }
+        let lease = astray(problem, operation, last).unwrap_or_default();
+        let sentence = format!("no order of the operations explains {who}{lease}");
         return case.broken("not-linearizable", sentence, &[operation]);
     };
     let is = last.cells[key as usize].writer;
@@ -230,6 +254,36 @@ fn unexplained(case: &Case, problem: &Problem, operation: u32, last: &Config) ->
     evidence.extend([held, is].iter().filter_map(|cell| problem.write(*cell)).map(|w| w.operation));
     evidence.dedup();
     case.broken("not-linearizable", sentence, &evidence)
+}
+
+/// What is wrong with the lease that an operation names.
+fn astray(problem: &Problem, operation: u32, last: &Config) -> Option<String> {
+    let OpInfo { moves, component, .. } = &problem.ops[operation as usize];
+    let mut lives = problem.lives.iter().filter(|life| life.component == *component);
+    lives.find_map(|life| {
+        let lease = LeaseId(problem.leases[life.number as usize]);
+        let is_granted = matches!(moves, Move::Grant { life: cell } if *cell == life.cell);
+        match last.is_alive(life.cell) {
+            true if is_granted => Some(format!(": by then {lease} was there")),
+            false if moves.needs_life(life.cell) => {
+                Some(format!(": by then {lease} was not there"))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// What an operation would put an end to, though somebody saw it who was asked only after the operation had returned: the key,
+/// who wrote it, and who saw it.
+fn spoiled(problem: &Problem, operation: u32, last: &Config) -> Option<(u32, u32, u32)> {
+    let info = &problem.ops[operation as usize];
+    let mut keys = info.writes.iter().flat_map(|keys| keys.iter());
+    keys.find_map(|key| {
+        let write = problem.write(last.cells[key as usize].writer)?;
+        let is_later = |op: &&u32| problem.ops[**op as usize].invoked > info.returned;
+        let later = write.observers.iter().rev().find(is_later)?;
+        Some((key, write.operation, *later))
+    })
 }
 
 /// The first key that the answer shows otherwise than the configuration has it.

@@ -74,6 +74,11 @@ impl Config {
         Self { cells, done: Vec::new() }
     }
 
+    /// Whether the lease with this life is there.
+    pub(super) fn is_alive(&self, life: u32) -> bool {
+        self.cells[life as usize].writer == ALIVE
+    }
+
     pub(super) fn is_done(&self, operation: u32) -> bool {
         self.done.binary_search(&operation).is_ok()
     }

@@ -215,6 +215,22 @@ fn what_was_wrong_of_leases_once_is_right_now() {
     assert_right(&history(tiny(5), &mut dice(9_156_131_146_342_454_403)));
 }
 
+/// By the order of the revisions; the search alone may not come to an end, but is never wrong.
+#[test]
+fn a_long_history_with_leases_is_followed_by_the_black_box() {
+    for seed in 0..5 {
+        let shape = Shape { operations: 3000, clients: 8, keys: 20, unknown: 13, ..SMALL };
+        let history = history(shape, &mut dice(seed));
+        let judgements = judge(&history, &Budget::default());
+        for name in ["linearizable", "revision-order", "agreement"] {
+            assert_eq!(*ruling(&judgements, name), Ruling::Holds, "seed {seed}");
+        }
+        let budget = Budget { configurations_max: 5_000, ..Budget::default() };
+        let searched = search(&history, &budget).ruling;
+        assert!(searched.anomaly().is_none(), "seed {seed}: {searched:?}");
+    }
+}
+
 /// The lease ended before anybody but those who grant and those who read the past told so, and was revoked once more later.
 #[test]
 fn the_end_of_a_lease_that_only_a_stale_read_tells_of_is_not_taken_for_a_later_one() {
