@@ -1,8 +1,9 @@
 //! What was done to a cluster, what came of it, and what it cost the clients.
 
 use std::{collections::BTreeMap, time::Duration};
-use whitewater_api::Completion;
+use whitewater_api::{Completion, Error};
 use whitewater_record::{History, SimTime, Span};
+use whitewater_world::steps::is_worth_another;
 
 /// What was done.
 #[derive(Default)]
@@ -112,10 +113,7 @@ impl Ledger {
         };
         let faults: Vec<String> = self.faults.iter().map(describe).collect();
         let faults = if faults.is_empty() { "no faults".to_owned() } else { faults.join(", ") };
-        let answered = history
-            .operations
-            .iter()
-            .filter(|operation| matches!(operation.completion, Completion::Ok(_)));
+        let answered = history.operations.iter().filter(|it| is_answer(&it.completion));
         let mut answered: Vec<SimTime> = answered.map(|operation| operation.completed).collect();
         answered.sort_unstable();
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
@@ -126,6 +124,15 @@ impl Ledger {
             history.watches.len(),
             self.describe_losses(history).unwrap_or_default()
         )
+    }
+}
+
+/// Whether somebody decided: a refusal because of who asks, or of what is there, is an answer as good as another.
+fn is_answer<R>(completion: &Completion<R, Error>) -> bool {
+    match completion {
+        Completion::Ok(_) => true,
+        Completion::Fail(error) => !is_worth_another(error),
+        Completion::Info(_) => false,
     }
 }
 
@@ -159,6 +166,18 @@ mod tests {
 
     const fn at(milliseconds: u64) -> SimTime {
         SimTime(milliseconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_refusal_for_a_reason_is_no_silence() {
+        let mut refused = read(2000, 2000, false);
+        refused.completion = Completion::Fail(Error::PermissionDenied);
+        let mut leaderless = read(2500, 2500, false);
+        leaderless.completion = Completion::Fail(Error::NoLeader);
+        let operations = vec![read(0, 1000, true), refused, leaderless, read(2000, 4000, true)];
+        let history = History { operations, ..History::default() };
+        let told = Ledger::default().describe(&history);
+        assert!(told.ends_with("longest silence 2s"), "{told}");
     }
 
     #[test]
