@@ -10,18 +10,18 @@ use crate::{
     generate::{Dice, SMALL, Shape, shown},
     leases::{self, Client, KINDS, ruling},
     mutate,
-    orders::explains,
+    orders::{explains, explains_refusals},
     text,
 };
 use proptest::prelude::*;
 use whitewater_api::{
-    Completion, Key, KeyRange, KeyValue, LeaseId, Request, Revision,
+    Completion, Error, Key, KeyRange, KeyValue, LeaseId, Request, Revision,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
         Relation, TxnOp, TxnRequest,
     },
 };
-use whitewater_checkers::{Budget, Judgement, Ruling, judge, search};
+use whitewater_checkers::{Anomaly, Budget, Judgement, Ruling, judge, search};
 use whitewater_record::History;
 
 /// Of all orders of more than so many there are too many.
@@ -132,22 +132,20 @@ fn has_past(history: &History) -> bool {
 
 /// What somebody says that is not so.
 fn disagreement(history: &History, judgements: &[Judgement], searched: &Ruling) -> Option<String> {
-    // Refusals and compactions are explained or not, whatever the order is.
-    let is_apart = |code: &str| {
-        [
-            "wrong-error",
-            "phantom-compaction",
-            "future-compaction",
-            "repeated-compaction",
-            "attached-to-nothing",
-        ]
-        .contains(&code)
+    // Compactions are apart: the orders know none. Of refusals they are asked when a judge objects to one.
+    let is_compaction = |code: &str| {
+        ["phantom-compaction", "future-compaction", "repeated-compaction"].contains(&code)
+    };
+    let is_wrong = |anomaly: &Anomaly| match &history.operations[anomaly.operations[0]].completion {
+        Completion::Fail(Error::Compacted { .. }) => true,
+        Completion::Fail(_) => !explains_refusals(history),
+        Completion::Ok(_) | Completion::Info(_) => is_compaction(&anomaly.code),
     };
     let truth = explains(history, true);
     let white = ruling(judgements, "revision-order");
     let is_right = match white {
         Ruling::Holds => truth,
-        Ruling::Broken(anomaly) => !truth || is_apart(&anomaly.code),
+        Ruling::Broken(anomaly) => !truth || is_wrong(anomaly),
         Ruling::Undecided(_) | Ruling::NotApplicable(_) | Ruling::Withheld(_) => false,
     };
     if !is_right {

@@ -56,13 +56,25 @@ impl Tokens {
 /// Whether some order of the operations, with leases that end in between, explains all answers: to the letter, or up to
 /// the naming of revisions. Then reads of the past say nothing, and of what they and stale reads show only who put it.
 pub(crate) fn explains(history: &History, is_exact: bool) -> bool {
+    explained(history, is_exact, |_| false)
+}
+
+/// The same to the letter, and of refusals: of keys that were not there, and of revisions that did not exist yet.
+pub(crate) fn explains_refusals(history: &History) -> bool {
+    explained(history, true, |error| {
+        matches!(error, Error::KeyNotFound | Error::FutureRevision { .. })
+    })
+}
+
+fn explained(history: &History, is_exact: bool, is_asked: fn(&Error) -> bool) -> bool {
+    let is_refused =
+        |op: &Operation| matches!(&op.completion, Completion::Fail(error) if !is_asked(error));
     let is_past =
         |request: &Request| matches!(request, Request::Range(range) if range.revision.0 != 0);
     let open: Vec<usize> = (0..history.operations.len())
         .filter(|i| {
             let op = &history.operations[*i];
-            let is_asked = is_exact || !is_past(&op.request);
-            is_asked && !is_stale(op) && !matches!(op.completion, Completion::Fail(_))
+            (is_exact || !is_past(&op.request)) && !is_stale(op) && !is_refused(op)
         })
         .collect();
     let mut spec = Spec::new();
@@ -112,7 +124,11 @@ impl Orders<'_> {
         let before = spec.revision();
         let request =
             if self.is_exact { op.request.clone() } else { translate(&op.request, tokens) };
-        let Ok(answer) = attempt(spec, &request) else { return false };
+        let answer = match (attempt(spec, &request), &op.completion) {
+            (Ok(answer), Completion::Ok(_) | Completion::Info(_)) => answer,
+            (Err(error), Completion::Fail(told)) => return error == *told,
+            (Ok(_), Completion::Fail(_)) | (Err(_), _) => return false,
+        };
         let wrote = spec.revision() > before;
         match &op.completion {
             Completion::Ok(told) if self.is_exact => {
