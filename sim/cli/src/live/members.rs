@@ -103,6 +103,8 @@ impl Members {
         let mut places = Vec::new();
         for draft in drafts {
             let member = yard.member(draft, &["new", &cluster], &wires);
+            // An earlier round of this seed may have left something.
+            member.own().forget()?;
             member.own().process.start()?;
             places.push(member);
         }
@@ -116,7 +118,9 @@ impl Members {
         let draft = yard.draft(&self.wires, &ports)?;
         let others = others.iter().map(|member| (&member.own().name, &member.own().peer_url));
         let cluster = cluster(others.chain([(&draft.name, &draft.peer_url)]));
-        Ok(yard.member(draft, &["existing", &cluster], &self.wires))
+        let member = yard.member(draft, &["existing", &cluster], &self.wires);
+        member.own().forget()?;
+        Ok(member)
     }
 
     /// Ends the processes.
