@@ -35,6 +35,8 @@ pub(crate) struct Reads {
 struct Read {
     asked: Monotonic,
     by: Reader,
+    /// Whoever asks was refused by what this member knew of users then.
+    is_doubted: bool,
 }
 
 enum Reader {
@@ -77,8 +79,9 @@ impl Replica {
             return self.reply(id, Err(Error::NoLeader)); // A member that was added and has nothing yet.
         }
         if let Request::Lease(lease) = &request {
-            if let Err(error) = self.permit_for(&caller, &request) {
-                return self.reply(id, Err(error));
+            // Who is refused is asked again when this member is up to date.
+            if self.permit_for(&caller, &request).is_err() {
+                return self.await_state(id, caller, request);
             }
             if self.on_lease_read(id, *lease) {
                 return;
@@ -92,9 +95,20 @@ impl Replica {
         if local {
             return self.answer(id, &caller, &request, false);
         }
-        self.reads
-            .gathering
-            .push(Read { asked: self.now, by: Reader::Client(id, caller, request) });
+        self.gather(Reader::Client(id, caller, request), false);
+    }
+
+    /// A request that this member would refuse by what it knows of users waits until it knows of all that was acknowledged
+    /// before: it may be behind.
+    pub(crate) fn await_state(&mut self, id: RequestId, caller: Caller, request: Request) {
+        if self.raft.store().applied().0 == 0 {
+            return self.reply(id, Err(Error::NoLeader));
+        }
+        self.gather(Reader::Client(id, caller, request), true);
+    }
+
+    fn gather(&mut self, by: Reader, is_doubted: bool) {
+        self.reads.gathering.push(Read { asked: self.now, by, is_doubted });
     }
 
     /// A follower asks for a read index.
@@ -106,9 +120,7 @@ impl Replica {
             return self.step_foreign_read(from, context);
         }
         if self.reads.len() < limits::REMOTE_READS_MAX {
-            self.reads
-                .gathering
-                .push(Read { asked: self.now, by: Reader::Follower { node: from, context } });
+            self.gather(Reader::Follower { node: from, context }, false);
         }
     }
 
@@ -165,9 +177,26 @@ impl Replica {
                 self.reads.confirmed.push_front((index, lease, read));
                 return;
             }
-            if let Reader::Client(id, caller, request) = read.by {
+            let Reader::Client(id, caller, request) = read.by else { continue };
+            if read.is_doubted {
+                self.admit_doubted(id, &caller, request, lease);
+            } else {
                 self.answer(id, &caller, &request, lease);
             }
+        }
+    }
+
+    /// A request that was doubted, now that this member knows enough to refuse it.
+    fn admit_doubted(&mut self, id: RequestId, caller: &Caller, request: Request, lease: bool) {
+        let who = self.identify(caller);
+        match (who, &request) {
+            (Err(error), _) => self.reply(id, Err(error)),
+            (Ok(_), Request::Lease(read)) if read.is_read() => {
+                if !self.on_lease_read(id, *read) {
+                    self.answer(id, caller, &request, lease);
+                }
+            }
+            (Ok(who), _) => self.on_write(id, who, request),
         }
     }
 

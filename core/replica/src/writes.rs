@@ -107,7 +107,16 @@ impl Replica {
         if request.is_read() || is_login(&request) {
             return self.on_read(id, caller, request);
         }
-        if let Err(error) = self.admit_write(id, &caller, request) {
+        match self.identify(&caller) {
+            Ok(who) => self.on_write(id, who, request),
+            // This member may be behind, and auth be disabled meanwhile: only who is up to date refuses.
+            Err(_) => self.await_state(id, caller, request),
+        }
+    }
+
+    /// Goes on with a write that somebody asks for, or refuses it.
+    pub(crate) fn on_write(&mut self, id: RequestId, who: Option<Identity>, request: Request) {
+        if let Err(error) = self.admit_write(id, who, request) {
             self.reply(id, Err(error));
         }
     }
@@ -124,13 +133,12 @@ impl Replica {
     fn admit_write(
         &mut self,
         id: RequestId,
-        caller: &Caller,
+        who: Option<Identity>,
         request: Request,
     ) -> Result<(), Error> {
         if !self.is_leader() && !self.forwards() {
             return Err(self.not_leader());
         }
-        let who = self.identify(caller)?;
         let only_here =
             matches!(request, Request::Member(_) | Request::MoveLeader(_) | Request::Cluster(_));
         if only_here || self.config.mutations.has(Mutation::AuthOnlyAtAdmission) {

@@ -31,7 +31,7 @@ scripts! {
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
     backup_restore compact_physical cluster_members cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction
     watch_events watch_slow watch_compaction watch_progress watch_snapshot watch_streams
-    auth_basic auth_everything auth_password auth_revision auth_signed auth_snapshot
+    auth_basic auth_behind auth_everything auth_password auth_revision auth_signed auth_snapshot
     lock_fairness lock_cancel lock_lease_loss lock_two_waiters lock_leader_change lock_election
 }
 

@@ -127,7 +127,10 @@ impl<'h> Review<'_, 'h> {
     }
 
     fn look(&mut self, operation: &'h Operation, user: Option<&'h str>) -> Option<Objection> {
-        let from = if operation.request.is_serializable() { SimTime(0) } else { operation.invoked };
+        // What a member answers alone, it permits by what it knows (etcd, v3rpc/maintenance.go).
+        let is_local = matches!(&operation.request, Request::Maintenance(it) if it.is_local());
+        let is_alone = is_local || operation.request.is_serializable();
+        let from = if is_alone { SimTime(0) } else { operation.invoked };
         let window = Window { from, to: operation.completed, made: made(operation) };
         if self.facts.may_be_enabled(window) {
             self.checked.evaluations += 1;

@@ -2,7 +2,7 @@
 
 use whitewater_api::{
     AuthRequest, AuthResponse, Body, Completion, Error, Header, KeyRange, LeaseId, LeaseRequest,
-    LeaseResponse, NodeId, Process, Request, RequestId, Response, Revision,
+    LeaseResponse, MaintenanceRequest, NodeId, Process, Request, RequestId, Response, Revision,
     auth::{Credential, Permission, PermissionKind, Secret},
     request::{PutRequest, RangeRequest, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, PutResponse},
@@ -182,6 +182,20 @@ fn nobody_is_asked_who_it_is_when_auth_is_disabled() {
     assert_eq!(record.code(), None);
     record.add(None, put("k1"), Completion::Fail(Error::UserEmpty));
     assert_eq!(record.code().as_deref(), Some("disabled-refusal"));
+}
+
+#[test]
+fn a_member_that_answers_alone_may_not_know_yet_that_auth_is_disabled() {
+    let refused = || Completion::Fail(Error::InvalidToken);
+    let hash = MaintenanceRequest::HashKv { revision: Revision(0) };
+    for (request, expected) in [
+        (Request::Maintenance(hash), None),
+        (Request::Lease(LeaseRequest::List), Some("disabled-refusal")),
+    ] {
+        let mut record = cluster();
+        record.manage(AuthRequest::Disable).add(Some("alice"), request, refused());
+        assert_eq!(record.code().as_deref(), expected);
+    }
 }
 
 fn login(password: &str) -> Request {
