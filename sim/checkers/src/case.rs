@@ -17,6 +17,7 @@ use crate::{
     order::Order,
     recorded::Recorded,
 };
+use std::collections::BTreeMap;
 use whitewater_api::{Completion, Effect, Key, RequestId, Revision, Value};
 use whitewater_record::{EpochRow, History, Operation, SimTime};
 
@@ -175,6 +176,15 @@ impl Epoch {
 }
 
 impl<'h> Case<'h> {
+    /// By lease that may end: the keys that may hang on it.
+    pub(crate) fn keys_of_leases(&self) -> BTreeMap<i64, &[u32]> {
+        let ends = self.operations.iter().filter_map(|op| {
+            let Step::Revoke(revoke) = &*op.step else { return None };
+            Some((revoke.lease, revoke.keys.as_slice()))
+        });
+        ends.collect()
+    }
+
     /// Prepares a history.
     pub(crate) fn new(history: &'h History) -> Self {
         Self::resume(history, Origin::default(), Recorded::default(), &[])

@@ -38,7 +38,7 @@ pub(crate) fn judge(case: &Case, timeline: Option<&Timeline>) -> Judgement {
     let (again, difference) = differences(case, &told);
     let content = timeline.filter(|_| !told.is_empty()).and_then(|it| Content::new(case, it));
     let (worked_out, wrong) =
-        content.map_or_else(Default::default, |it| against_content(case, &it, &told));
+        content.map_or_else(Default::default, |it| against_content(case, it, &told));
     checked.discriminating = again.union(&worked_out).count() as u64;
     let ruling = match difference.or(wrong) {
         Some(anomaly) => Ruling::Broken(anomaly),
@@ -88,7 +88,7 @@ fn differences(case: &Case, told: &[(usize, KvHash)]) -> (BTreeSet<usize>, Optio
 /// The answers that could be worked out, and the first that is wrong.
 fn against_content(
     case: &Case,
-    content: &Content,
+    mut content: Content,
     told: &[(usize, KvHash)],
 ) -> (BTreeSet<usize>, Option<Anomaly>) {
     let mut found: BTreeMap<(Revision, Revision), Option<u32>> = BTreeMap::new();

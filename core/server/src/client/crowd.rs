@@ -1,6 +1,6 @@
 //! Many clients at once on few connections, and how long each of them waited. For whoever measures a cluster.
 
-use super::asking::{ask, line_of};
+use super::asking::{Line, ask, line_of};
 use crate::proto::etcdserverpb::{
     self as pb, lease_client::LeaseClient, watch_client::WatchClient, watch_request::RequestUnion,
 };
@@ -17,17 +17,14 @@ use tokio::{
     task::{JoinSet, LocalSet},
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{
-    Status, Streaming,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Status, Streaming, transport::Endpoint};
 use whitewater_api::{Caller, Key, Request, request::PutRequest};
 
 /// Connections that many clients share, in turn.
 #[derive(Debug)]
 pub struct Crowd {
     runtime: runtime::Runtime,
-    channels: Vec<Channel>,
+    lines: Vec<Line>,
 }
 
 /// What a crowd had of it.
@@ -65,13 +62,13 @@ impl Crowd {
     /// Connects so many times, to these URLs in turn.
     pub fn connect(urls: &[String], connections: usize) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut channels = Vec::new();
+        let mut lines = Vec::new();
         for url in urls.iter().cycle().take(connections) {
             let endpoint = Endpoint::from_shared(url.clone()).map_err(io::Error::other)?;
             let channel = runtime.block_on(endpoint.tcp_nodelay(true).connect());
-            channels.push(channel.map_err(io::Error::other)?);
+            lines.push(line_of(channel.map_err(io::Error::other)?, &Caller::Nobody));
         }
-        Ok(Self { runtime, channels })
+        Ok(Self { runtime, lines })
     }
 
     /// So many clients ask for `length`, each its next request when the last one is answered. `request` makes the request
@@ -85,7 +82,7 @@ impl Crowd {
         let request = Rc::new(request);
         self.all(
             clients,
-            move |client, channel, end| {
+            move |client, line, end| {
                 let request = Rc::clone(&request);
                 async move {
                     let mut load = Load::default();
@@ -94,11 +91,7 @@ impl Crowd {
                         if start >= end {
                             break;
                         }
-                        let asked = ask(
-                            line_of(channel.clone(), &Caller::Nobody),
-                            &request(client, number),
-                        )
-                        .await;
+                        let asked = ask(line.clone(), &request(client, number)).await;
                         load.note(start, asked.is_ok());
                     }
                     load
@@ -116,15 +109,13 @@ impl Crowd {
         request: impl Fn(usize, u64) -> Request + 'static,
     ) -> Load {
         let request = Rc::new(request);
-        let live = move |client, channel: Channel, _| {
+        let live = move |client, line: Line, _| {
             let request = Rc::clone(&request);
             async move {
                 let mut load = Load::default();
                 for number in 0..count {
                     let start = Instant::now();
-                    let asked =
-                        ask(line_of(channel.clone(), &Caller::Nobody), &request(client, number))
-                            .await;
+                    let asked = ask(line.clone(), &request(client, number)).await;
                     load.note(start, asked.is_ok());
                 }
                 load
@@ -137,9 +128,9 @@ impl Crowd {
     pub fn keep_alive(&self, clients: usize, length: Duration) -> Load {
         self.all(
             clients,
-            |_, channel, end| async move {
+            |_, line, end| async move {
                 let mut load = Load::default();
-                if keep_alive(channel, end, &mut load).await.is_err() {
+                if keep_alive(line, end, &mut load).await.is_err() {
                     load.refused += 1;
                 }
                 load
@@ -153,14 +144,14 @@ impl Crowd {
     pub fn watch(&self, watchers: usize, puts: u64) -> Result<Load, Status> {
         self.runtime.block_on(async {
             let mut streams = Vec::new();
-            for channel in self.channels.iter().cycle().take(watchers) {
-                streams.push(watch(channel.clone()).await?);
+            for line in self.lines.iter().cycle().take(watchers) {
+                streams.push(watch(line.clone()).await?);
             }
             let (mut load, begin) = (Load::default(), Instant::now());
             for number in 0..puts {
                 let put = PutRequest::new(Key::from(WATCHED), number.to_string().as_str());
                 let start = Instant::now();
-                ask(line_of(self.channels[0].clone(), &Caller::Nobody), &Request::Put(put)).await?;
+                ask(self.lines[0].clone(), &Request::Put(put)).await?;
                 for (_, messages) in &mut streams {
                     messages.message().await?;
                     load.latencies.push(start.elapsed());
@@ -173,7 +164,7 @@ impl Crowd {
     fn all<F>(
         &self,
         clients: usize,
-        live: impl Fn(usize, Channel, Instant) -> F,
+        live: impl Fn(usize, Line, Instant) -> F,
         length: Duration,
     ) -> Load
     where
@@ -182,8 +173,8 @@ impl Crowd {
         let local = LocalSet::new();
         local.block_on(&self.runtime, async {
             let (begin, mut tasks) = (Instant::now(), JoinSet::new());
-            for (client, channel) in (0..clients).zip(self.channels.iter().cycle()) {
-                tasks.spawn_local(live(client, channel.clone(), begin + length));
+            for (client, line) in (0..clients).zip(self.lines.iter().cycle()) {
+                tasks.spawn_local(live(client, line.clone(), begin + length));
             }
             let loads = tasks.join_all().await;
             Load::merge(loads, begin.elapsed())
@@ -196,7 +187,7 @@ const WATCHED: &str = "watched";
 type Watched = (mpsc::UnboundedSender<pb::WatchRequest>, Streaming<pb::WatchResponse>);
 
 /// Opens a stream with one watch of one key.
-async fn watch(channel: Channel) -> Result<Watched, Status> {
+async fn watch(line: Line) -> Result<Watched, Status> {
     let (requests, said) = mpsc::unbounded_channel();
     let create = pb::WatchCreateRequest {
         key: Bytes::from_static(WATCHED.as_bytes()),
@@ -204,14 +195,14 @@ async fn watch(channel: Channel) -> Result<Watched, Status> {
     };
     let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
     requests.send(create).expect("the other end is here");
-    let answers = WatchClient::new(channel).watch(UnboundedReceiverStream::new(said)).await?;
+    let answers = WatchClient::new(line).watch(UnboundedReceiverStream::new(said)).await?;
     let mut answers = answers.into_inner();
     answers.message().await?;
     Ok((requests, answers))
 }
 
-async fn keep_alive(channel: Channel, end: Instant, load: &mut Load) -> Result<(), Status> {
-    let mut client = LeaseClient::new(channel);
+async fn keep_alive(line: Line, end: Instant, load: &mut Load) -> Result<(), Status> {
+    let mut client = LeaseClient::new(line);
     let granted = client.lease_grant(pb::LeaseGrantRequest { ttl: 60, id: 0 }).await?;
     let id = granted.into_inner().id;
     let (requests, said) = mpsc::unbounded_channel();

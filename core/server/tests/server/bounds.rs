@@ -1,7 +1,7 @@
 //! What one client may take: bytes of a request, streams of a connection, connections.
 
 use crate::{
-    common::{Server, get, http, put},
+    common::{Server, get, http, put, watch},
     etcdctl::{Etcd, binary},
 };
 use std::{
@@ -10,15 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{
-    Code, Streaming,
-    transport::{Channel, Endpoint},
-};
-use whitewater_server::proto::etcdserverpb::{
-    self as pb, kv_client::KvClient, watch_client::WatchClient, watch_request::RequestUnion,
-};
+use tonic::{Code, transport::Endpoint};
+use whitewater_server::proto::etcdserverpb::kv_client::KvClient;
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,20 +53,6 @@ async fn a_real_etcd_refuses_the_same() {
     };
     let etcd = Etcd::start(&etcd, &["--max-request-bytes=10000"]);
     is_bounded(&etcd.url, 10_000).await;
-}
-
-type Watched = (mpsc::UnboundedSender<pb::WatchRequest>, Streaming<pb::WatchResponse>);
-
-/// Opens a stream with one watch.
-async fn watch(channel: Channel) -> Watched {
-    let (requests, said) = mpsc::unbounded_channel();
-    let create = pb::WatchCreateRequest { key: "k".into(), ..pb::WatchCreateRequest::default() };
-    let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-    requests.send(create).unwrap();
-    let opened = WatchClient::new(channel).watch(UnboundedReceiverStream::new(said)).await;
-    let mut messages = opened.unwrap().into_inner();
-    assert!(messages.message().await.unwrap().unwrap().created);
-    (requests, messages)
 }
 
 #[tokio::test]

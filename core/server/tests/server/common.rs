@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint},
+};
 use whitewater_server::proto::etcdserverpb::{
     self as pb, cluster_client::ClusterClient, kv_client::KvClient, lease_client::LeaseClient,
-    maintenance_client::MaintenanceClient, watch_client::WatchClient,
+    maintenance_client::MaintenanceClient, watch_client::WatchClient, watch_request::RequestUnion,
 };
 
 /// How long a server may take to be ready, on a machine that does other things too.
@@ -164,6 +168,22 @@ pub(crate) fn http(url: &str, method: &str, path: &str, body: &str) -> (String, 
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+/// What is open with a watch: the way to say more, and what is told.
+pub(crate) type Watched =
+    (tokio::sync::mpsc::UnboundedSender<pb::WatchRequest>, Streaming<pb::WatchResponse>);
+
+/// Opens a stream with one watch of `k`.
+pub(crate) async fn watch(channel: Channel) -> Watched {
+    let (requests, said) = tokio::sync::mpsc::unbounded_channel();
+    let create = pb::WatchCreateRequest { key: "k".into(), ..pb::WatchCreateRequest::default() };
+    let create = pb::WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+    requests.send(create).unwrap();
+    let opened = WatchClient::new(channel).watch(UnboundedReceiverStream::new(said)).await;
+    let mut messages = opened.unwrap().into_inner();
+    assert!(messages.message().await.unwrap().unwrap().created);
+    (requests, messages)
 }
 
 impl Drop for Server {

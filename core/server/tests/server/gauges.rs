@@ -1,17 +1,14 @@
 //! What `/metrics` measures of the store and its watches: the true values, which a real etcd tells too after the same requests.
 
 use crate::{
-    common::{Server, http},
+    common::{Server, http, watch},
     etcdctl::{Etcd, binary},
 };
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Streaming, transport::Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use whitewater_server::proto::etcdserverpb::{
-    CompactionRequest, DeleteRangeRequest, PutRequest, WatchCreateRequest, WatchRequest,
-    WatchResponse, kv_client::KvClient, watch_client::WatchClient, watch_request::RequestUnion,
+    CompactionRequest, DeleteRangeRequest, PutRequest, kv_client::KvClient,
 };
 
 /// Long enough for a busy machine.
@@ -50,23 +47,14 @@ fn put(key: &str, value: Vec<u8>) -> PutRequest {
     PutRequest { key: key.to_owned().into(), value: value.into(), ..PutRequest::default() }
 }
 
-/// A stream with one watch of `k`, and the way to say more on it.
-async fn watch(url: &str) -> (mpsc::UnboundedSender<WatchRequest>, Streaming<WatchResponse>) {
-    let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
-    let (requests, said) = mpsc::unbounded_channel();
-    let create = WatchCreateRequest { key: "k".into(), ..WatchCreateRequest::default() };
-    let create = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-    requests.send(create).unwrap();
-    let opened = WatchClient::new(channel).watch(UnboundedReceiverStream::new(said)).await;
-    let mut messages = opened.unwrap().into_inner();
-    assert!(messages.message().await.unwrap().unwrap().created);
-    (requests, messages)
+/// A connection of its own.
+async fn channel(url: &str) -> Channel {
+    Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
 /// Keys that come and go, compactions, and a client that watches and does not read.
 async fn is_measured(url: &str) {
-    let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
-    let mut kv = KvClient::new(channel);
+    let mut kv = KvClient::new(channel(url).await);
     assert_eq!(gauge(url, "keys_total"), 0);
     assert_eq!(gauge(url, "compact_revision"), -1);
     for key in ["a", "a", "b", "c"] {
@@ -81,7 +69,7 @@ async fn is_measured(url: &str) {
     becomes(url, "compact_revision", 4).await;
     becomes(url, "keys_total", 2).await;
 
-    let (requests, mut messages) = watch(url).await;
+    let (requests, mut messages) = watch(channel(url).await).await;
     becomes(url, "watcher_total", 1).await;
     assert_eq!(gauge(url, "slow_watcher_total"), 0);
     assert_eq!(gauge(url, "pending_events_total"), 0);
@@ -124,7 +112,7 @@ async fn what_waits_for_a_stream_that_ends_waits_no_longer() {
     let directory = TempDir::new().unwrap();
     let server = Server::alone(directory.path());
     let mut kv = server.kv().await;
-    let watched = watch(&server.url).await;
+    let watched = watch(channel(&server.url).await).await;
     while gauge(&server.url, "slow_watcher_total") == 0 {
         kv.put(put("k", vec![b'v'; LARGE])).await.unwrap();
     }

@@ -12,7 +12,6 @@ use crate::{
     model::{Cell, Version},
     timeline::Timeline,
 };
-use std::cell::Cell as Counter;
 use whitewater_api::Revision;
 
 /// More versions than this are not looked at, over all hashes of a history.
@@ -26,7 +25,8 @@ pub(super) struct Content<'a> {
     next: Vec<u64>,
     /// Behind this revision something is not known.
     newest: u64,
-    looked_at: Counter<usize>,
+    /// Versions that were looked at so far.
+    looked_at: usize,
 }
 
 impl<'a> Content<'a> {
@@ -43,13 +43,13 @@ impl<'a> Content<'a> {
         }
         let last = (timeline.writes.len() as u64).saturating_sub(1).max(Revision::FIRST.0);
         let doubt = timeline.guessed.iter().min().map_or(u64::MAX, |guessed| guessed - 1);
-        Some(Self { case, versions, next, newest: last.min(doubt), looked_at: Counter::new(0) })
+        Some(Self { case, versions, next, newest: last.min(doubt), looked_at: 0 })
     }
 
     /// The hash as of `revision` after a compaction at `compacted`, if all that it is of is known.
-    pub(super) fn hash(&self, revision: u64, compacted: u64) -> Option<u32> {
-        self.looked_at.set(self.looked_at.get() + self.versions.len());
-        if revision > self.newest || compacted > revision || self.looked_at.get() > VERSIONS_MAX {
+    pub(super) fn hash(&mut self, revision: u64, compacted: u64) -> Option<u32> {
+        self.looked_at += self.versions.len();
+        if revision > self.newest || compacted > revision || self.looked_at > VERSIONS_MAX {
             return None;
         }
         let end = self.versions.partition_point(|version| version.revision <= revision);

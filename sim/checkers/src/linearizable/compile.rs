@@ -228,8 +228,6 @@ impl Compiler<'_, '_> {
                 shown[write as usize] = true;
             }
         }
-        let refuted: Vec<bool> =
-            (0..id(shown.len())).map(|write| self.lore.is_refuted(write)).collect();
         for (index, write) in self.writers.writes.iter().enumerate() {
             let op = &self.case.operations[write.operation as usize];
             let is_open = op.status == Status::Unknown;
@@ -242,7 +240,7 @@ impl Compiler<'_, '_> {
                 } else {
                     hidden(is_unknown)
                 },
-                is_refuted: refuted[index],
+                is_refuted: self.lore.is_refuted(id(index)),
                 hint,
                 is_untold: is_open && !self.lore.is_told(write.operation),
                 told_lease: self.lore.told_lease[index].map(|lease| self.lives.number(lease)),

@@ -9,7 +9,7 @@ use super::{
     problem::{Component, Life, NEVER},
 };
 use crate::{
-    case::{Case, Keys, Step},
+    case::{Case, Keys},
     ends::Grants,
 };
 use std::collections::BTreeMap;
@@ -41,11 +41,7 @@ impl Lives {
         if case.leases.is_empty() {
             return lives;
         }
-        let mut keys_of: BTreeMap<i64, &[u32]> = BTreeMap::new();
-        for op in &case.operations {
-            let Step::Revoke(revoke) = &*op.step else { continue };
-            keys_of.insert(revoke.lease, &revoke.keys);
-        }
+        let keys_of = case.keys_of_leases();
         for (lease, grants) in &case.leases {
             let keys = keys_of.get(lease).copied().unwrap_or_default();
             for key in keys {

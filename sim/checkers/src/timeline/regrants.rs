@@ -4,7 +4,7 @@
 //! between those that it can have come at after which nothing hung on its lease.
 
 use crate::{
-    case::{Case, Step},
+    case::Case,
     ends::{Grant, Grants},
     model::{Mismatch, Model},
 };
@@ -31,12 +31,7 @@ impl<'a> Regrants<'a> {
         if !case.leases.values().any(Grants::is_renewable) {
             return regrants;
         }
-        let mut keys_of: BTreeMap<i64, &[u32]> = BTreeMap::new();
-        for op in &case.operations {
-            if let Step::Revoke(revoke) = &*op.step {
-                keys_of.insert(revoke.lease, &revoke.keys);
-            }
-        }
+        let keys_of = case.keys_of_leases();
         for (operation, op) in (0..).zip(&case.history.operations) {
             let Some((lease, noted)) = Grants::note(op, 0) else { continue };
             let renewable = case.leases.get(&lease).filter(|grants| grants.is_renewable());

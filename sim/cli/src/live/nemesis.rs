@@ -95,12 +95,13 @@ impl From<CliError> for Trouble {
 
 /// Torments until the faults are over, and heals.
 pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<Ledger, CliError> {
+    let root = clients::root_login(plan);
     let mut nemesis = Nemesis {
         stage,
         members,
         draws: plan.seed.stream("live nemesis", 0),
-        operator: Operator::new(stage, members, clients::root_login(plan)),
-        has_users: clients::root_login(plan).is_some(),
+        operator: Operator::new(stage, members, root),
+        has_users: root.is_some(),
         ledger: Ledger::default(),
     };
     loop {

@@ -58,15 +58,7 @@ impl<'a> Operator<'a> {
     /// Raises NOSPACE for a member, or puts it down. Whether that was answered.
     pub(super) fn alarm(&mut self, action: AlarmAction, member: NodeId) -> bool {
         let alarm = MaintenanceRequest::Alarm { action, member, alarm: Some(Alarm::NoSpace) };
-        let deadline = Instant::now() + INSISTENCE;
-        while Instant::now() < deadline {
-            match self.attempt(&Request::Maintenance(alarm)) {
-                Completion::Ok(_) => return true,
-                Completion::Fail(_) | Completion::Info(_) => self.asker.turn(),
-            }
-            thread::sleep(BACKOFF);
-        }
-        false
+        self.repeat(&Request::Maintenance(alarm), |_| false).is_ok()
     }
 
     /// Takes a backup, which is one more answer to the question for the hash over revisions, and asks all members the same.
@@ -161,17 +153,29 @@ impl<'a> Operator<'a> {
 
     /// Asks until it is done. The answer, unless that was lost and it was done all the same.
     fn insist(&mut self, request: &ClusterRequest) -> Result<Option<Response>, Trouble> {
+        let whole = Request::Cluster(request.clone());
+        self.repeat(&whole, |error| is_done(request, error)).map_err(|last| {
+            let seconds = INSISTENCE.as_secs();
+            Trouble::Objection(format!("{request} is not done within {seconds}s: {last}"))
+        })
+    }
+
+    /// Asks one member after the other until it is answered, or refused because it is done. How it was refused last, if that
+    /// takes too long.
+    fn repeat(
+        &mut self,
+        request: &Request,
+        is_done: impl Fn(&Error) -> bool,
+    ) -> Result<Option<Response>, Error> {
         let deadline = Instant::now() + INSISTENCE;
         loop {
-            let last = match self.attempt(&Request::Cluster(request.clone())) {
+            let last = match self.attempt(request) {
                 Completion::Ok(response) => return Ok(Some(response)),
-                Completion::Fail(error) if is_done(request, &error) => return Ok(None),
+                Completion::Fail(error) if is_done(&error) => return Ok(None),
                 Completion::Fail(error) | Completion::Info(error) => error,
             };
             if Instant::now() > deadline {
-                let seconds = INSISTENCE.as_secs();
-                let text = format!("{request} is not done within {seconds}s: {last}");
-                return Err(Trouble::Objection(text));
+                return Err(last);
             }
             self.asker.turn();
             thread::sleep(BACKOFF);
