@@ -1,7 +1,7 @@
 //! What a request did to keys, as its answer tells, or what it may have done, if nothing is known.
 
 use whitewater_api::{
-    Body, Completion, Effect, Error, Key, KeyRange, LeaseId, Request, Response, Value,
+    Body, Completion, Effect, Error, Key, KeyRange, LeaseId, LeaseRequest, Request, Response, Value,
     request::{DeleteRangeRequest, PutRequest, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, TxnOpResponse, TxnResponse},
 };
@@ -45,6 +45,24 @@ pub(crate) fn fate(operation: &Operation) -> Fate<'_> {
         Completion::Ok(response) => Fate::Done(response),
         Completion::Fail(error) if error.effect() == Effect::None => Fate::Refused(error),
         Completion::Fail(_) | Completion::Info(_) => Fate::Open,
+    }
+}
+
+/// Whether an answer tells by its header the newest revision there was at some moment since the request. That of a stale
+/// read is of one member's past, and what says nothing of keys is answered without asking the others.
+pub(crate) fn tells_newest(request: &Request) -> bool {
+    match request {
+        Request::Range(_) | Request::Txn(_) => !request.is_serializable(),
+        Request::Put(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::Lease(LeaseRequest::Revoke(_)) => true,
+        Request::Lease(_)
+        | Request::Member(_)
+        | Request::MoveLeader(_)
+        | Request::Maintenance(_)
+        | Request::Auth(_)
+        | Request::Cluster(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::{
     case::{Op, Origin, Revoke, Status, Step},
-    deed::{Fate, fate},
+    deed::{Fate, fate, tells_newest},
 };
 use std::collections::BTreeMap;
 use whitewater_api::{Body, LeaseRequest, LeaseResponse, Process, Request, RequestId};
@@ -31,7 +31,7 @@ pub(crate) struct Grants {
 pub(crate) struct Grant {
     /// The revision in the header; the highest there is, if nobody told.
     pub(crate) high: u64,
-    /// The highest revision that was told before it was asked for.
+    /// The highest revision that was told before it was asked for, by answers that tell the newest.
     pub(crate) low: u64,
     /// When it was asked for.
     pub(crate) asked: SimTime,
@@ -193,8 +193,10 @@ fn grants_of(history: &History) -> Vec<(&Operation, u64)> {
     }
     grants.sort_by_key(|grant| grant.invoked);
     let answer = |operation: &Operation| match fate(operation) {
-        Fate::Done(response) => Some((operation.completed, response.header.revision.0)),
-        Fate::Open | Fate::Refused(_) => None,
+        Fate::Done(response) if tells_newest(&operation.request) => {
+            Some((operation.completed, response.header.revision.0))
+        }
+        Fate::Done(_) | Fate::Open | Fate::Refused(_) => None,
     };
     let mut answers: Vec<(SimTime, u64)> = history.operations.iter().filter_map(answer).collect();
     answers.sort_unstable();

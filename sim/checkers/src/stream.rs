@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     case::{Before, Case, Origin, Status},
-    deed::{Deed, deeds},
+    deed::{Deed, deeds, tells_newest},
     ends::{Grants, Leases},
     limits::Budget,
     recorded::Recorded,
@@ -199,23 +199,10 @@ impl Stream {
     fn note(&mut self, pending: &Pending) -> bool {
         match &pending.operation.completion {
             Completion::Ok(response) => {
-                let is_read = match &pending.operation.request {
-                    request @ (Request::Range(_) | Request::Txn(_)) => request.is_serializable(),
-                    Request::Compact(compact) => {
-                        self.compacted = self.compacted.max(compact.revision.0);
-                        false
-                    }
-                    Request::Put(_)
-                    | Request::DeleteRange(_)
-                    | Request::Lease(LeaseRequest::Revoke(_)) => false,
-                    Request::Lease(_)
-                    | Request::Member(_)
-                    | Request::MoveLeader(_)
-                    | Request::Maintenance(_)
-                    | Request::Auth(_)
-                    | Request::Cluster(_) => true,
-                };
-                if !is_read {
+                if let Request::Compact(compact) = &pending.operation.request {
+                    self.compacted = self.compacted.max(compact.revision.0);
+                }
+                if tells_newest(&pending.operation.request) {
                     self.told = self.told.max(response.header.revision.0);
                 }
                 true
