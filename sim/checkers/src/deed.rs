@@ -1,7 +1,8 @@
 //! What a request did to keys, as its answer tells, or what it may have done, if nothing is known.
 
 use whitewater_api::{
-    Body, Completion, Effect, Error, Key, KeyRange, LeaseId, LeaseRequest, Request, Response, Value,
+    Body, Completion, Effect, Error, Key, KeyRange, LeaseId, LeaseRequest, Request, Response,
+    Value,
     request::{DeleteRangeRequest, PutRequest, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, TxnOpResponse, TxnResponse},
 };

@@ -153,6 +153,7 @@ impl Kept {
         let begun: BTreeSet<RequestId> = begun.collect();
         let observed = whole.observed.iter().filter(|row| is_told(row.at));
         history.observed = observed.filter(|row| begun.contains(&row.call)).cloned().collect();
+        history.ends = whole.ends.iter().filter(|row| is_told(row.at)).copied().collect();
         history.epochs = whole.epochs[..number].to_vec();
         Part { history, operations, rows, holds, before }
     }

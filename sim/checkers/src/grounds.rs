@@ -119,6 +119,7 @@ pub fn part(history: &History, operations: &[usize], rows: &[usize], holds: &[us
         callers: Vec::new(),
         epochs: history.epochs.clone(),
         observed: Vec::new(),
+        ends: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the clients saw, as JSON lines: a header, then one operation a line, then one message of a watch a line,
 //! then one belief to hold a lock a line, then whose operations they were, then where the cluster started over, then what
-//! observers of elections learned.
+//! observers of elections learned, then which revisions were made by leases that ended.
 
 use crate::{
     SimTime,
@@ -29,6 +29,8 @@ pub struct History {
     pub epochs: Vec<EpochRow>,
     /// What observers of elections learned, in the order of time.
     pub observed: Vec<ObservedRow>,
+    /// The revisions that leases made when they ended by themselves, by the replicas' own log, in the order of time.
+    pub ends: Vec<EndRow>,
 }
 
 impl History {
@@ -154,6 +156,19 @@ pub struct Proclamation {
     pub modified: Revision,
 }
 
+/// A lease ended because its time was over, and what hung on it was deleted at one revision. A witness, as
+/// [`Operation::witness`] is: a judge may take it for a hint where to look, and must not object because of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRow {
+    /// Which lease.
+    pub lease: LeaseId,
+    /// The revision that its end made.
+    pub revision: Revision,
+    /// When the first replica carried it out. Nanoseconds.
+    #[serde(with = "nanos")]
+    pub at: SimTime,
+}
+
 /// As whom an operation was asked: with a token of this user, or a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerRow {
@@ -215,6 +230,21 @@ struct Header {
     epochs: usize,
     #[serde(default, skip_serializing_if = "is_usual")]
     observed: usize,
+    #[serde(default, skip_serializing_if = "is_usual")]
+    ends: usize,
+}
+
+impl Header {
+    /// Rows of each kind, in the order in which they stand.
+    const fn counts(&self) -> [usize; 7] {
+        let Self { format: _, operations, watches, holds, callers, epochs, observed, ends } = self;
+        [*operations, *watches, *holds, *callers, *epochs, *observed, *ends]
+    }
+
+    /// Rows in all.
+    fn promised(&self) -> usize {
+        self.counts().into_iter().fold(0, usize::saturating_add)
+    }
 }
 
 const FORMAT: &str = "whitewater-history/1";
@@ -222,19 +252,28 @@ const FORMAT: &str = "whitewater-history/1";
 impl History {
     /// Writes the JSON lines.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let format = FORMAT.to_owned();
-        let (operations, watches) = (self.operations.len(), self.watches.len());
-        let holds = self.holds.len();
-        let (callers, epochs) = (self.callers.len(), self.epochs.len());
-        let observed = self.observed.len();
-        let header = Header { format, operations, watches, holds, callers, epochs, observed };
+        let header = self.header();
         write_line(&mut out, &header)?;
         self.operations.iter().try_for_each(|operation| write_line(&mut out, operation))?;
         self.watches.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.holds.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.callers.iter().try_for_each(|row| write_line(&mut out, row))?;
         self.epochs.iter().try_for_each(|row| write_line(&mut out, row))?;
-        self.observed.iter().try_for_each(|row| write_line(&mut out, row))
+        self.observed.iter().try_for_each(|row| write_line(&mut out, row))?;
+        self.ends.iter().try_for_each(|row| write_line(&mut out, row))
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            format: FORMAT.to_owned(),
+            operations: self.operations.len(),
+            watches: self.watches.len(),
+            holds: self.holds.len(),
+            callers: self.callers.len(),
+            epochs: self.epochs.len(),
+            observed: self.observed.len(),
+            ends: self.ends.len(),
+        }
     }
 
     /// Reads the JSON lines; `name` is for error messages.
@@ -256,15 +295,13 @@ impl History {
                 history.callers.push(parse_json(line, text)?);
             } else if history.epochs.len() < header.epochs {
                 history.epochs.push(parse_json(line, text)?);
-            } else {
+            } else if history.observed.len() < header.observed {
                 history.observed.push(parse_json(line, text)?);
+            } else {
+                history.ends.push(parse_json(line, text)?);
             }
         }
-        let Header { format: _, operations, watches, holds, callers, epochs, observed } = header;
-        let counts = [operations, watches, holds, callers, epochs, observed];
-        let promised = counts.into_iter().fold(0, usize::saturating_add);
-        let found = history.operations.len() + history.watches.len() + history.holds.len();
-        let found = found + history.callers.len() + history.epochs.len() + history.observed.len();
+        let (promised, found) = (header.promised(), history.header().promised());
         if promised != found {
             return Err(Malformed::cut_off(promised, found));
         }
@@ -290,12 +327,12 @@ impl<R: BufRead> Operations<R> {
         let mut lines = Lines::new(input);
         let header = read_header(&mut lines).map_err(|malformed| malformed.in_file(name))?;
         let (promised, newest) = (header.operations, SimTime::ZERO);
-        let behind = header.watches.saturating_add(header.holds).saturating_add(header.epochs);
-        let behind = behind.saturating_add(header.observed);
+        // The ends of leases are hints: who does not read them judges as well.
+        let behind = header.promised().saturating_sub(promised.saturating_add(header.ends));
         Ok(Self { name: name.to_owned(), lines, promised, behind, read: 0, newest })
     }
 
-    /// How many rows of watches, locks and epochs stand behind the operations, as the header says.
+    /// How many rows of other kinds stand behind the operations, as the header says.
     pub fn rows_behind(&self) -> usize {
         self.behind
     }
@@ -408,12 +445,13 @@ mod tests {
                     modified: Revision(5),
                 }),
             }],
+            ends: vec![EndRow { lease: LeaseId(3), revision: Revision(7), at: SimTime(9) }],
         };
         let mut bytes = Vec::new();
         history.write(&mut bytes).unwrap();
         assert_eq!(History::read("memory", bytes.as_slice()).unwrap(), history);
         let cut = bytes.len() - bytes.iter().rev().skip(1).position(|b| *b == b'\n').unwrap() - 1;
         let error = History::read("memory", &bytes[..cut]).unwrap_err();
-        assert!(error.to_string().contains("promises 5 rows, the file has 4"), "{error}");
+        assert!(error.to_string().contains("promises 6 rows, the file has 5"), "{error}");
     }
 }

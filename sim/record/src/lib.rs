@@ -32,8 +32,8 @@ pub use crate::{
     fault::{CrashPoint, Damage, Fault, PlannedFault, Shape, Victim},
     formats::{Format, Recorded},
     history::{
-        CallerRow, EpochRow, History, HoldRow, ObservedRow, Operation, Operations, Proclamation,
-        WatchMessage, WatchRow,
+        CallerRow, EndRow, EpochRow, History, HoldRow, ObservedRow, Operation, Operations,
+        Proclamation, WatchMessage, WatchRow,
     },
     lines::HistoryError,
     operation::{PlannedOperation, When},

@@ -8,9 +8,9 @@ use crate::{
     steps::{self, Belief, Sight},
     world::{PhaseOfRun, World},
 };
-use whitewater_api::{Completion, Error, NodeId, Request, RequestId, Response};
+use whitewater_api::{Completion, Error, LeaseId, NodeId, Request, RequestId, Response, Revision};
 use whitewater_mutation::Mutation;
-use whitewater_record::{CallerRow, Operation, RowKind, SimTime, Span};
+use whitewater_record::{CallerRow, EndRow, Operation, RowKind, SimTime, Span};
 
 impl World {
     /// Spawns all clients and plans their first operations.
@@ -243,6 +243,14 @@ impl World {
                 .get(place)
                 .filter(|(id, _)| *id == operation.id)
                 .map(|(_, revision)| *revision);
+        }
+    }
+
+    /// A replica carried out the end of a lease: the first tells of the revision that this made.
+    pub(crate) fn note_end(&mut self, lease: LeaseId, made: Option<Revision>) {
+        let Some(revision) = made else { return };
+        if self.ended.insert((self.history.epochs.len(), revision)) {
+            self.history.ends.push(EndRow { lease, revision, at: self.now });
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Evidence {
     uses: Table<i64, Vec<u64>>,
     /// By such a revision: the operation that a watch or the record names.
     pub(super) hints: Table<u64, u32>,
+    /// By revision: the lease whose end made it, as the record says.
+    pub(super) ended: Table<u64, i64>,
 }
 
 /// Of a wider delete of unknown outcome, not all keys are watched.
@@ -107,6 +109,8 @@ impl Evidence {
         evidence.uses(case);
         evidence.keys.iter_mut().for_each(KeyFacts::finish);
         evidence.watches(case, timeline, unknown);
+        evidence.ended =
+            case.history.ends.iter().map(|end| (end.revision.0, end.lease.0)).collect();
         for op in unknown {
             let revision = case.witness(*op);
             if revision != 0 {

@@ -242,6 +242,7 @@ impl Guessing {
             return options;
         }
         let vanished = self.evidence.vanished.get(&revision);
+        let ended = self.evidence.ended.get(&revision);
         for (lease, keys) in timeline.model.attached() {
             self.looks += 1;
             let (Some(number), Some(grants)) =
@@ -252,6 +253,7 @@ impl Guessing {
             let room = self.evidence.room_to_end(lease, grants, keys, revision);
             let Some(deadline) = room.filter(|_| is_available(*number)) else { continue };
             let rank = match (vanished, deadline) {
+                _ if ended == Some(&lease) => 5,
                 (Some(key), _) if keys.contains(key) => 4,
                 (_, u64::MAX) => 1,
                 _ => 3,

@@ -3,8 +3,8 @@
 use crate::{generate::shown, spec::Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use whitewater_api::{
-    Body, Completion, Error, Header, Key, LeaseId, LeaseRequest, NodeId, Request, Response,
-    Revision, Value,
+    Body, Completion, Error, Header, Key, LeaseId, LeaseRequest, LeaseResponse, NodeId, Request,
+    Response, Revision, Value,
     request::{CompareTarget, PutRequest, TxnOp, TxnRequest},
     response::TxnOpResponse,
 };
@@ -122,8 +122,12 @@ impl Orders<'_> {
     fn fits(&self, i: usize, spec: &mut Spec, tokens: &mut Tokens) -> bool {
         let op = &self.history.operations[i];
         let before = spec.revision();
-        let request =
+        let mut request =
             if self.is_exact { op.request.clone() } else { translate(&op.request, tokens) };
+        if let Request::Lease(LeaseRequest::Grant { lease, .. }) = &mut request {
+            // Where the cluster was to pick, it picked what it told, or what nobody knows.
+            *lease = granted(op).unwrap_or(LeaseId(i64::MAX - spec.revision().cast_signed()));
+        }
         let answer = match (attempt(spec, &request), &op.completion) {
             (Ok(answer), Completion::Ok(_) | Completion::Info(_)) => answer,
             (Err(error), Completion::Fail(told)) => return error == *told,
@@ -147,6 +151,18 @@ impl Orders<'_> {
             }
         }
     }
+}
+
+/// The lease that was granted, or would have been, if anybody knows.
+fn granted(op: &Operation) -> Option<LeaseId> {
+    let Request::Lease(LeaseRequest::Grant { lease, .. }) = op.request else { return None };
+    let picked = match &op.completion {
+        Completion::Ok(Response {
+            body: Body::Lease(LeaseResponse::Grant { lease, .. }), ..
+        }) => *lease,
+        _ => LeaseId::NONE,
+    };
+    [lease, picked].into_iter().find(|lease| *lease != LeaseId::NONE)
 }
 
 fn is_unknown(op: &Operation) -> bool {
@@ -302,10 +318,9 @@ pub(crate) fn from_before(history: &History) -> BTreeSet<i64> {
             leases.insert(*lease);
         }
     }
-    for request in happened() {
-        if let Request::Lease(LeaseRequest::Grant { lease, .. }) = request {
-            leases.remove(lease);
-        }
+    let is_happened = |op: &&Operation| !matches!(op.completion, Completion::Fail(_));
+    for lease in history.operations.iter().filter(is_happened).filter_map(granted) {
+        leases.remove(&lease);
     }
     leases.remove(&LeaseId::NONE);
     leases.into_iter().map(|lease| lease.0).collect()
