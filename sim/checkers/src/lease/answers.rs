@@ -92,6 +92,15 @@ impl Review<'_, '_> {
             let what = format!("was told that {ttl}s are left, but {granted}s were granted");
             return Err(self.object("wrong-time-to-live", number, &what));
         }
+        if let Some(end) = self.lives.office_end(life, operation) {
+            let most = self.lives.elapsed(end.since(operation.invoked)) + 1;
+            if ttl > most {
+                let what = format!(
+                    "was told that {ttl}s are left, but under this leader it ends by {end}, {most}s later"
+                );
+                return Err(self.object("wrong-time-to-live", number, &what));
+            }
+        }
         let before = life.renewals.iter().filter(|r| r.completed < operation.invoked);
         let Some(last) = before.max_by_key(|renewal| renewal.invoked) else { return Ok(()) };
         let least = last.ttl - self.lives.elapsed(operation.completed.since(last.invoked)) - 1;
@@ -165,5 +174,62 @@ impl Review<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Budget, LeaseBound, Ruling, judge};
+    use whitewater_api::{
+        Body, Completion, Header, LeaseId, LeaseRequest, LeaseResponse, NodeId, Process, Request,
+        RequestId, Response, Revision, Term,
+    };
+    use whitewater_record::{History, Operation, SimTime, Span};
+
+    const LEASE: LeaseId = LeaseId(7);
+
+    /// Asked at a second, answered within it.
+    fn answered(second: u64, request: LeaseRequest, body: LeaseResponse) -> Operation {
+        let revision = Revision(1);
+        let header = Header { node: NodeId(1), term: Term(3), revision, ..Header::default() };
+        Operation {
+            id: RequestId { process: Process(u32::try_from(second).unwrap()), sequence: 0 },
+            node: NodeId(1),
+            invoked: SimTime::ZERO + Span::seconds(second),
+            completed: SimTime::ZERO + Span::seconds(second + 1),
+            request: Request::Lease(request),
+            completion: Completion::Ok(Response { header, body: Body::Lease(body) }),
+            witness: None,
+        }
+    }
+
+    fn ruling(told: i64) -> Ruling {
+        let asked = LeaseRequest::TimeToLive { lease: LEASE, keys: false };
+        let answer =
+            LeaseResponse::TimeToLive { lease: LEASE, ttl: told, granted: 10, keys: Vec::new() };
+        let operations = vec![
+            answered(
+                0,
+                LeaseRequest::Grant { lease: LEASE, ttl: 10 },
+                LeaseResponse::Grant { lease: LEASE, ttl: 10 },
+            ),
+            answered(1, LeaseRequest::List, LeaseResponse::List(vec![LEASE])),
+            answered(8, asked, answer),
+        ];
+        let history = History { operations, ..History::default() };
+        let extension = Span::seconds(2);
+        let lease = LeaseBound { drift_ppm: 0, extension, ..LeaseBound::USUAL };
+        let judgements = judge(&history, &Budget { lease, ..Budget::default() });
+        judgements.into_iter().find(|judgement| judgement.judge == "lease").unwrap().ruling
+    }
+
+    /// Under one leader a lease has what was granted, from its first answer at the latest, an extension, and a second that
+    /// has begun.
+    #[test]
+    fn time_does_not_begin_anew_by_itself() {
+        assert_eq!(ruling(8), Ruling::Holds);
+        let wrong = ruling(9);
+        let code = wrong.anomaly().map(|anomaly| anomaly.code.as_str());
+        assert_eq!(code, Some("wrong-time-to-live"), "{wrong:?}");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     limits::LeaseBound,
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Body, LeaseId, LeaseRequest, LeaseResponse, Request, Term};
+use whitewater_api::{Body, Error, LeaseId, LeaseRequest, LeaseResponse, Request, Term};
 use whitewater_record::{History, Operation, SimTime, Span};
 
 /// One lease.
@@ -41,6 +41,8 @@ pub(crate) struct Lives {
     pub(crate) by_id: BTreeMap<LeaseId, Life>,
     /// A grant of unknown outcome may have made a lease of any id.
     pub(crate) has_open_grant: bool,
+    /// By term: when somebody was first told something by the clock of its leader, which counted from then on.
+    offices: BTreeMap<Term, SimTime>,
     bound: LeaseBound,
 }
 
@@ -59,18 +61,25 @@ impl Life {
 impl Lives {
     /// Collects them.
     pub(crate) fn new(history: &History, bound: LeaseBound) -> Self {
-        let mut lives = Self { by_id: BTreeMap::new(), has_open_grant: false, bound };
+        let (by_id, offices) = (BTreeMap::new(), BTreeMap::new());
+        let mut lives = Self { by_id, has_open_grant: false, offices, bound };
         // What a backup holds was answered by another cluster, which counted terms of its own.
         let founded = history.epochs.last().map_or(SimTime::ZERO, |epoch| epoch.at);
         for (operation, told) in (0..).zip(&history.operations) {
             let Request::Lease(request) = &told.request else { continue };
             let body = match fate(told) {
+                // The time began anew when it was asked, and then there was no room in the log.
+                Fate::Refused(Error::TooManyRequests) if is_keep_alive(request) => None,
                 Fate::Refused(_) => continue,
                 Fate::Open => None,
                 Fate::Done(response) => Some(&response.body),
             };
             let (invoked, completed) = (told.invoked, told.completed);
             let term = if invoked < founded { Term::default() } else { term(told) };
+            if body.is_some() && term != Term::default() && is_by_clock(request) {
+                let since = lives.offices.entry(term).or_insert(completed);
+                *since = completed.min(*since);
+            }
             let renewal = |ttl| Renewal { operation, invoked, completed, ttl, term };
             match (request, body) {
                 (LeaseRequest::Grant { lease: LeaseId::NONE, .. }, None) => {
@@ -151,6 +160,19 @@ impl Lives {
         steady.or_else(|| others.map(end).max().map(|end| end + self.bound.slack))
     }
 
+    /// When the clock of the leader that answered `asked` runs out at the latest, unless somebody has asked to keep the lease
+    /// alive since then, if that can be said: it began anew in this office, or when this office began, with an extension.
+    pub(crate) fn office_end(&self, life: &Life, asked: &Operation) -> Option<SimTime> {
+        let (_, granted) = life.granted.filter(|_| !life.has_open_renewal)?;
+        let term = term(asked);
+        let since = self.offices.get(&term).copied()?;
+        let whole = self.longest(granted.saturating_add(self.extension()).saturating_add(1));
+        let renewals = life.renewals.iter();
+        let own = renewals.filter(|r| r.term >= term && r.invoked <= asked.completed);
+        let ends = own.map(|renewal| renewal.completed + self.longest(renewal.ttl));
+        ends.chain([since + whole]).max()
+    }
+
     /// The least true time in which a clock can show so many seconds.
     pub(crate) fn shortest(&self, seconds: i64) -> Span {
         scaled(seconds, 1_000_000 + u64::from(self.bound.drift_ppm))
@@ -172,6 +194,18 @@ impl Lives {
     pub(crate) fn extension(&self) -> i64 {
         i64::try_from(self.bound.extension.0 / 1_000_000_000).unwrap_or(i64::MAX)
     }
+}
+
+fn is_keep_alive(request: &LeaseRequest) -> bool {
+    matches!(request, LeaseRequest::KeepAlive(_))
+}
+
+/// Whether only the clock of a leader in office can answer.
+fn is_by_clock(request: &LeaseRequest) -> bool {
+    matches!(
+        request,
+        LeaseRequest::KeepAlive(_) | LeaseRequest::TimeToLive { .. } | LeaseRequest::List
+    )
 }
 
 /// The term of who answered, if anybody did.
@@ -211,6 +245,21 @@ mod tests {
             completion: Completion::Ok(Response { header, body: Body::Lease(body) }),
             witness: None,
         }
+    }
+
+    /// Whoever begins anew says so: a keep-alive, or a new leader with its first answer.
+    #[test]
+    fn in_one_office_the_time_runs_out() {
+        let (lease, ttl) = (LeaseId(7), 10);
+        let told = || LeaseResponse::TimeToLive { lease, ttl: 5, granted: ttl, keys: Vec::new() };
+        let grant = answered(0, 9, 3, LeaseResponse::Grant { lease, ttl });
+        let operations = vec![grant, answered(1, 29, 4, told()), answered(2, 39, 4, told())];
+        let history = History { operations, ..History::default() };
+        let lives = Lives::new(&history, LeaseBound { drift_ppm: 0, ..LeaseBound::USUAL });
+        let end = |term| lives.office_end(&lives.by_id[&lease], &answered(3, 49, term, told()));
+        assert_eq!(end(3), None, "nobody was told anything by that clock");
+        let extension = LeaseBound::USUAL.extension + Span::seconds(1);
+        assert_eq!(end(4), Some(SimTime::ZERO + Span::seconds(30 + 10) + extension));
     }
 
     #[test]
