@@ -21,6 +21,9 @@ pub struct Leases {
     /// Chance, in a hundred, that a client picks the id.
     #[serde(default)]
     pub given_percent: Percent,
+    /// Chance, in a hundred, that an id that a client picks is one that it has picked before, which may be in use.
+    #[serde(default)]
+    pub again_percent: Percent,
     /// Chance, in a hundred, that a client means the lease that it saw last, which may be anybody's, and not its own.
     #[serde(default)]
     pub seen_percent: Percent,
@@ -81,7 +84,16 @@ impl Leases {
         ]);
         let stream = seed.stream("plan/leases", client);
         let share = u32::try_from(share).expect("at most a hundred") * 10_000;
-        (share > 0).then_some(Holder { leases: self, weights, stream, share, client, count: 0 })
+        let (count, picked) = (0, Vec::new());
+        (share > 0).then_some(Holder {
+            leases: self,
+            weights,
+            stream,
+            share,
+            client,
+            count,
+            picked,
+        })
     }
 }
 
@@ -95,6 +107,7 @@ pub(crate) struct Holder<'a> {
     client: u64,
     /// How many ids it has picked, and values it has written.
     count: i64,
+    picked: Vec<LeaseId>,
 }
 
 impl Holder<'_> {
@@ -123,10 +136,16 @@ impl Holder<'_> {
         LeaseStep::Grant { ttl, lease }
     }
 
-    /// An id that nobody else picks: a lease of an id that was used before cannot be told from the former one.
+    /// An id that nobody else picks, and seldom one of before: that lease cannot be told from the former one.
     fn id(&mut self) -> LeaseId {
+        let again = self.leases.again_percent;
+        if again != Percent::default() && !self.picked.is_empty() && again.draw(&mut self.stream) {
+            return *self.stream.pick(&self.picked);
+        }
         self.count += 1;
-        LeaseId(i64::try_from(self.client).expect("clients are few") * 1_000_000 + self.count)
+        let id = i64::try_from(self.client).expect("clients are few") * 1_000_000 + self.count;
+        self.picked.push(LeaseId(id));
+        LeaseId(id)
     }
 
     fn choice(&mut self) -> LeaseChoice {
