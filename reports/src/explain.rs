@@ -273,6 +273,19 @@ pub const ALL: &[Lesson] = &[
         look: "what each member had applied and compacted when the hashes were asked for",
     },
     Lesson {
+        code: "lease-clocks",
+        promise: "A leader knows the time of every lease, and gives one that it finds no more than was left of it, and an \
+            election timeout.",
+        source: "etcd #10686, #13491, #13508: `server/lease/lessor.go`, Promote and Checkpoint",
+        look: "when the leader came into office, and the last checkpoint of that lease before",
+    },
+    Lesson {
+        code: "lease-reads",
+        promise: "While a leader may read by its lease nobody else is elected.",
+        source: "Raft dissertation 6.4.1; openraft #1749 and tikv #4688 on transfers",
+        look: "the vote that elected the other leader, and when that voter had heard from the first one last",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

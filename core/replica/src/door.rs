@@ -240,6 +240,19 @@ pub enum StopReason {
     DamagedDisk,
 }
 
+/// A lease as a leader knows it whose clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseClock {
+    /// Which one.
+    pub lease: LeaseId,
+    /// What is left by the store, in seconds: all that was granted, or what was written down last.
+    pub remaining: i64,
+    /// What is left by the clock, in nanoseconds. [`None`] if there is none, so that it would never end.
+    pub left: Option<u64>,
+    /// It is from before this leader, and nobody has asked to keep it alive since.
+    pub is_found: bool,
+}
+
 /// What a replica looks like from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

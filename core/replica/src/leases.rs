@@ -7,7 +7,7 @@
 
 use crate::{
     auth::Login,
-    door::Event,
+    door::{Event, LeaseClock},
     lessor::{Search, nanos},
     limits,
     replica::Replica,
@@ -279,6 +279,21 @@ impl Replica {
         }
         self.raft.propose(Vec::new(), encode(&(OWN, command))).ok()?;
         Some(self.raft.raft.raft_log.last_index())
+    }
+
+    /// All leases, if this member's clock is what counts and it has found them. Looks at everything.
+    pub fn lease_clocks(&self) -> Option<impl Iterator<Item = LeaseClock>> {
+        let knows_all = self.is_lessor() && self.lessor.search() == Search::Over;
+        let clock = |(lease, found): (LeaseId, &whitewater_store::Lease)| {
+            let clock = self.lessor.clock_of(lease, self.now);
+            LeaseClock {
+                lease,
+                remaining: found.remaining(),
+                left: clock.map(|(left, _)| left),
+                is_found: clock.is_some_and(|(_, is_found)| is_found),
+            }
+        };
+        knows_all.then(|| self.store.leases(None).map(clock))
     }
 
     // What was applied.

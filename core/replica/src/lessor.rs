@@ -388,6 +388,12 @@ impl Lessor {
         Some(i64::try_from(nanos / SECOND).unwrap_or(i64::MAX))
     }
 
+    /// What is left of a lease, in nanoseconds, and whether it was found and not kept alive since.
+    pub(crate) fn clock_of(&self, id: LeaseId, now: Monotonic) -> Option<(u64, bool)> {
+        let clock = self.clock(id)?;
+        Some((clock.deadline.since(now), clock.is_found))
+    }
+
     /// Whether a lease has a clock.
     pub(crate) fn has(&self, id: LeaseId) -> bool {
         self.clock(id).is_some()

@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 40] = [
+const PROMISES: [Row; 42] = [
     (
         "election-safety",
         Invariant,
@@ -320,6 +320,20 @@ const PROMISES: [Row; 40] = [
         "a leader that could not write went on leading",
         "A leader whose log cannot be written for longer than an election gives way.",
         "etcd #15247, tikv #6224",
+    ),
+    (
+        "lease-clocks",
+        Invariant,
+        "a leader gives a lease the wrong time",
+        "A leader knows the time of every lease; one that it finds has what was left, and an election timeout.",
+        "etcd #10686, #13508",
+    ),
+    (
+        "lease-reads",
+        Invariant,
+        "a leader read by its lease when another was elected",
+        "While a leader may read by its lease nobody else is elected.",
+        "Raft dissertation 6.4.1",
     ),
     (
         "corruption",

@@ -114,6 +114,8 @@ pub const INVARIANTS: &[&str] = &[
     "promotion",
     "stalled-leader",
     "corruption",
+    "lease-clocks",
+    "lease-reads",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];

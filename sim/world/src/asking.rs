@@ -6,6 +6,7 @@
 use crate::{agenda::Due, limits, world::World};
 use whitewater_api::{Caller, Error, NodeId, Process, Request, RequestId, Response, Revision};
 use whitewater_physics::{Fate, Port};
+use whitewater_record::SimTime;
 
 /// What comes back to whoever asked.
 #[derive(Debug)]
@@ -107,6 +108,13 @@ impl World {
             Asker::Watcher(watcher) => self.watchers[watcher].lists.floor(id),
             Asker::Probe => self.recovery.floor(id),
         }
+    }
+
+    /// When a client asked for this; nothing if no client waits for it.
+    pub(crate) fn asked(&self, id: RequestId) -> Option<SimTime> {
+        let Asker::Client(client) = self.processes.asker(id.process) else { return None };
+        let pending = self.clients[client].pending.filter(|pending| pending.wire == id)?;
+        Some(self.history.operations[pending.operation].invoked)
     }
 
     /// Something came back.

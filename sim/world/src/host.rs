@@ -233,6 +233,9 @@ impl World {
         if self.guard(node, || replica.step(now, input, outputs)).is_none() {
             return false;
         }
+        if is_timer && let Some(clocks) = replica.lease_clocks() {
+            self.observer.on_lease_clocks(node, clocks, &self.plan.cluster.tuning);
+        }
         let stepped =
             Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk, is_timer };
         self.perform(node, stepped, outputs)
@@ -513,6 +516,14 @@ impl World {
         }
     }
 
+    /// A leader answers a read because its lease allows it.
+    fn note_lease_read(&mut self, node: NodeId, id: RequestId) {
+        let Some(asked) = self.asked(id) else { return };
+        let term = self.machines.get(node).status.term;
+        let is_contested = self.machines.iter().any(|machine| machine.status.term > term);
+        self.observer.on_lease_read(node, term, asked, is_contested);
+    }
+
     /// A leader was stepped while a write to its log was under way.
     fn check_stall(&mut self, node: NodeId, before: Role) {
         let machine = self.machines.get_mut(node);
@@ -568,10 +579,14 @@ impl World {
                 self.row(RowKind::Read, node.0, &numbers);
                 let floor = self.floor(*id);
                 self.observer.on_read(node, *id, *revision, floor);
+                if *lease {
+                    self.note_lease_read(node, *id);
+                }
             }
             Event::LeaseExpired { lease, made } => {
-                let lease = lease.0.cast_unsigned();
-                self.row(RowKind::Lease, node.0, &[lease, made.map_or(0, |made| made.0)]);
+                let number = lease.0.cast_unsigned();
+                self.row(RowKind::Lease, node.0, &[number, made.map_or(0, |made| made.0)]);
+                self.note_end(*lease, *made);
             }
             Event::AutoCompaction { revision } => self.note_compaction(node, *revision),
             Event::Damaged(reason) => {

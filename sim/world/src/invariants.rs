@@ -9,6 +9,8 @@ pub(crate) mod corruption;
 pub(crate) mod election_safety;
 pub(crate) mod leader_append_only;
 pub(crate) mod leader_completeness;
+pub(crate) mod lease_clocks;
+pub(crate) mod lease_reads;
 pub(crate) mod log_matching;
 pub(crate) mod membership;
 pub(crate) mod monotone;

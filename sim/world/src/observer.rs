@@ -9,18 +9,19 @@ use crate::{
     invariants::{
         apply_order, auto_compaction::Reached, boot_promise::BootPromise, commit_quorum,
         compaction, corruption, election_safety::ElectionSafety, leader_append_only,
-        leader_completeness, log_matching::LogMatching, membership, monotone, promise, promotion,
-        read_freshness, recovery, replica_hash, snapshot_content::SnapshotContent,
-        state_machine_safety, vote_once::VoteOnce,
+        leader_completeness, lease_clocks, lease_reads, log_matching::LogMatching, membership,
+        monotone, promise, promotion, read_freshness, recovery, replica_hash,
+        snapshot_content::SnapshotContent, state_machine_safety, vote_once::VoteOnce,
     },
     limits,
     tally::{Code, Tally},
 };
 use ghost::{Commits, Configurations, Members};
 use ledger::{Change, Ledger};
-use whitewater_api::{FileName, Index, NodeId, RequestId, Revision, Tuning};
+use whitewater_api::{FileName, Index, NodeId, RequestId, Revision, Term, Tuning};
 use whitewater_physics::{Disk, FileId};
-use whitewater_replica::{Envelope, Event, Phase, Promise, Role, Status};
+use whitewater_record::SimTime;
+use whitewater_replica::{Envelope, Event, LeaseClock, Phase, Promise, Role, Status};
 
 /// The ghost state.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl Observer {
         match *change {
             Change::HardState { before, after } => {
                 let wrong = monotone::hard_state(before, after);
-                self.tally.check(Code::Monotone, who, before.0 > whitewater_api::Term(0), wrong);
+                self.tally.check(Code::Monotone, who, before.0 > Term(0), wrong);
             }
             Change::Entry { index, term, chain, last } => {
                 let wrong = leader_append_only::check(index, term, last, status);
@@ -248,7 +249,7 @@ impl Observer {
 
     fn on_leader(&mut self, node: NodeId, status: &Status) {
         let who = Some(node);
-        let (wrong, is_new) = self.election_safety.check(status.term, node);
+        let (wrong, is_new) = self.election_safety.check(status.term, node, self.tally.place.at);
         self.tally.check(Code::ElectionSafety, who, !is_new, wrong);
         if self.election_safety.terms() > 1 {
             self.tally.sometimes("leader changed");
@@ -302,6 +303,30 @@ impl Observer {
         let Some(floor) = floor else { return };
         let wrong = read_freshness::check(id, seen, floor);
         self.tally.check(Code::ReadFreshness, Some(node), floor > Revision::FIRST, wrong);
+    }
+
+    /// A leader answers a read that was asked for at `asked` because its lease allows it. `is_contested`: somebody has gone
+    /// on to a newer term.
+    pub(crate) fn on_lease_read(
+        &mut self,
+        node: NodeId,
+        term: Term,
+        asked: SimTime,
+        is_contested: bool,
+    ) {
+        let wrong = lease_reads::check(node, term, self.election_safety.newest_before(asked));
+        self.tally.check(Code::LeaseReads, Some(node), is_contested, wrong);
+    }
+
+    /// A leader knows these leases.
+    pub(crate) fn on_lease_clocks(
+        &mut self,
+        node: NodeId,
+        clocks: impl Iterator<Item = LeaseClock>,
+        tuning: &Tuning,
+    ) {
+        let (wrong, discriminates) = lease_clocks::check(node, clocks, tuning);
+        self.tally.check(Code::LeaseClocks, Some(node), discriminates, wrong);
     }
 
     /// Somebody is refused because a member is called corrupt.

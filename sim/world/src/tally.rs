@@ -46,6 +46,8 @@ codes! {
     Promotion, "promotion";
     StalledLeader, "stalled-leader";
     Corruption, "corruption";
+    LeaseClocks, "lease-clocks";
+    LeaseReads, "lease-reads";
 }
 
 const CODES: usize = Code::ALL.len();
