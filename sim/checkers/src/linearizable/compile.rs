@@ -230,8 +230,9 @@ impl Compiler<'_, '_> {
         }
         for (index, write) in self.writers.writes.iter().enumerate() {
             let op = &self.case.operations[write.operation as usize];
-            let is_open = op.status == Status::Unknown;
-            let is_unknown = is_open && self.lore.has_anonymous[write.key as usize];
+            // One operation makes one revision, whichever of its writes tells it.
+            let is_untold = op.status == Status::Unknown && !self.lore.is_told(write.operation);
+            let is_unknown = is_untold && self.lore.has_anonymous[write.key as usize];
             let hint = self.lore.hints[index];
             writes.push(WriteInfo {
                 operation: write.operation,
@@ -242,7 +243,7 @@ impl Compiler<'_, '_> {
                 },
                 is_refuted: self.lore.is_refuted(id(index)),
                 hint,
-                is_untold: is_open && !self.lore.is_told(write.operation),
+                is_untold,
                 told_lease: self.lore.told_lease[index].map(|lease| self.lives.number(lease)),
                 told_value: self.lore.told_value[index].map(|write| FIRST + write),
                 observers: self.lore.observers_of(id(index)),

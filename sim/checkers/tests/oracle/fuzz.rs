@@ -261,8 +261,14 @@ const REGRESSIONS: &[u64] = &[
     10_280_231_619_163_218_469,
 ];
 
+/// The same of those that are wider.
+const WIDE_REGRESSIONS: &[u64] = &[3_520_383_627_394_731_877];
+
 #[test]
 fn what_was_wrong_once_is_right_now() {
+    for seed in WIDE_REGRESSIONS {
+        check(*seed, true).unwrap();
+    }
     for seed in REGRESSIONS {
         check(*seed, false).unwrap();
     }
