@@ -366,15 +366,18 @@ impl CheckArgs {
 #[cfg(feature = "live")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct LiveArgs {
-    /// A name of the catalogue, or a file: its clients and their steps are played, not its faults.
+    /// Names of the catalogue, or files, a round each in turn: their clients and their steps are played, not their faults.
     #[arg(value_name = "SCENARIO|FILE.toml", default_value = "register")]
-    pub(crate) scenario: String,
+    pub(crate) scenarios: Vec<String>,
     /// The seed of the first round's steps and faults, decimal or 0x.
     #[arg(long, value_parser = seed, default_value = "1")]
     pub(crate) seed: Seed,
-    /// How long in all, such as 10m or 1h.
+    /// How long in all, such as 10m or 1h; longer, if not every scenario has had its round by then.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) time: Span,
+    /// These faults in turn, such as kill,replace, instead of drawn ones. All of them are played before the last scenario has had its round.
+    #[arg(long, value_name = "FAULT", value_delimiter = ',')]
+    pub(crate) faults: Vec<String>,
     /// How long with one cluster and one seed.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(crate) round: Span,

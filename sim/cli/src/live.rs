@@ -13,6 +13,7 @@
 mod asking;
 mod clients;
 mod damage;
+mod faults;
 mod ledger;
 mod members;
 mod names;
@@ -23,7 +24,12 @@ mod stage;
 mod watchers;
 mod wires;
 
-use self::{ledger::Ledger, members::Members, stage::Stage};
+use self::{
+    faults::Deck,
+    ledger::{Ledger, dear_losses},
+    members::Members,
+    stage::Stage,
+};
 use crate::{
     args::{CheckArgs, LiveArgs},
     check,
@@ -39,59 +45,82 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_record::{History, Plan, Seed};
+use whitewater_record::{History, Plan, Seed, Span};
 
 /// How often those look who wait for something that nobody tells them of.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The verb. The exit code is that of the first round that was not as it should be, which is also the last.
 pub(crate) fn live(args: &LiveArgs, console: Console) -> Result<Exit, CliError> {
-    let job = Job::new(&args.scenario, &args.overrides, args.seed)?;
-    let scenario = job.scenario()?;
+    let jobs = args.scenarios.iter().map(|scenario| {
+        let job = Job::new(scenario, &args.overrides, args.seed)?;
+        Ok((job.scenario()?, job))
+    });
+    let jobs = jobs.collect::<Result<Vec<_>, CliError>>()?;
     let interrupt = Interrupt::listen(console)?;
+    let mut run = Run { args, console, deck: Deck::of(&args.faults)?, losses: Vec::new() };
     let whole = Duration::from_nanos(args.time.0);
+    let round = Duration::from_nanos(args.round.0);
     let start = Instant::now();
     let mut seed = args.seed;
-    loop {
+    for (number, (scenario, job)) in jobs.iter().cycle().enumerate() {
+        // Every scenario has a whole round.
+        let unplayed = jobs.len().saturating_sub(number);
         let left = whole.saturating_sub(start.elapsed());
-        let length = left.min(Duration::from_nanos(args.round.0));
-        let plan = job.plan(&scenario, seed)?;
-        let exit = Round { args, plan: &plan, console }.play(length, &interrupt)?;
-        let is_over = start.elapsed() + Duration::from_secs(1) >= whole || interrupt.is_set();
-        if exit != Exit::Ok || is_over || !args.endpoints.is_empty() {
+        let length = if unplayed > 0 && jobs.len() > 1 { round } else { round.min(left) };
+        let plan = job.plan(scenario, seed)?;
+        run.deck.begin_round(unplayed.max(1));
+        let exit = run.round(&plan, length, &interrupt)?;
+        let is_over = start.elapsed() + Duration::from_secs(1) >= whole && unplayed <= 1;
+        if exit != Exit::Ok || is_over || interrupt.is_set() || !args.endpoints.is_empty() {
             return Ok(exit);
         }
         seed = Seed(seed.0.wrapping_add(1));
     }
+    Ok(Exit::NothingRan)
 }
 
-/// One cluster and one history.
-struct Round<'a> {
+/// Rounds, each of them one cluster and one history.
+struct Run<'a> {
     args: &'a LiveArgs,
-    plan: &'a Plan,
     console: Console,
+    deck: Deck,
+    /// What the killed leaders of all rounds have cost.
+    losses: Vec<Span>,
 }
 
-impl Round<'_> {
-    fn play(&self, length: Duration, interrupt: &Interrupt) -> Result<Exit, CliError> {
-        let Self { args, plan, console } = self;
-        let folder = args.out.join(format!("live-{}-{}", plan.scenario, plan.seed));
+impl Run<'_> {
+    fn round(
+        &mut self,
+        plan: &Plan,
+        length: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, CliError> {
+        let folder = self.args.out.join(format!("live-{}-{}", plan.scenario, plan.seed));
         fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
-        let members = self.members(&folder)?;
+        let members = self.members(plan, &folder)?;
         let stage = Stage::new(members.seats()?);
-        let ledger = self.act(&stage, &members, length, interrupt)?;
+        let ledger = self.act(&stage, &members, plan, length, interrupt)?;
+        let owes_faults = stage.owes_faults() && !interrupt.is_set();
         let unheard = clients::read_everything(&stage, &members, plan).err();
         let unheard = unheard.or_else(|| stage.unheard());
         let ended = members.all_run().err();
         members.end();
         let history = stage.into_history();
-        console.remark(&format!("seed {}: {}", plan.seed, ledger.describe(&history)));
-        let exit = judge(&history, &folder, *console)?;
+        let (scenario, seed) = (&plan.scenario, plan.seed);
+        self.console.remark(&format!("{scenario}, seed {seed}: {}", ledger.describe(&history)));
+        let exit = judge(&history, &folder, self.console)?;
+        self.losses.extend(ledger.losses(&history));
         let unheard = unheard.map(|who| format!("the cluster has not recovered: {who}"));
-        match ended.or(unheard).or_else(|| ledger.objection(&history)) {
+        let objection = ended.or(unheard).or_else(|| ledger.objection());
+        match objection.or_else(|| dear_losses(&self.losses)) {
             Some(objection) if exit == Exit::Ok => {
-                console.line(&format!("violation: {objection}"))?;
+                self.console.line(&format!("violation: {objection}"))?;
                 Ok(Exit::Violated)
+            }
+            None if exit == Exit::Ok && owes_faults => {
+                self.console.line("the clients were done before all faults were played")?;
+                Ok(Exit::GateFailed)
             }
             None if exit == Exit::Ok => {
                 // Hundreds of megabytes a round would fill a disk in an hour; the history and what the members said stay.
@@ -102,11 +131,11 @@ impl Round<'_> {
         }
     }
 
-    fn members(&self, folder: &Path) -> Result<Members, CliError> {
+    fn members(&self, plan: &Plan, folder: &Path) -> Result<Members, CliError> {
         match &self.args.endpoints[..] {
             [] => {
                 let is_ours = self.args.server.is_none();
-                Members::start(&server(self.args)?, is_ours, self.plan, folder)
+                Members::start(&server(self.args)?, is_ours, plan, folder)
             }
             endpoints => Ok(Members::of(endpoints)),
         }
@@ -114,16 +143,19 @@ impl Round<'_> {
 
     /// Clients, watchers and the nemesis, until the time or the work is over.
     fn act(
-        &self,
+        &mut self,
         stage: &Stage,
         members: &Members,
+        plan: &Plan,
         length: Duration,
         interrupt: &Interrupt,
     ) -> Result<Ledger, CliError> {
-        let plan = self.plan;
         let torments = !self.args.overrides.calm && members.are_ours();
+        let deck = &mut self.deck;
+        stage.owe_faults(torments && deck.owes());
         thread::scope(|scope| {
-            let nemesis = torments.then(|| scope.spawn(|| nemesis::torment(stage, members, plan)));
+            let nemesis =
+                torments.then(|| scope.spawn(|| nemesis::torment(stage, members, plan, deck)));
             let players: Vec<_> = (0..plan.clients.len())
                 .map(|client| scope.spawn(move || clients::play(stage, members, plan, client)))
                 .collect();
@@ -131,7 +163,11 @@ impl Round<'_> {
                 scope.spawn(move || watchers::watch(stage, members, watcher));
             }
             let has_work = || players.iter().any(|player| !player.is_finished());
-            while stage.elapsed() < length && !interrupt.is_set() && has_work() {
+            let may_end = || {
+                let has_nemesis = nemesis.as_ref().is_some_and(|nemesis| !nemesis.is_finished());
+                stage.elapsed() >= length && !(has_nemesis && stage.owes_faults())
+            };
+            while !may_end() && !interrupt.is_set() && has_work() {
                 thread::sleep(TICK);
             }
             stage.end_faults();

@@ -31,6 +31,22 @@ const ELECTION: Duration = Duration::from_secs(1);
 /// Election timeouts that a killed leader may cost those who ask.
 const LOSS_MAX: u64 = 2;
 
+/// So many killed leaders say something. Of fewer, half may have met with split votes.
+const LOSSES_MIN: usize = 5;
+
+/// That killed leaders cost too much, if they did: half of them. One election in a hundred takes longer because the votes are split or
+/// everybody waits long.
+pub(super) fn dear_losses(losses: &[Span]) -> Option<String> {
+    let mut losses = losses.to_vec();
+    losses.sort_unstable();
+    let half = *losses.get(losses.len() / 2).filter(|_| losses.len() >= LOSSES_MIN)?;
+    let is_too_much = u128::from(half.0) >= u128::from(LOSS_MAX) * ELECTION.as_nanos();
+    is_too_much.then(|| {
+        let times = losses.len();
+        format!("half of {times} killed leaders cost {} or more", in_elections(half))
+    })
+}
+
 fn in_elections(span: Span) -> String {
     let hundredths = span.0 / u64::try_from(ELECTION.as_nanos() / 100).unwrap_or(u64::MAX);
     format!("{}.{:02} election timeouts", hundredths / 100, hundredths % 100)
@@ -70,7 +86,7 @@ impl Ledger {
 
     /// What killed leaders cost, each: how long it took until somebody who asked after that had an answer, as far as no other
     /// fault came before it. The shortest first.
-    fn losses(&self, history: &History) -> Vec<Span> {
+    pub(super) fn losses(&self, history: &History) -> Vec<Span> {
         let answer = |(from, until): &(SimTime, SimTime)| {
             let asked = history.operations.iter().filter(|operation| operation.invoked >= *from);
             let answered = asked.filter(|asked| matches!(asked.completion, Completion::Ok(_)));
@@ -89,20 +105,9 @@ impl Ledger {
         Some(format!("; a killed leader replaced {times} times, after {longest} at most"))
     }
 
-    /// What was not made good; or that killed leaders cost too much, if they did. Half of them: one election in a hundred takes longer because the votes
-    /// are split or everybody waits long.
-    pub(super) fn objection(&self, history: &History) -> Option<String> {
-        self.objection.clone().or_else(|| self.dear_losses(history))
-    }
-
-    fn dear_losses(&self, history: &History) -> Option<String> {
-        let losses = self.losses(history);
-        let half = *losses.get(losses.len().checked_sub(1)? / 2)?;
-        let is_too_much = u128::from(half.0) >= u128::from(LOSS_MAX) * ELECTION.as_nanos();
-        is_too_much.then(|| {
-            let times = losses.len();
-            format!("half of {times} killed leaders cost {} or more", in_elections(half))
-        })
+    /// What was not made good.
+    pub(super) fn objection(&self) -> Option<String> {
+        self.objection.clone()
     }
 
     /// What was done, what the clients had of it, and the longest time in which none of them got an answer.
@@ -192,13 +197,18 @@ mod tests {
         let history = History { operations, ..History::default() };
         let one = ledger(vec![(at(1000), SimTime::NEVER)]);
         assert_eq!(one.losses(&history), [Span(1_270_000_000)]);
-        assert_eq!(one.objection(&history), None);
         let late = ledger(vec![(at(4900), SimTime::NEVER)]);
-        let objection = late.objection(&history).unwrap();
-        assert_eq!(objection, "half of 1 killed leaders cost 2.60 election timeouts or more");
+        assert_eq!(late.losses(&history), [Span(2_600_000_000)]);
         let cut_short = ledger(vec![(at(4900), at(6000))]);
-        assert_eq!(cut_short.objection(&history), None, "another fault came before the answer");
-        let one_of_two = ledger(vec![(at(1000), at(2500)), (at(4900), SimTime::NEVER)]);
-        assert_eq!(one_of_two.objection(&history), None, "one may take long");
+        assert_eq!(cut_short.losses(&history), [], "another fault came before the answer");
+    }
+
+    #[test]
+    fn killed_leaders_cost_too_much_if_half_of_some_do() {
+        let [cheap, dear] = [1_270, 2_600].map(|milliseconds| Span(milliseconds * 1_000_000));
+        assert_eq!(dear_losses(&[dear; 4]), None, "four may have had bad luck");
+        assert_eq!(dear_losses(&[dear, dear, cheap, cheap, cheap]), None);
+        let objection = dear_losses(&[dear, dear, cheap, cheap, dear]).unwrap();
+        assert_eq!(objection, "half of 5 killed leaders cost 2.60 election timeouts or more");
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     clients, damage,
+    faults::{Deck, Fault, Situation},
     ledger::Ledger,
     members::{Member, Members},
     operator::Operator,
     stage::Stage,
-    wires::Cut,
 };
 use crate::exit::CliError;
 use std::{
@@ -27,58 +27,6 @@ const PEACE: Duration = Duration::from_secs(15);
 /// A member whose files were damaged may take so long to be whole again.
 const REPAIR: Duration = Duration::from_mins(1);
 
-/// What it does, the more often the more often it stands here.
-const FAULTS: [Fault; 18] = [
-    Fault::Kill,
-    Fault::Kill,
-    Fault::KillAll,
-    Fault::Terminate,
-    Fault::Pause,
-    Fault::Pause,
-    Fault::Cut(Cut::Both),
-    Fault::Cut(Cut::Both),
-    Fault::Cut(Cut::From),
-    Fault::FullDisk,
-    Fault::Damage,
-    Fault::Damage,
-    Fault::MoveLeader,
-    Fault::Backup,
-    Fault::NoSpace,
-    Fault::Replace,
-    Fault::ReplaceUnderFire,
-    Fault::Lose,
-];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
-    /// `kill -9`, and started again.
-    Kill,
-    /// The same for all at once, as when the power of a rack fails.
-    KillAll,
-    /// SIGTERM, and started again.
-    Terminate,
-    /// SIGSTOP, and SIGCONT.
-    Pause,
-    /// Its connections to the others stand still.
-    Cut(Cut),
-    /// The system refuses what it writes; started again.
-    FullDisk,
-    /// `kill -9`, some bits of its files are turned, and started again.
-    Damage,
-    /// An operator moves the leadership to it.
-    MoveLeader,
-    /// An operator takes a backup of it.
-    Backup,
-    /// An operator says that it has no space left, and later that it has.
-    NoSpace,
-    /// An operator adds a member and removes it.
-    Replace,
-    /// The same, and another one is killed while the new one catches up.
-    ReplaceUnderFire,
-    /// `kill -9`, its disk is gone, and an operator removes it and adds another one.
-    Lose,
-}
-
 /// Why the nemesis ends.
 pub(super) enum Trouble {
     /// It could not do what it wanted to.
@@ -94,11 +42,17 @@ impl From<CliError> for Trouble {
 }
 
 /// Torments until the faults are over, and heals.
-pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<Ledger, CliError> {
+pub(super) fn torment(
+    stage: &Stage,
+    members: &Members,
+    plan: &Plan,
+    deck: &mut Deck,
+) -> Result<Ledger, CliError> {
     let root = clients::root_login(plan);
     let mut nemesis = Nemesis {
         stage,
         members,
+        deck,
         draws: plan.seed.stream("live nemesis", 0),
         operator: Operator::new(stage, members, root),
         has_users: root.is_some(),
@@ -112,7 +66,7 @@ pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<L
             return Ok(nemesis.ledger);
         }
         match members.all_run().map_err(Trouble::Objection).and_then(|()| nemesis.next()) {
-            Ok(()) => {}
+            Ok(()) => stage.owe_faults(nemesis.deck.owes()),
             Err(Trouble::Failed(error)) => return Err(error),
             Err(Trouble::Objection(objection)) => nemesis.ledger.object(objection),
         }
@@ -122,6 +76,7 @@ pub(super) fn torment(stage: &Stage, members: &Members, plan: &Plan) -> Result<L
 struct Nemesis<'a> {
     stage: &'a Stage,
     members: &'a Members,
+    deck: &'a mut Deck,
     draws: Stream,
     operator: Operator<'a>,
     /// Clients may be asked who they are.
@@ -137,10 +92,16 @@ impl Nemesis<'_> {
         let leader = self.members.leader();
         let at_leader = self.draws.chance(500_000);
         let victim = if at_leader { leader.unwrap_or(drawn) } else { drawn };
-        let (fault, length) = (*self.draws.pick(&FAULTS), self.draws.between(LENGTH.0, LENGTH.1));
-        if !self.fits(fault, count, leader, victim) {
-            return Ok(());
-        }
+        let situation = Situation {
+            members: count,
+            leader,
+            victim,
+            repair_themselves: self.members.repair_themselves(),
+            has_users: self.has_users,
+        };
+        let next = self.deck.next(&mut self.draws, |fault| situation.allows(fault));
+        let length = self.draws.between(LENGTH.0, LENGTH.1);
+        let Some(fault) = next else { return Ok(()) };
         self.ledger.begin(fault.name(), leader == Some(victim));
         let member = self.members.at(victim);
         let is_seen = match fault {
@@ -183,24 +144,6 @@ impl Nemesis<'_> {
             self.ledger.saw(fault.name());
         }
         Ok(())
-    }
-
-    /// Whether a fault can be, and leaves a majority that holds everything.
-    fn fits(&self, fault: Fault, count: u64, leader: Option<usize>, victim: usize) -> bool {
-        match fault {
-            Fault::Damage => count > 2 && self.members.repair_themselves(),
-            Fault::Lose | Fault::ReplaceUnderFire => count > 2,
-            Fault::MoveLeader => leader.is_some_and(|leader| leader != victim),
-            Fault::Backup => !self.has_users,
-            Fault::Kill
-            | Fault::KillAll
-            | Fault::Terminate
-            | Fault::Pause
-            | Fault::Cut(_)
-            | Fault::FullDisk
-            | Fault::NoSpace
-            | Fault::Replace => true,
-        }
     }
 
     /// It is away for a while.
@@ -286,27 +229,6 @@ impl Nemesis<'_> {
         let until = Instant::now() + Duration::from_millis(milliseconds);
         while Instant::now() < until && !self.stage.faults_are_over() {
             thread::sleep(super::TICK);
-        }
-    }
-}
-
-impl Fault {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::KillAll => "kill all",
-            Self::Terminate => "terminate",
-            Self::Pause => "pause",
-            Self::Cut(Cut::Both) => "cut",
-            Self::Cut(Cut::From) => "one-way cut",
-            Self::FullDisk => "full disk",
-            Self::Damage => "damage",
-            Self::MoveLeader => "move leader",
-            Self::Backup => "backup",
-            Self::NoSpace => "no space",
-            Self::Replace => "replace",
-            Self::ReplaceUnderFire => "replace under fire",
-            Self::Lose => "lose disk",
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Stage {
     start: Instant,
     /// No more faults.
     faults_are_over: AtomicBool,
+    /// There are faults that have to be played first.
+    owes_faults: AtomicBool,
     /// No more steps of clients either.
     steps_are_over: AtomicBool,
     names: Mutex<Names>,
@@ -41,6 +43,7 @@ impl Stage {
         Self {
             start: Instant::now(),
             faults_are_over: AtomicBool::new(false),
+            owes_faults: AtomicBool::new(false),
             steps_are_over: AtomicBool::new(false),
             names: Mutex::new(Names::of(seats)),
             processes: AtomicU32::new(1),
@@ -60,6 +63,15 @@ impl Stage {
 
     pub(super) fn end_faults(&self) {
         self.faults_are_over.store(true, Ordering::Release);
+    }
+
+    /// Whether there are faults that have to be played before the round may end.
+    pub(super) fn owe_faults(&self, are_owed: bool) {
+        self.owes_faults.store(are_owed, Ordering::Release);
+    }
+
+    pub(super) fn owes_faults(&self) -> bool {
+        self.owes_faults.load(Ordering::Acquire)
     }
 
     pub(super) fn end_steps(&self) {
