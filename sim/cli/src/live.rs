@@ -11,6 +11,7 @@
 //! of them a new cluster and the plan of the next seed, so that no history grows without bound.
 
 mod asking;
+mod blow;
 mod clients;
 mod damage;
 mod faults;

@@ -27,6 +27,18 @@ const FAULTS: [Fault; 18] = [
     Fault::Lose,
 ];
 
+/// What is done to others meanwhile: after all of these they go on with what their disks hold.
+pub(super) const BLOWS: [Fault; 8] = [
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Pause,
+    Fault::Pause,
+    Fault::Cut(Cut::Both),
+    Fault::Cut(Cut::From),
+    Fault::Terminate,
+    Fault::FullDisk,
+];
+
 /// What is done to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -105,7 +117,7 @@ impl Deck {
 
 /// What decides which faults can be.
 pub(super) struct Situation {
-    pub(super) members: u64,
+    pub(super) members: usize,
     /// The place of who leads.
     pub(super) leader: Option<usize>,
     /// The place of whom it would hit.
@@ -116,6 +128,17 @@ pub(super) struct Situation {
 }
 
 impl Situation {
+    /// The place after this one.
+    pub(super) const fn next(&self, place: usize) -> usize {
+        (place + 1) % self.members
+    }
+
+    /// Whether a fault would be at this place.
+    pub(super) fn is_hit(&self, fault: Fault, place: usize) -> bool {
+        let is_beside = fault == Fault::ReplaceUnderFire && place == self.next(self.victim);
+        fault == Fault::KillAll || place == self.victim || is_beside
+    }
+
     /// Whether a fault can be, and leaves a majority that holds everything.
     pub(super) fn allows(&self, fault: Fault) -> bool {
         match fault {
@@ -145,6 +168,11 @@ impl Fault {
             names.dedup();
             CliError::Usage(format!("no fault is called {name}: there are {}", names.join(", ")))
         })
+    }
+
+    /// Whether it is over by itself after a while.
+    pub(super) fn is_blow(self) -> bool {
+        BLOWS.contains(&self)
     }
 
     /// What the line of a round calls it.

@@ -1,5 +1,6 @@
 //! What was done to a cluster, what came of it, and what it cost the clients.
 
+use super::blow::Deed;
 use std::{collections::BTreeMap, time::Duration};
 use whitewater_api::{Completion, Error};
 use whitewater_record::{History, SimTime, Span};
@@ -11,6 +12,8 @@ pub(super) struct Ledger {
     faults: BTreeMap<&'static str, Count>,
     /// Of these, how many hit who led.
     leaders: u64,
+    /// How many began before another one, at another member, was over.
+    overlaps: u64,
     /// When a leader was killed alone, and when the next fault began.
     lost_leaders: Vec<(SimTime, SimTime)>,
     /// What the cluster has not made good.
@@ -59,9 +62,14 @@ impl Ledger {
         self.leaders += u64::from(is_leader);
     }
 
-    /// The fault was seen to have had its effect.
-    pub(super) fn saw(&mut self, fault: &'static str) {
-        self.faults.entry(fault).or_default().seen += 1;
+    /// The fault is over, and whether it was seen to have had its effect.
+    pub(super) fn end(&mut self, fault: &'static str, is_seen: bool) {
+        self.faults.entry(fault).or_default().seen += u64::from(is_seen);
+    }
+
+    /// Two faults, at different members, of which the one may have begun before the other was over.
+    pub(super) fn overlap(&mut self, one: &Deed, other: &Deed) {
+        self.overlaps += u64::from(one.overlaps(other));
     }
 
     /// A leader was killed, and nobody else is down.
@@ -124,8 +132,9 @@ impl Ledger {
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
         let [ok, fail, info] = history.outcomes();
         format!(
-            "{faults} ({} at the leader); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
+            "{faults} ({} at the leader, {} while another one lasted); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
             self.leaders,
+            self.overlaps,
             history.watches.len(),
             self.describe_losses(history).unwrap_or_default()
         )

@@ -1,8 +1,11 @@
-//! The nemesis: torments one member at a time, so that a majority is always there; once in a while it kills all of them.
+//! The nemesis: does one thing to one member, and in half of the cases strikes others meanwhile; once in a while it kills all of
+//! them. At most one disk is lost or damaged at a time, and all that was struck has come back before the next thing is done: a majority
+//! that holds everything may be away for some seconds, and never for good.
 
 use super::{
+    blow::{Blow, Companion, Deed},
     clients, damage,
-    faults::{Deck, Fault, Situation},
+    faults::{BLOWS, Deck, Fault, Situation},
     ledger::Ledger,
     members::{Member, Members},
     operator::Operator,
@@ -21,8 +24,11 @@ use whitewater_record::{Plan, seed::Stream};
 const REST: (u64, u64) = (500, 2500);
 const LENGTH: (u64, u64) = (100, 4000);
 
-/// A member that is asked to end may take so long.
-const PEACE: Duration = Duration::from_secs(15);
+/// When a companion strikes after the fault that it accompanies has begun, in milliseconds, at the latest.
+const DELAY_MAX: u64 = 1500;
+
+/// How many companions a fault has.
+const COMPANIONS: [usize; 6] = [0, 0, 0, 1, 1, 2];
 
 /// A member whose files were damaged may take so long to be whole again.
 const REPAIR: Duration = Duration::from_mins(1);
@@ -33,6 +39,12 @@ pub(super) enum Trouble {
     Failed(CliError),
     /// The cluster has not made good what was done to it.
     Objection(String),
+}
+
+impl Trouble {
+    fn of_panic() -> Self {
+        Self::Failed(CliError::Internal("a thread of the nemesis panicked".to_owned()))
+    }
 }
 
 impl From<CliError> for Trouble {
@@ -60,7 +72,7 @@ pub(super) fn torment(
     };
     loop {
         let pause = nemesis.draws.between(REST.0, REST.1);
-        nemesis.rest(pause);
+        stage.rest(pause);
         nemesis.ledger.end_last_loss(stage.now());
         if stage.faults_are_over() || nemesis.ledger.has_objection() {
             return Ok(nemesis.ledger);
@@ -72,6 +84,9 @@ pub(super) fn torment(
         }
     }
 }
+
+/// What came of a companion, if it struck.
+type Followed = Result<Option<Deed>, Trouble>;
 
 struct Nemesis<'a> {
     stage: &'a Stage,
@@ -85,10 +100,10 @@ struct Nemesis<'a> {
 }
 
 impl Nemesis<'_> {
-    /// Draws a fault, and plays it to its end.
+    /// Draws a fault and its companions, and plays them to their ends.
     fn next(&mut self) -> Result<(), Trouble> {
-        let count = u64::try_from(self.members.len()).expect("members are few");
-        let drawn = usize::try_from(self.draws.between(0, count - 1)).expect("members are few");
+        let count = self.members.len();
+        let drawn = self.draw_place(count);
         let leader = self.members.leader();
         let at_leader = self.draws.chance(500_000);
         let victim = if at_leader { leader.unwrap_or(drawn) } else { drawn };
@@ -102,92 +117,112 @@ impl Nemesis<'_> {
         let next = self.deck.next(&mut self.draws, |fault| situation.allows(fault));
         let length = self.draws.between(LENGTH.0, LENGTH.1);
         let Some(fault) = next else { return Ok(()) };
-        self.ledger.begin(fault.name(), leader == Some(victim));
-        let member = self.members.at(victim);
-        let is_seen = match fault {
-            Fault::Kill => {
-                member.own().process.kill()?;
-                if leader == Some(victim) {
-                    self.ledger.lose_leader(self.stage.now());
-                }
-                self.come_back(&member, length)?
-            }
-            Fault::KillAll => self.kill_all(length)?,
-            Fault::Terminate => self.terminate(&member, length)?,
-            Fault::Pause => {
-                member.own().process.pause()?;
-                self.rest(length);
-                member.own().process.resume()?;
-                true
-            }
-            Fault::Cut(cut) => {
-                self.members.wires().cut(member.own().wire, cut);
-                self.rest(length);
-                self.members.wires().heal() > 0
-            }
-            Fault::FullDisk => self.fill_disk(&member, length)?,
-            Fault::Damage => self.damage(&member)?,
-            Fault::MoveLeader => {
-                let leader = leader.expect("without one it does not fit");
-                self.operator.move_leader(leader, member.node)
-            }
-            Fault::Backup => self.operator.back_up(&member),
-            Fault::NoSpace => self.alarm(&member, length)?,
-            Fault::Replace => self.operator.replace(victim, false, None)?,
-            Fault::ReplaceUnderFire => {
-                let other = self.members.at((victim + 1) % self.members.len());
-                self.operator.replace(victim, false, Some(&other))?
-            }
-            Fault::Lose => self.operator.replace(victim, true, None)?,
-        };
-        if is_seen {
-            self.ledger.saw(fault.name());
+        let is_leader = leader == Some(victim);
+        let blow = Blow { fault, member: self.members.at(victim), is_leader, length };
+        let companions = self.companions(&situation, &blow);
+        self.ledger.begin(fault.name(), is_leader);
+        let from = self.stage.now();
+        if fault == Fault::Kill && is_leader && companions.is_empty() {
+            self.ledger.lose_leader(from);
+        }
+        let (is_seen, others) = self.play_all(&blow, &companions, &situation);
+        let deed = Deed { from, to: self.stage.now(), is_seen: is_seen? };
+        self.ledger.end(fault.name(), deed.is_seen);
+        for (companion, other) in companions.iter().zip(others) {
+            let Some(other) = other? else { continue };
+            let name = companion.blow.fault.name();
+            self.ledger.begin(name, companion.blow.is_leader);
+            self.ledger.end(name, other.is_seen);
+            self.ledger.overlap(&deed, &other);
         }
         Ok(())
     }
 
-    /// It is away for a while.
-    fn come_back(&self, member: &Member, length: u64) -> Result<bool, CliError> {
-        self.rest(length);
-        member.own().process.start()?;
-        Ok(true)
+    /// Plays a fault and its companions at once. What came of it, and of them.
+    fn play_all(
+        &mut self,
+        blow: &Blow,
+        companions: &[Companion],
+        situation: &Situation,
+    ) -> (Result<bool, Trouble>, Vec<Followed>) {
+        let (stage, members) = (self.stage, self.members);
+        thread::scope(|scope| {
+            let others: Vec<_> = companions
+                .iter()
+                .map(|companion| scope.spawn(move || companion.follow(stage, members)))
+                .collect();
+            let is_seen = self.play(blow, situation);
+            let joined = others.into_iter().map(thread::ScopedJoinHandle::join);
+            (is_seen, joined.map(|other| other.unwrap_or(Err(Trouble::of_panic()))).collect())
+        })
+    }
+
+    fn draw_place(&mut self, count: usize) -> usize {
+        let last = u64::try_from(count - 1).expect("members are few");
+        usize::try_from(self.draws.between(0, last)).expect("members are few")
+    }
+
+    /// Blows at other members while this one falls.
+    fn companions(&mut self, situation: &Situation, blow: &Blow) -> Vec<Companion> {
+        let count = *self.draws.pick(&COMPANIONS);
+        let mut places: Vec<usize> = (0..situation.members).collect();
+        places.retain(|place| !situation.is_hit(blow.fault, *place));
+        let mut companions = Vec::new();
+        while companions.len() < count && !places.is_empty() {
+            let drawn = self.draw_place(places.len());
+            let place = places.swap_remove(drawn);
+            let fault = *self.draws.pick(&BLOWS);
+            let (member, is_leader) = (self.members.at(place), situation.leader == Some(place));
+            let latest = if blow.fault.is_blow() { blow.length } else { DELAY_MAX };
+            let delay = self.draws.between(0, latest.min(DELAY_MAX));
+            let length = self.draws.between(LENGTH.0, LENGTH.1);
+            companions.push(Companion { blow: Blow { fault, member, is_leader, length }, delay });
+        }
+        companions
+    }
+
+    /// Plays a fault to its end. Whether it was seen to have had its effect.
+    fn play(&mut self, blow: &Blow, situation: &Situation) -> Result<bool, Trouble> {
+        let Blow { fault, member, length, .. } = blow;
+        let Situation { leader, victim, .. } = *situation;
+        match fault {
+            Fault::Kill | Fault::Terminate | Fault::Pause | Fault::Cut(_) | Fault::FullDisk => {
+                blow.strike(self.stage, self.members)
+            }
+            Fault::KillAll => Ok(self.kill_all(*length)?),
+            Fault::Damage => self.damage(member),
+            Fault::MoveLeader => {
+                let leader = leader.expect("without one it does not fit");
+                Ok(self.operator.move_leader(leader, member.node))
+            }
+            Fault::Backup => Ok(self.operator.back_up(member)),
+            Fault::NoSpace => self.alarm(member, *length),
+            Fault::Replace => self.operator.replace(victim, false, None),
+            Fault::ReplaceUnderFire => {
+                let other = self.members.at(situation.next(victim));
+                self.operator.replace(victim, false, Some(&other))
+            }
+            Fault::Lose => self.operator.replace(victim, true, None),
+        }
     }
 
     fn kill_all(&self, length: u64) -> Result<bool, CliError> {
         let all = self.members.all();
         all.iter().try_for_each(|member| member.own().process.kill())?;
-        self.rest(length);
+        self.stage.rest(length);
         all.iter().try_for_each(|member| member.own().process.start())?;
         Ok(true)
-    }
-
-    fn terminate(&self, member: &Member, length: u64) -> Result<bool, Trouble> {
-        if !member.own().process.terminate(PEACE)? {
-            let node = member.node;
-            return Err(Trouble::Objection(format!("{node} does not end when it is asked to")));
-        }
-        Ok(self.come_back(member, length)?)
     }
 
     /// While the alarm is raised nothing is added anywhere. One that stays would end everything.
     fn alarm(&mut self, member: &Member, length: u64) -> Result<bool, Trouble> {
         let is_raised = self.operator.alarm(AlarmAction::Activate, member.node);
-        self.rest(length);
+        self.stage.rest(length);
         if !self.operator.alarm(AlarmAction::Deactivate, member.node) {
             let text = format!("the alarm of {} is not put down", member.node);
             return Err(Trouble::Objection(text));
         }
         Ok(is_raised)
-    }
-
-    /// Whether it has met it: who has nothing to write does not.
-    fn fill_disk(&self, member: &Member, length: u64) -> Result<bool, CliError> {
-        let process = &member.own().process;
-        process.fill_disk()?;
-        let has_met = process.ends_within(Duration::from_millis(length));
-        process.end();
-        self.come_back(member, REST.0)?;
-        Ok(has_met)
     }
 
     /// Whether it has noticed: nobody reads what is behind the last record, or in front of the newest snapshot.
@@ -222,13 +257,5 @@ impl Nemesis<'_> {
         own.is_some_and(|own| {
             !own.is_learner && own.leader.is_some() && Some(own.applied) >= applied
         })
-    }
-
-    /// Waits so long, or until the faults are over.
-    fn rest(&self, milliseconds: u64) {
-        let until = Instant::now() + Duration::from_millis(milliseconds);
-        while Instant::now() < until && !self.stage.faults_are_over() {
-            thread::sleep(super::TICK);
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 use whitewater_api::{NodeId, Process, Request, RequestId, Revision};
@@ -84,6 +85,14 @@ impl Stage {
 
     pub(super) fn steps_are_over(&self) -> bool {
         self.steps_are_over.load(Ordering::Acquire)
+    }
+
+    /// Waits so many milliseconds, or until the faults are over.
+    pub(super) fn rest(&self, milliseconds: u64) {
+        let until = Instant::now() + Duration::from_millis(milliseconds);
+        while Instant::now() < until && !self.faults_are_over() {
+            thread::sleep(super::TICK);
+        }
     }
 
     /// A member that calls itself `own` is `node` in the history.

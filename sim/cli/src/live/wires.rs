@@ -5,6 +5,7 @@
 
 use super::members::Member;
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
@@ -34,20 +35,20 @@ struct State {
     members: Vec<Arc<Member>>,
     /// The ports where the proxies listen.
     lines: Vec<u16>,
-    cut: Option<(usize, Cut)>,
-    /// How often the cut has kept somebody waiting.
-    held: u64,
+    /// Whose connections are cut, and how often that has kept somebody waiting.
+    cuts: BTreeMap<usize, (Cut, u64)>,
     is_over: bool,
 }
 
 impl State {
-    /// Whether a connection from a member, if it is one, to a member is cut.
-    fn is_cut(&self, from: Option<usize>, to: usize) -> bool {
-        match self.cut {
-            Some((victim, Cut::Both)) => to == victim || from == Some(victim),
-            Some((victim, Cut::From)) => from == Some(victim),
-            None => false,
-        }
+    /// What cuts a connection from a member, if it is one, to a member.
+    fn cuts(&mut self, from: Option<usize>, to: usize) -> impl Iterator<Item = &mut u64> {
+        let is_cut = move |victim: usize, cut: Cut| match cut {
+            Cut::Both => to == victim || from == Some(victim),
+            Cut::From => from == Some(victim),
+        };
+        let cuts = self.cuts.iter_mut();
+        cuts.filter_map(move |(victim, (cut, held))| is_cut(*victim, *cut).then_some(held))
     }
 }
 
@@ -72,16 +73,16 @@ impl Wires {
         state.members.push(Arc::clone(member));
     }
 
+    /// Cuts the connections of a member. Those of others may be cut, too.
     pub(super) fn cut(&self, victim: usize, cut: Cut) {
-        self.state().cut = Some((victim, cut));
+        self.state().cuts.insert(victim, (cut, 0));
     }
 
     /// How many times somebody was kept from saying something meanwhile.
-    pub(super) fn heal(&self) -> u64 {
-        let mut state = self.state();
-        state.cut = None;
+    pub(super) fn heal(&self, victim: usize) -> u64 {
+        let cut = self.state().cuts.remove(&victim);
         self.changed.notify_all();
-        std::mem::take(&mut state.held)
+        cut.map_or(0, |(_, held)| held)
     }
 
     /// Nobody needs them any more.
@@ -137,9 +138,9 @@ impl Wires {
     }
 
     fn wait_while_cut(&self, from: Option<usize>, to: usize) {
-        let is_cut = |state: &mut State| !state.is_over && state.is_cut(from, to);
+        let is_cut = |state: &mut State| !state.is_over && state.cuts(from, to).next().is_some();
         let mut state = self.state();
-        state.held += u64::from(is_cut(&mut state));
+        state.cuts(from, to).for_each(|held| *held += 1);
         drop(self.changed.wait_while(state, is_cut).expect("nobody panics with it"));
     }
 
@@ -199,10 +200,12 @@ mod tests {
         client.write_all(b"a").unwrap();
         served.read_exact(&mut heard[..1]).unwrap();
         wires.cut(0, Cut::Both);
+        wires.cut(1, Cut::Both);
+        assert_eq!(wires.heal(1), 0, "nobody says anything to the other");
         client.write_all(b"b").unwrap();
         served.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
         assert!(served.read(&mut heard[1..]).is_err(), "nothing comes through a cut");
-        assert_eq!(wires.heal(), 1, "it was kept from saying b");
+        assert_eq!(wires.heal(0), 1, "it was kept from saying b");
         served.set_read_timeout(None).unwrap();
         served.read_exact(&mut heard[1..]).unwrap();
         assert_eq!(&heard, b"ab");
