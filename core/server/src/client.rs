@@ -4,9 +4,11 @@
 mod asking;
 mod convert;
 mod crowd;
+mod observing;
 mod watching;
 
 pub use self::crowd::{Crowd, Load};
+pub use self::observing::{Led, Observing};
 pub use self::watching::{Heard, Watching};
 
 use crate::proto::etcdserverpb::{self as pb, maintenance_client::MaintenanceClient};

@@ -19,6 +19,7 @@ mod ledger;
 mod members;
 mod names;
 mod nemesis;
+mod observers;
 mod operator;
 mod processes;
 mod stage;
@@ -29,6 +30,7 @@ use self::{
     faults::Deck,
     ledger::{Ledger, dear_losses},
     members::Members,
+    observers::Observer,
     stage::Stage,
 };
 use crate::{
@@ -162,6 +164,9 @@ impl Run<'_> {
                 .collect();
             for watcher in &plan.watchers {
                 scope.spawn(move || watchers::watch(stage, members, watcher));
+            }
+            for observed in observers::observed(plan) {
+                scope.spawn(move || Observer::new(stage, members, observed).observe());
             }
             let has_work = || players.iter().any(|player| !player.is_finished());
             let may_end = || {

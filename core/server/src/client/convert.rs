@@ -138,7 +138,7 @@ pub(super) fn header(header: Option<pb::ResponseHeader>) -> Header {
     }
 }
 
-fn key_value(kv: mvccpb::KeyValue) -> KeyValue {
+pub(super) fn key_value(kv: mvccpb::KeyValue) -> KeyValue {
     KeyValue {
         key: Key(kv.key),
         value: Value(kv.value),

@@ -20,9 +20,9 @@ pub struct Watching {
 
 /// What was heard on a stream.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Heard<T> {
     /// This.
-    Message(WatchResponse),
+    Message(T),
     /// Nothing in this time.
     Silence,
     /// That nothing more comes.
@@ -60,7 +60,7 @@ impl Watching {
     }
 
     /// What comes next, within this time.
-    pub fn next(&mut self, patience: Duration) -> Heard {
+    pub fn next(&mut self, patience: Duration) -> Heard<WatchResponse> {
         let Self { runtime, messages, .. } = self;
         match runtime.block_on(async { timeout(patience, messages.message()).await }) {
             Err(_) => Heard::Silence,

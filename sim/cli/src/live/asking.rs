@@ -22,6 +22,8 @@ pub(super) struct Asker<'a> {
     line: Option<(Arc<Member>, Client)>,
     /// Its session would have it ask for the same again.
     again: bool,
+    /// What it asked last.
+    asked: RequestId,
 }
 
 impl<'a> Asker<'a> {
@@ -33,7 +35,7 @@ impl<'a> Asker<'a> {
         patience: Duration,
     ) -> Self {
         let (id, target) = (stage.new_process(), target % members.len());
-        Self { stage, members, patience, id, target, line: None, again: false }
+        Self { stage, members, patience, id, target, line: None, again: false, asked: id }
     }
 
     pub(super) const fn stage(&self) -> &'a Stage {
@@ -47,6 +49,11 @@ impl<'a> Asker<'a> {
     /// Whether what was asked last is worth asking again, because of who asked.
     pub(super) const fn again(&self) -> bool {
         self.again
+    }
+
+    /// The request that it asked last.
+    pub(super) const fn asked(&self) -> RequestId {
+        self.asked
     }
 
     /// Goes to the next member.
@@ -67,6 +74,7 @@ impl<'a> Asker<'a> {
         request: &Request,
     ) -> Completion<Response, Error> {
         let (id, invoked) = (self.id, self.stage.now());
+        self.asked = id;
         self.id.sequence += 1;
         if let Some((user, login)) = session.user() {
             self.stage.note_caller(CallerRow { id, user, login: Some(login) });

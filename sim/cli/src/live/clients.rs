@@ -10,10 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::{
-    ClusterRequest, Completion, Key, KeyRange, Request, auth::ROOT, request::RangeRequest,
+    ClusterRequest, Completion, Key, KeyRange, Request, RequestId, auth::ROOT,
+    request::RangeRequest,
 };
 use whitewater_mutation::Mutations;
-use whitewater_record::{AuthStep, LockStep, Plan, Span, Step};
+use whitewater_record::{AuthStep, Plan, Span, Step};
 use whitewater_world::{
     session::Session,
     steps::{ATTEMPTS_MAX, BACKOFF, Belief, Sight, is_worth_another},
@@ -29,6 +30,8 @@ struct Player<'a> {
     session: Session,
     /// Where the record has its belief to hold a lock, by lock.
     holds: BTreeMap<Key, usize>,
+    /// The request that its call to observe began with, by election.
+    observes: BTreeMap<Key, RequestId>,
 }
 
 /// Does the steps of a client until they or the time are over.
@@ -56,7 +59,7 @@ pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize)
 impl<'a> Player<'a> {
     fn new(asker: Asker<'a>) -> Self {
         let (sight, session) = (Sight::default(), Session::default());
-        Self { asker, sight, session, holds: BTreeMap::new() }
+        Self { asker, sight, session, holds: BTreeMap::new(), observes: BTreeMap::new() }
     }
 
     fn rest(&self, wait: Span) {
@@ -83,11 +86,24 @@ impl<'a> Player<'a> {
             Completion::Fail(_) | Completion::Info(_) => {}
         }
         self.record_beliefs();
+        self.record_observed();
         let is_refused = matches!(&completion, Completion::Fail(error) if is_worth_another(error));
         if moves && (is_refused || matches!(completion, Completion::Info(_))) {
             self.asker.turn();
         }
         again
+    }
+
+    /// What it has learned of the elections that it observes, by its last request.
+    fn record_observed(&mut self) {
+        let (stage, id) = (self.asker.stage(), self.asker.asked());
+        for observed in self.sight.take_observed() {
+            let call = self.observes.entry(observed.election.clone()).or_insert(id);
+            if observed.is_first {
+                *call = id;
+            }
+            stage.note_observed(observed.row(*call, stage.now()));
+        }
     }
 
     fn record_beliefs(&mut self) {
@@ -113,10 +129,7 @@ impl<'a> Player<'a> {
 
 /// What a client of a real cluster does here. Members are changed by the nemesis, which has a process for each newcomer.
 const fn is_played(step: &Step) -> bool {
-    if let Step::Cluster(request) = step {
-        return matches!(request, ClusterRequest::List { .. });
-    }
-    !matches!(step, Step::Lock(LockStep::Observe(_)))
+    !matches!(step, Step::Cluster(request) if !matches!(request, ClusterRequest::List { .. }))
 }
 
 /// How somebody who belongs to no client becomes root, where the plan has one: its login.

@@ -132,10 +132,11 @@ impl Ledger {
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
         let [ok, fail, info] = history.outcomes();
         format!(
-            "{faults} ({} at the leader, {} while another one lasted); {ok} ok, {fail} fail, {info} info, {} messages of watches; longest silence {gap}{}",
+            "{faults} ({} at the leader, {} while another one lasted); {ok} ok, {fail} fail, {info} info, {} messages of watches, {} looks at elections; longest silence {gap}{}",
             self.leaders,
             self.overlaps,
             history.watches.len(),
+            history.observed.len(),
             self.describe_losses(history).unwrap_or_default()
         )
     }

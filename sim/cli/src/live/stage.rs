@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 use whitewater_api::{NodeId, Process, Request, RequestId, Revision};
-use whitewater_record::{CallerRow, History, HoldRow, Operation, SimTime, WatchRow};
+use whitewater_record::{CallerRow, History, HoldRow, ObservedRow, Operation, SimTime, WatchRow};
 
 /// How long after the last fault a watcher may take to hear of everything.
 const RECOVERY: Duration = Duration::from_secs(30);
@@ -137,6 +137,11 @@ impl Stage {
         self.record().history.watches.push(row);
     }
 
+    /// An observer of an election was told something.
+    pub(super) fn note_observed(&self, row: ObservedRow) {
+        self.record().history.observed.push(row);
+    }
+
     /// A client began to believe that it holds a lock. Where the record has it.
     pub(super) fn begin_hold(&self, row: HoldRow) -> usize {
         let holds = &mut self.record().history.holds;
@@ -172,6 +177,7 @@ impl Stage {
         self.names.into_inner().expect("nobody panics with it").tell(&mut history);
         history.operations.sort_by_key(|operation| (operation.invoked, operation.id));
         history.watches.sort_by_key(|row| row.at);
+        history.observed.sort_by_key(|row| row.at);
         for hold in history.holds.iter_mut().filter(|hold| hold.to == SimTime::NEVER) {
             hold.to = end;
         }
