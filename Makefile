@@ -28,7 +28,7 @@ check: fmt-check lint docs wasm test ## Everything that a change must pass. Writ
 ci: check live doctor canary formats run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
 
 live: ## A real cluster for a minute, with users, replaced members and faults that overlap, judged as a simulated one is. SERVER: another one's path.
-	cargo build -p whitewater -p whitewater-server && "$${CARGO_TARGET_DIR:-target}/debug/whitewater" live watchers auth maintenance operators --nodes 3 --time 56s --round 14s --faults $(LIVE_FAULTS) --seed $(SEED) $(if $(SERVER),--server $(SERVER))
+	cargo build -p whitewater -p whitewater-server && "$${CARGO_TARGET_DIR:-target}/debug/whitewater" live operators watchers auth maintenance --nodes 3 --time 56s --round 14s --faults $(LIVE_FAULTS) --seed $(SEED) $(if $(SERVER),--server $(SERVER))
 
 canary: ## A deliberate bug must be found (exit code 1), and the placebo must pass.
 	cargo run --release -p whitewater $(SIM) -- run swarm --seeds 3 --fail-fast --no-shrink --mutation reply-before-persist >/dev/null; test $$? -eq 1

@@ -19,6 +19,7 @@ mod ledger;
 mod members;
 mod names;
 mod nemesis;
+mod newcomers;
 mod observers;
 mod operator;
 mod processes;
@@ -105,9 +106,14 @@ impl Run<'_> {
         let stage = Stage::new(members.seats()?);
         let ledger = self.act(&stage, &members, plan, length, interrupt)?;
         let owes_faults = stage.owes_faults() && !interrupt.is_set();
-        let unheard = clients::read_everything(&stage, &members, plan).err();
+        let unheard = clients::find_newcomers(&stage, &members, plan)
+            .and_then(|()| clients::read_everything(&stage, &members, plan))
+            .err();
         let unheard = unheard.or_else(|| stage.unheard());
-        let ended = members.all_run().err();
+        let ended = members
+            .all_run()
+            .err()
+            .map_or_else(|| members.newcomers().tend(), |who| Ok(Some(who)))?;
         members.end();
         let history = stage.into_history();
         let (scenario, seed) = (&plan.scenario, plan.seed);

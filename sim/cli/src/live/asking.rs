@@ -5,7 +5,7 @@ use super::{
     stage::Stage,
 };
 use std::{sync::Arc, time::Duration};
-use whitewater_api::{Completion, Error, Process, Request, RequestId, Response};
+use whitewater_api::{Body, Completion, Error, Process, Request, RequestId, Response};
 use whitewater_record::{CallerRow, Operation};
 use whitewater_server::client::Client;
 use whitewater_world::session::Session;
@@ -90,7 +90,13 @@ impl<'a> Asker<'a> {
             None => Completion::Fail(Error::NoLeader),
         };
         match &completion {
-            Completion::Ok(response) => self.stage.told(response.header.revision),
+            Completion::Ok(response) => {
+                self.stage.told(response.header.revision);
+                // Before the answer counts as given: who hears of it may ask for somebody at once.
+                if let Body::Cluster(members) = &response.body {
+                    self.stage.introduce(members);
+                }
+            }
             Completion::Info(_) => self.id = self.stage.new_process(),
             Completion::Fail(_) => {}
         }

@@ -45,8 +45,7 @@ impl Deed {
 impl Blow {
     /// Strikes, waits and heals. Whether it was seen to have had its effect.
     pub(super) fn strike(&self, stage: &Stage, members: &Members) -> Result<bool, Trouble> {
-        let own = self.member.own();
-        let process = &own.process;
+        let process = &self.member.own().process;
         let is_seen = match self.fault {
             Fault::Kill => {
                 process.kill()?;
@@ -70,9 +69,9 @@ impl Blow {
                 true
             }
             Fault::Cut(cut) => {
-                members.wires().cut(own.wire, cut);
+                members.wires().cut(self.member.node, cut);
                 stage.rest(self.length);
-                members.wires().heal(own.wire) > 0
+                members.wires().heal(self.member.node) > 0
             }
             // Who has nothing to write does not meet it.
             Fault::FullDisk => {

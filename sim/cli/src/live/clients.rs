@@ -3,7 +3,7 @@
 //! As in the simulator (`sim/world/src/client.rs`), one invocation is one attempt: what was refused and did not happen may be
 //! asked again as a fresh one; after an unknown outcome the process retires, and the next one goes on.
 
-use super::{asking::Asker, members::Members, stage::Stage};
+use super::{asking::Asker, members::Members, newcomers, stage::Stage};
 use std::{
     collections::BTreeMap,
     thread,
@@ -26,6 +26,7 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 /// One client.
 struct Player<'a> {
     asker: Asker<'a>,
+    members: &'a Members,
     sight: Sight,
     session: Session,
     /// Where the record has its belief to hold a lock, by lock.
@@ -39,7 +40,8 @@ pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize)
     let plan_of_client = &plan.clients[client];
     let home = usize::try_from(plan_of_client.home.0 - 1).expect("members are few");
     let asker = Asker::new(stage, members, home, Duration::from_nanos(plan.timeout.0));
-    let mut player = Player::new(asker);
+    let mut player = Player::new(asker, members);
+    let is_played = |step: &Step| members.are_ours() || !is_change(step);
     for operation in plan_of_client.operations.iter().filter(|operation| is_played(&operation.step))
     {
         let wait = operation.when.wait(stage.now());
@@ -57,9 +59,10 @@ pub(super) fn play(stage: &Stage, members: &Members, plan: &Plan, client: usize)
 }
 
 impl<'a> Player<'a> {
-    fn new(asker: Asker<'a>) -> Self {
+    fn new(asker: Asker<'a>, members: &'a Members) -> Self {
         let (sight, session) = (Sight::default(), Session::default());
-        Self { asker, sight, session, holds: BTreeMap::new(), observes: BTreeMap::new() }
+        let (holds, observes) = (BTreeMap::new(), BTreeMap::new());
+        Self { asker, members, sight, session, holds, observes }
     }
 
     fn rest(&self, wait: Span) {
@@ -72,10 +75,19 @@ impl<'a> Player<'a> {
 
     /// Whether it is worth to do it again.
     fn do_step(&mut self, step: &Step, moves: bool) -> bool {
-        let special = self.session.request(step);
-        let request = special.unwrap_or_else(|| self.sight.request(step, Mutations::none()));
+        let newcomers = self.members.newcomers();
+        let request = match (self.session.request(step), step) {
+            (Some(special), _) => special,
+            (None, Step::Cluster(step)) => {
+                Request::Cluster(newcomers.request(self.asker.stage(), self.members, step))
+            }
+            (None, step) => self.sight.request(step, Mutations::none()),
+        };
         self.record_beliefs();
         let completion = self.asker.ask(&mut self.session, &request);
+        if let Request::Cluster(request) = &request {
+            newcomers.learn(self.members, request, &completion);
+        }
         let mut again = self.asker.again();
         match &completion {
             Completion::Ok(response) => self.sight.learn(&request, response),
@@ -127,9 +139,9 @@ impl<'a> Player<'a> {
     }
 }
 
-/// What a client of a real cluster does here. Members are changed by the nemesis, which has a process for each newcomer.
-const fn is_played(step: &Step) -> bool {
-    !matches!(step, Step::Cluster(request) if !matches!(request, ClusterRequest::List { .. }))
+/// Whether a step changes who is a member.
+pub(super) const fn is_change(step: &Step) -> bool {
+    matches!(step, Step::Cluster(request) if !matches!(request, ClusterRequest::List { .. }))
 }
 
 /// How somebody who belongs to no client becomes root, where the plan has one: its login.
@@ -137,6 +149,28 @@ pub(super) fn root_login(plan: &Plan) -> Option<&Step> {
     let steps = plan.clients.iter().flat_map(|client| &client.operations);
     let mut steps = steps.map(|operation| &operation.step);
     steps.find(|step| matches!(step, Step::Auth(AuthStep::Login(user, _)) if user == ROOT))
+}
+
+/// After the faults, whoever was added by a request whose answer was lost is found, and starts. Who does not answer, if nobody does.
+pub(super) fn find_newcomers(stage: &Stage, members: &Members, plan: &Plan) -> Result<(), String> {
+    if !newcomers::are_in(plan) || !members.are_ours() {
+        return Ok(());
+    }
+    let deadline = Stage::recovery_deadline();
+    let mut asker = Asker::new(stage, members, 0, FINAL_PATIENCE);
+    let list = ClusterRequest::List { linearizable: true };
+    loop {
+        let completion = asker.ask(&mut Session::default(), &Request::Cluster(list.clone()));
+        members.newcomers().learn(members, &list, &completion);
+        if matches!(completion, Completion::Ok(_)) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err("nobody tells who the members are".to_owned());
+        }
+        asker.turn();
+        thread::sleep(super::TICK);
+    }
 }
 
 /// After the faults, everything is read once more at every member: it must answer, and what was acknowledged is there. Who

@@ -125,6 +125,8 @@ pub(super) struct Situation {
     pub(super) repair_themselves: bool,
     /// Clients may be asked who they are.
     pub(super) has_users: bool,
+    /// Clients change who is a member.
+    pub(super) has_operators: bool,
 }
 
 impl Situation {
@@ -142,6 +144,12 @@ impl Situation {
     /// Whether a fault can be, and leaves a majority that holds everything.
     pub(super) fn allows(&self, fault: Fault) -> bool {
         match fault {
+            // One at a time may learn: somebody whom clients add is in the way, for as long as they like.
+            Fault::Damage | Fault::Lose | Fault::Replace | Fault::ReplaceUnderFire
+                if self.has_operators =>
+            {
+                false
+            }
             Fault::Damage => self.members > 2 && self.repair_themselves,
             Fault::Lose | Fault::ReplaceUnderFire => self.members > 2,
             Fault::MoveLeader => self.leader.is_some_and(|leader| leader != self.victim),

@@ -2,7 +2,7 @@
 
 use super::blow::Deed;
 use std::{collections::BTreeMap, time::Duration};
-use whitewater_api::{Completion, Error};
+use whitewater_api::{ClusterRequest, Completion, Error, Request};
 use whitewater_record::{History, SimTime, Span};
 use whitewater_world::steps::is_worth_another;
 
@@ -132,14 +132,37 @@ impl Ledger {
         let gap = answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default();
         let [ok, fail, info] = history.outcomes();
         format!(
-            "{faults} ({} at the leader, {} while another one lasted); {ok} ok, {fail} fail, {info} info, {} messages of watches, {} looks at elections; longest silence {gap}{}",
+            "{faults} ({} at the leader, {} while another one lasted); {ok} ok, {fail} fail, {info} info, {} messages of watches, {} looks at elections; longest silence {gap}{}{}",
             self.leaders,
             self.overlaps,
             history.watches.len(),
             history.observed.len(),
+            describe_changes(history),
             self.describe_losses(history).unwrap_or_default()
         )
     }
+}
+
+/// Who became a member or was changed, by whoever asked for it.
+fn describe_changes(history: &History) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for operation in &history.operations {
+        let (Request::Cluster(request), Completion::Ok(_)) =
+            (&operation.request, &operation.completion)
+        else {
+            continue;
+        };
+        let change = match request {
+            ClusterRequest::Add { .. } => "added",
+            ClusterRequest::Promote(_) => "promoted",
+            ClusterRequest::Update { .. } => "moved",
+            ClusterRequest::Remove(_) => "removed",
+            ClusterRequest::List { .. } | ClusterRequest::Publish { .. } => continue,
+        };
+        *counts.entry(change).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(name, times)| format!("{times} {name}")).collect();
+    if counts.is_empty() { String::new() } else { format!("; members: {}", counts.join(", ")) }
 }
 
 /// Whether somebody decided: a refusal because of who asks, or of what is there, is an answer as good as another.

@@ -1,6 +1,6 @@
 //! The members: processes that were started here, or addresses that were given.
 
-use super::{failed, processes::Process, wires::Wires};
+use super::{failed, newcomers::Newcomers, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
     fs, io,
@@ -43,8 +43,8 @@ pub(super) struct Own {
     pub(super) data: PathBuf,
     /// Where the others reach it: by a wire.
     pub(super) peer_url: String,
-    /// Which wire that is.
-    pub(super) wire: usize,
+    /// Where it listens to them.
+    port: u16,
 }
 
 /// All members.
@@ -54,6 +54,7 @@ pub(super) struct Members {
     /// How to make another one of our own.
     yard: Option<Yard>,
     wires: Arc<Wires>,
+    newcomers: Newcomers,
 }
 
 /// What all members of our own have in common.
@@ -74,7 +75,8 @@ impl Members {
         };
         let member = |(node, url)| Member { node: NodeId(node), url: with_scheme(url), own: None };
         let places = (1..).zip(endpoints).map(member).map(Arc::new).collect();
-        Self { places: Mutex::new(places), yard: None, wires: Arc::default() }
+        let (wires, newcomers) = (Arc::default(), Newcomers::default());
+        Self { places: Mutex::new(places), yard: None, wires, newcomers }
     }
 
     /// A cluster of processes of its own, in folders below `folder` that are made anew. Members reach each other through
@@ -97,7 +99,7 @@ impl Members {
         let yard = Yard { binary, folder, flags, repair_themselves, made: Mutex::new(0) };
         let count = usize::try_from(plan.cluster.nodes).expect("at most 7");
         let ports = free_ports(2 * count).map_err(|error| failed(&yard.folder, &error))?;
-        let drafts = ports.chunks_exact(2).map(|pair| yard.draft(&wires, pair));
+        let drafts = ports.chunks_exact(2).map(|pair| yard.draft(&wires, pair, yard.number()));
         let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
         let cluster = cluster(drafts.iter().map(|draft| (&draft.name, &draft.peer_url)));
         let mut places = Vec::new();
@@ -108,14 +110,15 @@ impl Members {
             member.own().process.start()?;
             places.push(member);
         }
-        Ok(Self { places: Mutex::new(places), yard: Some(yard), wires })
+        let newcomers = Newcomers::of(plan);
+        Ok(Self { places: Mutex::new(places), yard: Some(yard), wires, newcomers })
     }
 
     /// One more, whose process is not started yet, and who will be told that these are the members besides.
     pub(super) fn newcomer(&self, others: &[Arc<Member>]) -> Result<Arc<Member>, CliError> {
         let yard = self.yard.as_ref().expect("who changes members has started them");
         let ports = free_ports(2).map_err(|error| failed(&yard.folder, &error))?;
-        let draft = yard.draft(&self.wires, &ports)?;
+        let draft = yard.draft(&self.wires, &ports, yard.number())?;
         let others = others.iter().map(|member| (&member.own().name, &member.own().peer_url));
         let cluster = cluster(others.chain([(&draft.name, &draft.peer_url)]));
         let member = yard.member(draft, &["existing", &cluster], &self.wires);
@@ -123,9 +126,45 @@ impl Members {
         Ok(member)
     }
 
+    /// Those whom clients add.
+    pub(super) const fn newcomers(&self) -> &Newcomers {
+        &self.newcomers
+    }
+
+    /// Where somebody will be whom a client adds.
+    pub(super) fn draft(&self) -> Result<Draft, CliError> {
+        let yard = self.yard.as_ref().expect("whose members are given is asked nothing like that");
+        let ports = free_ports(2).map_err(|error| failed(&yard.folder, &error))?;
+        yard.draft(&self.wires, &ports, yard.number())
+    }
+
+    /// Somebody has become a member whom a client has added. `others`: names for all members, and their URLs.
+    pub(super) fn join(
+        &self,
+        draft: Draft,
+        others: impl Iterator<Item = (String, String)>,
+    ) -> Arc<Member> {
+        let yard = self.yard.as_ref().expect("who makes drafts has one");
+        let is_other = |(_, url): &(String, String)| *url != draft.peer_url;
+        let others: Vec<_> = others.filter(is_other).collect();
+        let all = others.iter().map(|(name, url)| (name, url));
+        let cluster = cluster(all.chain([(&draft.name, &draft.peer_url)]));
+        yard.member(draft, &["existing", &cluster], &self.wires)
+    }
+
+    /// Another URL by which a member is reached from now on, too.
+    pub(super) fn another_url(&self, member: &Arc<Member>) -> Result<String, CliError> {
+        let own = member.own();
+        let laid = self.wires.lay(own.port);
+        let (wire, line) = laid.map_err(|error| failed(&own.data, &error))?;
+        self.wires.know(wire, member);
+        Ok(url(line))
+    }
+
     /// Ends the processes.
     pub(super) fn end(&self) {
         self.wires.end();
+        self.newcomers.end();
         for member in self.all() {
             member.own.iter().for_each(|own| own.process.end());
         }
@@ -133,6 +172,7 @@ impl Members {
 
     /// Removes what they kept.
     pub(super) fn forget(&self) -> Result<(), CliError> {
+        self.newcomers.forget()?;
         self.all().iter().filter_map(|member| member.own.as_ref()).try_for_each(Own::forget)
     }
 
@@ -220,6 +260,11 @@ impl Member {
         self.own.as_ref().expect("only members of our own are tormented")
     }
 
+    /// The number of its process, while that runs, if it is one of our own.
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.own.as_ref()?.process.id()
+    }
+
     /// Who it is and how it is, if it says so soon.
     pub(super) fn status(&self) -> Option<Seat> {
         Client::new(&self.url, SEAT_PATIENCE).ok()?.seat()
@@ -239,41 +284,45 @@ impl Own {
 }
 
 /// A member of which it is settled where it will be.
-struct Draft {
-    node: u64,
+pub(super) struct Draft {
+    pub(super) node: NodeId,
     name: String,
     client_url: String,
-    listens: String,
-    peer_url: String,
+    /// Where it listens to the others.
+    port: u16,
+    pub(super) peer_url: String,
     wire: usize,
 }
 
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
 impl Yard {
-    /// `ports`: for clients, and for members.
-    fn draft(&self, wires: &Arc<Wires>, ports: &[u16]) -> Result<Draft, CliError> {
-        let (wire, line) = wires.lay(ports[1]).map_err(|error| failed(&self.folder, &error))?;
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
+    /// The next name for a member in the history.
+    fn number(&self) -> NodeId {
         let mut made = self.made.lock().expect("nobody panics with it");
         *made += 1;
-        Ok(Draft {
-            node: *made,
-            name: format!("m{made}"),
-            client_url: url(ports[0]),
-            listens: url(ports[1]),
-            peer_url: url(line),
-            wire,
-        })
+        NodeId(*made)
+    }
+
+    /// `ports`: for clients, and for members.
+    fn draft(&self, wires: &Arc<Wires>, ports: &[u16], node: NodeId) -> Result<Draft, CliError> {
+        let port = ports[1];
+        let (wire, line) = wires.lay(port).map_err(|error| failed(&self.folder, &error))?;
+        let (name, client_url) = (format!("m{}", node.0), url(ports[0]));
+        Ok(Draft { node, name, client_url, port, peer_url: url(line), wire })
     }
 
     fn member(&self, draft: Draft, [state, cluster]: &[&str; 2], wires: &Wires) -> Arc<Member> {
-        let Draft { node, name, client_url, listens, peer_url, wire } = draft;
+        let Draft { node, name, client_url, port, peer_url, wire } = draft;
         let data = self.folder.join(&name);
         let mut flags = vec![
             format!("--name={name}"),
             format!("--data-dir={}", data.display()),
             format!("--listen-client-urls={client_url}"),
             format!("--advertise-client-urls={client_url}"),
-            format!("--listen-peer-urls={listens}"),
+            format!("--listen-peer-urls={}", url(port)),
             format!("--initial-advertise-peer-urls={peer_url}"),
             format!("--initial-cluster={cluster}"),
             format!("--initial-cluster-state={state}"),
@@ -281,9 +330,9 @@ impl Yard {
         flags.extend(self.flags.iter().cloned());
         let log = self.folder.join(format!("{name}.log"));
         let process = Process::new(self.binary.clone(), flags, log);
-        let own = Own { name, process, data, peer_url, wire };
-        let member = Arc::new(Member { node: NodeId(node), url: client_url, own: Some(own) });
-        wires.know(&member);
+        let own = Own { name, process, data, peer_url, port };
+        let member = Arc::new(Member { node, url: client_url, own: Some(own) });
+        wires.know(wire, &member);
         member
     }
 }

@@ -21,6 +21,11 @@ impl Names {
         self.0.insert(own, node);
     }
 
+    /// Whether somebody was introduced by its own id.
+    pub(super) fn has(&self, own: NodeId) -> bool {
+        self.0.contains_key(&own)
+    }
+
     /// The history's name; one that nobody was introduced by stays as it is.
     fn name(&self, own: NodeId) -> NodeId {
         self.0.get(&own).copied().unwrap_or(own)

@@ -8,6 +8,7 @@ use super::{
     faults::{BLOWS, Deck, Fault, Situation},
     ledger::Ledger,
     members::{Member, Members},
+    newcomers,
     operator::Operator,
     stage::Stage,
 };
@@ -22,6 +23,9 @@ use whitewater_record::{Plan, seed::Stream};
 
 /// How long a cluster has between two faults, and how long they last, in milliseconds.
 const REST: (u64, u64) = (500, 2500);
+
+/// The same where clients change the members: nobody is added before most of the others have been connected for 5 s.
+const CALM: (u64, u64) = (500, 9000);
 const LENGTH: (u64, u64) = (100, 4000);
 
 /// When a companion strikes after the fault that it accompanies has begun, in milliseconds, at the latest.
@@ -68,13 +72,19 @@ pub(super) fn torment(
         draws: plan.seed.stream("live nemesis", 0),
         operator: Operator::new(stage, members, root),
         has_users: root.is_some(),
+        has_operators: newcomers::are_in(plan),
         ledger: Ledger::default(),
     };
     loop {
-        let pause = nemesis.draws.between(REST.0, REST.1);
+        let (least, most) = if nemesis.has_operators { CALM } else { REST };
+        let pause = nemesis.draws.between(least, most);
         stage.rest(pause);
         nemesis.ledger.end_last_loss(stage.now());
         if stage.faults_are_over() || nemesis.ledger.has_objection() {
+            return Ok(nemesis.ledger);
+        }
+        if let Some(objection) = members.newcomers().tend()? {
+            nemesis.ledger.object(objection);
             return Ok(nemesis.ledger);
         }
         match members.all_run().map_err(Trouble::Objection).and_then(|()| nemesis.next()) {
@@ -96,6 +106,8 @@ struct Nemesis<'a> {
     operator: Operator<'a>,
     /// Clients may be asked who they are.
     has_users: bool,
+    /// Clients change who is a member.
+    has_operators: bool,
     ledger: Ledger,
 }
 
@@ -113,6 +125,7 @@ impl Nemesis<'_> {
             victim,
             repair_themselves: self.members.repair_themselves(),
             has_users: self.has_users,
+            has_operators: self.has_operators,
         };
         let next = self.deck.next(&mut self.draws, |fault| situation.allows(fault));
         let length = self.draws.between(LENGTH.0, LENGTH.1);

@@ -6,6 +6,7 @@ use super::{
     asking::Asker,
     members::{Member, Members},
     nemesis::Trouble,
+    newcomers::revive,
     stage::Stage,
 };
 use std::{
@@ -40,13 +41,16 @@ pub(super) struct Operator<'a> {
     members: &'a Members,
     session: Session,
     login: Option<Step>,
+    /// Who is on its way to become a member.
+    newcomer: Option<Arc<Member>>,
 }
 
 impl<'a> Operator<'a> {
     /// One that becomes root by this login, where somebody has to.
     pub(super) fn new(stage: &'a Stage, members: &'a Members, login: Option<&Step>) -> Self {
         let asker = Asker::new(stage, members, 0, PATIENCE);
-        Self { asker, members, session: Session::default(), login: login.cloned() }
+        let (session, login) = (Session::default(), login.cloned());
+        Self { asker, members, session, login, newcomer: None }
     }
 
     /// Asks the leader to give way. Whether it has.
@@ -121,6 +125,7 @@ impl<'a> Operator<'a> {
             fire.own().process.start()?;
         }
         self.insist(&ClusterRequest::Promote(newcomer.node))?;
+        self.newcomer = None;
         self.members.seat(place, Arc::clone(&newcomer));
         if !is_lost {
             if others.len() == 1 {
@@ -137,17 +142,16 @@ impl<'a> Operator<'a> {
     fn add(&mut self, newcomer: &Arc<Member>) -> Result<(), Trouble> {
         let (member, url) = (newcomer.node, &newcomer.own().peer_url);
         let peer_urls = vec![url.clone()];
+        self.asker.stage().expect(url.clone(), member);
         self.insist(&ClusterRequest::Add { member, peer_urls, is_learner: true })?;
+        // If the answer was lost, this tells what it is called.
         let told = self.insist(&ClusterRequest::List { linearizable: true })?;
-        let all = match told.map(|response| response.body) {
-            Some(Body::Cluster(all)) => all,
-            _ => Vec::new(),
-        };
-        let found = all.iter().find(|member| member.attributes.peer_urls.contains(url));
-        let Some(found) = found else {
+        let is_told = matches!(told.map(|response| response.body), Some(Body::Cluster(all))
+            if all.iter().any(|member| member.attributes.peer_urls.contains(url)));
+        if !is_told {
             return Err(Trouble::Objection(format!("{member} was added, and is not in the list")));
-        };
-        self.asker.stage().meet(found.id, member);
+        }
+        self.newcomer = Some(Arc::clone(newcomer));
         Ok(())
     }
 
@@ -169,6 +173,10 @@ impl<'a> Operator<'a> {
     ) -> Result<Option<Response>, Error> {
         let deadline = Instant::now() + INSISTENCE;
         loop {
+            if let Some(newcomer) = &self.newcomer {
+                // If it has ended for another reason, that is found out.
+                drop(revive(newcomer));
+            }
             let last = match self.attempt(request) {
                 Completion::Ok(response) => return Ok(Some(response)),
                 Completion::Fail(error) if is_done(&error) => return Ok(None),

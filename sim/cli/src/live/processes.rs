@@ -105,6 +105,12 @@ impl Process {
         Ok(String::from_utf8_lossy(&log).matches(words).count())
     }
 
+    /// Whether that is in the last line that it has said.
+    pub(super) fn has_said_last(&self, words: &str) -> Result<bool, CliError> {
+        let log = fs::read(&self.log).map_err(|error| failed(&self.log, &error))?;
+        Ok(String::from_utf8_lossy(&log).lines().last().is_some_and(|line| line.contains(words)))
+    }
+
     pub(super) fn pause(&self) -> Result<(), CliError> {
         self.signal(Signal::SIGSTOP)
     }

@@ -2,6 +2,7 @@
 
 use super::names::Names;
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -9,7 +10,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_api::{NodeId, Process, Request, RequestId, Revision};
+use whitewater_api::{Member, NodeId, Process, Request, RequestId, Revision};
 use whitewater_record::{CallerRow, History, HoldRow, ObservedRow, Operation, SimTime, WatchRow};
 
 /// How long after the last fault a watcher may take to hear of everything.
@@ -25,6 +26,8 @@ pub(super) struct Stage {
     /// No more steps of clients either.
     steps_are_over: AtomicBool,
     names: Mutex<Names>,
+    /// Who will come to a peer URL, by what the history calls it.
+    expected: Mutex<BTreeMap<String, NodeId>>,
     processes: AtomicU32,
     /// The newest revision that anybody was told of.
     newest: AtomicU64,
@@ -47,6 +50,7 @@ impl Stage {
             owes_faults: AtomicBool::new(false),
             steps_are_over: AtomicBool::new(false),
             names: Mutex::new(Names::of(seats)),
+            expected: Mutex::default(),
             processes: AtomicU32::new(1),
             newest: AtomicU64::new(1),
             record: Mutex::default(),
@@ -95,9 +99,21 @@ impl Stage {
         }
     }
 
-    /// A member that calls itself `own` is `node` in the history.
-    pub(super) fn meet(&self, own: NodeId, node: NodeId) {
-        self.names().meet(own, node);
+    /// Whoever is told to have this peer URL, and was not told of before, is `node` in the history.
+    pub(super) fn expect(&self, peer_url: String, node: NodeId) {
+        self.expected.lock().expect("nobody panics with it").insert(peer_url, node);
+    }
+
+    /// These are told to be members.
+    pub(super) fn introduce(&self, members: &[Member]) {
+        let expected = self.expected.lock().expect("nobody panics with it");
+        let mut names = self.names();
+        for member in members.iter().filter(|member| !names.has(member.id)).collect::<Vec<_>>() {
+            let mut urls = member.attributes.peer_urls.iter();
+            if let Some(node) = urls.find_map(|url| expected.get(url)) {
+                names.meet(member.id, *node);
+            }
+        }
     }
 
     /// A request of the history, as the members know themselves.

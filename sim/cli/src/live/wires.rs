@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
 };
+use whitewater_api::NodeId;
 
 /// Which connections of a victim are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,20 +32,21 @@ pub(super) struct Wires {
 
 #[derive(Default)]
 struct State {
-    /// The members that were ever started, in the order of the wires to them.
-    members: Vec<Arc<Member>>,
+    /// To whom each wire leads.
+    members: BTreeMap<usize, Arc<Member>>,
     /// The ports where the proxies listen.
     lines: Vec<u16>,
     /// Whose connections are cut, and how often that has kept somebody waiting.
-    cuts: BTreeMap<usize, (Cut, u64)>,
+    cuts: BTreeMap<NodeId, (Cut, u64)>,
     is_over: bool,
 }
 
 impl State {
-    /// What cuts a connection from a member, if it is one, to a member.
-    fn cuts(&mut self, from: Option<usize>, to: usize) -> impl Iterator<Item = &mut u64> {
-        let is_cut = move |victim: usize, cut: Cut| match cut {
-            Cut::Both => to == victim || from == Some(victim),
+    /// What cuts a connection from a member, if it is one, by a wire.
+    fn cuts(&mut self, from: Option<NodeId>, to: usize) -> impl Iterator<Item = &mut u64> {
+        let to = self.members.get(&to).map(|member| member.node);
+        let is_cut = move |victim: NodeId, cut: Cut| match cut {
+            Cut::Both => to == Some(victim) || from == Some(victim),
             Cut::From => from == Some(victim),
         };
         let cuts = self.cuts.iter_mut();
@@ -66,20 +68,18 @@ impl Wires {
         Ok((to, line))
     }
 
-    /// The wire that was laid next leads to this member.
-    pub(super) fn know(&self, member: &Arc<Member>) {
-        let mut state = self.state();
-        assert_eq!(member.own().wire, state.members.len(), "members come in the order of wires");
-        state.members.push(Arc::clone(member));
+    /// A wire leads to this member.
+    pub(super) fn know(&self, wire: usize, member: &Arc<Member>) {
+        self.state().members.insert(wire, Arc::clone(member));
     }
 
     /// Cuts the connections of a member. Those of others may be cut, too.
-    pub(super) fn cut(&self, victim: usize, cut: Cut) {
+    pub(super) fn cut(&self, victim: NodeId, cut: Cut) {
         self.state().cuts.insert(victim, (cut, 0));
     }
 
     /// How many times somebody was kept from saying something meanwhile.
-    pub(super) fn heal(&self, victim: usize) -> u64 {
+    pub(super) fn heal(&self, victim: NodeId) -> u64 {
         let cut = self.state().cuts.remove(&victim);
         self.changed.notify_all();
         cut.map_or(0, |(_, held)| held)
@@ -122,7 +122,7 @@ impl Wires {
         });
     }
 
-    fn carry(&self, mut source: &TcpStream, mut sink: &TcpStream, wire: (Option<usize>, usize)) {
+    fn carry(&self, mut source: &TcpStream, mut sink: &TcpStream, wire: (Option<NodeId>, usize)) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = source.read(&mut buffer).unwrap_or(0);
@@ -137,22 +137,21 @@ impl Wires {
         }
     }
 
-    fn wait_while_cut(&self, from: Option<usize>, to: usize) {
+    fn wait_while_cut(&self, from: Option<NodeId>, to: usize) {
         let is_cut = |state: &mut State| !state.is_over && state.cuts(from, to).next().is_some();
         let mut state = self.state();
         state.cuts(from, to).for_each(|held| *held += 1);
         drop(self.changed.wait_while(state, is_cut).expect("nobody panics with it"));
     }
 
-    /// The wire to the member that has dialled.
-    fn dialler(&self, stream: &TcpStream) -> Option<usize> {
+    /// The member that has dialled.
+    fn dialler(&self, stream: &TcpStream) -> Option<NodeId> {
         let port = stream.peer_addr().ok()?.port();
         let inode = inode(&fs::read_to_string("/proc/net/tcp").ok()?, port)?;
         let members = self.state().members.clone();
-        let is_its = |member: &Arc<Member>| {
-            member.own().process.id().is_some_and(|id| has_socket(id, inode))
-        };
-        members.iter().position(is_its)
+        let is_its =
+            |member: &Arc<Member>| member.process_id().is_some_and(|id| has_socket(id, inode));
+        members.values().find(|member| is_its(member)).map(|member| member.node)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,6 +177,7 @@ fn has_socket(process: u32, inode: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::members::Members;
 
     #[test]
     fn the_system_says_whose_a_connection_is() {
@@ -194,18 +194,20 @@ mod tests {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let wires = Arc::new(Wires::default());
         let (_, line) = wires.lay(server.local_addr().unwrap().port()).unwrap();
+        wires.know(0, &Members::of(&["host".to_owned()]).at(0));
+        let (victim, other) = (NodeId(1), NodeId(2));
         let mut client = TcpStream::connect(("127.0.0.1", line)).unwrap();
         let (mut served, _) = server.accept().unwrap();
         let mut heard = [0; 2];
         client.write_all(b"a").unwrap();
         served.read_exact(&mut heard[..1]).unwrap();
-        wires.cut(0, Cut::Both);
-        wires.cut(1, Cut::Both);
-        assert_eq!(wires.heal(1), 0, "nobody says anything to the other");
+        wires.cut(victim, Cut::Both);
+        wires.cut(other, Cut::Both);
+        assert_eq!(wires.heal(other), 0, "nobody says anything to the other");
         client.write_all(b"b").unwrap();
         served.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
         assert!(served.read(&mut heard[1..]).is_err(), "nothing comes through a cut");
-        assert_eq!(wires.heal(0), 1, "it was kept from saying b");
+        assert_eq!(wires.heal(victim), 1, "it was kept from saying b");
         served.set_read_timeout(None).unwrap();
         served.read_exact(&mut heard[1..]).unwrap();
         assert_eq!(&heard, b"ab");
