@@ -238,6 +238,20 @@ impl Step<'_> {
         }
     }
 
+    /// The oldest revision that is read, where that is not the newest.
+    pub(crate) fn oldest_past(&self) -> Option<u64> {
+        match self {
+            Self::Range(range) => Some(range.past).filter(|past| *past != 0),
+            Self::Txn(txn) => {
+                let [success, failure] = txn.possible();
+                success.iter().chain(failure).filter_map(Self::oldest_past).min()
+            }
+            Self::Put(_) | Self::Delete(_) | Self::Revoke(_) | Self::Compact(_) | Self::Other => {
+                None
+            }
+        }
+    }
+
     /// Calls `look` on every put, with whether it was done: `None` if that is not known.
     pub(crate) fn puts(&self, look: &mut impl FnMut(&Put)) {
         match self {

@@ -282,6 +282,8 @@ impl Guessing {
         revision: u64,
         conflict: &mut Conflict,
     ) {
+        // What was seen since has nothing to do with what was there then.
+        let revision = step.oldest_past().map_or(revision, |past| past.min(revision));
         let mut add = |keys: Keys| {
             if !self.evidence.seen_before(keys, revision, &mut |keys, since| {
                 conflict.add(keys, since);

@@ -19,6 +19,7 @@ mod mutate;
 mod orders;
 #[path = "../common/page.rs"]
 mod page;
+mod past;
 mod rich;
 mod spec;
 mod streamed;
