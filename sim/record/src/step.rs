@@ -118,6 +118,10 @@ impl FromStr for Step {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
+        // Other bytes would be shown as `\xNN`, which is another step to whoever reads that.
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t') && byte != b'\\') {
+            return Err("printable ASCII without a backslash");
+        }
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
             ["put", key, value] => Ok(Self::Put(key.into(), value.into())),
@@ -166,4 +170,21 @@ const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-
 
 fn number(word: &str) -> Result<u64, &'static str> {
     word.parse().map_err(|_| "a whole number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by a fuzzer: it was read as it stands, and written as `\xca\xa0`, which is ten bytes.
+    #[test]
+    fn what_would_be_written_otherwise_is_not_read() {
+        for text in ["put k v\u{2a0}25", "put k v\\x41", "put k\u{a0}0 v", "get \u{1}"] {
+            assert_eq!(text.parse::<Step>(), Err("printable ASCII without a backslash"), "{text}");
+        }
+        for text in ["put k v_1~", "delete\tk", "list / 3"] {
+            let step: Step = text.parse().unwrap();
+            assert_eq!(step.to_string().parse(), Ok(step), "{text}");
+        }
+    }
 }
