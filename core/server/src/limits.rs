@@ -35,6 +35,15 @@ pub const PEER_FRAME_BYTES: usize = 64 << 20;
 /// Links to other members at most, those included that have introduced themselves: more voters than make sense.
 pub const PEERS_MAX: usize = 64;
 
+/// URLs that are believed of one who introduces itself.
+pub const PEER_URLS_MAX: usize = 4;
+
+/// Bytes of such a URL.
+pub const URL_BYTES_MAX: usize = 1024;
+
+/// Bytes of an introduction: of more members than there may be. Whoever has not introduced itself gets no more memory.
+pub const INTRODUCTION_BYTES: usize = 1 << 20;
+
 /// How long a peer waits before it dials again.
 pub const REDIAL: Duration = Duration::from_millis(100);
 

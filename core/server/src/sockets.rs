@@ -87,6 +87,11 @@ impl Dialer {
         Ok(Self(identity.map(Identity::client).transpose()?))
     }
 
+    /// Whether others are shown a certificate.
+    pub(crate) const fn has_tls(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Connects to the host and port of a URL.
     pub(crate) async fn dial(&self, url: &str) -> io::Result<Socket> {
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());

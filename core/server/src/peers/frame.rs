@@ -123,13 +123,26 @@ impl Frame {
         })
     }
 
+    /// Reads the first one of a connection: an introduction, or a refusal.
+    pub(super) async fn read_first(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
+        Ok(Self::read_up_to(limits::INTRODUCTION_BYTES, wire::VERSION, from).await?.0)
+    }
+
     /// Reads one on a connection of this version of messages, and says how long it was.
     pub(super) async fn read(
         version: u16,
         from: &mut (impl AsyncRead + Unpin),
     ) -> io::Result<(Self, usize)> {
+        Self::read_up_to(limits::PEER_FRAME_BYTES, version, from).await
+    }
+
+    async fn read_up_to(
+        most: usize,
+        version: u16,
+        from: &mut (impl AsyncRead + Unpin),
+    ) -> io::Result<(Self, usize)> {
         let length = usize::try_from(from.read_u32_le().await?).unwrap_or(usize::MAX);
-        if length > limits::PEER_FRAME_BYTES {
+        if length > most {
             return Err(malformed(&format!("a frame of {length} bytes")));
         }
         // Grows with what arrives: a length alone takes no memory.
@@ -211,4 +224,20 @@ fn unreadable(error: WireError) -> io::Error {
 
 pub(super) fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_not_introduced_itself_gets_little_memory() {
+        let length = u32::try_from(limits::INTRODUCTION_BYTES + 1).unwrap().to_le_bytes();
+        let Err(refused) = Frame::read_first(&mut &length[..]).await else { panic!("it is read") };
+        assert_eq!(refused.to_string(), "a frame of 1048577 bytes");
+        let Err(cut) = Frame::read(wire::VERSION, &mut &length[..]).await else {
+            panic!("it is read")
+        };
+        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof, "a member may say more at once");
+    }
 }

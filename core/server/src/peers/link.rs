@@ -48,6 +48,8 @@ pub(super) struct Link {
     state: Arc<State>,
     urls: watch::Sender<Vec<String>>,
     task: AbortHandle,
+    /// Where it leads is known from nobody but whoever is said to be there.
+    is_met: bool,
 }
 
 struct State {
@@ -73,7 +75,23 @@ impl Link {
         let sent = setting.metrics.peers.sent.with_label_values(&[&label]);
         let dialing = Dialing { setting, to, urls: known, frames, state: state.clone(), sent };
         let task = tokio::spawn(dialing.run()).abort_handle();
-        Self { queue, state, urls, task }
+        Self { queue, state, urls, task, is_met: false }
+    }
+
+    /// The same, to somebody of whom nothing is known but what it has said itself.
+    pub(super) const fn of_met(mut self) -> Self {
+        self.is_met = true;
+        self
+    }
+
+    pub(super) const fn is_met(&self) -> bool {
+        self.is_met
+    }
+
+    /// It is a member, and known to be found there.
+    pub(super) fn know(&mut self, urls: Vec<String>) {
+        self.is_met = false;
+        self.redirect(urls);
     }
 
     /// The member is found elsewhere from now on.
@@ -170,9 +188,10 @@ impl Dialing {
         let version = other.common_version().map_err(io::Error::other)?;
         let (reader, writer) = split(stream);
         let mut urls = self.urls.clone();
+        let is_elsewhere = |urls: &Vec<String>| !urls.iter().any(|known| known == url);
         let result = tokio::select! {
             biased;
-            _ = urls.changed() => Ok(()),
+            _ = urls.wait_for(is_elsewhere) => Ok(()),
             result = hear(reader, version, &self.state) => result,
             result = speak(writer, version, &mut self.frames, &self.sent) => result,
         };
@@ -234,7 +253,7 @@ pub(crate) async fn introduce(
         stream.write_all(&MAGIC).await?;
         Frame::Introduction(introduction).write(wire::VERSION, &mut stream).await?;
         stream.flush().await?;
-        match Frame::read(wire::VERSION, &mut stream).await?.0 {
+        match Frame::read_first(&mut stream).await? {
             Frame::Introduction(other) => match other.common_version() {
                 Err(objection) => Err(malformed(&objection)),
                 Ok(_) => Ok((stream, other, start.elapsed())),

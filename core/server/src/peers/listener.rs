@@ -1,7 +1,7 @@
 //! The connections that other members dial to this one.
 
-use super::Peers;
 use super::frame::{Frame, Introduction, MAGIC, Purpose, malformed};
+use super::{Met, Peers};
 use crate::{limits, node::Node, sockets::Socket};
 use std::{io, sync::Arc};
 use tokio::{
@@ -21,6 +21,16 @@ pub(crate) struct Reception {
     pub(crate) cluster: ClusterId,
 }
 
+/// Who has dialled.
+struct Guest {
+    from: NodeId,
+    /// Of the messages on this connection.
+    version: u16,
+    cluster: Option<ClusterId>,
+    /// Where it says that it is reached.
+    urls: Vec<String>,
+}
+
 /// One connection that was accepted.
 pub(crate) struct Listener {
     reception: Reception,
@@ -35,11 +45,11 @@ impl Listener {
     /// Serves it until it breaks.
     pub(crate) async fn serve(mut self) -> io::Result<()> {
         let handshake = timeout(limits::HANDSHAKE_TIMEOUT, self.shake_hands()).await;
-        let Some((from, version)) =
-            handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
-        else {
+        let Some(other) = handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? else {
             return Ok(());
         };
+        let _met = self.meet(&other);
+        let Guest { from, version, .. } = other;
         let (reader, writer) = split(self.socket);
         let (answers, queue) = mpsc::channel(limits::FORWARDED_MAX);
         let writing = tokio::spawn(write(writer, version, queue));
@@ -49,15 +59,14 @@ impl Listener {
         result
     }
 
-    /// Who dials and in which version of messages, if it wants to talk.
-    async fn shake_hands(&mut self) -> io::Result<Option<(NodeId, u16)>> {
+    /// Who dials, if it wants to talk.
+    async fn shake_hands(&mut self) -> io::Result<Option<Guest>> {
         let mut magic = [0; MAGIC.len()];
         self.socket.read_exact(&mut magic).await?;
         if magic != MAGIC {
             return Err(malformed("no member of ours"));
         }
-        let Frame::Introduction(other) = Frame::read(wire::VERSION, &mut self.socket).await?.0
-        else {
+        let Frame::Introduction(other) = Frame::read_first(&mut self.socket).await? else {
             return Err(malformed("no introduction"));
         };
         if let Some(objection) = self.objection(&other) {
@@ -76,21 +85,23 @@ impl Listener {
         }
         Frame::Introduction(own).write(wire::VERSION, &mut self.socket).await?;
         self.socket.flush().await?;
-        self.meet(&other);
         let version = other.common_version().map_err(io::Error::other)?;
-        Ok(other.node.filter(|_| other.purpose == Purpose::Talk).map(|node| (node, version)))
+        let talks = other.node.filter(|_| other.purpose == Purpose::Talk);
+        Ok(talks.map(|from| {
+            let of_itself = other.members.into_iter().find(|member| member.id == from);
+            let urls = of_itself.map_or_else(Vec::new, |member| member.attributes.peer_urls);
+            Guest { from, version, cluster: other.cluster, urls }
+        }))
     }
 
     /// A member whose disk is damaged may have lost who the members are that came after it: whom it has started with may all be
-    /// gone, and the answer to those who find it would find nobody.
-    fn meet(&self, other: &Introduction) {
+    /// gone, and the answer to those who find it would find nobody. What it is told lasts as long as this.
+    fn meet(&self, guest: &Guest) -> Option<Met> {
         let Reception { node, peers, cluster, .. } = &self.reception;
-        if other.cluster != Some(*cluster) || node.status().phase == Phase::Active {
-            return;
+        if guest.cluster != Some(*cluster) || node.status().phase == Phase::Active {
+            return None;
         }
-        for member in other.members.iter().filter(|member| Some(member.id) == other.node) {
-            peers.meet(member.id, &member.attributes.peer_urls);
-        }
+        peers.meet(guest.from, &guest.urls)
     }
 
     fn objection(&self, other: &Introduction) -> Option<String> {
