@@ -2,6 +2,7 @@
 //!
 //! It decides nothing. Several requests share a sync because the replica gathers records while a batch is under way.
 
+mod line;
 mod writer;
 
 pub(crate) use self::writer::Writer;

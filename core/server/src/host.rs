@@ -3,6 +3,7 @@
 //! Read it beside `sim/world/src/host.rs`: the same loop, with a real clock, real files and real sockets. As there, the replica
 //! lies on a stage where it is stepped: see [`Stage`].
 
+mod baton;
 mod stage;
 
 pub(crate) use self::stage::{Brought, Stage};

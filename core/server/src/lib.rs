@@ -42,6 +42,7 @@ pub mod server;
 mod services;
 pub mod settings;
 mod sockets;
+mod sync;
 pub mod tls;
 
 /// The version of etcd whose behaviour is followed. Clients switch features on by it.

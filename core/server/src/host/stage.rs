@@ -1,12 +1,15 @@
 //! Where inputs are brought to the replica, and who plays them.
 
-use super::{Command, Ended, Host, Turn};
+use super::{
+    Command, Ended, Host, Turn,
+    baton::{Baton, Left},
+};
 use crate::{clock, limits};
 use std::{
     io, mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -29,9 +32,7 @@ pub(crate) struct Stage(Arc<Inner>);
 struct Inner {
     commands: mpsc::Sender<Command>,
     done: mpsc::UnboundedSender<Input>,
-    /// How often something was brought since somebody began to play. Who makes it one plays until it is nothing again.
-    brought: AtomicUsize,
-    play: Mutex<Play>,
+    baton: Baton<Play>,
     /// When the replica wants to be stepped, whatever is brought, in nanoseconds of its clock.
     wake: AtomicU64,
     runtime: runtime::Handle,
@@ -66,8 +67,7 @@ impl Stage {
         let inner = Inner {
             commands,
             done,
-            brought: AtomicUsize::new(0),
-            play: Mutex::new(Play::Closed),
+            baton: Baton::new(Play::Closed),
             wake: AtomicU64::new(0),
             runtime,
         };
@@ -78,7 +78,7 @@ impl Stage {
     /// panicked.
     pub(crate) fn open(&self, host: Host) -> io::Result<oneshot::Receiver<Ended>> {
         let (tell, end) = oneshot::channel();
-        let (stage, mut play) = (self.clone(), self.lock());
+        let (stage, mut play) = (self.clone(), self.0.baton.lock());
         let clock = thread::Builder::new().name("clock".to_owned());
         let clock = clock.spawn(move || stage.keep_time())?.thread().clone();
         *play = Play::Open(Box::new(Open { host, clock, tell }));
@@ -110,52 +110,44 @@ impl Stage {
 
     /// Plays unless somebody does: then that one will find what was brought. Whether it was this one.
     fn play(&self, most: usize) -> bool {
-        let is_free = self.0.brought.fetch_add(1, Ordering::AcqRel) == 0;
-        if is_free {
-            self.play_on(most);
+        let left = self.0.baton.bring(|play| self.turn(play, most));
+        if left == Some(Left::More) {
+            let stage = self.clone();
+            self.0.runtime.spawn(async move { stage.play_on() });
         }
-        is_free
+        left.is_some()
     }
 
-    fn play_on(&self, most: usize) {
-        let mut playing = Playing(self.lock());
-        loop {
-            let brought = self.0.brought.load(Ordering::Acquire);
-            let Play::Open(open) = &mut *playing.0 else {
-                return self.0.brought.store(0, Ordering::Release);
-            };
-            let Open { host, clock, .. } = &mut **open;
-            let turn = host.turn(most);
-            // The clock that sleeps longer than that is woken.
-            let wake = host.replica.next_wake().0;
-            if wake < self.0.wake.swap(wake, Ordering::AcqRel) {
-                clock.unpark();
+    fn play_on(&self) {
+        if self.0.baton.go_on(|play| self.turn(play, limits::TURN)) == Left::More {
+            let stage = self.clone();
+            self.0.runtime.spawn(async move { stage.play_on() });
+        }
+    }
+
+    fn turn(&self, play: &mut Play, most: usize) -> Left {
+        let mut playing = Playing(play);
+        let Play::Open(open) = &mut *playing.0 else { return Left::Nobody };
+        let Open { host, clock, .. } = &mut **open;
+        let turn = host.turn(most);
+        // The clock that sleeps longer than that is woken.
+        let wake = host.replica.next_wake().0;
+        if wake < self.0.wake.swap(wake, Ordering::AcqRel) {
+            clock.unpark();
+        }
+        match turn {
+            Turn::Ended(ended) => {
+                playing.end(ended);
+                Left::Nobody
             }
-            match turn {
-                Turn::Ended(ended) => playing.end(ended),
-                Turn::Full => {
-                    let stage = self.clone();
-                    self.0.runtime.spawn(async move { stage.play_on(limits::TURN) });
-                    return;
-                }
-                Turn::Idle => {
-                    let nothing = self.0.brought.compare_exchange(
-                        brought,
-                        0,
-                        Ordering::AcqRel,
-                        Ordering::Acquire,
-                    );
-                    if nothing.is_ok() {
-                        return;
-                    }
-                }
-            }
+            Turn::Full => Left::More,
+            Turn::Idle => Left::Nothing,
         }
     }
 
     /// Plays when the replica wants to be stepped.
     fn keep_time(&self) {
-        while !matches!(*self.lock(), Play::Over) {
+        while !matches!(*self.0.baton.lock(), Play::Over) {
             let left = Monotonic(self.0.wake.load(Ordering::Acquire)).since(clock::now());
             let rest = match left {
                 0 if self.play(limits::TURN) => continue,
@@ -166,19 +158,14 @@ impl Stage {
             thread::park_timeout(rest);
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Play> {
-        // Who panicked with it has left it in order.
-        self.0.play.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Somebody plays. If that panics, all is over, and nobody waits for what will not come.
-struct Playing<'a>(MutexGuard<'a, Play>);
+struct Playing<'a>(&'a mut Play);
 
 impl Playing<'_> {
     fn end(&mut self, ended: Ended) {
-        if let Play::Open(open) = mem::replace(&mut *self.0, Play::Over) {
+        if let Play::Open(open) = mem::replace(self.0, Play::Over) {
             // The rest of the process may be gone already.
             drop(open.tell.send(ended));
         }
