@@ -22,6 +22,7 @@ mod nemesis;
 mod newcomers;
 mod observers;
 mod operator;
+mod ports;
 mod processes;
 mod stage;
 mod watchers;

@@ -1,9 +1,10 @@
 //! The members: processes that were started here, or addresses that were given.
 
-use super::{failed, newcomers::Newcomers, processes::Process, wires::Wires};
+use super::{failed, newcomers::Newcomers, ports::Ports, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
     fs, io,
+    net::SocketAddrV4,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
     thread,
@@ -11,10 +12,7 @@ use std::{
 };
 use whitewater_api::{MemberStatus, NodeId};
 use whitewater_record::Plan;
-use whitewater_server::{
-    client::{Client, Seat},
-    loopback::free_ports,
-};
+use whitewater_server::client::{Client, Seat};
 
 /// How long a cluster may take to serve.
 const START: Duration = Duration::from_mins(1);
@@ -44,7 +42,7 @@ pub(super) struct Own {
     /// Where the others reach it: by a wire.
     pub(super) peer_url: String,
     /// Where it listens to them.
-    port: u16,
+    listens: SocketAddrV4,
 }
 
 /// All members.
@@ -65,6 +63,7 @@ struct Yard {
     flags: Vec<String>,
     repair_themselves: bool,
     made: Mutex<u64>,
+    ports: Ports,
 }
 
 impl Members {
@@ -96,10 +95,10 @@ impl Members {
             flags.push(format!("--quota-backend-bytes={}", plan.cluster.tuning.quota_bytes));
         }
         let (binary, folder) = (binary.to_owned(), folder.to_owned());
-        let yard = Yard { binary, folder, flags, repair_themselves, made: Mutex::new(0) };
+        let (made, ports) = (Mutex::new(0), Ports::new());
+        let yard = Yard { binary, folder, flags, repair_themselves, made, ports };
         let count = usize::try_from(plan.cluster.nodes).expect("at most 7");
-        let ports = free_ports(2 * count).map_err(|error| failed(&yard.folder, &error))?;
-        let drafts = ports.chunks_exact(2).map(|pair| yard.draft(&wires, pair, yard.number()));
+        let drafts = (0..count).map(|_| yard.draft(&wires));
         let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
         let cluster = cluster(drafts.iter().map(|draft| (&draft.name, &draft.peer_url)));
         let mut places = Vec::new();
@@ -117,8 +116,7 @@ impl Members {
     /// One more, whose process is not started yet, and who will be told that these are the members besides.
     pub(super) fn newcomer(&self, others: &[Arc<Member>]) -> Result<Arc<Member>, CliError> {
         let yard = self.yard.as_ref().expect("who changes members has started them");
-        let ports = free_ports(2).map_err(|error| failed(&yard.folder, &error))?;
-        let draft = yard.draft(&self.wires, &ports, yard.number())?;
+        let draft = yard.draft(&self.wires)?;
         let others = others.iter().map(|member| (&member.own().name, &member.own().peer_url));
         let cluster = cluster(others.chain([(&draft.name, &draft.peer_url)]));
         let member = yard.member(draft, &["existing", &cluster], &self.wires);
@@ -134,8 +132,7 @@ impl Members {
     /// Where somebody will be whom a client adds.
     pub(super) fn draft(&self) -> Result<Draft, CliError> {
         let yard = self.yard.as_ref().expect("whose members are given is asked nothing like that");
-        let ports = free_ports(2).map_err(|error| failed(&yard.folder, &error))?;
-        yard.draft(&self.wires, &ports, yard.number())
+        yard.draft(&self.wires)
     }
 
     /// Somebody has become a member whom a client has added. `others`: names for all members, and their URLs.
@@ -155,10 +152,10 @@ impl Members {
     /// Another URL by which a member is reached from now on, too.
     pub(super) fn another_url(&self, member: &Arc<Member>) -> Result<String, CliError> {
         let own = member.own();
-        let laid = self.wires.lay(own.port);
+        let laid = self.wires.lay(own.listens);
         let (wire, line) = laid.map_err(|error| failed(&own.data, &error))?;
         self.wires.know(wire, member);
-        Ok(url(line))
+        Ok(url_of_line(line))
     }
 
     /// Ends the processes.
@@ -289,12 +286,12 @@ pub(super) struct Draft {
     name: String,
     client_url: String,
     /// Where it listens to the others.
-    port: u16,
+    listens: SocketAddrV4,
     pub(super) peer_url: String,
     wire: usize,
 }
 
-fn url(port: u16) -> String {
+fn url_of_line(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
@@ -306,23 +303,22 @@ impl Yard {
         NodeId(*made)
     }
 
-    /// `ports`: for clients, and for members.
-    fn draft(&self, wires: &Arc<Wires>, ports: &[u16], node: NodeId) -> Result<Draft, CliError> {
-        let port = ports[1];
-        let (wire, line) = wires.lay(port).map_err(|error| failed(&self.folder, &error))?;
-        let (name, client_url) = (format!("m{}", node.0), url(ports[0]));
-        Ok(Draft { node, name, client_url, port, peer_url: url(line), wire })
+    fn draft(&self, wires: &Arc<Wires>) -> Result<Draft, CliError> {
+        let (node, listens) = (self.number(), self.ports.next());
+        let (wire, line) = wires.lay(listens).map_err(|error| failed(&self.folder, &error))?;
+        let (name, client_url) = (format!("m{}", node.0), format!("http://{}", self.ports.next()));
+        Ok(Draft { node, name, client_url, listens, peer_url: url_of_line(line), wire })
     }
 
     fn member(&self, draft: Draft, [state, cluster]: &[&str; 2], wires: &Wires) -> Arc<Member> {
-        let Draft { node, name, client_url, port, peer_url, wire } = draft;
+        let Draft { node, name, client_url, listens, peer_url, wire } = draft;
         let data = self.folder.join(&name);
         let mut flags = vec![
             format!("--name={name}"),
             format!("--data-dir={}", data.display()),
             format!("--listen-client-urls={client_url}"),
             format!("--advertise-client-urls={client_url}"),
-            format!("--listen-peer-urls={}", url(port)),
+            format!("--listen-peer-urls=http://{listens}"),
             format!("--initial-advertise-peer-urls={peer_url}"),
             format!("--initial-cluster={cluster}"),
             format!("--initial-cluster-state={state}"),
@@ -330,7 +326,7 @@ impl Yard {
         flags.extend(self.flags.iter().cloned());
         let log = self.folder.join(format!("{name}.log"));
         let process = Process::new(self.binary.clone(), flags, log);
-        let own = Own { name, process, data, peer_url, port };
+        let own = Own { name, process, data, peer_url, listens };
         let member = Arc::new(Member { node, url: client_url, own: Some(own) });
         wires.know(wire, &member);
         member

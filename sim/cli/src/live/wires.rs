@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddrV4, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
 };
@@ -55,8 +55,8 @@ impl State {
 }
 
 impl Wires {
-    /// Puts a proxy before a port. Its number, and where it listens.
-    pub(super) fn lay(self: &Arc<Self>, port: u16) -> io::Result<(usize, u16)> {
+    /// Puts a proxy before an address. Its number, and where it listens.
+    pub(super) fn lay(self: &Arc<Self>, address: SocketAddrV4) -> io::Result<(usize, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let line = listener.local_addr()?.port();
         let mut state = self.state();
@@ -64,7 +64,7 @@ impl Wires {
         let to = state.lines.len() - 1;
         drop(state);
         let wires = Arc::clone(self);
-        thread::spawn(move || wires.listen(&listener, to, port));
+        thread::spawn(move || wires.listen(&listener, to, address));
         Ok((to, line))
     }
 
@@ -99,23 +99,23 @@ impl Wires {
         }
     }
 
-    fn listen(self: &Arc<Self>, listener: &TcpListener, to: usize, port: u16) {
+    fn listen(self: &Arc<Self>, listener: &TcpListener, to: usize, address: SocketAddrV4) {
         for stream in listener.incoming() {
             if self.state().is_over {
                 return;
             }
             if let Ok(stream) = stream {
                 let wires = Arc::clone(self);
-                thread::spawn(move || wires.connect(&stream, to, port));
+                thread::spawn(move || wires.connect(&stream, to, address));
             }
         }
     }
 
     /// Carries one connection to its end, both ways. An error on either side ends it: the members see to the rest.
-    fn connect(self: &Arc<Self>, dialled: &TcpStream, to: usize, port: u16) {
+    fn connect(self: &Arc<Self>, dialled: &TcpStream, to: usize, address: SocketAddrV4) {
         let from = self.dialler(dialled);
         self.wait_while_cut(from, to);
-        let Ok(onward) = TcpStream::connect(("127.0.0.1", port)) else { return };
+        let Ok(onward) = TcpStream::connect(address) else { return };
         thread::scope(|scope| {
             scope.spawn(|| self.carry(dialled, &onward, (from, to)));
             self.carry(&onward, dialled, (from, to));
@@ -178,6 +178,7 @@ fn has_socket(process: u32, inode: u64) -> bool {
 mod tests {
     use super::*;
     use crate::live::members::Members;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn the_system_says_whose_a_connection_is() {
@@ -193,7 +194,8 @@ mod tests {
     fn a_wire_that_is_cut_holds_what_is_said_until_it_is_healed() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let wires = Arc::new(Wires::default());
-        let (_, line) = wires.lay(server.local_addr().unwrap().port()).unwrap();
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, server.local_addr().unwrap().port());
+        let (_, line) = wires.lay(address).unwrap();
         wires.know(0, &Members::of(&["host".to_owned()]).at(0));
         let (victim, other) = (NodeId(1), NodeId(2));
         let mut client = TcpStream::connect(("127.0.0.1", line)).unwrap();

@@ -1,0 +1,54 @@
+//! Where members listen: at an address of the loopback network that belongs to this process, so that nobody takes a port while its
+//! member is away. One that was free a moment ago is soon somebody else's: a proxy's, a newcomer's, or a connection's own end.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    process,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+/// Below what systems give to whoever does not choose.
+const FIRST: u16 = 10_000;
+
+/// Ports of this process. None comes twice, but after all others.
+pub(super) struct Ports {
+    host: Ipv4Addr,
+    given: AtomicU16,
+}
+
+/// Those that are left before systems choose themselves.
+const COUNT: u16 = 20_000;
+
+impl Ports {
+    pub(super) fn new() -> Self {
+        // A process id has 22 bits at most on Linux, so the second byte is neither 0 nor 255.
+        let [low, middle, high, _] = process::id().to_le_bytes();
+        let host = Ipv4Addr::new(127, (high & 0x3f) + 1, middle, low);
+        Self { host, given: AtomicU16::new(0) }
+    }
+
+    pub(super) fn next(&self) -> SocketAddrV4 {
+        let given = self.given.fetch_add(1, Ordering::Relaxed);
+        SocketAddrV4::new(self.host, FIRST + given % COUNT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_port_of_this_process_is_given_to_nobody_else() {
+        let ports = Ports::new();
+        let (one, other) = (ports.next(), ports.next());
+        assert_ne!(one, other);
+        assert!(one.ip().is_loopback() && one.ip() != &Ipv4Addr::LOCALHOST);
+        let listener = TcpListener::bind(one).unwrap();
+        TcpStream::connect(one).unwrap();
+        drop(listener);
+        // Whoever listens at the same port of another address of this machine is not in the way.
+        let _elsewhere = TcpListener::bind((Ipv4Addr::LOCALHOST, other.port()));
+        TcpListener::bind(other).unwrap();
+    }
+}
