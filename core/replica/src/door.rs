@@ -21,6 +21,7 @@ use whitewater_api::{
     Caller, DiskError, DiskOp, Error, Index, LeaseId, NodeId, Request, RequestId, Response,
     Revision, StreamEnd, StreamId, Term, WatchRequest, WatchResponse, WriteId,
 };
+use whitewater_store::Tally;
 
 /// What a host tells a replica. Inputs and outputs are moved a few times each, so what is large in them is boxed.
 #[derive(Clone, Debug)]
@@ -294,6 +295,8 @@ pub struct Status {
     pub compacted: Revision,
     /// Keys that are there now.
     pub keys: u64,
+    /// What the store has carried out.
+    pub tally: Tally,
 }
 
 /// How far the life of a replica has come.

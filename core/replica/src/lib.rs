@@ -61,3 +61,4 @@ pub use crate::{
     recovery::OpenError,
     replica::Replica,
 };
+pub use whitewater_store::Tally;

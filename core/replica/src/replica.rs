@@ -237,6 +237,7 @@ impl Replica {
             watches_behind: self.watching.behind(),
             compacted: self.store.compacted(),
             keys: self.store.keys_live(),
+            tally: self.store.tally(),
         }
     }
 

@@ -15,7 +15,7 @@ use whitewater_api::{
     Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
     WatchResponse,
 };
-use whitewater_replica::{Event, Input, Output, Replica, Status, StopReason};
+use whitewater_replica::{Event, Input, Output, Replica, Role, Status, StopReason};
 
 /// What comes back to whoever asked.
 pub(crate) type Answer = Result<Response, Error>;
@@ -239,7 +239,8 @@ impl Host {
     }
 
     fn note(&self, event: &Event) {
-        self.around.metrics.note(event);
+        let leads = self.around.status.borrow().role == Role::Leader;
+        self.around.metrics.note(event, leads);
         match event {
             Event::Damaged(what) => {
                 tracing::error!(what, "the disk is damaged; asking the members");

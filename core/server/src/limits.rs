@@ -44,6 +44,9 @@ pub const URL_BYTES_MAX: usize = 1024;
 /// Bytes of an introduction: of more members than there may be. Whoever has not introduced itself gets no more memory.
 pub const INTRODUCTION_BYTES: usize = 1 << 20;
 
+/// How often a peer is asked who it is, to know how long an answer takes (etcd, `rafthttp/probing_status.go`).
+pub const PROBE: Duration = Duration::from_secs(4);
+
 /// How long a peer waits before it dials again.
 pub const REDIAL: Duration = Duration::from_millis(100);
 

@@ -6,8 +6,9 @@ mod calls;
 pub(crate) use self::calls::{Call, Flow};
 use self::{answers::AnswerMetrics, calls::CallMetrics};
 
+use crate::server::unix_seconds;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Counter, Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
 };
 use std::{sync::Mutex, time::Duration};
@@ -40,8 +41,10 @@ pub(crate) struct PeerMetrics {
     pub(crate) sent: IntCounterVec,
     pub(crate) received: IntCounterVec,
     pub(crate) failures: IntCounterVec,
-    /// How long a peer takes to answer an introduction, at each connection.
+    /// How long a peer takes to answer an introduction, at each connection and from time to time.
     pub(crate) round_trips: HistogramVec,
+    /// Whether there is a connection to a peer.
+    pub(crate) active: IntGaugeVec,
 }
 
 struct MemberMetrics {
@@ -70,7 +73,10 @@ struct ProcessMetrics {
     open_files_max: IntGauge,
     resident_bytes: IntGauge,
     virtual_bytes: IntGauge,
-    cpu_seconds: Gauge,
+    /// The same under etcd's own names.
+    open_files_too: IntGauge,
+    open_files_max_too: IntGauge,
+    cpu_seconds: Counter,
 }
 
 /// Buckets of a sync: 1 ms to 8 s, doubling (etcd, `server/storage/wal/metrics.go`).
@@ -100,6 +106,7 @@ impl Metrics {
             "How long batches of writes take, their syncs included.",
         );
         make.one("etcd_server_version", "server_version", crate::VERSION);
+        make.gauge("process_start_time_seconds", "Since when it runs.").set(signed(unix_seconds()));
         make.one("etcd_cluster_version", "cluster_version", "3.5");
         Self {
             wal_fsync,
@@ -120,10 +127,15 @@ impl Metrics {
         }
     }
 
-    /// Counts what the replica tells of.
-    pub(crate) fn note(&self, event: &Event) {
+    /// Whose they are.
+    pub(crate) fn name(&self, node: NodeId) {
+        Maker(&self.registry).one("etcd_server_id", "server_id", &format!("{:x}", node.0));
+    }
+
+    /// Counts what the replica tells of. `leads`: it is the leader, whose clock ends leases.
+    pub(crate) fn note(&self, event: &Event, leads: bool) {
         match event {
-            Event::LeaseExpired { .. } => self.member.leases_expired.inc(),
+            Event::LeaseExpired { .. } => self.member.leases_expired.inc_by(u64::from(leads)),
             Event::Snapshot { .. } => self.member.snapshots.inc(),
             Event::Appended { .. }
             | Event::Applied { .. }
@@ -149,6 +161,7 @@ impl Metrics {
     /// All of it, in Prometheus' text format.
     pub(crate) fn text(&self, status: &Status, member: Option<&MemberStatus>) -> Vec<u8> {
         self.member.set(status);
+        self.answers.count(status.tally);
         if let Some(member) = member {
             self.member.set_member(member);
         }
@@ -173,6 +186,11 @@ impl PeerMetrics {
             received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),
             failures: make.counters(&network("sent_failures"), "Messages not sent.", &["To"]),
             round_trips: make.register(HistogramVec::new(round_trips, &["To"]).expect(WELL_FORMED)),
+            active: make.gauges(
+                "etcd_network_active_peers",
+                "Whether there is a connection.",
+                &["Local", "Remote"],
+            ),
         }
     }
 }
@@ -236,8 +254,11 @@ impl ProcessMetrics {
             open_files_max: make.gauge("process_max_fds", "Files and sockets that may be open."),
             resident_bytes: make.gauge("process_resident_memory_bytes", "Memory in bytes."),
             virtual_bytes: make.gauge("process_virtual_memory_bytes", "Addresses in bytes."),
+            open_files_too: make.gauge("os_fd_used", "Open files and sockets."),
+            open_files_max_too: make.gauge("os_fd_limit", "Files and sockets that may be open."),
             cpu_seconds: make.register(
-                Gauge::new("process_cpu_seconds_total", "Time of processors.").expect(WELL_FORMED),
+                Counter::new("process_cpu_seconds_total", "Time of processors.")
+                    .expect(WELL_FORMED),
             ),
         }
     }
@@ -245,10 +266,13 @@ impl ProcessMetrics {
     /// As the operating system tells, where it does.
     fn set(&self) {
         if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
-            self.open_files.set(signed(files.count() as u64));
+            let files = signed(files.count() as u64);
+            self.open_files.set(files);
+            self.open_files_too.set(files);
         }
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         self.open_files_max.set(limit.map_or(i64::MAX, signed));
+        self.open_files_max_too.set(limit.map_or(i64::MAX, signed));
         let page = rustix::param::page_size() as u64;
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let mut pages = pages.split(' ').map_while(|field| field.parse::<u64>().ok());
@@ -258,7 +282,8 @@ impl ProcessMetrics {
         }
         let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         if let Ok(spent) = Duration::try_from(spent) {
-            self.cpu_seconds.set(spent.as_secs_f64());
+            let more = spent.as_secs_f64() - self.cpu_seconds.get();
+            self.cpu_seconds.inc_by(more.max(0.0));
         }
     }
 }
@@ -283,6 +308,10 @@ impl Maker<'_> {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.register(IntCounterVec::new(Opts::new(name, help), labels).expect(WELL_FORMED))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels).expect(WELL_FORMED))
     }
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {

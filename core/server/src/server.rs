@@ -216,6 +216,7 @@ fn start(
     let config = config(settings, belonging);
     let replica = Replica::open(config, incarnation, clock::now(), image, &mut outputs)?;
     let (node, cluster) = (belonging.node, belonging.cluster);
+    metrics.name(node);
     let (members, members_changed) = watch::channel(Vec::new());
     let setting = Setting {
         node,

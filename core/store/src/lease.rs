@@ -163,6 +163,7 @@ impl Store {
         let lease = self.leases.table.remove(&id).expect("it was just seen");
         self.leases.links -= lease.keys.len() as u64;
         self.journal.record_lease(0, id, 0);
+        self.tally.note_end(lease.keys.len() as u64);
         let mut keys = lease.keys;
         if self.mutations.has(Mutation::LeaseRevokeLeavesKeys) {
             keys.pop_last();
@@ -193,6 +194,7 @@ impl Store {
     }
 
     pub(crate) fn grant(&mut self, id: LeaseId, ttl: i64) -> Result<(), Error> {
+        self.tally.granted += 1;
         let terms = Terms { granted: ttl, remaining: 0 };
         assert!(id != LeaseId::NONE, "a lease gets its id before its grant goes into the log");
         assert!(

@@ -38,6 +38,7 @@ mod check;
 mod count;
 mod lease;
 mod range;
+mod tally;
 mod txn;
 
 // Who hears of it.
@@ -65,6 +66,7 @@ pub use crate::{
     lease::Lease,
     restore::{Restore, RestoreError},
     store::Store,
+    tally::Tally,
     view::{Cursor, Part, View},
     watch::{WatchLimits, WatchOutput, Watches},
 };

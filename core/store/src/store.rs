@@ -15,6 +15,7 @@ use crate::{
     history::{History, Version},
     journal::Journal,
     lease::{FormerLeases, Leases},
+    tally::Tally,
 };
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -60,6 +61,8 @@ pub struct Store {
     pub(crate) views: BTreeMap<u64, FormerLeases>,
     /// How many views were ever opened: the id of the next one.
     pub(crate) views_opened: u64,
+    /// Of this replica alone.
+    pub(crate) tally: Tally,
     pub(crate) mutations: Mutations,
 }
 
@@ -81,6 +84,7 @@ impl Store {
             scrubbed_changes: 0,
             views: BTreeMap::new(),
             views_opened: 0,
+            tally: Tally::default(),
             mutations,
         }
     }
@@ -103,6 +107,9 @@ impl Store {
         assert_eq!(self.journal.pending, 0, "a request starts with changes pending");
         self.check_alarms(request)?;
         let outcome = self.carry_out(request);
+        if let Ok(body) = &outcome {
+            self.tally.note(request, body);
+        }
         self.note_peak();
         outcome
     }
@@ -207,6 +214,12 @@ impl Store {
             | MaintenanceRequest::Defragment
             | MaintenanceRequest::CheckCorruption => panic!("not the store's: {request}"),
         }
+    }
+
+    /// What was carried out here.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The newest revision.

@@ -8,7 +8,7 @@ use whitewater_api::{
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
 use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, Seed, SimTime, Span, Stream};
-use whitewater_replica::{Input, Phase, Role, Status};
+use whitewater_replica::{Input, Phase, Role, Status, Tally};
 
 /// One machine.
 #[derive(Debug)]
@@ -291,5 +291,6 @@ pub(crate) const fn blank() -> Status {
         watches_behind: 0,
         compacted: Revision(0),
         keys: 0,
+        tally: Tally::NONE,
     }
 }

@@ -58,19 +58,21 @@ struct State {
     waiting: Waiting,
     failures: prometheus::IntCounter,
     round_trips: prometheus::Histogram,
+    active: prometheus::IntGauge,
 }
 
 impl Link {
     pub(super) fn dial(setting: Setting, to: NodeId, urls: Vec<String>) -> Self {
         let (queue, frames) = mpsc::channel(limits::PEER_QUEUE);
         let (urls, known) = watch::channel(urls);
-        let label = format!("{:x}", to.0);
+        let (own, label) = (format!("{:x}", setting.node.0), format!("{:x}", to.0));
         let state = Arc::new(State {
             is_connected: AtomicBool::new(false),
             last_number: AtomicU64::new(0),
             waiting: Waiting::default(),
             failures: setting.metrics.peers.failures.with_label_values(&[&label]),
             round_trips: setting.metrics.peers.round_trips.with_label_values(&[&label]),
+            active: setting.metrics.peers.active.with_label_values(&[&own, &label]),
         });
         let sent = setting.metrics.peers.sent.with_label_values(&[&label]);
         let dialing = Dialing { setting, to, urls: known, frames, state: state.clone(), sent };
@@ -189,9 +191,11 @@ impl Dialing {
         let (reader, writer) = split(stream);
         let mut urls = self.urls.clone();
         let is_elsewhere = |urls: &Vec<String>| !urls.iter().any(|known| known == url);
+        let _active = Active::new(&self.state);
         let result = tokio::select! {
             biased;
             _ = urls.wait_for(is_elsewhere) => Ok(()),
+            () = probe(&self.setting, self.to, url, &self.state) => Ok(()),
             result = hear(reader, version, &self.state) => result,
             result = speak(writer, version, &mut self.frames, &self.sent) => result,
         };
@@ -200,6 +204,35 @@ impl Dialing {
         while self.frames.try_recv().is_ok() {}
         self.state.waiting.lock().expect("nobody panics with it").clear();
         result
+    }
+}
+
+/// The peer counts as active while this lasts.
+struct Active<'a>(&'a State);
+
+impl<'a> Active<'a> {
+    fn new(state: &'a State) -> Self {
+        state.active.set(1);
+        Self(state)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.active.set(0);
+    }
+}
+
+/// Asks now and then how long an answer takes, on a connection of its own: on the other one it would wait for what is said there.
+async fn probe(setting: &Setting, to: NodeId, url: &str, state: &State) {
+    loop {
+        sleep(limits::PROBE).await;
+        let (cluster, node, to) = (Some(setting.cluster), Some(setting.node), Some(to));
+        let question = Introduction { cluster, node, to, ..Introduction::new(Purpose::Ask) };
+        // One that does not answer is not measured, as at etcd; the other connection will break.
+        if let Ok((_, _, round_trip)) = introduce(&setting.dialer, url, question).await {
+            state.round_trips.observe(round_trip.as_secs_f64());
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod backup;
 mod bounds;
 mod cluster;
 mod common;
+mod counted;
 mod details;
 mod etcdctl;
 mod gauges;
