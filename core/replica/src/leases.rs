@@ -83,8 +83,11 @@ impl Replica {
         }
         if let LeaseRequest::KeepAlive(lease) = request {
             // From its arrival on, so that it wins against the end of the lease if it came first, however long it takes to
-            // confirm that this is still the leader. If it is not, its clock counts for nothing.
-            self.renew(lease);
+            // confirm that this is still the leader. If it is not, its clock counts for nothing. Where somebody may not keep
+            // it alive, that is known only then.
+            if !self.store.auth().is_enabled() {
+                self.renew(lease);
+            }
             if self.config.mutations.has(Mutation::KeepAliveUnconfirmed) {
                 self.answer_lease(id, request);
                 return true;

@@ -5,7 +5,9 @@ use crate::{
     limits::LeaseBound,
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Body, Error, LeaseId, LeaseRequest, LeaseResponse, Request, Term};
+use whitewater_api::{
+    AuthRequest, Body, Error, LeaseId, LeaseRequest, LeaseResponse, Request, Term,
+};
 use whitewater_record::{History, Operation, SimTime, Span};
 
 /// One lease.
@@ -63,13 +65,20 @@ impl Lives {
     pub(crate) fn new(history: &History, bound: LeaseBound) -> Self {
         let (by_id, offices) = (BTreeMap::new(), BTreeMap::new());
         let mut lives = Self { by_id, has_open_grant: false, offices, bound };
+        let enabled: Vec<(SimTime, SimTime)> =
+            history.operations.iter().filter_map(enabling).collect();
+        let may_renew = |told: &Operation, error: &Error| {
+            let mut meanwhile = enabled.iter();
+            *error == Error::TooManyRequests
+                || meanwhile.any(|(from, to)| *from <= told.completed && *to >= told.invoked)
+        };
         // What a backup holds was answered by another cluster, which counted terms of its own.
         let founded = history.epochs.last().map_or(SimTime::ZERO, |epoch| epoch.at);
         for (operation, told) in (0..).zip(&history.operations) {
             let Request::Lease(request) = &told.request else { continue };
             let body = match fate(told) {
-                // The time began anew when it was asked, and then there was no room in the log.
-                Fate::Refused(Error::TooManyRequests) if is_keep_alive(request) => None,
+                // The time began anew when it was asked, and then there was no room in the log, or somebody asked who it was.
+                Fate::Refused(error) if is_keep_alive(request) && may_renew(told, error) => None,
                 Fate::Refused(_) => continue,
                 Fate::Open => None,
                 Fate::Done(response) => Some(&response.body),
@@ -193,6 +202,17 @@ impl Lives {
     /// By how many seconds more than granted a lease may have to live.
     pub(crate) fn extension(&self) -> i64 {
         i64::try_from(self.bound.extension.0 / 1_000_000_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// When authentication may have been enabled, if an operation may have done that.
+fn enabling(operation: &Operation) -> Option<(SimTime, SimTime)> {
+    let is_it = matches!(operation.request, Request::Auth(AuthRequest::Enable));
+    let (invoked, completed) = (operation.invoked, operation.completed);
+    match fate(operation) {
+        Fate::Done(_) if is_it => Some((invoked, completed)),
+        Fate::Open if is_it => Some((invoked, SimTime::NEVER)),
+        Fate::Done(_) | Fate::Open | Fate::Refused(_) => None,
     }
 }
 
