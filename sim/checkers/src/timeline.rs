@@ -81,6 +81,21 @@ pub(crate) const LEFT_OUT: u32 = u32::MAX - 1;
 impl<'a> Timeline<'a> {
     /// Finds the order and replays it, or says what stands against it.
     pub(crate) fn new(case: &'a Case, writers: &Writers, budget: &Budget) -> Result<Self, Ruling> {
+        let found = Self::order(case, writers, budget, true);
+        // A stale read may have revealed who made a revision. If it is wrong, that is for its own judge to say.
+        let is_stale = |op: &Op| op.is_serializable && op.status == Status::Known;
+        if matches!(found, Err(Ruling::Broken(_))) && case.operations.iter().any(is_stale) {
+            return Self::order(case, writers, budget, false);
+        }
+        found
+    }
+
+    fn order(
+        case: &'a Case,
+        writers: &Writers,
+        budget: &Budget,
+        believes_stale: bool,
+    ) -> Result<Self, Ruling> {
         let first = if case.origin.revision == Revision::FIRST.0 { 0 } else { case.origin.oldest };
         let mut timeline = Self {
             model: Model::new(case),
@@ -92,7 +107,7 @@ impl<'a> Timeline<'a> {
             guessed: Vec::new(),
         };
         timeline.acknowledged(case)?;
-        timeline.unused = timeline.revealed(case, writers)?;
+        timeline.unused = timeline.revealed(case, writers, believes_stale)?;
         timeline.bounds = Bounds::new(case, timeline.made());
         timeline.respects_real_time(case)?;
         if timeline.dark(case).next().is_none() {
@@ -199,8 +214,13 @@ impl<'a> Timeline<'a> {
         Ok(())
     }
 
-    /// Fills in the writes of unknown outcome that somebody read. Returns the other operations of unknown outcome.
-    fn revealed(&mut self, case: &Case, writers: &Writers) -> Result<Vec<u32>, Ruling> {
+    /// Fills in the writes of unknown outcome that somebody read, stale reads among them if they are believed. Returns the other operations of unknown outcome.
+    fn revealed(
+        &mut self,
+        case: &Case,
+        writers: &Writers,
+        believes_stale: bool,
+    ) -> Result<Vec<u32>, Ruling> {
         let may_write = |op: &Op| op.status == Status::Unknown && op.can_write;
         let mut unknown: Vec<u32> = (0..)
             .zip(&case.operations)
@@ -248,8 +268,7 @@ impl<'a> Timeline<'a> {
         };
         let count = u32::try_from(case.operations.len()).expect("operations are numbered by u32");
         (0..count).filter(|op| tells(case, *op)).for_each(|op| look(op, true));
-        // A stale read may reveal as much. If it is wrong, that is for its own judge to say.
-        let is_stale = |op: &u32| case.operations[*op as usize].is_serializable;
+        let is_stale = |op: &u32| believes_stale && case.operations[*op as usize].is_serializable;
         (0..count).filter(is_stale).for_each(|op| look(op, false));
         if let Some((reader, writer, revision, kv)) = twice {
             let sentence = format!(

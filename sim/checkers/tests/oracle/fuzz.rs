@@ -262,7 +262,7 @@ const REGRESSIONS: &[u64] = &[
 ];
 
 /// The same of those that are wider.
-const WIDE_REGRESSIONS: &[u64] = &[3_520_383_627_394_731_877];
+const WIDE_REGRESSIONS: &[u64] = &[3_520_383_627_394_731_877, 6_555_380_781_314_469_254];
 
 #[test]
 fn what_was_wrong_once_is_right_now() {
