@@ -194,7 +194,6 @@ impl Store {
     }
 
     pub(crate) fn grant(&mut self, id: LeaseId, ttl: i64) -> Result<(), Error> {
-        self.tally.granted += 1;
         let terms = Terms { granted: ttl, remaining: 0 };
         assert!(id != LeaseId::NONE, "a lease gets its id before its grant goes into the log");
         assert!(
@@ -207,6 +206,7 @@ impl Store {
         self.remember(id);
         self.leases.insert(id, terms);
         self.journal.record_lease(2, id, ttl);
+        self.tally.granted += 1;
         Ok(())
     }
 

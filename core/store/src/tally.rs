@@ -2,7 +2,7 @@
 
 use whitewater_api::{
     Body, Request,
-    request::{PutRequest, TxnOp, TxnRequest},
+    request::{DeleteRangeRequest, PutRequest, TxnOp, TxnRequest},
     response::{TxnOpResponse, TxnResponse},
 };
 
@@ -36,10 +36,7 @@ impl Tally {
         let before = self.writes();
         match (request, body) {
             (Request::Put(put), _) => self.note_put(put),
-            (Request::DeleteRange(delete), _) => {
-                self.deletes += 1;
-                self.ranges += u64::from(delete.prev_kv);
-            }
+            (Request::DeleteRange(delete), _) => self.note_delete(delete),
             (Request::Txn(txn), Body::Txn(answer)) => self.note_txn(txn, answer),
             (
                 Request::Range(_)
@@ -70,6 +67,11 @@ impl Tally {
         self.ranges += u64::from(put.prev_kv || put.ignore_value || put.ignore_lease);
     }
 
+    fn note_delete(&mut self, delete: &DeleteRangeRequest) {
+        self.deletes += 1;
+        self.ranges += u64::from(delete.prev_kv);
+    }
+
     fn note_txn(&mut self, txn: &TxnRequest, answer: &TxnResponse) {
         // Of those that do not all hold, the first that does not is the last that is looked at; which that is, is not told.
         let compared = if answer.succeeded { txn.compares.len() } else { 1 };
@@ -78,10 +80,7 @@ impl Tally {
         for (op, answer) in branch.iter().zip(&answer.responses) {
             match (op, answer) {
                 (TxnOp::Put(put), _) => self.note_put(put),
-                (TxnOp::DeleteRange(delete), _) => {
-                    self.deletes += 1;
-                    self.ranges += u64::from(delete.prev_kv);
-                }
+                (TxnOp::DeleteRange(delete), _) => self.note_delete(delete),
                 (TxnOp::Txn(txn), TxnOpResponse::Txn(answer)) => self.note_txn(txn, answer),
                 (TxnOp::Range(_) | TxnOp::Txn(_), _) => {}
             }
