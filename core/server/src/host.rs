@@ -239,8 +239,7 @@ impl Host {
     }
 
     fn note(&self, event: &Event) {
-        let leads = self.around.status.borrow().role == Role::Leader;
-        self.around.metrics.note(event, leads);
+        self.around.metrics.note(event, || self.around.status.borrow().role == Role::Leader);
         match event {
             Event::Damaged(what) => {
                 tracing::error!(what, "the disk is damaged; asking the members");

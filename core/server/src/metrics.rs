@@ -132,10 +132,10 @@ impl Metrics {
         Maker(&self.registry).one("etcd_server_id", "server_id", &format!("{:x}", node.0));
     }
 
-    /// Counts what the replica tells of. `leads`: it is the leader, whose clock ends leases.
-    pub(crate) fn note(&self, event: &Event, leads: bool) {
+    /// Counts what the replica tells of. `leads`: whether it is the leader, whose clock ends leases.
+    pub(crate) fn note(&self, event: &Event, leads: impl FnOnce() -> bool) {
         match event {
-            Event::LeaseExpired { .. } => self.member.leases_expired.inc_by(u64::from(leads)),
+            Event::LeaseExpired { .. } => self.member.leases_expired.inc_by(u64::from(leads())),
             Event::Snapshot { .. } => self.member.snapshots.inc(),
             Event::Appended { .. }
             | Event::Applied { .. }

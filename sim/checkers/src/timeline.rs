@@ -81,20 +81,21 @@ pub(crate) const LEFT_OUT: u32 = u32::MAX - 1;
 impl<'a> Timeline<'a> {
     /// Finds the order and replays it, or says what stands against it.
     pub(crate) fn new(case: &'a Case, writers: &Writers, budget: &Budget) -> Result<Self, Ruling> {
-        let found = Self::order(case, writers, budget, true);
-        // A stale read may have revealed who made a revision. If it is wrong, that is for its own judge to say.
-        let is_stale = |op: &Op| op.is_serializable && op.status == Status::Known;
-        if matches!(found, Err(Ruling::Broken(_))) && case.operations.iter().any(is_stale) {
-            return Self::order(case, writers, budget, false);
+        let mut believed = false;
+        let found = Self::order(case, writers, budget, Some(&mut believed));
+        // A stale read has revealed who made a revision. If it is wrong, that is for its own judge to say.
+        if believed && matches!(found, Err(Ruling::Broken(_))) {
+            return Self::order(case, writers, budget, None);
         }
         found
     }
 
+    /// `believed`: tells whether a stale read revealed something. Nothing, if none is to be believed.
     fn order(
         case: &'a Case,
         writers: &Writers,
         budget: &Budget,
-        believes_stale: bool,
+        believed: Option<&mut bool>,
     ) -> Result<Self, Ruling> {
         let first = if case.origin.revision == Revision::FIRST.0 { 0 } else { case.origin.oldest };
         let mut timeline = Self {
@@ -107,7 +108,7 @@ impl<'a> Timeline<'a> {
             guessed: Vec::new(),
         };
         timeline.acknowledged(case)?;
-        timeline.unused = timeline.revealed(case, writers, believes_stale)?;
+        timeline.unused = timeline.revealed(case, writers, believed)?;
         timeline.bounds = Bounds::new(case, timeline.made());
         timeline.respects_real_time(case)?;
         if timeline.dark(case).next().is_none() {
@@ -219,7 +220,7 @@ impl<'a> Timeline<'a> {
         &mut self,
         case: &Case,
         writers: &Writers,
-        believes_stale: bool,
+        believed: Option<&mut bool>,
     ) -> Result<Vec<u32>, Ruling> {
         let may_write = |op: &Op| op.status == Status::Unknown && op.can_write;
         let mut unknown: Vec<u32> = (0..)
@@ -238,6 +239,7 @@ impl<'a> Timeline<'a> {
             revision[*op as usize] = 1;
             case.operations[*op as usize].step.puts(&mut |put| is_open[put.value as usize] = true);
         }
+        let mut is_by_stale = false;
         let mut twice = None;
         let (before, newest) = (case.origin.revision, self.newest());
         let mut look = |reader: u32, is_evidence: bool| {
@@ -261,6 +263,7 @@ impl<'a> Timeline<'a> {
                 if *made == 1 && self.writer(kv.modified) == NOBODY {
                     *made = kv.modified;
                     self.set_writer(kv.modified, writer);
+                    is_by_stale |= !is_evidence;
                 } else if is_evidence && *made != kv.modified && *made != 1 && twice.is_none() {
                     twice = Some((reader, writer, *made, *kv));
                 }
@@ -268,8 +271,11 @@ impl<'a> Timeline<'a> {
         };
         let count = u32::try_from(case.operations.len()).expect("operations are numbered by u32");
         (0..count).filter(|op| tells(case, *op)).for_each(|op| look(op, true));
-        let is_stale = |op: &u32| believes_stale && case.operations[*op as usize].is_serializable;
-        (0..count).filter(is_stale).for_each(|op| look(op, false));
+        if let Some(believed) = believed {
+            let is_stale = |op: &u32| case.operations[*op as usize].is_serializable;
+            (0..count).filter(is_stale).for_each(|op| look(op, false));
+            *believed = is_by_stale;
+        }
         if let Some((reader, writer, revision, kv)) = twice {
             let sentence = format!(
                 "{} saw {}, but {} took effect already at {}",

@@ -249,7 +249,10 @@ impl World {
     /// A replica carried out the end of a lease: the first tells of the revision that this made.
     pub(crate) fn note_end(&mut self, lease: LeaseId, made: Option<Revision>) {
         let Some(revision) = made else { return };
-        if self.ended.insert((self.history.epochs.len(), revision)) {
+        // Each replica tells them in order, so what is new is newer, unless the cluster was started over since.
+        let founded = self.history.epochs.last().map_or(SimTime::ZERO, |epoch| epoch.at);
+        let told = self.history.ends.last().filter(|end| end.at > founded);
+        if told.is_none_or(|told| told.revision < revision) {
             self.history.ends.push(EndRow { lease, revision, at: self.now });
         }
     }

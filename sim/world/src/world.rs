@@ -19,7 +19,7 @@ use crate::{
     watchers::Watcher,
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use whitewater_api::{Caller, NodeId, Request, RequestId, Revision, WriteId};
@@ -106,8 +106,6 @@ pub(crate) struct World {
     pub(crate) history: History,
     /// Requests and the revisions that they made, as the replicas apply them; each as often as there are replicas.
     pub(crate) witnessed: Vec<(RequestId, Revision)>,
-    /// The revisions that ends of leases made, with how often the cluster had been started over: each is told once.
-    pub(crate) ended: BTreeSet<(usize, Revision)>,
     pub(crate) trace: Trace,
     /// The event that what happens now comes of.
     pub(crate) cause: Option<u64>,
@@ -153,7 +151,6 @@ impl World {
             observer: Observer::new(plan.cluster.nodes, highest),
             history: History::default(),
             witnessed: Vec::new(),
-            ended: BTreeSet::new(),
             trace,
             cause: None,
             acked: Revision(0),

@@ -111,17 +111,16 @@ impl Stage {
     /// Plays unless somebody does: then that one will find what was brought. Whether it was this one.
     fn play(&self, most: usize) -> bool {
         let left = self.0.baton.bring(|play| self.turn(play, most));
-        if left == Some(Left::More) {
-            let stage = self.clone();
-            self.0.runtime.spawn(async move { stage.play_on() });
-        }
-        left.is_some()
+        left.map(|left| self.hand_on(left)).is_some()
     }
 
-    fn play_on(&self) {
-        if self.0.baton.go_on(|play| self.turn(play, limits::TURN)) == Left::More {
+    /// Leaves what is more to another task.
+    fn hand_on(&self, left: Left) {
+        if left == Left::More {
             let stage = self.clone();
-            self.0.runtime.spawn(async move { stage.play_on() });
+            self.0.runtime.spawn(async move {
+                stage.hand_on(stage.0.baton.go_on(|play| stage.turn(play, limits::TURN)));
+            });
         }
     }
 

@@ -245,6 +245,7 @@ fn scaled(seconds: i64, rate: u64) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Budget, Ruling, judge, lease::JUDGE};
     use whitewater_api::{
         Completion, Header, KvHash, NodeId, Process, RequestId, Response, Revision,
     };
@@ -280,6 +281,27 @@ mod tests {
         assert_eq!(end(3), None, "nobody was told anything by that clock");
         let extension = LeaseBound::USUAL.extension + Span::seconds(1);
         assert_eq!(end(4), Some(SimTime::ZERO + Span::seconds(30 + 10) + extension));
+    }
+
+    /// Under one leader a lease has what was granted, from its first answer at the latest, an extension, and a second that
+    /// has begun.
+    #[test]
+    fn time_does_not_begin_anew_by_itself() {
+        let (lease, granted) = (LeaseId(7), 10);
+        let told = |ttl| LeaseResponse::TimeToLive { lease, ttl, granted, keys: Vec::new() };
+        let ruling = |ttl| {
+            let grant = answered(0, 0, 3, LeaseResponse::Grant { lease, ttl: granted });
+            let operations = vec![grant, answered(1, 1, 3, told(9)), answered(2, 8, 3, told(ttl))];
+            let history = History { operations, ..History::default() };
+            let extension = Span::seconds(2);
+            let lease = LeaseBound { drift_ppm: 0, extension, ..LeaseBound::USUAL };
+            let judgements = judge(&history, &Budget { lease, ..Budget::default() });
+            judgements.into_iter().find(|judgement| judgement.judge == JUDGE).unwrap().ruling
+        };
+        assert_eq!(ruling(8), Ruling::Holds);
+        let wrong = ruling(9);
+        let code = wrong.anomaly().map(|anomaly| anomaly.code.as_str());
+        assert_eq!(code, Some("wrong-time-to-live"), "{wrong:?}");
     }
 
     #[test]

@@ -169,13 +169,16 @@ impl Situation {
 impl Fault {
     /// By its name on the command line.
     fn named(name: &str) -> Result<Self, CliError> {
-        let known = FAULTS.iter().find(|fault| fault.name().replace(' ', "-") == name);
+        let known = FAULTS.iter().find(|fault| fault.flag() == name);
         known.copied().ok_or_else(|| {
-            let mut names: Vec<String> =
-                FAULTS.iter().map(|fault| fault.name().replace(' ', "-")).collect();
+            let mut names = FAULTS.map(Self::flag).to_vec();
             names.dedup();
             CliError::Usage(format!("no fault is called {name}: there are {}", names.join(", ")))
         })
+    }
+
+    fn flag(self) -> String {
+        self.name().replace(' ', "-")
     }
 
     /// Whether it is over by itself after a while.
@@ -246,7 +249,7 @@ mod tests {
             panic!("it is not refused")
         };
         assert!(text.ends_with("replace, replace-under-fire, lose-disk"), "{text}");
-        let names = FAULTS.map(|fault| fault.name().replace(' ', "-"));
+        let names = FAULTS.map(Fault::flag);
         assert_eq!(Deck::of(&names).unwrap().named, FAULTS);
     }
 }
