@@ -8,9 +8,9 @@
 //! stream. So a fault that is taken out of a plan leaves the weather of all other messages as it was, and shrinking
 //! sees what it asked for.
 //!
-//! A throttled link (N6) sends one message after the other; what does not fit into its queue is lost. Whose bits
-//! flip (N5) is drawn apart from its fate, for only the caller knows its bytes. Roles (N11) are looked up by the caller, and
-//! resets (N10) are the caller's.
+//! A throttled link (N6) sends one message after the other; what does not fit into its queue is lost, and what still waits
+//! at the fault's end leaves then, at once and in order. Whose bits flip (N5) is drawn apart from its fate, for only the
+//! caller knows its bytes. Roles (N11) are looked up by the caller, and resets (N10) are the caller's.
 
 pub mod links;
 pub mod partition;
@@ -59,7 +59,7 @@ pub enum NetworkFault {
     },
     /// N1-N4: worse luck, on top of the profile and of other weather.
     Weather(Weather),
-    /// N6: each link sends so fast, and so much may wait for it. The tightest of several holds.
+    /// N6: each link sends so fast, and so much may wait for it. At each moment the tightest of several holds.
     Throttle(Throttle),
     /// N5: bits of what is sent flip, with this chance in a million. Chances add up.
     Flip {
@@ -88,6 +88,8 @@ pub struct Throttle {
     pub bytes_per_second: u64,
     /// What may wait, beside the message that is being sent.
     pub queue_bytes: u64,
+    /// When the link is as fast as ever again.
+    pub until: SimTime,
 }
 
 /// What was seen on all links.
@@ -138,12 +140,11 @@ struct Link {
 }
 
 /// All faults on one link, added up.
-#[derive(Clone, Copy)]
 struct Sky {
     is_cut: bool,
     clogged_until: SimTime,
     weather: Weather,
-    throttle: Option<Throttle>,
+    throttles: Vec<Throttle>,
 }
 
 /// What happened to one message, for the witnesses.
@@ -195,8 +196,12 @@ impl Network {
             self.credit(from, to, Event::Lost);
             return Fate::Lost;
         }
-        let Some(queued) = sky.throttle.map_or(Some(Span(0)), |by| link.queue(now, by, bytes()))
-        else {
+        let queued = if sky.throttles.is_empty() {
+            Some(Span(0))
+        } else {
+            link.queue(now, &sky.throttles, bytes())
+        };
+        let Some(queued) = queued else {
             self.counts.overflowed += 1;
             self.credit(from, to, Event::Queued);
             return Fate::Lost;
@@ -317,12 +322,7 @@ impl Network {
                 NetworkFault::Cut => sky.is_cut = true,
                 NetworkFault::Clog { until } => sky.clogged_until = sky.clogged_until.max(until),
                 NetworkFault::Weather(weather) => sky.weather = sky.weather.and(weather),
-                NetworkFault::Throttle(throttle) => {
-                    sky.throttle = Some(sky.throttle.map_or(throttle, |other| Throttle {
-                        bytes_per_second: other.bytes_per_second.min(throttle.bytes_per_second),
-                        queue_bytes: other.queue_bytes.min(throttle.queue_bytes),
-                    }));
-                }
+                NetworkFault::Throttle(throttle) => sky.throttles.push(throttle),
                 // Drawn apart: see `flip`.
                 NetworkFault::Flip { .. } => {}
             }
@@ -387,19 +387,14 @@ fn streams(seed: Seed, entity: u64) -> [Stream; 2] {
 
 impl Link {
     /// How long a message waits and is being sent; nothing if it does not fit into the queue.
-    fn queue(&mut self, now: SimTime, throttle: Throttle, bytes: u64) -> Option<Span> {
-        let rate = u128::from(throttle.bytes_per_second.max(1));
-        let takes = |bytes: u64| {
-            let nanos = u128::from(bytes) * 1_000_000_000 / rate;
-            Span(u64::try_from(nanos).unwrap_or(u64::MAX))
-        };
-        let waits = self.busy_until.max(now).since(now);
-        if waits > takes(throttle.queue_bytes) {
+    fn queue(&mut self, now: SimTime, throttles: &[Throttle], bytes: u64) -> Option<Span> {
+        let room = throttles.iter().map(|by| by.queue_bytes).min().unwrap_or(u64::MAX);
+        let begins = self.busy_until.max(now);
+        if begins > carried(now, throttles, room) {
             return None;
         }
-        let all = waits + takes(bytes);
-        self.busy_until = now + all;
-        Some(all)
+        self.busy_until = carried(begins, throttles, bytes);
+        Some(self.busy_until.since(now))
     }
 
     /// How long a message that is out of order is held back on top of its delay. Skipping the queue alone would change
@@ -410,12 +405,30 @@ impl Link {
     }
 }
 
+/// When the last of these bytes is sent, if the first one leaves at `start`. Rounded down to a nanosecond.
+fn carried(start: SimTime, throttles: &[Throttle], bytes: u64) -> SimTime {
+    let (mut at, mut left) = (start, u128::from(bytes) * 1_000_000_000);
+    loop {
+        let holding = || throttles.iter().filter(|by| by.until > at);
+        let rate = holding().map(|by| u128::from(by.bytes_per_second.max(1))).min();
+        let (Some(rate), Some(change)) = (rate, holding().map(|by| by.until).min()) else {
+            return at;
+        };
+        let takes = Span(u64::try_from(left / rate).unwrap_or(u64::MAX));
+        if takes <= change.since(at) {
+            return at + takes;
+        }
+        left -= u128::from(change.since(at).0) * rate;
+        at = change;
+    }
+}
+
 impl Sky {
     const CLEAR: Self = Self {
         is_cut: false,
         clogged_until: SimTime::ZERO,
         weather: Weather { loss_ppm: 0, duplicate_ppm: 0, reorder_ppm: 0, delay: Span(0) },
-        throttle: None,
+        throttles: Vec::new(),
     };
 }
 

@@ -9,7 +9,7 @@ pub(crate) const fn on_links(fault: &Fault, until: SimTime) -> Option<NetworkFau
         let weather = Weather { loss_ppm, duplicate_ppm, reorder_ppm, delay };
         Some(NetworkFault::Weather(weather))
     } else if let Fault::Throttle { bytes_per_second, queue_bytes, .. } = *fault {
-        Some(NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes }))
+        Some(NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes, until }))
     } else if let Fault::FlipBits { ppm, .. } = *fault {
         Some(NetworkFault::Flip { ppm })
     } else if let Fault::Clog { .. } = fault {

@@ -96,14 +96,14 @@ fn each_direction_of_each_pair_has_luck_of_its_own() {
     assert_eq!(arrivals.len(), 16);
 }
 
-fn throttle(bytes_per_second: u64, queue_bytes: u64) -> NetworkFault {
-    NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes })
+fn throttle(bytes_per_second: u64, queue_bytes: u64, until: SimTime) -> NetworkFault {
+    NetworkFault::Throttle(Throttle { bytes_per_second, queue_bytes, until })
 }
 
 #[test]
 fn a_throttled_link_sends_one_after_the_other_and_drops_what_does_not_fit() {
     let mut network = Network::new(NetworkProfile::calm(), Seed(1));
-    network.begin(FaultId(3), LinkSet::of(port(1)), throttle(1_000, 250));
+    network.begin(FaultId(3), LinkSet::of(port(1)), throttle(1_000, 250, SimTime(1_000_000_000)));
     let fates: Vec<_> =
         (0..6).map(|_| network.send(SimTime::ZERO, port(1), port(2), || 100)).collect();
     let sent: Vec<_> = fates.iter().copied().filter_map(arrival).collect();
@@ -118,6 +118,23 @@ fn a_throttled_link_sends_one_after_the_other_and_drops_what_does_not_fit() {
         arrival(network.send(late, port(1), port(2), || 100)),
         Some(late + Span::micros(250))
     );
+}
+
+#[test]
+fn what_waits_for_a_throttled_link_leaves_when_the_throttle_ends() {
+    let mut network = Network::new(NetworkProfile::calm(), Seed(1));
+    let at = |millis: u64| SimTime::ZERO + Span::millis(millis);
+    let waits = |at: SimTime| at + Span::micros(250);
+    network.begin(FaultId(0), LinkSet::of(port(1)), throttle(500, 1_000, at(100)));
+    network.begin(FaultId(1), LinkSet::of(port(2)), throttle(1_000, 10_000, at(300)));
+    let sent =
+        |network: &mut Network, now: SimTime| arrival(network.send(now, port(1), port(2), || 100));
+    let arrivals: Vec<_> = (0..5).filter_map(|_| sent(&mut network, SimTime::ZERO)).collect();
+    // Half of the first at half the speed, and the end lets the rest go.
+    assert_eq!(arrivals, [150, 250, 300, 300, 300].map(|millis| waits(at(millis))));
+    network.end(FaultId(0));
+    network.end(FaultId(1));
+    assert_eq!(sent(&mut network, at(300)), Some(waits(at(300))), "nothing is left to wait for");
 }
 
 #[test]
@@ -200,7 +217,7 @@ proptest! {
         sends in prop::collection::vec((0_u64..10_000_000, 0_u64..5_000), 1..60),
     ) {
         let mut network = Network::new(calm(), Seed(1));
-        network.begin(FaultId(0), LinkSet::of(port(2)), throttle(rate, queue));
+        network.begin(FaultId(0), LinkSet::of(port(2)), throttle(rate, queue, SimTime::NEVER));
         let (mut now, mut carried) = (SimTime::ZERO, 0_u128);
         for (after, bytes) in sends {
             now = SimTime(now.0 + after);
