@@ -77,7 +77,7 @@ impl<'a> Search<'a> {
                 rivals
             }
             Ok(_) => Vec::new(),
-            Err(block) => self.helpers(config, block),
+            Err(block) => self.ways_out(config, goal, block),
         };
         for operation in before {
             if !goals.contains(&operation) {
@@ -118,7 +118,22 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// What must come before, one of these.
+    /// What must come before an operation that is blocked, one of these. A transaction of unknown outcome may also take
+    /// another branch, in which nothing blocks it.
+    fn ways_out(&self, config: &Config, goal: u32, block: &Block) -> Vec<u32> {
+        let ways = self.helpers(config, block);
+        let undecided = self.info(goal).moves.undecided();
+        if undecided.is_empty() {
+            return ways;
+        }
+        // Those last that are tried first.
+        let mut others = self.helpers(config, &Block::Writers(undecided));
+        others.retain(|other| !ways.contains(other));
+        others.extend(ways);
+        others
+    }
+
+    /// What lifts a block, one of these.
     fn helpers(&self, config: &Config, block: &Block) -> Vec<u32> {
         let mut helpers: Vec<u32> = Vec::new();
         let is_hopeless = match block {

@@ -196,6 +196,19 @@ impl Move {
         }
     }
 
+    /// The keys by which it is decided which branch is taken, where no answer tells it.
+    pub(super) fn undecided(&self) -> Vec<Keys> {
+        let Self::Txn { tests, success, failure, taken } = self else { return Vec::new() };
+        let branches: [&[Self]; 2] = match taken {
+            Some(true) => [success, &[]],
+            Some(false) => [failure, &[]],
+            None => [success, failure],
+        };
+        let inner = branches.into_iter().flatten().flat_map(Self::undecided);
+        let own = tests.iter().filter(|_| taken.is_none());
+        own.map(|test| Keys { low: test.key, high: test.key + 1 }).chain(inner).collect()
+    }
+
     /// Whether it cannot be done unless this lease is there.
     pub(super) fn needs_life(&self, cell: u32) -> bool {
         match self {

@@ -262,7 +262,8 @@ const REGRESSIONS: &[u64] = &[
 ];
 
 /// The same of those that are wider.
-const WIDE_REGRESSIONS: &[u64] = &[3_520_383_627_394_731_877, 6_555_380_781_314_469_254];
+const WIDE_REGRESSIONS: &[u64] =
+    &[3_520_383_627_394_731_877, 6_555_380_781_314_469_254, 10_998_117_958_548_532_859];
 
 #[test]
 fn what_was_wrong_once_is_right_now() {
