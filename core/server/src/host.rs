@@ -4,13 +4,17 @@
 //! lies on a stage where it is stepped: see [`Stage`].
 
 mod baton;
+mod mailbox;
 mod stage;
 
-pub(crate) use self::stage::{Brought, Stage};
+pub(crate) use self::{
+    mailbox::{Asker, Mailbox},
+    stage::{Brought, Stage},
+};
 
 use crate::{clock, disk::Writer, entropy, limits, metrics::Metrics, peers::Peers};
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use whitewater_api::{
     Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
     WatchResponse,
@@ -23,7 +27,7 @@ pub(crate) type Answer = Result<Response, Error>;
 /// What the host is told by the rest of the process.
 pub(crate) enum Command {
     /// Ask the replica, and say what came of it.
-    Ask { caller: Caller, request: Request, answer: oneshot::Sender<Answer> },
+    Ask { caller: Caller, request: Request, asker: Asker },
     /// Open a stream of watches.
     Open {
         stream: StreamId,
@@ -67,13 +71,15 @@ pub(crate) struct Surroundings {
 pub(crate) struct Host {
     replica: Replica,
     around: Surroundings,
-    waiting: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    waiting: BTreeMap<RequestId, Asker>,
     streams: BTreeMap<StreamId, mpsc::UnboundedSender<Told>>,
     next_id: RequestId,
     /// When to look at the members again.
     members_due: Monotonic,
     /// Kept for the next step, so that it does not allocate.
     outputs: Vec<Output>,
+    /// Mailboxes in which answers wait for the end of the step.
+    to_wake: Vec<Mailbox>,
 }
 
 /// What is to be done next.
@@ -104,6 +110,7 @@ impl Host {
             next_id,
             members_due: Monotonic(0),
             outputs,
+            to_wake: Vec::new(),
         }
     }
 
@@ -149,9 +156,9 @@ impl Host {
             return Some(Next::Step(input));
         }
         Some(match self.around.brought.inbox.try_recv().ok()? {
-            Command::Ask { caller, request, answer } => {
+            Command::Ask { caller, request, asker } => {
                 let id = self.take_id();
-                self.waiting.insert(id, answer);
+                self.waiting.insert(id, asker);
                 Next::Step(Input::Request { id, caller, request: Box::new(request) })
             }
             Command::Open { stream, require_leader, caller, messages } => {
@@ -168,7 +175,7 @@ impl Host {
         })
     }
 
-    /// Performs the outputs of a step, in order. Says so if it was the last.
+    /// Performs the outputs of a step, in order. Says so if one was the last.
     fn perform(&mut self) -> Option<Ended> {
         // First, so that whoever has an answer sees a state that it holds in.
         let status = self.replica.status();
@@ -179,34 +186,36 @@ impl Host {
             has_changed
         });
         let mut outputs = std::mem::take(&mut self.outputs);
-        for output in outputs.drain(..) {
-            match output {
-                Output::Send(envelope) => self.around.outbox.send(envelope),
-                Output::Disk { write, ops } => self.around.writer.submit(write, ops),
-                Output::Reply { id, result } => {
-                    if let Ok(response) = &result {
-                        self.around.metrics.answers.note(response);
-                    }
-                    // Whoever asked may have gone.
-                    if let Some(answer) = self.waiting.remove(&id) {
-                        drop(answer.send(result.map(|response| *response)));
-                    }
-                }
-                Output::Password { id, work } => {
-                    self.around.stage.work(move || Input::PasswordDone { id, done: work.run() });
-                }
-                Output::Watch { stream, response } => {
-                    self.tell(stream, Told::Message(*response));
-                }
-                Output::StreamEnded { stream, end } => {
-                    self.tell(stream, Told::End(end));
-                    self.streams.remove(&stream);
-                }
-                Output::Event(event) => self.note(&event),
-                Output::Stop(reason) => return Some(Ended::Stopped(reason)),
-            }
-        }
+        let ended = outputs.drain(..).find_map(|output| self.carry_out(output));
         self.outputs = outputs;
+        self.to_wake.drain(..).for_each(|mailbox| mailbox.wake());
+        ended
+    }
+
+    /// Carries out one output. Says so if it was the last.
+    fn carry_out(&mut self, output: Output) -> Option<Ended> {
+        match output {
+            Output::Send(envelope) => self.around.outbox.send(envelope),
+            Output::Disk { write, ops } => self.around.writer.submit(write, ops),
+            Output::Reply { id, result } => {
+                if let Ok(response) = &result {
+                    self.around.metrics.answers.note(response);
+                }
+                if let Some(asker) = self.waiting.remove(&id) {
+                    self.to_wake.extend(asker.answer(result.map(|response| *response)));
+                }
+            }
+            Output::Password { id, work } => {
+                self.around.stage.work(move || Input::PasswordDone { id, done: work.run() });
+            }
+            Output::Watch { stream, response } => self.tell(stream, Told::Message(*response)),
+            Output::StreamEnded { stream, end } => {
+                self.tell(stream, Told::End(end));
+                self.streams.remove(&stream);
+            }
+            Output::Event(event) => self.note(&event),
+            Output::Stop(reason) => return Some(Ended::Stopped(reason)),
+        }
         None
     }
 

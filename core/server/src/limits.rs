@@ -20,6 +20,9 @@ pub const MEMBERS_NANOS: u64 = 100_000_000;
 /// What a request takes at most beside two elections (etcd, `config.go`, `ReqTimeout`).
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often the threads that serve clients wake whatever happens: more often than any request is given up.
+pub(crate) const REACTOR_TICK: Duration = Duration::from_secs(1);
+
 /// What gRPC carries beside the request itself (etcd, `grpcOverheadBytes`).
 pub const GRPC_OVERHEAD_BYTES: usize = 512 << 10;
 

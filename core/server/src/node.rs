@@ -1,7 +1,7 @@
 //! What the services see of this member: somebody to ask.
 
 use crate::{
-    host::{Answer, Command, Stage, Told},
+    host::{Answer, Asker, Command, Stage, Told},
     limits,
     metrics::Metrics,
     peers::{Forwarded, Peers},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::timeout,
 };
 use whitewater_api::{
@@ -133,8 +133,8 @@ impl Node {
 
     /// Asks this member only.
     pub(crate) async fn ask_here(&self, caller: Caller, request: Request) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let command = Command::Ask { caller, request, answer };
+        let (asker, answered) = Asker::new();
+        let command = Command::Ask { caller, request, asker };
         self.0.stage.bring(command).await?;
         answered.await.unwrap_or(Err(Error::Stopped))
     }

@@ -1,9 +1,10 @@
 //! The threads that serve clients: each connection lives on one of them, with all its requests, so that nothing between a
 //! request and its answer has to wake another thread.
 
+use crate::{host::Mailbox, limits};
 use std::{
-    cell::Cell,
-    future::{Future, pending},
+    cell::RefCell,
+    future::Future,
     io,
     sync::{
         Arc,
@@ -11,10 +12,13 @@ use std::{
     },
     thread,
 };
-use tokio::runtime::{Builder, Handle};
+use tokio::{
+    runtime::{Builder, Handle},
+    time::interval,
+};
 
 thread_local! {
-    static IS_ONE: Cell<bool> = const { Cell::new(false) };
+    static MAILBOX: RefCell<Option<Mailbox>> = const { RefCell::new(None) };
 }
 
 /// All of them. Cheap to clone.
@@ -28,7 +32,17 @@ struct Inner {
 
 /// Whether this thread is one.
 pub(crate) fn is_one() -> bool {
-    IS_ONE.get()
+    MAILBOX.with_borrow(Option::is_some)
+}
+
+/// Where this thread is sent answers, if it is one.
+pub(crate) fn mailbox() -> Option<Mailbox> {
+    MAILBOX.with_borrow(Option::clone)
+}
+
+/// Whether a mailbox is this thread's.
+pub(crate) fn is_here(mailbox: &Mailbox) -> bool {
+    MAILBOX.with_borrow(|own| own.as_ref().is_some_and(|own| own.is(mailbox)))
 }
 
 impl Reactors {
@@ -42,8 +56,10 @@ impl Reactors {
             handles.push(runtime.handle().clone());
             let name = format!("clients {number}");
             thread::Builder::new().name(name).spawn(move || {
-                IS_ONE.set(true);
-                runtime.block_on(pending::<()>());
+                let mailbox = Mailbox::default();
+                MAILBOX.set(Some(mailbox.clone()));
+                runtime.spawn(tick());
+                runtime.block_on(mailbox.hand_out());
             })?;
         }
         Ok(Self(Arc::new(Inner { handles, next: AtomicUsize::new(0) })))
@@ -53,5 +69,14 @@ impl Reactors {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let next = self.0.next.fetch_add(1, Ordering::Relaxed);
         drop(self.0.handles[next % self.0.handles.len()].spawn(task));
+    }
+}
+
+/// A timer that is due before those of requests. The runtime wakes itself, by a call of the operating system, for each that is
+/// due before all others, or that is the only one: so it would for nearly every request.
+async fn tick() {
+    let mut ticks = interval(limits::REACTOR_TICK);
+    loop {
+        ticks.tick().await;
     }
 }
