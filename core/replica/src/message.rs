@@ -91,6 +91,16 @@ pub enum PeerMessage {
     },
 }
 
+impl PeerMessage {
+    /// The term of the leader, where it is one of its heartbeats.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<Term> {
+        let Self::Raft(message) = self else { return None };
+        let is_one = message.get_msg_type() == MessageType::MsgHeartbeat;
+        is_one.then_some(Term(message.term))
+    }
+}
+
 /// One transfer of a snapshot: the leader's term and a number that rises within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Transfer {

@@ -78,7 +78,7 @@ impl Places {
     }
 
     fn path(&self, file: &FileName) -> PathBuf {
-        let folder = if file.0.starts_with("wal-") { &self.wal } else { &self.member };
+        let folder = if is_of_log(file) { &self.wal } else { &self.member };
         folder.join(&file.0)
     }
 }
@@ -156,6 +156,10 @@ impl Disk {
             DiskOp::SetLength { file, length } => set_length(self.file(file)?, *length)?,
             DiskOp::Write { file, offset, bytes } => {
                 self.file(file)?.write_all_at(bytes, *offset)?;
+                if is_of_log(file) {
+                    let bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+                    self.metrics.wal_bytes.add(bytes);
+                }
             }
             DiskOp::Sync { file } => {
                 if !self.places.unsafe_no_fsync {
@@ -196,6 +200,11 @@ impl Disk {
         }
         Ok(&self.open[name])
     }
+}
+
+/// Whether it is a segment of the log.
+fn is_of_log(file: &FileName) -> bool {
+    file.0.starts_with("wal-")
 }
 
 /// Space that is wanted is taken at once, so that it cannot run out in the middle of what is written into it.

@@ -139,7 +139,8 @@ impl Site {
             let router = if is_grpc { grpc.as_ref().unwrap_or(&http) } else { &http };
             let mut router = router.clone();
             let path = request.uri().path();
-            let mut call = if is_grpc { node.metrics().calls.begin(path) } else { None };
+            let mut call =
+                if is_grpc { node.metrics().calls.begin(path, request.headers()) } else { None };
             async move {
                 let request = match &call {
                     Some(call) => request.map(|body| Body::new(Counted::request(body, call))),

@@ -2,9 +2,10 @@
 
 mod answers;
 mod calls;
+mod works;
 
 pub(crate) use self::calls::{Call, Flow};
-use self::{answers::AnswerMetrics, calls::CallMetrics};
+use self::{answers::AnswerMetrics, calls::CallMetrics, works::WorkMetrics};
 
 use crate::server::unix_seconds;
 use prometheus::{
@@ -22,6 +23,8 @@ pub(crate) struct Metrics {
     pub(crate) wal_fsync: Histogram,
     /// How long batches of writes take, their syncs included.
     pub(crate) batch_commit: Histogram,
+    /// Bytes written into the log.
+    pub(crate) wal_bytes: IntGauge,
     /// Steps of the replica that took longer than 100 ms.
     pub(crate) slow_applies: IntCounter,
     /// Requests that were given up without an answer of the cluster.
@@ -29,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) peers: PeerMetrics,
     pub(crate) calls: CallMetrics,
     pub(crate) answers: AnswerMetrics,
+    pub(crate) works: WorkMetrics,
     pub(crate) health_success: IntCounter,
     pub(crate) health_failures: IntCounter,
     pub(crate) watch_streams: IntGauge,
@@ -41,6 +45,8 @@ pub(crate) struct PeerMetrics {
     pub(crate) sent: IntCounterVec,
     pub(crate) received: IntCounterVec,
     pub(crate) failures: IntCounterVec,
+    /// Heartbeats of this leader to a peer that came later than two of them should.
+    pub(crate) late_heartbeats: IntCounter,
     /// How long a peer takes to answer an introduction, at each connection and from time to time.
     pub(crate) round_trips: HistogramVec,
     /// Whether there is a connection to a peer.
@@ -73,6 +79,7 @@ struct ProcessMetrics {
     open_files_max: IntGauge,
     resident_bytes: IntGauge,
     virtual_bytes: IntGauge,
+    virtual_bytes_max: IntGauge,
     /// The same under etcd's own names.
     open_files_too: IntGauge,
     open_files_max_too: IntGauge,
@@ -111,6 +118,7 @@ impl Metrics {
         Self {
             wal_fsync,
             batch_commit,
+            wal_bytes: make.gauge("etcd_disk_wal_write_bytes_total", "Bytes written into the log."),
             slow_applies: make
                 .counter("etcd_server_slow_apply_total", "Steps that took longer than 100 ms."),
             proposals_failed: make
@@ -118,6 +126,7 @@ impl Metrics {
             peers: PeerMetrics::new(&make),
             calls: CallMetrics::new(&make),
             answers: AnswerMetrics::new(&make),
+            works: WorkMetrics::new(&make),
             health_success: make.counter("etcd_server_health_success", "Health checks passed."),
             health_failures: make.counter("etcd_server_health_failures", "Health checks failed."),
             watch_streams: make.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams."),
@@ -185,6 +194,10 @@ impl PeerMetrics {
             sent: make.counters(&network("sent_bytes"), "Bytes sent to a peer.", &["To"]),
             received: make.counters(&network("received_bytes"), "Bytes of a peer.", &["From"]),
             failures: make.counters(&network("sent_failures"), "Messages not sent.", &["To"]),
+            late_heartbeats: make.counter(
+                "etcd_server_heartbeat_send_failures_total",
+                "Heartbeats that a leader sent too late, as on a slow disk.",
+            ),
             round_trips: make.register(HistogramVec::new(round_trips, &["To"]).expect(WELL_FORMED)),
             active: make.gauges(
                 "etcd_network_active_peers",
@@ -254,6 +267,8 @@ impl ProcessMetrics {
             open_files_max: make.gauge("process_max_fds", "Files and sockets that may be open."),
             resident_bytes: make.gauge("process_resident_memory_bytes", "Memory in bytes."),
             virtual_bytes: make.gauge("process_virtual_memory_bytes", "Addresses in bytes."),
+            virtual_bytes_max: make
+                .gauge("process_virtual_memory_max_bytes", "Addresses in bytes at most."),
             open_files_too: make.gauge("os_fd_used", "Open files and sockets."),
             open_files_max_too: make.gauge("os_fd_limit", "Files and sockets that may be open."),
             cpu_seconds: make.register(
@@ -273,6 +288,8 @@ impl ProcessMetrics {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         self.open_files_max.set(limit.map_or(i64::MAX, signed));
         self.open_files_max_too.set(limit.map_or(i64::MAX, signed));
+        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        self.virtual_bytes_max.set(limit.map_or(i64::MAX, signed));
         let page = rustix::param::page_size() as u64;
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let mut pages = pages.split(' ').map_while(|field| field.parse::<u64>().ok());

@@ -133,10 +133,15 @@ impl Node {
 
     /// Asks this member only.
     pub(crate) async fn ask_here(&self, caller: Caller, request: Request) -> Answer {
+        let work = self.0.metrics.works.begin(&request);
         let (asker, answered) = Asker::new();
         let command = Command::Ask { caller, request, asker };
         self.0.stage.bring(command).await?;
-        answered.await.unwrap_or(Err(Error::Stopped))
+        let answer = answered.await.unwrap_or(Err(Error::Stopped));
+        if let Some(work) = work {
+            work.end(&answer);
+        }
+        answer
     }
 
     /// The leader's answer in our name, once what it tells of is here too: who asks this member next shall see it.

@@ -15,6 +15,7 @@ mod acquaintances;
 mod frame;
 mod link;
 mod listener;
+mod pace;
 mod secrets;
 
 #[cfg(fuzzing)]
@@ -78,6 +79,9 @@ impl Peers {
     pub(crate) fn send(&self, envelope: Envelope) {
         let links = self.0.links.read().expect("nobody panics with it");
         if let Some(link) = links.get(&envelope.to) {
+            if let Some(term) = envelope.body.heartbeat() {
+                link.note_heartbeat(term);
+            }
             link.send(Frame::Message(envelope.body));
         }
     }
@@ -158,6 +162,7 @@ impl Peers {
 mod tests {
     use super::*;
     use crate::{metrics::Metrics, sockets::Dialer};
+    use std::time::Duration;
     use tokio::{net::TcpListener, sync::watch};
     use whitewater_api::ClusterId;
 
@@ -169,6 +174,7 @@ mod tests {
             cluster: ClusterId(1),
             dialer: Dialer::new(None).unwrap(),
             metrics: Arc::new(Metrics::new()),
+            heartbeat: Duration::from_millis(100),
             members: watch::channel(Vec::new()).1,
         })
     }

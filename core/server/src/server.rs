@@ -223,6 +223,7 @@ fn start(
         cluster,
         dialer,
         metrics: Arc::clone(&metrics),
+        heartbeat: Duration::from_millis(settings.tuning.heartbeat_ticks * settings.tuning.tick_ms),
         members: members_changed.clone(),
     };
     let peers = Peers::new(setting);

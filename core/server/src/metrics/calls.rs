@@ -4,11 +4,27 @@ use super::{Maker, WELL_FORMED};
 use crate::proto::DESCRIPTORS;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
-use tonic::Code;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+use tonic::{Code, codegen::http::HeaderMap};
 
 /// By path: every method there is, so that nothing is counted under a name that somebody made up.
-pub(crate) struct CallMetrics(BTreeMap<String, Arc<Method>>);
+pub(crate) struct CallMetrics {
+    methods: BTreeMap<String, Arc<Method>>,
+    /// By what clients call their version.
+    requests: IntCounterVec,
+    /// The versions that were seen, few of them.
+    versions: Mutex<BTreeSet<String>>,
+}
+
+/// Versions that are counted apart at most: clients say what they want.
+const VERSIONS_MAX: usize = 32;
+
+/// Bytes of a version at most.
+const VERSION_BYTES: usize = 32;
 
 /// What is counted of one method.
 pub(crate) struct Method {
@@ -48,14 +64,36 @@ impl CallMetrics {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
             (path, Arc::new(families.method(&method)))
         });
-        Self(by_path.collect())
+        Self {
+            methods: by_path.collect(),
+            requests: make.counters(
+                "etcd_server_client_requests_total",
+                "Calls by the version of the client.",
+                &["type", "client_api_version"],
+            ),
+            versions: Mutex::default(),
+        }
     }
 
     /// A call of `/service/method` begins; nothing where there is no such method.
-    pub(crate) fn begin(&self, path: &str) -> Option<Call> {
-        let method = Arc::clone(self.0.get(path)?);
+    pub(crate) fn begin(&self, path: &str, headers: &HeaderMap) -> Option<Call> {
+        let method = Arc::clone(self.methods.get(path)?);
         method.started.inc();
+        let version = headers.get("client-api-version").and_then(|version| version.to_str().ok());
+        let version = version.filter(|version| self.is_counted(version)).unwrap_or("unknown");
+        let kind = if method.labels[2] == "unary" { "unary" } else { "stream" };
+        self.requests.with_label_values(&[kind, version]).inc();
         Some(Call { method, start: Instant::now(), is_over: false })
+    }
+
+    /// Whether a version is one of the first few.
+    fn is_counted(&self, version: &str) -> bool {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !versions.contains(version);
+        if is_new && versions.len() < VERSIONS_MAX && version.len() <= VERSION_BYTES {
+            versions.insert(version.to_owned());
+        }
+        versions.contains(version)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The connection that this member dials to another one.
 
-use super::frame::{Frame, Introduction, MAGIC, Purpose, malformed};
+use super::{
+    frame::{Frame, Introduction, MAGIC, Purpose, malformed},
+    pace::Pace,
+};
 use crate::{host::Answer, limits, metrics::Metrics, sockets::Dialer};
 use std::{
     collections::BTreeMap,
@@ -17,7 +20,7 @@ use tokio::{
     task::AbortHandle,
     time::{sleep, timeout},
 };
-use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request};
+use whitewater_api::{Caller, ClusterId, Index, Member, NodeId, Request, Term};
 use whitewater_replica::wire;
 
 /// What all links of a member have in common.
@@ -27,6 +30,8 @@ pub(crate) struct Setting {
     pub(crate) cluster: ClusterId,
     pub(crate) dialer: Dialer,
     pub(crate) metrics: Arc<Metrics>,
+    /// How often a leader tells that it is there.
+    pub(crate) heartbeat: Duration,
     /// The members, as they are known here.
     pub(crate) members: watch::Receiver<Vec<Member>>,
 }
@@ -59,6 +64,8 @@ struct State {
     failures: prometheus::IntCounter,
     round_trips: prometheus::Histogram,
     active: prometheus::IntGauge,
+    pace: Pace,
+    late_heartbeats: prometheus::IntCounter,
 }
 
 impl Link {
@@ -73,6 +80,8 @@ impl Link {
             failures: setting.metrics.peers.failures.with_label_values(&[&label]),
             round_trips: setting.metrics.peers.round_trips.with_label_values(&[&label]),
             active: setting.metrics.peers.active.with_label_values(&[&own, &label]),
+            pace: Pace::new(setting.heartbeat),
+            late_heartbeats: setting.metrics.peers.late_heartbeats.clone(),
         });
         let sent = setting.metrics.peers.sent.with_label_values(&[&label]);
         let dialing = Dialing { setting, to, urls: known, frames, state: state.clone(), sent };
@@ -113,6 +122,13 @@ impl Link {
             self.state.failures.inc();
         }
         sent
+    }
+
+    /// A heartbeat of this leader leaves.
+    pub(super) fn note_heartbeat(&self, term: Term) {
+        if self.state.pace.is_late(term, Instant::now()) {
+            self.state.late_heartbeats.inc();
+        }
     }
 
     /// Carries a request over. Nothing where there is no connection.

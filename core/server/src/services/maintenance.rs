@@ -6,6 +6,7 @@ use crate::{
     proto::etcdserverpb::{self as pb, maintenance_server::Maintenance},
 };
 use bytes::Bytes;
+use std::time::Instant;
 use tonic::{Request as Call, Response as Reply, Status};
 use whitewater_api::{
     Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
@@ -104,11 +105,13 @@ impl Maintenance for Services {
         &self,
         call: Call<pb::SnapshotRequest>,
     ) -> Result<Reply<Self::SnapshotStream>, Status> {
+        let start = Instant::now();
         let backup = self.backup(&caller(&call)).await?;
         let header = convert::header(&self.node.header());
         let turned = tokio::task::spawn_blocking(move || etcd_snapshot(&backup)).await;
         let turned = turned.map_err(|error| Status::internal(error.to_string()))?;
         let file = Bytes::from(turned.map_err(|error| Status::internal(error.to_string()))?);
+        self.node.metrics().works.backup.observe(start.elapsed().as_secs_f64());
         let starts = (0..file.len()).step_by(limits::SNAPSHOT_BLOB_BYTES);
         let blobs = starts.map(move |start| {
             let end = file.len().min(start + limits::SNAPSHOT_BLOB_BYTES);

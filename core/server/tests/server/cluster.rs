@@ -69,6 +69,8 @@ async fn a_member_is_added_catches_up_and_is_removed() {
         assert_eq!(refused.message(), early);
     }
     while second.status().await.is_learner {}
+    let metrics = first.http("GET", "/metrics", "").1;
+    assert!(metrics.contains("\netcd_server_learner_promote_successes 1\n"), "{metrics}");
     second.kv().await.put(put("k", "v")).await.unwrap();
     let remove = pb::MemberRemoveRequest { id };
     let left = first.cluster().await.member_remove(remove).await.unwrap().into_inner().members;

@@ -101,6 +101,8 @@ async fn are_counted(urls: &[String]) {
             kv.put(PutRequest { lease: id, ..put(key, "v") }).await.unwrap();
         }
     }
+    let taken = lease.lease_grant(LeaseGrantRequest { id: 7, ttl: 60 }).await;
+    assert_eq!(taken.unwrap_err().message(), "etcdserver: lease already exists");
     lease.lease_revoke(LeaseRevokeRequest { id: 7 }).await.unwrap();
     kv.delete_range(DeleteRangeRequest { range_end: "f".into(), ..delete("d") }).await.unwrap();
     for url in urls {

@@ -16,3 +16,4 @@ mod etcdctl;
 mod gauges;
 mod single;
 mod tls;
+mod works;
