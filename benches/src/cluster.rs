@@ -11,7 +11,7 @@ use whitewater_api::{
     request::{CompactRequest, PutRequest},
 };
 use whitewater_mutation::Mutations;
-use whitewater_replica::{Boot, Config, Input, Output, Replica, Role, Security};
+use whitewater_replica::{Asked, Boot, Config, Input, Output, Replica, Role, Security};
 
 const SECOND_NANOS: u64 = 1_000_000_000;
 
@@ -112,10 +112,8 @@ impl Cluster {
     fn ask(&mut self, node: NodeId, request: Request) {
         let id = RequestId { process: Process(1), sequence: self.asked };
         self.asked += 1;
-        self.inputs.push_back((
-            node,
-            Input::Request { id, caller: Caller::Nobody, request: Box::new(request) },
-        ));
+        let asked = Asked { id, caller: Caller::Nobody, request: Box::new(request) };
+        self.inputs.push_back((node, Input::Requests(vec![asked])));
     }
 
     /// Everything was answered with yes, and is everywhere.

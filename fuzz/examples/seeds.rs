@@ -19,7 +19,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_record::Trace;
-use whitewater_replica::{Boot, Config, Input, Output, Replica, Security, etcd_snapshot, seal, wire};
+use whitewater_replica::{Asked, Boot, Config, Input, Output, Replica, Security, etcd_snapshot, seal, wire};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = std::env::args().nth(1).ok_or("where to? Name a folder")?;
@@ -127,7 +127,8 @@ impl Life {
         let id = RequestId { process: Process(1), sequence: self.asked };
         self.asked += 1;
         let caller = Caller::Nobody;
-        self.inputs.push_back(Input::Request { id, caller, request: Box::new(request) });
+        let asked = Asked { id, caller, request: Box::new(request) };
+        self.inputs.push_back(Input::Requests(vec![asked]));
         self.settle();
     }
 

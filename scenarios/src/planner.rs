@@ -102,6 +102,10 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
             release: scenario.release.as_ref().map_or(Release::Newest, |releases| {
                 releases.draw(&mut seed.stream("plan/release", 0))
             }),
+            gather: scenario
+                .gather
+                .as_ref()
+                .map_or(Span(0), |gather| gather.wide(&mut seed.stream("plan/gather", 0))),
         },
     }
 }

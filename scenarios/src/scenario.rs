@@ -59,6 +59,8 @@ pub struct Scenario {
     pub tuning: TuningRanges,
     /// As which release all members of a seed start. Not said: the newest.
     pub release: Option<OneOf<Release>>,
+    /// How long hosts wait for more requests before they hand them over together. Not said: not at all.
+    pub gather: Option<Spans>,
     /// The classes of faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<FaultGroup>,

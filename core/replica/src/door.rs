@@ -23,6 +23,17 @@ use whitewater_api::{
 };
 use whitewater_store::Tally;
 
+/// What a client asks.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Which request of which client; comes back with the reply.
+    pub id: RequestId,
+    /// What the client shows of itself.
+    pub caller: Caller,
+    /// What it asks.
+    pub request: Box<Request>,
+}
+
 /// What a host tells a replica. Inputs and outputs are moved a few times each, so what is large in them is boxed.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -30,15 +41,8 @@ pub enum Input {
     Tick,
     /// A message from a peer has arrived.
     Message(Envelope),
-    /// A client asks.
-    Request {
-        /// Which request of which client; comes back with the reply.
-        id: RequestId,
-        /// What the client shows of itself.
-        caller: Caller,
-        /// What it asks.
-        request: Box<Request>,
-    },
+    /// Clients ask. What came together may be handed over together: it is written by one batch, and read by one round.
+    Requests(Vec<Asked>),
     /// A client opens a stream of watches.
     StreamOpened {
         /// A number for it, new in this life of the process.

@@ -56,7 +56,7 @@ pub use crate::{
     auth::{PasswordDone, PasswordWork},
     backup::{BackupStatus, backup_status, etcd_snapshot, seal},
     config::{Boot, Config, Restoration, Security},
-    door::{Event, Input, LeaseClock, Output, Phase, Role, Status, StopReason},
+    door::{Asked, Event, Input, LeaseClock, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},
     recovery::OpenError,
     replica::Replica,

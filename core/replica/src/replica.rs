@@ -21,7 +21,7 @@ use crate::{
     compaction::Compaction,
     config::Config,
     corruption::Corruption,
-    door::{Event, Input, Output, Phase, Role, Status, StopReason},
+    door::{Asked, Event, Input, Output, Phase, Role, Status, StopReason},
     introduction::Introduction,
     leases::Grants,
     lessor::Lessor,
@@ -182,7 +182,7 @@ impl Replica {
         match input {
             Input::Tick => {}
             Input::Message(envelope) => self.on_message(envelope),
-            Input::Request { id, caller, request } => self.on_request(id, caller, *request),
+            Input::Requests(asked) => self.on_requests(asked),
             Input::StreamOpened { stream, require_leader, caller } => {
                 self.keep_stream_caller(stream, caller);
                 self.on_stream_opened(stream, require_leader);
@@ -338,6 +338,15 @@ impl Replica {
 
     pub(crate) fn election_nanos(&self) -> u64 {
         self.config.tuning.election_ticks * self.tick_nanos()
+    }
+
+    fn on_requests(&mut self, asked: Vec<Asked>) {
+        if asked.len() > 1 {
+            self.sometimes("several requests handed over together");
+        }
+        for Asked { id, caller, request } in asked {
+            self.on_request(id, caller, *request);
+        }
     }
 
     // Messages.

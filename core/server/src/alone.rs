@@ -23,7 +23,7 @@ use whitewater_api::{
     Body, Caller, DiskImage, Incarnation, MaintenanceRequest, MaintenanceResponse, Process,
     Request, RequestId,
 };
-use whitewater_replica::{Boot, Input, Output, Replica, Restoration, StopReason, ids};
+use whitewater_replica::{Asked, Boot, Input, Output, Replica, Restoration, StopReason, ids};
 
 /// Makes the member in this data directory the only one of a new cluster, if it is not alone already.
 pub(crate) fn go_alone(
@@ -94,7 +94,7 @@ fn backup(
         let id = RequestId { process: Process(1), sequence: part };
         let part = MaintenanceRequest::Backup { backup, part: u64::from(part) };
         let request = Box::new(Request::Maintenance(part));
-        let asked = Input::Request { id, caller: Caller::Nobody, request };
+        let asked = Input::Requests(vec![Asked { id, caller: Caller::Nobody, request }]);
         replica.step(clock::now(), asked, &mut outputs);
         let (number, blob, remaining) = answer(&outputs)?;
         bytes.extend_from_slice(&blob);

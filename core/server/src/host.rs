@@ -19,7 +19,7 @@ use whitewater_api::{
     Caller, Error, Member, Monotonic, Process, Request, RequestId, Response, StreamEnd, StreamId,
     WatchResponse,
 };
-use whitewater_replica::{Event, Input, Output, Replica, Role, Status, StopReason};
+use whitewater_replica::{Asked, Event, Input, Output, Replica, Role, Status, StopReason};
 
 /// What comes back to whoever asked.
 pub(crate) type Answer = Result<Response, Error>;
@@ -78,6 +78,8 @@ pub(crate) struct Host {
     members_due: Monotonic,
     /// Kept for the next step, so that it does not allocate.
     outputs: Vec<Output>,
+    /// Taken out of the inbox, and not played yet.
+    put_back: Option<Command>,
     /// Mailboxes in which answers wait for the end of the step.
     to_wake: Vec<Mailbox>,
 }
@@ -110,6 +112,7 @@ impl Host {
             next_id,
             members_due: Monotonic(0),
             outputs,
+            put_back: None,
             to_wake: Vec::new(),
         }
     }
@@ -132,7 +135,9 @@ impl Host {
                 return Turn::Ended(ended);
             }
         }
-        let is_idle = self.around.brought.done.is_empty() && self.around.brought.inbox.is_empty();
+        let brought = &self.around.brought;
+        let is_idle =
+            brought.done.is_empty() && brought.inbox.is_empty() && self.put_back.is_none();
         if is_idle { Turn::Idle } else { Turn::Full }
     }
 
@@ -155,11 +160,11 @@ impl Host {
         if let Ok(input) = self.around.brought.done.try_recv() {
             return Some(Next::Step(input));
         }
-        Some(match self.around.brought.inbox.try_recv().ok()? {
+        Some(match self.next_command()? {
             Command::Ask { caller, request, asker } => {
-                let id = self.take_id();
-                self.waiting.insert(id, asker);
-                Next::Step(Input::Request { id, caller, request: Box::new(request) })
+                let mut asked = vec![self.take_in(caller, request, asker)];
+                asked.extend(self.more_requests());
+                Next::Step(Input::Requests(asked))
             }
             Command::Open { stream, require_leader, caller, messages } => {
                 self.streams.insert(stream, messages);
@@ -173,6 +178,33 @@ impl Host {
             }
             Command::Stop => Next::End,
         })
+    }
+
+    fn next_command(&mut self) -> Option<Command> {
+        self.put_back.take().or_else(|| self.around.brought.inbox.try_recv().ok())
+    }
+
+    /// Requests that have come after one: they are written by one batch, and read by one round.
+    fn more_requests(&mut self) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        while asked.len() + 1 < limits::REQUESTS_AT_ONCE {
+            match self.next_command() {
+                Some(Command::Ask { caller, request, asker }) => {
+                    asked.push(self.take_in(caller, request, asker));
+                }
+                other => {
+                    self.put_back = other;
+                    break;
+                }
+            }
+        }
+        asked
+    }
+
+    fn take_in(&mut self, caller: Caller, request: Request, asker: Asker) -> Asked {
+        let id = self.take_id();
+        self.waiting.insert(id, asker);
+        Asked { id, caller, request: Box::new(request) }
     }
 
     /// Performs the outputs of a step, in order. Says so if one was the last.

@@ -8,6 +8,9 @@ pub const INBOX: usize = 4096;
 /// Inputs that somebody plays for others before another one goes on: a task that has its own work to do waits so long at most.
 pub const TURN: usize = 64;
 
+/// Requests that the replica is handed at a time.
+pub const REQUESTS_AT_ONCE: usize = 64;
+
 /// How long the clock of a host rests where it is late because somebody else plays.
 pub const CLOCK_REST: Duration = Duration::from_millis(1);
 

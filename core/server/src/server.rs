@@ -199,6 +199,7 @@ struct Started {
     peers: Peers,
     members: watch::Receiver<Vec<Member>>,
     ended: oneshot::Receiver<Ended>,
+    stage: Stage,
     writer: Writer,
     stop: watch::Sender<bool>,
 }
@@ -249,7 +250,7 @@ fn start(
     let node = Node::new(Inner {
         node,
         cluster,
-        stage,
+        stage: stage.clone(),
         status: statuses,
         members: members_changed.clone(),
         peers: peers.clone(),
@@ -258,7 +259,7 @@ fn start(
         last_stream: AtomicU64::new(0),
         stopping: stop.subscribe(),
     });
-    Ok(Started { node, peers, members: members_changed, ended, writer, stop })
+    Ok(Started { node, peers, members: members_changed, ended, stage, writer, stop })
 }
 
 fn election_ms(settings: &Settings) -> u64 {
@@ -324,7 +325,8 @@ impl Started {
             tokio::spawn(watch_memory(self.node.clone(), group));
         }
         let writer = self.writer.clone();
-        let reactors = Reactors::start(move || writer.work())?;
+        let stage = self.stage.clone();
+        let reactors = Reactors::start(move || stage.play_on(), move || writer.work())?;
         let (node, watchers) = (self.node.clone(), doors.watchers);
         let serving = serve_clients(node, reactors, &settings, doors.clients, watchers, stopped)?;
         let (mut terminated, mut interrupted) =

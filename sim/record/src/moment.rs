@@ -39,6 +39,7 @@ pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("removed leader stepped down", "A leader applies its own removal."),
     ("removed member ignored", "A member that is gone still speaks."),
     ("repaired member gets its vote back", "A damaged member holds again what it must."),
+    ("several requests handed over together", "A host has more than one request for its replica."),
     ("snapshot sent to a follower", "A follower is too far behind for the log."),
     ("snapshot started over", "A receiver has forgotten the parts that it had."),
     ("snapshot transfer given up", "A receiver does not answer."),

@@ -79,6 +79,15 @@ pub struct ClusterPlan {
     /// As which release all members start. `compatible` if it is not said.
     #[serde(default = "compatible", skip_serializing_if = "is_compatible")]
     pub release: Release,
+    /// How long the host of a node waits for more requests, once one has come, before it hands them over together. 0: it hands each
+    /// over when it comes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub gather: Span,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_none(span: &Span) -> bool {
+    span.0 == 0
 }
 
 /// What plans meant before they said it.

@@ -5,7 +5,7 @@
 
 use crate::items::Removal;
 use whitewater_api::Tuning;
-use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan};
+use whitewater_record::{ClockProfile, DiskProfile, NetworkProfile, Plan, Span};
 
 type Change = Box<dyn Fn(&mut Plan)>;
 
@@ -221,6 +221,11 @@ fn parts(plan: &Plan) -> Vec<Part> {
         let rank = if client.follows_hints { 0 } else { 2 };
         let name = format!("client[{place}].follows_hints");
         all.push(Part { name, rank, changes: vec![Box::new(moves)] });
+    }
+    if plan.cluster.gather.0 > 0 {
+        let at_once = |plan: &mut Plan| plan.cluster.gather = Span(0);
+        let name = "cluster.gather".to_owned();
+        all.push(Part { name, rank: 2, changes: vec![Box::new(at_once)] });
     }
     if plan.fork.is_some() {
         let whole = |plan: &mut Plan| plan.fork = None;

@@ -28,6 +28,8 @@ pub(crate) enum Due {
     DiskDone { node: NodeId, epoch: u64, write: WriteId },
     /// A thread of a node's process is done with a password.
     PasswordDone { node: NodeId, epoch: u64, id: RequestId, done: PasswordDone },
+    /// The host of a node hands over what it was asked.
+    Gathered { node: NodeId, epoch: u64 },
     /// A node's timer fires.
     Wake { node: NodeId, epoch: u64, generation: u64 },
     /// A client does its next operation.

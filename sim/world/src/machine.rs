@@ -8,7 +8,7 @@ use whitewater_api::{
 use whitewater_mutation::{Mutation, Mutations};
 use whitewater_physics::{Clock, Disk};
 use whitewater_record::{ClockProfile, CrashPoint, Fault, Plan, Seed, SimTime, Span, Stream};
-use whitewater_replica::{Input, Phase, Role, Status, Tally};
+use whitewater_replica::{Asked, Input, Phase, Role, Status, Tally};
 
 /// One machine.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) timer_generation: u64,
     /// Requests that are being served.
     pub(crate) serving: Vec<RequestId>,
+    /// Requests that its host has not handed over yet.
+    pub(crate) gathered: Vec<Asked>,
     /// A crash at a named point, and the fault that asks for it.
     pub(crate) armed: Option<(CrashPoint, usize)>,
     /// The process shall die of its crash point before anything else happens.
@@ -193,6 +195,7 @@ impl Machine {
             armed_for: Monotonic(u64::MAX),
             timer_generation: 0,
             serving: Vec::new(),
+            gathered: Vec::new(),
             armed: None,
             is_doomed: false,
             drifts: Vec::new(),
@@ -255,6 +258,7 @@ impl Machine {
         self.waiting.clear();
         self.pauses.clear();
         self.serving.clear();
+        self.gathered.clear();
         self.leads_since = None;
         self.log_writes.clear();
         self.timer = None;

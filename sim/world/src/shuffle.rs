@@ -49,6 +49,7 @@ impl World {
                 | Due::Answer { .. }
                 | Due::DiskDone { .. }
                 | Due::PasswordDone { .. }
+                | Due::Gathered { .. }
                 | Due::Wake { .. }
         );
         if !is_loose || at == SimTime::NEVER {

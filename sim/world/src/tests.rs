@@ -30,6 +30,7 @@ fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
         duration: Span::seconds(seconds),
         mutations: Vec::new(),
         cluster: ClusterPlan {
+            gather: Span(0),
             release: Release::Compatible,
             nodes: 3,
             clocks: Vec::new(),
@@ -428,6 +429,30 @@ fn sim_wall_clocks_and_late_timers_change_no_promise() {
     for kind in ["slew_clock", "leap_second", "jitter_clock"] {
         assert_eq!(witnessed(&run, kind), 1, "{kind}");
     }
+}
+
+#[test]
+fn sim_requests_that_come_together_are_handed_over_together() {
+    let together = |gather: Span| {
+        let mut plan = plan(38, 10, 600);
+        plan.cluster.gather = gather;
+        let outcome = run(&plan).outcome;
+        outcome.sometimes.get("several requests handed over together").copied().unwrap_or(0)
+    };
+    assert_eq!(together(Span(0)), 0);
+    assert!(together(Span::millis(30)) > 10);
+}
+
+#[test]
+fn sim_a_crash_takes_what_its_host_has_not_handed_over() {
+    let mut plan = plan(39, 10, 600);
+    plan.cluster.gather = Span::millis(200);
+    for at_ms in [2_000, 4_000, 6_000] {
+        plan.faults.push(fault(at_ms, 500, Fault::Crash { victim: Victim::Leader, power: false }));
+        plan.faults.push(fault(at_ms + 1_000, 300, Fault::Pause { victim: Victim::Leader }));
+    }
+    let [ok, _, unknown] = run(&plan).outcome.operations;
+    assert!(ok > 20 && unknown > 0, "{ok} done, {unknown} lost");
 }
 
 #[test]

@@ -26,7 +26,7 @@ use whitewater_api::{Caller, NodeId, Request, RequestId, Revision, WriteId};
 use whitewater_mutation::Mutations;
 use whitewater_physics::{Network, NetworkCounts};
 use whitewater_record::{CrashPoint, History, Plan, Row, RowKind, Seed, SimTime, Trace};
-use whitewater_replica::{Envelope, Input};
+use whitewater_replica::{Asked, Envelope, Input};
 
 /// The world, where the main task and the processes can reach it. Only one of them runs at a time.
 #[derive(Clone)]
@@ -237,6 +237,13 @@ impl World {
                     self.input(node, Input::PasswordDone { id, done });
                 }
             }
+            Due::Gathered { node, epoch } => {
+                let machine = self.machines.get_mut(node);
+                if machine.epoch == epoch {
+                    let asked = std::mem::take(&mut machine.gathered);
+                    self.input(node, Input::Requests(asked));
+                }
+            }
             Due::Wake { node, epoch, generation } => self.on_wake(node, epoch, generation),
             Due::Client { client } => self.on_client(client),
             Due::Up { stream, packet } => self.on_up(stream, packet),
@@ -292,10 +299,24 @@ impl World {
             Life::Up => {
                 self.machines.get_mut(node).serving.push(id);
                 self.begin(RowKind::Receive, node.0, &[id.process.0.into(), id.sequence.into()]);
-                self.input(node, Input::Request { id, caller, request });
+                self.hand_over(node, Asked { id, caller, request });
             }
             Life::Down { powered: true } | Life::Retired => self.answer(node, id, Answer::Refused),
             Life::Down { powered: false } | Life::Absent => {}
+        }
+    }
+
+    /// The host of a node has a request for its replica, and may wait for more.
+    fn hand_over(&mut self, node: NodeId, asked: Asked) {
+        let wait = self.plan.cluster.gather;
+        if wait.0 == 0 {
+            return self.input(node, Input::Requests(vec![asked]));
+        }
+        let machine = self.machines.get_mut(node);
+        machine.gathered.push(asked);
+        if machine.gathered.len() == 1 {
+            let epoch = machine.epoch;
+            self.later(self.now + wait, Due::Gathered { node, epoch });
         }
     }
 

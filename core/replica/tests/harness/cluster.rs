@@ -17,7 +17,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_replica::{
-    Boot, Config, Envelope, Event, Input, MessageKind, Output, PasswordDone, Phase, Promise,
+    Asked, Boot, Config, Envelope, Event, Input, MessageKind, Output, PasswordDone, Phase, Promise,
     Replica, Role, Security, Status,
     wal::{Settings, Wal},
 };
@@ -37,6 +37,8 @@ pub(crate) struct Cluster {
     /// As which release a new node starts.
     pub(crate) release: Release,
     requests: BTreeMap<RequestId, Request>,
+    /// What a host was asked and has not handed over.
+    gathered: Option<(NodeId, Vec<Asked>)>,
     sequences: BTreeMap<Process, u32>,
     /// Who asks: a user shows the last token that it was given, or `!name` a certificate.
     pub(crate) user: Option<String>,
@@ -101,6 +103,7 @@ impl Cluster {
             cuts: BTreeSet::new(),
             release: Release::Compatible,
             requests: BTreeMap::new(),
+            gathered: None,
             sequences: BTreeMap::new(),
             user: None,
             tokens: BTreeMap::new(),
@@ -215,9 +218,26 @@ impl Cluster {
         self.requests.insert(id, request.clone());
         let by = self.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
         self.say(&format!("{id} {request}{by} -> {node}"));
-        let caller = self.shown();
-        self.step(node, Input::Request { id, caller, request: Box::new(request) });
+        let asked = Asked { id, caller: self.shown(), request: Box::new(request) };
+        match &mut self.gathered {
+            Some((host, gathered)) => {
+                assert_eq!(*host, node, "one host gathers");
+                gathered.push(asked);
+            }
+            None => self.step(node, Input::Requests(vec![asked])),
+        }
         id
+    }
+
+    /// The host of a node keeps what it is asked from now on.
+    pub(crate) fn gather(&mut self, node: NodeId) {
+        self.gathered = Some((node, Vec::new()));
+    }
+
+    /// It hands over what it has kept.
+    pub(crate) fn hand_over(&mut self) {
+        let (node, gathered) = self.gathered.take().expect("nobody gathers");
+        self.step(node, Input::Requests(gathered));
     }
 
     /// What who asks shows.

@@ -130,6 +130,11 @@ impl Runner for Script {
                 let (caller, to) = (caller(&mut args)?, node(&mut args)?);
                 self.cluster.move_caller(caller, to);
             }
+            "gather" => {
+                let node = node(&mut args)?;
+                self.cluster.gather(node);
+            }
+            "hand-over" => self.cluster.hand_over(),
             "fill" => self.fill(&mut args)?,
             _ => self.ask(&command.name, &mut args)?,
         }

@@ -4,7 +4,7 @@ use super::{
     Command, Ended, Host, Turn,
     baton::{Baton, Left},
 };
-use crate::{clock, limits};
+use crate::{clock, limits, reactors};
 use std::{
     io, mem,
     sync::{
@@ -87,11 +87,19 @@ impl Stage {
         Ok(end)
     }
 
-    /// Brings something of a client or a peer, when there is room.
+    /// Brings something of a client or a peer, when there is room. A thread that serves clients plays it once it has heard out
+    /// all of them that speak.
     pub(crate) async fn bring(&self, command: Command) -> Result<(), Error> {
         self.0.commands.send(command).await.map_err(|_| Error::Stopped)?;
-        self.play(limits::TURN);
+        if !reactors::plays_soon() {
+            self.play_on();
+        }
         Ok(())
+    }
+
+    /// Plays what was brought, unless somebody does.
+    pub(crate) fn play_on(&self) {
+        self.play(limits::TURN);
     }
 
     /// Brings what the disk or another thread has done, or what is no more than messages that were told: of that there is never

@@ -1,7 +1,7 @@
 //! The text form of a plan: TOML that a person reads at a glance. What is as usual is left out; a fault is a line, an
 //! operation is a line.
 
-use super::{ClientPlan, Plan, is_compatible};
+use super::{ClientPlan, ClusterPlan, Plan, is_compatible};
 use crate::{DiskProfile, NetworkProfile, WatcherPlan, profile::CALM};
 use serde::Serialize;
 use std::fmt::Write;
@@ -50,15 +50,7 @@ pub(super) fn write(plan: &Plan) -> String {
     if !faults.is_empty() {
         list(&mut text, "fault", faults);
     }
-    text.push_str("\n[cluster]\n");
-    entry(&mut text, "nodes", &inline(&cluster.nodes));
-    if !cluster.clocks.is_empty() {
-        list(&mut text, "clocks", &cluster.clocks);
-    }
-    if !is_compatible(&cluster.release) {
-        entry(&mut text, "release", &inline(&cluster.release));
-    }
-    unusual::<Tuning>(&mut text, "tuning", &cluster.tuning);
+    write_cluster(&mut text, cluster);
     for ClientPlan { home, follows_hints, operations } in clients {
         text.push_str("\n[[client]]\n");
         entry(&mut text, "home", &inline(home));
@@ -78,6 +70,21 @@ pub(super) fn write(plan: &Plan) -> String {
         }
     }
     text
+}
+
+fn write_cluster(text: &mut String, cluster: &ClusterPlan) {
+    text.push_str("\n[cluster]\n");
+    entry(text, "nodes", &inline(&cluster.nodes));
+    if !cluster.clocks.is_empty() {
+        list(text, "clocks", &cluster.clocks);
+    }
+    if !is_compatible(&cluster.release) {
+        entry(text, "release", &inline(&cluster.release));
+    }
+    if cluster.gather.0 > 0 {
+        entry(text, "gather", &inline(&cluster.gather));
+    }
+    unusual::<Tuning>(text, "tuning", &cluster.tuning);
 }
 
 /// `name = value`
