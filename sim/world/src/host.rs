@@ -593,7 +593,9 @@ impl World {
                 self.on_damage_found(node, reason);
             }
             Event::StartedOver { .. } => {
-                if let Some(damaged) = &mut self.machines.get_mut(node).damage {
+                let machine = self.machines.get_mut(node);
+                machine.has_forgotten = true;
+                if let Some(damaged) = &mut machine.damage {
                     damaged.starts_over = true;
                 }
             }

@@ -22,6 +22,8 @@ pub(crate) struct Machine {
     pub(crate) disks: u64,
     /// Whether the members know this disk for the only one of its node.
     pub(crate) is_proven: bool,
+    /// Whether its disk was damaged and it started over: what it knew of the disks of others is gone for good.
+    pub(crate) has_forgotten: bool,
     pub(crate) life: Life,
     /// What keeps the process from running; it starts when the list is empty.
     pub(crate) holds: Vec<Hold>,
@@ -183,6 +185,7 @@ impl Machine {
             epoch: 0,
             disks: 0,
             is_proven: false,
+            has_forgotten: false,
             life: Life::Absent,
             holds: Vec::new(),
             pauses: Vec::new(),

@@ -352,14 +352,14 @@ impl World {
     }
 
     /// Whether the members bear the loss of this disk now. One whose own disk is new needs the word of a majority of the
-    /// others that it never had another, and a member without its disk never gives it: until everybody has been heard
-    /// once, both are missing. What a plan takes away from members that are all known is the plan's own business.
+    /// others that it never had another, and a member without its disk never gives it, nor one that was repaired: until everybody
+    /// has been heard once, they are missing. What a plan takes away from members that are all known is the plan's own business.
     fn may_lose_disk(&self, node: NodeId) -> bool {
         let members = self.observer.members().everybody();
         let others = |nodes: Vec<NodeId>| nodes.into_iter().filter(|other| *other != node);
         let is_lost = |other: &NodeId| {
             let machine = self.machines.get(*other);
-            machine.disks > 1 || machine.damage.is_some()
+            machine.disks > 1 || machine.damage.is_some() || machine.has_forgotten
         };
         // Those too that are not members yet, and soon will be.
         let is_new = |other: &NodeId| {
