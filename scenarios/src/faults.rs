@@ -67,7 +67,7 @@ pub(crate) fn draw(
 
 /// How long no leader may be found after one was lost: the longest election timeout.
 pub(crate) fn recovery(tuning: &Tuning) -> Span {
-    Span::millis(tuning.tick_ms.saturating_mul(tuning.election_ticks).saturating_mul(2))
+    Span::millis(tuning.election_ms().saturating_mul(2))
 }
 
 struct Dice<'a> {

@@ -8,7 +8,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_server::{client::Client, loopback::free_ports};
+use whitewater_server::{backup, client::Client, loopback::free_ports};
 
 /// The processes of one system.
 pub(crate) struct Cluster {
@@ -104,6 +104,15 @@ impl Cluster {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?;
         Ok(kib.parse::<u64>()? / 1024)
+    }
+
+    /// Takes a backup of the first member into a file: how long that takes, and how many bytes it has.
+    pub(crate) fn back_up(&self) -> Result<(Duration, u64), Box<dyn Error>> {
+        let (file, start) = (self.folder.join("backup"), Instant::now());
+        let words =
+            ["save".into(), file.display().to_string(), format!("--endpoint={}", self.urls[0])];
+        backup::run(words)?;
+        Ok((start.elapsed(), fs::metadata(file)?.len()))
     }
 
     fn end(&mut self) {

@@ -70,17 +70,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a store of so many keys takes, in clusters of its own: memory, and time to start.
+/// What a store of so many keys takes, in clusters of its own: memory, and time to start and to back up.
 fn fill(args: &Args, systems: &[(&str, PathBuf)]) -> Result<(), Box<dyn Error>> {
-    let (mut memory, mut starts) = (Vec::new(), Vec::new());
+    let [mut memory, mut starts, mut backups, mut sizes] = [const { Vec::new() }; 4];
     for (_, binary) in systems {
         let folder = tempfile::TempDir::new_in(&args.folder)?;
         let mut cluster = Cluster::start(binary, args.members, folder.path())?;
         rows::fill(&cluster, args.fill)?;
-        memory.push(cluster.resident_mib()?);
+        memory.push(u128::from(cluster.resident_mib()?));
         starts.push(cluster.restart()?.as_millis());
+        let (took, bytes) = cluster.back_up()?;
+        backups.push(took.as_millis());
+        sizes.push(u128::from(bytes >> 20));
     }
-    table::values(&format!("store of {} keys: memory of the leader, MiB", args.fill), &memory);
-    table::values(&format!("store of {} keys: start after kill -9, ms", args.fill), &starts);
+    let row = |what: &str, values: &[u128]| {
+        table::values(&format!("store of {} keys: {what}", args.fill), values);
+    };
+    row("memory of the leader, MiB", &memory);
+    row("start after kill -9, ms", &starts);
+    row("backup, ms", &backups);
+    row("backup, MiB", &sizes);
     Ok(())
 }

@@ -89,6 +89,15 @@ pub struct Tuning {
     pub watches_max: u64,
 }
 
+impl Tuning {
+    /// The shortest time after which a member that hears of no leader stands for election, in milliseconds. The longest is twice as
+    /// long.
+    #[must_use]
+    pub const fn election_ms(&self) -> u64 {
+        self.tick_ms.saturating_mul(self.election_ticks)
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         Self {

@@ -49,7 +49,7 @@ pub fn latest_nanos(ttl: i64, tuning: &Tuning, drift_ppm: u64, changes: u64) -> 
     let own = nanos(ttl);
     let interval = tuning.lease_checkpoint_ms * 1_000_000;
     let lost = if interval == 0 { own } else { own.min(interval + SECOND) };
-    let extension = tuning.election_ticks * tuning.tick_ms * 1_000_000;
+    let extension = tuning.election_ms() * 1_000_000;
     let local = own.saturating_add((lost + extension).saturating_mul(changes));
     local.saturating_add((local / 1_000_000).saturating_mul(drift_ppm))
 }

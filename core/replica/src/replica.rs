@@ -337,7 +337,7 @@ impl Replica {
     }
 
     pub(crate) fn election_nanos(&self) -> u64 {
-        self.config.tuning.election_ticks * self.tick_nanos()
+        self.config.tuning.election_ms() * 1_000_000
     }
 
     fn on_requests(&mut self, asked: Vec<Asked>) {

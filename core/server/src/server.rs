@@ -245,7 +245,7 @@ fn start(
         metrics: Arc::clone(&metrics),
     };
     let ended = stage.open(Host::new(replica, outputs, around))?;
-    let elections = Duration::from_millis(2 * election_ms(settings));
+    let elections = Duration::from_millis(2 * settings.tuning.election_ms());
     let (stop, _) = watch::channel(false);
     let node = Node::new(Inner {
         node,
@@ -260,10 +260,6 @@ fn start(
         stopping: stop.subscribe(),
     });
     Ok(Started { node, peers, members: members_changed, ended, stage, writer, stop })
-}
-
-fn election_ms(settings: &Settings) -> u64 {
-    settings.tuning.election_ticks * settings.tuning.tick_ms
 }
 
 pub(crate) fn config(settings: &Settings, belonging: &Belonging) -> Config {

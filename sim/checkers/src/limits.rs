@@ -99,7 +99,7 @@ impl LeaseBound {
         });
         let drift_ppm = drifts.fold(profiles.max().unwrap_or(0), u32::saturating_add);
         let tuning = &plan.cluster.tuning;
-        let election = Span::millis(tuning.tick_ms.saturating_mul(tuning.election_ticks));
+        let election = Span::millis(tuning.election_ms());
         let is_calm = plan.faults.is_empty() && plan.network.loss_ppm == 0;
         let lasting = plan.faults.iter().fold(Span(0), |all, planned| all + planned.lasts);
         let steady = election + election + election + COMMIT + lasting;
@@ -256,8 +256,7 @@ fn contact(plan: &Plan) -> Option<Span> {
     };
     let tuning = &plan.cluster.tuning;
     let is_known = tuning.health_ms == 0 && !plan.faults.iter().any(changes_members);
-    let election = tuning.tick_ms.saturating_mul(tuning.election_ticks);
-    is_known.then(|| Span::millis(election / 2))
+    is_known.then(|| Span::millis(tuning.election_ms() / 2))
 }
 
 const fn steady() -> Span {

@@ -65,7 +65,7 @@ impl World {
     /// The liveness phase begins.
     pub(crate) fn start_recovery(&mut self) {
         let tuning = &self.plan.cluster.tuning;
-        let timeout_max = Span::millis(2 * tuning.tick_ms * tuning.election_ticks);
+        let timeout_max = Span::millis(2 * tuning.election_ms());
         let started = u64::try_from(self.machines.started().len()).expect("nodes are few");
         let bound = Span(timeout_max.0 * limits::RECOVERY_ELECTIONS)
             + limits::RECOVERY_ALLOWANCE

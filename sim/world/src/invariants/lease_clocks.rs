@@ -9,7 +9,7 @@ pub(crate) fn check(
     clocks: impl Iterator<Item = LeaseClock>,
     tuning: &Tuning,
 ) -> (Option<String>, bool) {
-    let extension = tuning.election_ticks * tuning.tick_ms * 1_000_000;
+    let extension = tuning.election_ms() * 1_000_000;
     let (mut wrong, mut discriminates) = (None, false);
     for LeaseClock { lease, remaining, left, is_found } in clocks {
         let Some(left) = left else {

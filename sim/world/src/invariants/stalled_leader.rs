@@ -13,7 +13,7 @@ pub(crate) fn check(
 ) -> Option<String> {
     let (tick, waited) = (tuning.tick_ms * 1_000_000, now.since(since));
     (waited > (tuning.election_ticks + 1) * tick).then(|| {
-        let (waited, election) = (waited / 1_000_000, tuning.election_ticks * tuning.tick_ms);
+        let (waited, election) = (waited / 1_000_000, tuning.election_ms());
         format!("{node} leads on, with a write to its log under way for {waited} ms; an election takes {election} ms")
     })
 }
