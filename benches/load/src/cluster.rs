@@ -109,8 +109,12 @@ impl Cluster {
     /// Takes a backup of the first member into a file: how long that takes, and how many bytes it has.
     pub(crate) fn back_up(&self) -> Result<(Duration, u64), Box<dyn Error>> {
         let (file, start) = (self.folder.join("backup"), Instant::now());
-        let words =
-            ["save".into(), file.display().to_string(), format!("--endpoint={}", self.urls[0])];
+        let words = [
+            "snapshot".into(),
+            "save".into(),
+            file.display().to_string(),
+            format!("--endpoint={}", self.urls[0]),
+        ];
         backup::run(words)?;
         Ok((start.elapsed(), fs::metadata(file)?.len()))
     }
