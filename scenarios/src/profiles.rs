@@ -95,7 +95,7 @@ tuning_ranges! {
         segment_bytes, snapshot_log_bytes, catch_up_entries, snapshot_part_bytes, snapshot_parts_inflight_max,
         token_ttl_s, bcrypt_cost, lease_ttl_min_s, lease_checkpoint_ms, auto_compaction_period_ms, watch_progress_ms, watch_message_bytes_max, watch_streams_max, watches_max,
         quota_bytes, health_ms, learners_max, corruption_check_ms;
-    flags: pre_vote, check_quorum, lease_reads, signed_tokens, corruption_check_compactions;
+    flags: pre_vote, check_quorum, lease_reads, advance_at_start, signed_tokens, corruption_check_compactions;
 }
 
 impl TuningRanges {

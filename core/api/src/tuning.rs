@@ -51,6 +51,9 @@ pub struct Tuning {
     /// A member that starts as the only voter stands for election at its first tick, and not after a timeout: there is nobody
     /// whom it could disturb.
     pub alone_at_once: bool,
+    /// A member that has started waits for a leader as if it had already waited for an election timeout but for two ticks (etcd,
+    /// `initial-election-tick-advance`). Not with `lease_reads`: a leader that has one counts on the whole timeout.
+    pub advance_at_start: bool,
     /// Refuse to add and remove voters through [`crate::ClusterRequest`] where too few of them are connected.
     pub strict_reconfig_check: bool,
     /// How long a voter must have been connected to count, in milliseconds.
@@ -123,6 +126,7 @@ impl Default for Tuning {
             auto_compaction_period_ms: 0,
             auto_compaction_revisions: 0,
             alone_at_once: false,
+            advance_at_start: false,
             strict_reconfig_check: true,
             health_ms: 5000,
             learners_max: 1,

@@ -82,6 +82,13 @@ impl Replica {
 
     fn activate(&mut self) {
         self.phase = Phase::Active;
+        let tuning = &self.config.tuning;
+        if tuning.advance_at_start && !tuning.lease_reads {
+            let waited = usize::try_from(tuning.election_ticks).unwrap_or(usize::MAX);
+            let raft = &mut self.raft.raft;
+            raft.election_elapsed =
+                raft.election_elapsed.max(waited.saturating_sub(limits::TICKS_FOR_A_LEADER));
+        }
     }
 
     pub(crate) fn on_introduction_tick(&mut self) {

@@ -27,6 +27,9 @@ pub const LEASES_FOUND_MAX: usize = 8192;
 /// Ticks between two introductions of a fresh member.
 pub const HELLO_TICKS: u64 = 2;
 
+/// Ticks in which a member that has started may hear from a leader, at least (etcd, `server.go`, `adjustTicks`).
+pub(crate) const TICKS_FOR_A_LEADER: usize = 2;
+
 /// Election timeouts after which a damaged member stops asking, and its disk shall be read anew.
 pub const DAMAGED_PATIENCE_ELECTIONS: u64 = 20;
 

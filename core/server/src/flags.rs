@@ -130,6 +130,9 @@ pub struct Flags {
     /// Ask for votes before raising the term.
     #[arg(long, env = "ETCD_PRE_VOTE", default_value_t = true, action = ArgAction::Set)]
     pub pre_vote: bool,
+    /// Stand for election soon after a start, if no leader is heard.
+    #[arg(long, env = "ETCD_INITIAL_ELECTION_TICK_ADVANCE", default_value_t = true, action = ArgAction::Set)]
+    pub initial_election_tick_advance: bool,
     /// `simple`, or `jwt,sign-method=HS256,priv-key=FILE[,ttl=5m]`.
     #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple")]
     pub auth_token: String,

@@ -215,6 +215,7 @@ fn tuning(flags: &Flags) -> Result<Tuning, SettingsError> {
         election_ticks: election / heartbeat,
         pre_vote: flags.pre_vote,
         alone_at_once: true,
+        advance_at_start: flags.initial_election_tick_advance,
         strict_reconfig_check: flags.strict_reconfig_check,
         request_bytes_max: flags.max_request_bytes,
         txn_ops_max: flags.max_txn_ops,
@@ -359,6 +360,9 @@ mod tests {
             assert_eq!(settings(arguments).unwrap().name, "a");
         }
         assert!(!settings(&["--pre-vote=false"]).unwrap().tuning.pre_vote);
+        assert!(settings(&[]).unwrap().tuning.advance_at_start);
+        let advance = "--initial-election-tick-advance=false";
+        assert!(!settings(&[advance]).unwrap().tuning.advance_at_start);
         assert!(settings(&["--unsafe-no-fsync"]).unwrap().unsafe_no_fsync);
         assert_eq!(settings(&[]).unwrap().release, Release::Newest);
         assert_eq!(settings(&["--downgradable"]).unwrap().release, Release::Compatible);
