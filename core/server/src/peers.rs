@@ -141,11 +141,12 @@ impl Peers {
         }
     }
 
-    /// Dials those that are new, and lets go of those that are no members any more.
+    /// Dials those that are new, and lets go of those that are no members any more. Who has introduced itself may be one of whom
+    /// this member has yet to hear.
     pub(crate) fn set(&self, urls: BTreeMap<NodeId, Vec<String>>) {
         let me = self.0.setting.node;
         let mut links = self.0.links.write().expect("nobody panics with it");
-        links.retain(|node, _| urls.contains_key(node));
+        links.retain(|node, link| urls.contains_key(node) || link.is_met());
         for (node, urls) in urls.into_iter().filter(|(node, urls)| *node != me && !urls.is_empty())
         {
             match links.get_mut(&node) {

@@ -355,7 +355,8 @@ impl World {
     /// others that it never had another, and a member without its disk never gives it, nor one that was repaired: until everybody
     /// has been heard once, they are missing. What a plan takes away from members that are all known is the plan's own business.
     fn may_lose_disk(&self, node: NodeId) -> bool {
-        let members = self.observer.members().everybody();
+        let known = self.observer.members();
+        let members = known.everybody();
         let others = |nodes: Vec<NodeId>| nodes.into_iter().filter(|other| *other != node);
         let is_lost = |other: &NodeId| {
             let machine = self.machines.get(*other);
@@ -366,9 +367,12 @@ impl World {
             let machine = self.machines.get(*other);
             !is_lost(other) && !machine.is_proven && machine.life != Life::Retired
         };
-        let lost = others(members.clone()).filter(is_lost).count() + 1;
+        let lost = others(members).filter(is_lost).count() + 1;
         let new = others(self.machines.started()).filter(is_new).count();
-        new == 0 || lost + new <= members.len().saturating_sub(1) / 2
+        let spare = |voters: &[NodeId]| voters.len().saturating_sub(1) / 2;
+        // In a joint configuration each half needs its own majority.
+        let halves = [&known.voters, &known.outgoing].into_iter().filter(|half| !half.is_empty());
+        new == 0 || lost + new <= halves.map(|half| spare(half)).min().unwrap_or(0)
     }
 
     /// Whether the disk was wiped.

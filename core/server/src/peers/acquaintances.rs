@@ -1,7 +1,7 @@
-//! Who has introduced itself to a member that does not take part, and where it says that it is reached.
+//! Who has introduced itself to a member that does not know it, and where it says that it is reached.
 //!
-//! A member whose damaged disk has lost who the members are has nothing to hold that against, so it is believed no more than it
-//! takes: as long as the connection lasts on which it was said, beside whatever others say of the same member, and never that a member
+//! A member that was away while others came in, or whose damaged disk has lost who they are, has nothing to hold that against, so it is
+//! believed no more than it takes: as long as the connection lasts on which it was said, beside whatever others say of the same member, and never that a member
 //! is found without TLS where this one has it. So whoever says something wrong takes nobody's place, and leaves nothing behind.
 
 use crate::limits;

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 use whitewater_api::{ClusterId, NodeId};
-use whitewater_replica::{Envelope, Input, Phase, wire};
+use whitewater_replica::{Envelope, Input, wire};
 
 /// What a listener needs to receive peers.
 #[derive(Clone)]
@@ -94,14 +94,11 @@ impl Listener {
         }))
     }
 
-    /// A member whose disk is damaged may have lost who the members are that came after it: whom it has started with may all be
-    /// gone, and the answer to those who find it would find nobody. What it is told lasts as long as this.
+    /// Others may have come in since this member last heard of changes, or its disk may have lost who they are: the answer to
+    /// those who find it, a leader among them, would find nobody. What it is told lasts as long as this.
     fn meet(&self, guest: &Guest) -> Option<Met> {
-        let Reception { node, peers, cluster, .. } = &self.reception;
-        if guest.cluster != Some(*cluster) || node.status().phase == Phase::Active {
-            return None;
-        }
-        peers.meet(guest.from, &guest.urls)
+        let Reception { peers, cluster, .. } = &self.reception;
+        (guest.cluster == Some(*cluster)).then(|| peers.meet(guest.from, &guest.urls))?
     }
 
     fn objection(&self, other: &Introduction) -> Option<String> {

@@ -150,6 +150,29 @@ async fn a_damaged_member_is_found_by_those_who_came_after_it() {
     assert_eq!(again.kv().await.range(get("k")).await.unwrap().into_inner().count, 1);
 }
 
+/// It could not answer who led: it had never heard of it.
+#[tokio::test]
+async fn a_member_that_was_away_follows_a_leader_that_came_in_meanwhile() {
+    let mut cluster = Cluster::start_with(3, &["--strict-reconfig-check=false"]);
+    let mut named = cluster.flags[0].last().unwrap().clone();
+    named = named.trim_start_matches("--initial-cluster=").to_owned();
+    cluster.servers[0].kv().await.put(put("k", "v")).await.unwrap();
+    cluster.servers[0].kill();
+    let (newcomer, _directory) = replace(&cluster, &cluster.servers[2], 1, &named).await;
+    let target_id = newcomer.status().await.header.unwrap().member_id;
+    while newcomer.status().await.leader != target_id {
+        // Refused while another one leads, or nobody.
+        let lead = pb::MoveLeaderRequest { target_id };
+        drop(cluster.servers[2].maintenance().await.move_leader(lead).await);
+    }
+    cluster.restart(0);
+    let back = &cluster.servers[0];
+    assert_eq!(back.kv().await.range(get("k")).await.unwrap().into_inner().count, 1);
+    let list = pb::MemberListRequest { linearizable: true };
+    let members = back.cluster().await.member_list(list).await.unwrap().into_inner().members;
+    assert!(members.iter().any(|member| member.id == target_id), "{members:?}");
+}
+
 #[tokio::test]
 async fn a_member_that_is_left_alone_for_good_goes_on_by_force() {
     let mut cluster = Cluster::start(3);
