@@ -157,6 +157,13 @@ impl Replica {
         remembers && self.membership.may_vouch(self.config.node, node)
     }
 
+    /// Whether a member that came later and has yet to prove itself could not do so any more without the word of `node`, as far as
+    /// this one knows.
+    #[must_use]
+    pub fn needs_word_of(&self, node: NodeId) -> bool {
+        self.membership.needs_word_of(node)
+    }
+
     /// The welcome leaves when it is durable that this peer is known.
     fn welcome(&mut self, to: NodeId, incarnation: Incarnation) {
         let elders = self.membership.elders(to);

@@ -70,6 +70,13 @@ impl Stage {
         Self { main: None, seats, doomed: Vec::new(), outputs: Vec::new() }
     }
 
+    /// Whether a replica knows of a member that could not prove itself any more without the word of `node`.
+    pub(crate) fn needs_word_of(&self, node: NodeId) -> bool {
+        self.seats.iter().any(
+            |seat| matches!(&seat.process, Process::Open(replica) if replica.needs_word_of(node)),
+        )
+    }
+
     fn at(&mut self, node: NodeId) -> &mut Seat {
         &mut self.seats[usize::try_from(node.0 - 1).expect("ids are below 64")]
     }

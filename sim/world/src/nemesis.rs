@@ -355,6 +355,9 @@ impl World {
     /// others that it never had another, and a member without its disk never gives it, nor one that was repaired: until everybody
     /// has been heard once, they are missing. What a plan takes away from members that are all known is the plan's own business.
     fn may_lose_disk(&self, node: NodeId) -> bool {
+        if self.stage.needs_word_of(node) {
+            return false;
+        }
         let known = self.observer.members();
         let members = known.everybody();
         let others = |nodes: Vec<NodeId>| nodes.into_iter().filter(|other| *other != node);
