@@ -93,7 +93,6 @@ async fn are_counted(url: &str) {
         ("etcd_mvcc_hash_duration_seconds_count", 1.0),
         ("etcd_mvcc_hash_rev_duration_seconds_count", 1.0),
         ("etcd_disk_backend_snapshot_duration_seconds_count", 1.0),
-        ("etcd_server_slow_read_indexes_total", 0.0),
         ("etcd_server_read_indexes_failed_total", 0.0),
         ("etcd_server_heartbeat_send_failures_total", 0.0),
         ("etcd_server_learner_promote_successes", 0.0),
