@@ -3,7 +3,7 @@
 
 use crate::{host::Mailbox, limits};
 use std::{
-    cell::RefCell,
+    cell::OnceCell,
     future::Future,
     io,
     sync::{
@@ -19,8 +19,16 @@ use tokio::{
 };
 
 thread_local! {
-    static MAILBOX: RefCell<Option<Mailbox>> = const { RefCell::new(None) };
-    static TURN: RefCell<Option<Arc<Notify>>> = const { RefCell::new(None) };
+    /// What this thread has of its own, if it is one.
+    static OWN: OnceCell<Own> = const { OnceCell::new() };
+}
+
+#[derive(Clone, Default)]
+struct Own {
+    /// Where it is sent answers.
+    mailbox: Mailbox,
+    /// That it plays when it comes to that.
+    turn: Arc<Notify>,
 }
 
 /// All of them. Cheap to clone.
@@ -34,22 +42,22 @@ struct Inner {
 
 /// Whether this thread is one.
 pub(crate) fn is_one() -> bool {
-    MAILBOX.with_borrow(Option::is_some)
+    OWN.with(|own| own.get().is_some())
 }
 
 /// Where this thread is sent answers, if it is one.
 pub(crate) fn mailbox() -> Option<Mailbox> {
-    MAILBOX.with_borrow(Option::clone)
+    OWN.with(|own| own.get().map(|own| own.mailbox.clone()))
 }
 
 /// Whether a mailbox is this thread's.
 pub(crate) fn is_here(mailbox: &Mailbox) -> bool {
-    MAILBOX.with_borrow(|own| own.as_ref().is_some_and(|own| own.is(mailbox)))
+    OWN.with(|own| own.get().is_some_and(|own| own.mailbox.is(mailbox)))
 }
 
 /// Sees to it that this thread plays what was brought after all tasks that are to go on now, if it is one. Whether it is.
 pub(crate) fn plays_soon() -> bool {
-    TURN.with_borrow(|turn| turn.as_ref().inspect(|turn| turn.notify_one()).is_some())
+    OWN.with(|own| own.get().inspect(|own| own.turn.notify_one()).is_some())
 }
 
 impl Reactors {
@@ -67,10 +75,7 @@ impl Reactors {
             handles.push(runtime.handle().clone());
             let (name, play) = (format!("clients {number}"), play.clone());
             thread::Builder::new().name(name).spawn(move || {
-                let mailbox = Mailbox::default();
-                MAILBOX.set(Some(mailbox.clone()));
-                let turn = Arc::new(Notify::new());
-                TURN.set(Some(Arc::clone(&turn)));
+                let Own { mailbox, turn } = OWN.with(|own| own.get_or_init(Own::default).clone());
                 runtime.spawn(take_turns(turn, play));
                 runtime.spawn(tick());
                 runtime.block_on(mailbox.hand_out());

@@ -6,7 +6,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 use tonic::{Code, codegen::http::HeaderMap};
@@ -17,7 +17,7 @@ pub(crate) struct CallMetrics {
     /// By what clients call their version.
     requests: IntCounterVec,
     /// The versions that were seen, few of them.
-    versions: Mutex<BTreeSet<String>>,
+    versions: RwLock<BTreeSet<String>>,
 }
 
 /// Versions that are counted apart at most: clients say what they want.
@@ -71,7 +71,7 @@ impl CallMetrics {
                 "Calls by the version of the client.",
                 &["type", "client_api_version"],
             ),
-            versions: Mutex::default(),
+            versions: RwLock::default(),
         }
     }
 
@@ -88,9 +88,12 @@ impl CallMetrics {
 
     /// Whether a version is one of the first few.
     fn is_counted(&self, version: &str) -> bool {
-        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !versions.contains(version);
-        if is_new && versions.len() < VERSIONS_MAX && version.len() <= VERSION_BYTES {
+        // Nearly every call is of a version that is known, and waits for no other call.
+        if self.versions.read().unwrap_or_else(PoisonError::into_inner).contains(version) {
+            return true;
+        }
+        let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
+        if versions.len() < VERSIONS_MAX && version.len() <= VERSION_BYTES {
             versions.insert(version.to_owned());
         }
         versions.contains(version)

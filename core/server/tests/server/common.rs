@@ -122,7 +122,7 @@ impl Server {
     }
 
     pub(crate) async fn channel(&self) -> Channel {
-        Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+        channel(&self.url).await
     }
 
     pub(crate) async fn kv(&self) -> KvClient<Channel> {
@@ -262,6 +262,11 @@ impl Cluster {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// A connection of its own.
+pub(crate) async fn channel(url: &str) -> Channel {
+    Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
 /// Ports that nobody has now.

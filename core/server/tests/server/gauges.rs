@@ -1,12 +1,11 @@
 //! What `/metrics` measures of the store and its watches: the true values, which a real etcd tells too after the same requests.
 
 use crate::{
-    common::{Server, http, watch},
+    common::{Server, channel, http, watch},
     etcdctl::{Etcd, binary},
 };
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
 use whitewater_server::proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, PutRequest, kv_client::KvClient,
 };
@@ -45,11 +44,6 @@ async fn becomes(url: &str, name: &str, wanted: i64) {
 
 fn put(key: &str, value: Vec<u8>) -> PutRequest {
     PutRequest { key: key.to_owned().into(), value: value.into(), ..PutRequest::default() }
-}
-
-/// A connection of its own.
-async fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
 /// Keys that come and go, compactions, and a client that watches and does not read.

@@ -1,15 +1,12 @@
 //! What `/metrics` counts of requests that take their time; and its names, which are those of a real etcd but for a few.
 
 use crate::{
-    common::{Server, get, http, put},
+    common::{Server, channel, get, http, put},
     etcdctl::{Etcd, binary},
 };
 use std::collections::BTreeMap;
 use tempfile::TempDir;
-use tonic::{
-    Request,
-    transport::{Channel, Endpoint},
-};
+use tonic::Request;
 use whitewater_server::proto::etcdserverpb::{
     DefragmentRequest, HashKvRequest, HashRequest, MemberPromoteRequest, SnapshotRequest,
     cluster_client::ClusterClient, kv_client::KvClient, maintenance_client::MaintenanceClient,
@@ -59,10 +56,6 @@ fn value(url: &str, name: &str) -> f64 {
     let mut lines = metrics.lines().filter_map(|line| line.rsplit_once(' '));
     let line = lines.find(|(found, _)| *found == name);
     line.unwrap_or_else(|| panic!("{name} in {metrics}")).1.parse().unwrap()
-}
-
-async fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
 /// One of each.
