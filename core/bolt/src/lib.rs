@@ -8,8 +8,8 @@
 //! ```
 //!
 //! [`Database`] reads a file that may come from anywhere, so nothing in it is trusted: every place is held against the bounds,
-//! no page is visited twice, keys must rise. [`Writer`] writes one, full and without free pages. There is no
-//! changing of files here. After bbolt's `page.go`, `node.go`, `bucket.go` and `db.go`.
+//! no page is visited twice, keys must rise. [`Writer`] writes one page by page, full and without free pages. There
+//! is no changing of files here. After bbolt's `page.go`, `node.go`, `bucket.go` and `db.go`.
 
 #![forbid(unsafe_code)]
 
@@ -19,23 +19,30 @@ mod write;
 
 pub use self::{
     read::{BoltError, Database, Visitor},
-    write::Writer,
+    write::{Layout, Writer},
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, io::Write};
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
     fn written(buckets: &BTreeMap<Vec<u8>, Rows>) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut file = Vec::new();
+        let measured = fill(Writer::measure(), buckets);
+        fill(Writer::new(measured, &mut file).unwrap(), buckets);
+        assert_eq!(file.len() as u64, measured.bytes());
+        file
+    }
+
+    fn fill<W: Write>(mut writer: Writer<W>, buckets: &BTreeMap<Vec<u8>, Rows>) -> Layout {
         for (name, rows) in buckets {
-            writer.bucket(name, rows.iter().map(|(key, value)| (key.clone(), value.clone())));
+            writer.bucket(name, rows.iter()).unwrap();
         }
-        writer.finish()
+        writer.finish().unwrap()
     }
 
     fn read(file: &[u8], name: &[u8]) -> Result<Option<Rows>, BoltError> {

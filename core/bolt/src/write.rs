@@ -3,6 +3,7 @@
 use crate::page::{
     BRANCH, ELEMENT, FREELIST, HEADER, IS_BUCKET, LEAF, MAGIC, META_KIND, VERSION, checksum,
 };
+use std::io::{self, Sink, Write};
 
 /// Bytes of a page: what etcd has on nearly all machines. A reader goes by what the meta pages say.
 const PAGE: usize = 4096;
@@ -10,12 +11,25 @@ const PAGE: usize = 4096;
 /// Two metas, then the list of free pages, which is empty.
 const FREELIST_PAGE: u64 = 2;
 
-/// A file in the making.
+/// A file in the making, handed out page by page, so that it is never held as a whole.
+///
+/// The first pages say where the root is, and how many pages there are, which is known only behind the last row. So rows are
+/// gone through twice: what [`Writer::measure`] finds out, [`Writer::new`] wants to know.
 #[derive(Debug)]
-pub struct Writer {
-    file: Vec<u8>,
+pub struct Writer<W> {
+    out: W,
+    layout: Layout,
+    /// Pages so far.
+    pages: u64,
     /// Buckets so far: names, and the pages of their roots.
     roots: Vec<(Vec<u8>, u64)>,
+}
+
+/// What the first pages of a file say of those that follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    root: u64,
+    pages: u64,
 }
 
 /// The first key below a page, and the page.
@@ -28,20 +42,34 @@ struct Page {
     content: Vec<u8>,
 }
 
-impl Default for Writer {
-    fn default() -> Self {
-        Self::new()
+impl Layout {
+    /// Bytes of the file.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.pages * PAGE as u64
     }
 }
 
-impl Writer {
-    /// An empty database.
+impl Writer<Sink> {
+    /// For the first time through the rows.
     #[must_use]
-    pub fn new() -> Self {
-        let mut writer = Self { file: vec![0; PAGE * 2], roots: Vec::new() };
-        let number = writer.push(FREELIST, &Page::default());
+    pub fn measure() -> Self {
+        Self::new(Layout::default(), io::sink()).expect("a sink takes everything")
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// An empty database that goes into `out`.
+    pub fn new(layout: Layout, out: W) -> io::Result<Self> {
+        let mut writer = Self { out, layout, pages: 0, roots: Vec::new() };
+        for generation in 0..2 {
+            let mut meta = writer.meta(generation);
+            meta.resize(PAGE, 0);
+            writer.put(&meta)?;
+        }
+        let number = writer.push(FREELIST, &Page::default())?;
         assert_eq!(number, FREELIST_PAGE, "it comes right behind the metas");
-        writer
+        Ok(writer)
     }
 
     /// Adds a bucket with these rows.
@@ -49,38 +77,47 @@ impl Writer {
     /// # Panics
     ///
     /// If keys do not rise, here or from bucket to bucket.
-    pub fn bucket(&mut self, name: &[u8], rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) {
+    pub fn bucket<K, V>(
+        &mut self,
+        name: &[u8],
+        rows: impl Iterator<Item = (K, V)>,
+    ) -> io::Result<()>
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
         assert!(
             self.roots.last().is_none_or(|(last, _)| last.as_slice() < name),
             "buckets come by name"
         );
-        let root = self.tree(rows.map(|(key, value)| (0, key, value)));
+        let root = self.tree(rows.map(|(key, value)| (0, key, value)))?;
         self.roots.push((name.to_vec(), root));
+        Ok(())
     }
 
-    /// The whole file.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
+    /// The rest of the file. What it turned out to be.
+    ///
+    /// # Panics
+    ///
+    /// If this is not what was measured, so that the first pages are wrong.
+    pub fn finish(mut self) -> io::Result<Layout> {
         let roots = std::mem::take(&mut self.roots);
         let row = |(name, root): (Vec<u8>, u64)| {
             let value = [root.to_le_bytes(), 0_u64.to_le_bytes()].concat();
             (IS_BUCKET, name, value)
         };
-        let root = self.tree(roots.into_iter().map(row));
-        for generation in 0..2 {
-            let meta = self.meta(root, generation);
-            let start = usize::try_from(generation).expect("0 or 1") * PAGE;
-            self.file[start..start + meta.len()].copy_from_slice(&meta);
-        }
-        self.file
+        let root = self.tree(roots.into_iter().map(row))?;
+        let found = Layout { root, pages: self.pages };
+        assert!([Layout::default(), found].contains(&self.layout), "the rows are others now");
+        Ok(found)
     }
 
-    fn meta(&self, root: u64, generation: u64) -> Vec<u8> {
+    fn meta(&self, generation: u64) -> Vec<u8> {
         let mut meta = Vec::new();
         for number in [MAGIC, VERSION, u32::try_from(PAGE).expect("it is small"), 0] {
             meta.extend_from_slice(&number.to_le_bytes());
         }
-        for word in [root, 0, FREELIST_PAGE, self.next(), generation] {
+        for word in [self.layout.root, 0, FREELIST_PAGE, self.layout.pages, generation] {
             meta.extend_from_slice(&word.to_le_bytes());
         }
         let checksum = checksum(&meta);
@@ -88,41 +125,43 @@ impl Writer {
         [header(generation, META_KIND, 0, 0), meta].concat()
     }
 
-    /// The number of the next page.
-    fn next(&self) -> u64 {
-        u64::try_from(self.file.len() / PAGE).expect("a length fits 64 bits")
-    }
-
     /// Writes leaves, and branches above them until there is one page. Its number.
-    fn tree(&mut self, rows: impl Iterator<Item = (u32, Vec<u8>, Vec<u8>)>) -> u64 {
+    fn tree<K, V>(&mut self, rows: impl Iterator<Item = (u32, K, V)>) -> io::Result<u64>
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
         let (mut page, mut first, mut children) = (Page::default(), Vec::new(), Vec::new());
-        let mut last: Option<Vec<u8>> = None;
-        for (flags, key, value) in rows {
-            assert!(last.as_ref().is_none_or(|last| *last < key), "keys rise");
+        let mut last: Option<K> = None;
+        for (flags, row_key, value) in rows {
+            let (key, value) = (row_key.as_ref(), value.as_ref());
+            assert!(last.as_ref().is_none_or(|last| last.as_ref() < key), "keys rise");
             if !page.has_room(key.len() + value.len()) {
-                let number = self.push(LEAF, &std::mem::take(&mut page));
+                let number = self.push(LEAF, &page)?;
+                page.clear();
                 children.push((std::mem::take(&mut first), number));
             }
             if page.elements.is_empty() {
-                first.clone_from(&key);
+                first = key.to_vec();
             }
-            page.push([flags, 0, length(&key), length(&value)], &[&key, &value]);
-            last = Some(key);
+            page.push([flags, 0, length(key), length(value)], &[key, value]);
+            last = Some(row_key);
         }
-        let number = self.push(LEAF, &page);
+        let number = self.push(LEAF, &page)?;
         children.push((first, number));
         while children.len() > 1 {
-            children = self.branches(&children);
+            children = self.branches(&children)?;
         }
-        children[0].1
+        Ok(children[0].1)
     }
 
-    fn branches(&mut self, children: &[Child]) -> Vec<Child> {
+    fn branches(&mut self, children: &[Child]) -> io::Result<Vec<Child>> {
         let (mut page, mut first, mut parents) = (Page::default(), Vec::new(), Vec::new());
         for (key, child) in children {
             // A branch of one would be no progress, however long its key is.
             if page.elements.len() > 1 && !page.has_room(key.len()) {
-                let number = self.push(BRANCH, &std::mem::take(&mut page));
+                let number = self.push(BRANCH, &page)?;
+                page.clear();
                 parents.push((std::mem::take(&mut first), number));
             }
             if page.elements.is_empty() {
@@ -131,18 +170,19 @@ impl Writer {
             let [low, high] = halves(*child);
             page.push([0, length(key), low, high], &[key]);
         }
-        let number = self.push(BRANCH, &page);
+        let number = self.push(BRANCH, &page)?;
         parents.push((first, number));
-        parents
+        Ok(parents)
     }
 
     /// Appends a page, and says its number.
-    fn push(&mut self, kind: u16, page: &Page) -> u64 {
-        let number = self.next();
+    fn push(&mut self, kind: u16, page: &Page) -> io::Result<u64> {
+        let number = self.pages;
         let count = page.elements.len();
         let bytes = HEADER + count * ELEMENT + page.content.len();
         let further = bytes.div_ceil(PAGE) - 1;
-        self.file.extend(header(number, kind, count, further));
+        let mut whole = Vec::with_capacity((further + 1) * PAGE);
+        whole.extend(header(number, kind, count, further));
         for (place, (fields, at)) in page.elements.iter().enumerate() {
             // From the element itself to its key.
             let offset = (count - place) * ELEMENT + at;
@@ -150,12 +190,18 @@ impl Writer {
             let place = usize::from(kind == LEAF);
             fields[place] = u32::try_from(offset).expect("a page is far below 4 GiB");
             for field in fields {
-                self.file.extend_from_slice(&field.to_le_bytes());
+                whole.extend_from_slice(&field.to_le_bytes());
             }
         }
-        self.file.extend_from_slice(&page.content);
-        self.file.resize(self.file.len().next_multiple_of(PAGE), 0);
-        number
+        whole.extend_from_slice(&page.content);
+        whole.resize((further + 1) * PAGE, 0);
+        self.put(&whole)?;
+        Ok(number)
+    }
+
+    fn put(&mut self, pages: &[u8]) -> io::Result<()> {
+        self.pages += u64::try_from(pages.len() / PAGE).expect("a length fits 64 bits");
+        self.out.write_all(pages)
     }
 }
 
@@ -163,6 +209,11 @@ impl Page {
     fn has_room(&self, bytes: usize) -> bool {
         let used = HEADER + (self.elements.len() + 1) * ELEMENT + self.content.len();
         self.elements.is_empty() || used + bytes <= PAGE
+    }
+
+    fn clear(&mut self) {
+        self.elements.clear();
+        self.content.clear();
     }
 
     /// Adds an element whose offset is not known yet.

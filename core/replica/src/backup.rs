@@ -23,14 +23,18 @@ use crate::{
     replica::Replica,
     snapshot::{self, Framer},
 };
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 use whitewater_api::{
     Body, Error, FileName, Index, KvHash, MaintenanceResponse, Monotonic, RequestId, Revision,
     Value,
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_store::{Cursor, Store, View};
+use whitewater_store::{Cursor, EtcdExport, EtcdFile, Store, View};
 
 /// Bytes of the checksum at the end of the file.
 const CHECKSUM_BYTES: usize = 32;
@@ -175,12 +179,52 @@ pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
     Ok(BackupStatus { content, bytes: backup.len() as u64, index })
 }
 
-/// The content of a backup as a snapshot of etcd: its database, and the SHA-256 of it behind (etcd,
-/// `v3rpc/maintenance.go`). Takes some times as much memory as the content.
-pub fn etcd_snapshot(backup: &[u8]) -> Result<Vec<u8>, OpenError> {
-    let mut file = read(backup, Mutations::none())?.0.to_etcd();
-    seal(&mut file);
-    Ok(file)
+/// A backup in our form on its way into etcd's: its database, and the SHA-256 of it behind (etcd, `v3rpc/maintenance.go`).
+/// Holds the backup, and a few bytes for each version.
+#[derive(Debug)]
+pub struct EtcdSnapshot(EtcdFile);
+
+impl EtcdSnapshot {
+    /// Of this backup.
+    pub fn of(backup: &Bytes) -> Result<Self, OpenError> {
+        let body = verified(backup)?;
+        let mut export = EtcdExport::default();
+        snapshot::read_parts(&name(), body, |part| export.push(backup.slice_ref(part)))
+            .map_err(|error| bad(error.to_string()))?;
+        export.finish().map(Self).map_err(|error| bad(error.to_string()))
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes() + CHECKSUM_BYTES as u64
+    }
+
+    /// Writes it down.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut summed = Summed { out, checksum: Sha256::new() };
+        self.0.write(&mut summed)?;
+        let Summed { out, checksum } = summed;
+        out.write_all(&checksum.finalize())
+    }
+}
+
+/// What is written, and its SHA-256.
+struct Summed<'a, W> {
+    out: &'a mut W,
+    checksum: Sha256,
+}
+
+impl<W: Write> Write for Summed<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.checksum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Puts the SHA-256 behind a file that came without, such as the database of a member that was copied.
@@ -201,18 +245,32 @@ pub(crate) fn restore(from: &Restoration, mutations: Mutations) -> Result<Store,
 
 /// The store of a backup in our form, with the index that it was taken at, or in etcd's.
 fn read(backup: &[u8], mutations: Mutations) -> Result<(Store, Option<Index>), OpenError> {
-    let bad = |reason: &str| OpenError::BadBackup { reason: reason.to_owned() };
-    let (body, checksum) = backup
-        .split_last_chunk::<CHECKSUM_BYTES>()
-        .ok_or_else(|| bad("it is shorter than its checksum"))?;
-    if Sha256::digest(body).as_slice() != checksum && !cfg!(fuzzing) {
-        return Err(bad("its bytes are not those that the checksum at its end is of"));
-    }
+    let body = verified(backup)?;
     if !snapshot::is_snapshot(body) {
         let store = Store::from_etcd(body, mutations);
-        return store.map(|store| (store, None)).map_err(|error| bad(&error.to_string()));
+        return store.map(|store| (store, None)).map_err(|error| bad(error.to_string()));
     }
-    let name = FileName("backup".to_owned());
-    let read = snapshot::read(&name, body, mutations);
-    read.map(|(meta, store)| (store, Some(meta.index))).map_err(|error| bad(&error.to_string()))
+    let read = snapshot::read(&name(), body, mutations);
+    read.map(|(meta, store)| (store, Some(meta.index))).map_err(|error| bad(error.to_string()))
+}
+
+/// A backup without the checksum at its end, if that is right.
+fn verified(backup: &[u8]) -> Result<&[u8], OpenError> {
+    let (body, checksum) = backup
+        .split_last_chunk::<CHECKSUM_BYTES>()
+        .ok_or_else(|| bad("it is shorter than its checksum".to_owned()))?;
+    if Sha256::digest(body).as_slice() != checksum && !cfg!(fuzzing) {
+        let reason = "its bytes are not those that the checksum at its end is of";
+        return Err(bad(reason.to_owned()));
+    }
+    Ok(body)
+}
+
+/// What a backup is called where it is read as a snapshot.
+fn name() -> FileName {
+    FileName("backup".to_owned())
+}
+
+fn bad(reason: String) -> OpenError {
+    OpenError::BadBackup { reason }
 }

@@ -14,7 +14,7 @@ use raft::eraftpb::ConfState;
 use serde::{Deserialize, Serialize};
 use whitewater_api::{FileName, Index, NodeId, Term};
 use whitewater_mutation::Mutations;
-use whitewater_store::{Restore, Store};
+use whitewater_store::{Restore, RestoreError, Store};
 
 const MAGIC: &[u8; 8] = b"WWSNAP04";
 const META: u8 = 1;
@@ -147,44 +147,47 @@ pub(crate) fn read(
     bytes: &[u8],
     mutations: Mutations,
 ) -> Result<(SnapshotMeta, Store), OpenError> {
-    let damage = |offset: usize, expected: &'static str| OpenError::DamagedSnapshot {
-        file: name.clone(),
-        offset: u64::try_from(offset).expect("a length fits 64 bits"),
-        expected: expected.to_owned(),
-    };
+    let mut restore = Restore::new(mutations);
+    let meta = read_parts(name, bytes, |part| restore.push(part))?;
+    let store = restore.finish().map_err(|error| damage(name, bytes.len(), &error))?;
+    Ok((meta, store))
+}
+
+/// Goes through a whole file part by part.
+pub(crate) fn read_parts(
+    name: &FileName,
+    bytes: &[u8],
+    mut on_part: impl FnMut(&[u8]) -> Result<(), RestoreError>,
+) -> Result<SnapshotMeta, OpenError> {
     if !is_snapshot(bytes) {
-        return Err(damage(0, "the magic WWSNAP04"));
+        return Err(damage(name, 0, "the magic WWSNAP04"));
     }
     let mut offset = MAGIC.len();
     let mut meta = None;
-    let mut restore = Restore::new(mutations);
     loop {
         let (kind, payload) =
-            chunk(&bytes[offset..]).ok_or_else(|| damage(offset, "a whole chunk"))?;
+            chunk(&bytes[offset..]).ok_or_else(|| damage(name, offset, "a whole chunk"))?;
         match (kind, &meta) {
             (META, None) => {
                 let decoded = postcard::from_bytes::<SnapshotMeta>(payload);
-                meta = Some(decoded.map_err(|_| damage(offset, "meta data of this version"))?);
+                let wanted = "meta data of this version";
+                meta = Some(decoded.map_err(|_| damage(name, offset, wanted))?);
             }
-            (PART, Some(_)) => {
-                restore.push(payload).map_err(|error| OpenError::DamagedSnapshot {
-                    file: name.clone(),
-                    offset: u64::try_from(offset).expect("a length fits 64 bits"),
-                    expected: error.to_string(),
-                })?;
-            }
+            (PART, Some(_)) => on_part(payload).map_err(|error| damage(name, offset, &error))?,
             (END, Some(_)) => break,
-            _ => return Err(damage(offset, "a meta, part or end chunk in its place")),
+            _ => return Err(damage(name, offset, "a meta, part or end chunk in its place")),
         }
         offset += CHUNK_HEADER + payload.len();
     }
-    let store = restore.finish().map_err(|error| OpenError::DamagedSnapshot {
-        file: name.clone(),
+    meta.ok_or_else(|| damage(name, offset, "meta data"))
+}
+
+fn damage(file: &FileName, offset: usize, expected: &(impl ToString + ?Sized)) -> OpenError {
+    OpenError::DamagedSnapshot {
+        file: file.clone(),
         offset: u64::try_from(offset).expect("a length fits 64 bits"),
-        expected: error.to_string(),
-    })?;
-    let meta = meta.ok_or_else(|| damage(offset, "meta data"))?;
-    Ok((meta, store))
+        expected: expected.to_string(),
+    }
 }
 
 fn chunk(bytes: &[u8]) -> Option<(u8, &[u8])> {

@@ -11,7 +11,10 @@
 //! What is the old cluster's stays behind in both directions: members, alarms, the version of the cluster. A file from
 //! elsewhere is not trusted: what comes out of it goes through [`Restore`] as a snapshot of a peer does.
 
+mod export;
 mod message;
+
+pub use self::export::{EtcdExport, EtcdFile};
 
 use self::message::{Field, fields};
 use crate::{
@@ -29,7 +32,7 @@ use thiserror::Error as ThisError;
 use whitewater_api::{
     AuthRevision, End, Key, KeyRange, LeaseId, Revision, Value, auth::PermissionKind,
 };
-use whitewater_bolt::{BoltError, Database, Writer};
+use whitewater_bolt::{BoltError, Database};
 use whitewater_mutation::Mutations;
 
 /// Bytes of a part on the way from the file to the store.
@@ -59,48 +62,7 @@ pub enum EtcdFileError {
     Content(#[from] RestoreError),
 }
 
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
-
 impl Store {
-    /// The content as a database of etcd 3.5. Looks at everything, and takes as much memory again.
-    #[must_use]
-    pub fn to_etcd(&self) -> Vec<u8> {
-        let mut versions = Rows::new();
-        for (key, history) in &self.keys {
-            for position in history.survivors(self.compacted, self.revision) {
-                let version = history.get(position).expect("a survivor is held");
-                let (mut place, mut row) = (Vec::new(), Vec::new());
-                put_revision(&mut place, version);
-                put_key_value(&mut row, key, version);
-                versions.insert(place, row);
-            }
-        }
-        let (users, roles) = (self.auth.users.iter(), self.auth.roles.iter());
-        let users = users.map(|(name, user)| (name.clone().into_bytes(), put_user(name, user)));
-        let roles = roles.map(|(name, role)| (name.clone().into_bytes(), put_role(name, role)));
-        let leases = self
-            .all_terms()
-            .map(|(id, terms)| (big_endian_bytes(id.0.cast_unsigned()), put_lease(id, terms)));
-        // By name, as the database has them.
-        let buckets = [
-            ("alarm", Rows::new()),
-            ("auth", auth_rows(&self.auth)),
-            ("authRoles", roles.collect()),
-            ("authUsers", users.collect()),
-            ("cluster", Rows::new()),
-            ("key", versions),
-            ("lease", leases.collect()),
-            ("members", Rows::new()),
-            ("members_removed", Rows::new()),
-            ("meta", meta_rows(self.compacted)),
-        ];
-        let mut writer = Writer::new();
-        for (name, rows) in buckets {
-            writer.bucket(name.as_bytes(), rows.into_iter());
-        }
-        writer.finish()
-    }
-
     /// The content of a database of etcd 3.
     pub fn from_etcd(file: &[u8], mutations: Mutations) -> Result<Self, EtcdFileError> {
         let content = Content::read(&Database::open(file)?)?;
@@ -332,73 +294,6 @@ fn role(row: &[u8]) -> Option<(String, Role)> {
         role.insert(KeyRange { start: Key::from(start), end }, kind);
     }
     Some((String::from_utf8(name).ok()?, role))
-}
-
-#[expect(clippy::big_endian_bytes, reason = "etcd writes it so")]
-fn big_endian_bytes(number: u64) -> Vec<u8> {
-    number.to_be_bytes().to_vec()
-}
-
-fn auth_rows(auth: &Auth) -> Rows {
-    let revision = big_endian_bytes(auth.revision.0);
-    let enabled = vec![u8::from(auth.enabled)];
-    Rows::from([(b"authEnabled".to_vec(), enabled), (b"authRevision".to_vec(), revision)])
-}
-
-/// Index and term are those of a log that begins anew.
-fn meta_rows(compacted: Revision) -> Rows {
-    let one = big_endian_bytes(1);
-    let mut rows =
-        Rows::from([(b"consistent_index".to_vec(), one.clone()), (b"term".to_vec(), one)]);
-    if compacted > Revision(0) {
-        let mut place = Vec::new();
-        put_revision(
-            &mut place,
-            &Version { created: compacted, ..Version::tombstone(compacted, 0) },
-        );
-        rows.insert(b"finishedCompactRev".to_vec(), place.clone());
-        rows.insert(b"scheduledCompactRev".to_vec(), place);
-    }
-    rows
-}
-
-fn put_lease(id: LeaseId, terms: Terms) -> Vec<u8> {
-    let mut row = Vec::new();
-    for (field, number) in (1..).zip([id.0, terms.granted, terms.remaining]) {
-        put_number(&mut row, field, number.cast_unsigned());
-    }
-    row
-}
-
-fn put_user(name: &str, user: &User) -> Vec<u8> {
-    let mut row = Vec::new();
-    put_bytes(&mut row, 1, name.as_bytes());
-    put_bytes(&mut row, 2, user.hash.as_bytes());
-    for role in &user.roles {
-        put_bytes(&mut row, 3, role.as_bytes());
-    }
-    if user.hash.is_empty() {
-        // authpb.UserAddOptions: no password.
-        put_bytes(&mut row, 4, &[1 << 3, 1]);
-    }
-    row
-}
-
-fn put_role(name: &str, role: &Role) -> Vec<u8> {
-    let mut row = Vec::new();
-    put_bytes(&mut row, 1, name.as_bytes());
-    for (range, kind) in role {
-        let mut permission = Vec::new();
-        put_number(&mut permission, 1, *kind as u64);
-        put_bytes(&mut permission, 2, range.start.as_slice());
-        match &range.end {
-            End::Single => {}
-            End::Before(end) => put_bytes(&mut permission, 3, end.as_slice()),
-            End::Unbounded => put_bytes(&mut permission, 3, &[0]),
-        }
-        put_bytes(&mut row, 2, &permission);
-    }
-    row
 }
 
 #[cfg(test)]

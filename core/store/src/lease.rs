@@ -26,7 +26,7 @@ use whitewater_mutation::Mutation;
 /// One lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    terms: Terms,
+    pub(crate) terms: Terms,
     keys: BTreeSet<Key>,
 }
 

@@ -48,6 +48,7 @@ pub mod watch;
 mod defragment;
 mod etcd;
 mod hash_kv;
+mod intake;
 mod part;
 mod restore;
 mod scrub;
@@ -61,7 +62,7 @@ mod limits;
 pub use crate::{
     auth::Auth,
     defragment::Defragmentation,
-    etcd::EtcdFileError,
+    etcd::{EtcdExport, EtcdFile, EtcdFileError},
     hash_kv::KvHasher,
     lease::Lease,
     restore::{Restore, RestoreError},

@@ -66,12 +66,21 @@ pub(crate) struct Trailer {
     pub(crate) digest: u64,
 }
 
+/// Where in a part a version of a key lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Bytes before the key.
+    pub(crate) key: usize,
+    /// Bytes before the version.
+    pub(crate) version: usize,
+}
+
 /// What comes next in a part.
 pub(crate) enum Record {
     /// A version of a new key.
-    First(Key, Version),
-    /// Another version of the key before.
-    Further(Version),
+    First(Key, Version, Place),
+    /// Another version of the key before, behind so many bytes.
+    Further(Version, usize),
     /// A lease.
     Lease(LeaseId, Terms),
     /// Who may do what.
@@ -224,6 +233,8 @@ fn write_count(count: usize, out: &mut Vec<u8>) {
 
 /// Reads one part, and trusts nothing in it.
 pub(crate) struct PartReader<'a> {
+    /// Bytes of all but the checksum.
+    length: usize,
     rest: &'a [u8],
 }
 
@@ -241,7 +252,7 @@ impl<'a> PartReader<'a> {
             return Err(RestoreError::Checksum);
         }
         let rest = body.get(MAGIC.len() + 1..).ok_or(RestoreError::Truncated)?;
-        let mut reader = Self { rest };
+        let mut reader = Self { length: body.len(), rest };
         let header = Header {
             ordinal: reader.word()?,
             revision: Revision(reader.word()?),
@@ -251,15 +262,34 @@ impl<'a> PartReader<'a> {
         Ok((header, reader))
     }
 
+    /// A key and a version of it, which were found there before.
+    pub(crate) fn read_again(part: &[u8], place: Place) -> Result<(Key, Version), RestoreError> {
+        let behind = |bytes: usize| {
+            let rest = part.get(bytes..).ok_or(RestoreError::Truncated)?;
+            Ok(PartReader { length: part.len(), rest })
+        };
+        Ok((behind(place.key)?.key()?, behind(place.version)?.version()?))
+    }
+
+    /// Bytes that were read.
+    fn position(&self) -> usize {
+        self.length - self.rest.len()
+    }
+
     /// The next record. After [`Record::End`] nothing is left.
     pub(crate) fn next(&mut self) -> Result<Record, RestoreError> {
         let [tag] = self.chunk()?;
         match tag {
             TAG_KEY => {
-                let key = Key(Bytes::copy_from_slice(self.byte_string()?));
-                Ok(Record::First(key, self.version()?))
+                let before_key = self.position();
+                let key = self.key()?;
+                let place = Place { key: before_key, version: self.position() };
+                Ok(Record::First(key, self.version()?, place))
             }
-            TAG_SAME_KEY => Ok(Record::Further(self.version()?)),
+            TAG_SAME_KEY => {
+                let place = self.position();
+                Ok(Record::Further(self.version()?, place))
+            }
             TAG_LEASE => {
                 let id = LeaseId(i64::from_le_bytes(self.chunk()?));
                 let granted = i64::from_le_bytes(self.chunk()?);
@@ -319,6 +349,10 @@ impl<'a> PartReader<'a> {
         Ok(alarms)
     }
 
+    fn key(&mut self) -> Result<Key, RestoreError> {
+        Ok(Key(Bytes::copy_from_slice(self.byte_string()?)))
+    }
+
     fn version(&mut self) -> Result<Version, RestoreError> {
         let modified = Revision(self.word()?);
         let sub = u32::from_le_bytes(self.chunk()?);
@@ -339,10 +373,10 @@ impl<'a> PartReader<'a> {
             [2] => PermissionKind::ReadWrite,
             _ => return Err(RestoreError::Malformed { what: "unknown kind of permission" }),
         };
-        let start = Key(Bytes::copy_from_slice(self.byte_string()?));
+        let start = self.key()?;
         let end = match self.chunk()? {
             [0] => End::Single,
-            [1] => End::Before(Key(Bytes::copy_from_slice(self.byte_string()?))),
+            [1] => End::Before(self.key()?),
             [2] => End::Unbounded,
             _ => return Err(RestoreError::Malformed { what: "unknown end of a range" }),
         };

@@ -6,12 +6,18 @@ use crate::{
     proto::etcdserverpb::{self as pb, maintenance_server::Maintenance},
 };
 use bytes::Bytes;
-use std::time::Instant;
+use std::{
+    io::{self, Write},
+    mem,
+    time::Instant,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request as Call, Response as Reply, Status};
 use whitewater_api::{
     Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
 };
-use whitewater_replica::etcd_snapshot;
+use whitewater_replica::EtcdSnapshot;
 
 impl Services {
     async fn ask_maintenance(
@@ -25,7 +31,7 @@ impl Services {
     }
 
     /// A backup of this member, part by part.
-    async fn backup(&self, caller: &Caller) -> Result<Vec<u8>, Status> {
+    async fn backup(&self, caller: &Caller) -> Result<Bytes, Status> {
         let (mut file, mut backup) = (Vec::new(), 0);
         for part in 0.. {
             let request = MaintenanceRequest::Backup { backup, part };
@@ -33,13 +39,59 @@ impl Services {
             let MaintenanceResponse::Backup { backup: number, bytes, remaining } = answer else {
                 return convert::unexpected();
             };
+            if part == 0 {
+                // It is known from the start how long it will be, nearly.
+                file.reserve(bytes.len() + usize::try_from(remaining).unwrap_or(0));
+            }
             file.extend_from_slice(bytes.as_slice());
             if remaining == 0 {
                 break;
             }
             backup = number;
         }
-        Ok(file)
+        Ok(Bytes::from(file))
+    }
+}
+
+/// A file on its way to a client that is as slow as it likes: only so much of it is in memory at a time.
+struct Blobs {
+    header: Option<pb::ResponseHeader>,
+    /// Bytes that are not sent.
+    remaining: u64,
+    blob: Vec<u8>,
+    answers: mpsc::Sender<Result<pb::SnapshotResponse, Status>>,
+}
+
+impl Blobs {
+    fn new(
+        header: Option<pb::ResponseHeader>,
+        remaining: u64,
+        answers: mpsc::Sender<Result<pb::SnapshotResponse, Status>>,
+    ) -> Self {
+        Self { header, remaining, blob: Vec::with_capacity(limits::SNAPSHOT_BLOB_BYTES), answers }
+    }
+}
+
+impl Write for Blobs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(limits::SNAPSHOT_BLOB_BYTES - self.blob.len());
+        self.blob.extend_from_slice(&bytes[..taken]);
+        if self.blob.len() == limits::SNAPSHOT_BLOB_BYTES {
+            self.flush()?;
+        }
+        Ok(taken)
+    }
+
+    /// Sends what is there, and waits until there is room for it.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.blob.is_empty() {
+            return Ok(());
+        }
+        let blob = mem::replace(&mut self.blob, Vec::with_capacity(limits::SNAPSHOT_BLOB_BYTES));
+        self.remaining -= blob.len() as u64;
+        let (header, remaining_bytes, blob) = (self.header, self.remaining, Bytes::from(blob));
+        let answer = pb::SnapshotResponse { header, remaining_bytes, blob };
+        self.answers.blocking_send(Ok(answer)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -108,20 +160,21 @@ impl Maintenance for Services {
         let start = Instant::now();
         let backup = self.backup(&caller(&call)).await?;
         let header = convert::header(&self.node.header());
-        let turned = tokio::task::spawn_blocking(move || etcd_snapshot(&backup)).await;
-        let turned = turned.map_err(|error| Status::internal(error.to_string()))?;
-        let file = Bytes::from(turned.map_err(|error| Status::internal(error.to_string()))?);
-        self.node.metrics().works.backup.observe(start.elapsed().as_secs_f64());
-        let starts = (0..file.len()).step_by(limits::SNAPSHOT_BLOB_BYTES);
-        let blobs = starts.map(move |start| {
-            let end = file.len().min(start + limits::SNAPSHOT_BLOB_BYTES);
-            Ok(pb::SnapshotResponse {
-                header,
-                remaining_bytes: (file.len() - end) as u64,
-                blob: file.slice(start..end),
-            })
+        let (blobs, answers) = mpsc::channel(limits::SNAPSHOT_BLOBS);
+        let node = self.node.clone();
+        tokio::task::spawn_blocking(move || {
+            let sent = EtcdSnapshot::of(&backup).map_err(io::Error::other).and_then(|file| {
+                let mut blobs = Blobs::new(header, file.bytes(), blobs.clone());
+                file.write(&mut blobs)?;
+                blobs.flush()
+            });
+            match sent {
+                Ok(()) => node.metrics().works.backup.observe(start.elapsed().as_secs_f64()),
+                // Of a client that has gone nobody hears.
+                Err(error) => drop(blobs.blocking_send(Err(Status::internal(error.to_string())))),
+            }
         });
-        Ok(Reply::new(Box::pin(tokio_stream::iter(blobs))))
+        Ok(Reply::new(Box::pin(ReceiverStream::new(answers))))
     }
 
     async fn move_leader(

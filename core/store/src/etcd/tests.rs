@@ -1,10 +1,13 @@
 use super::*;
+use crate::view::Cursor;
 use proptest::prelude::*;
+use std::io::Write;
 use whitewater_api::{
     AuthRequest, LeaseRequest, Request,
     auth::{Credential, Permission},
     request::{CompactRequest, DeleteRangeRequest, PutRequest},
 };
+use whitewater_bolt::{Layout, Writer};
 
 fn put(key: &str, value: &str, lease: i64) -> Request {
     let put = PutRequest::new(key, value);
@@ -51,10 +54,46 @@ fn furnished() -> Store {
     store
 }
 
+/// The content as a database of etcd.
+fn exported(store: &mut Store, part_bytes: usize) -> Vec<u8> {
+    let (view, mut export, mut cursor) =
+        (store.open_view(), EtcdExport::default(), Some(Cursor::start()));
+    while let Some(at) = cursor {
+        let part = store.part(&view, &at, part_bytes);
+        export.push(part.bytes).unwrap();
+        cursor = part.next;
+    }
+    store.close_view(&view);
+    let (file, mut bytes) = (export.finish().unwrap(), Vec::new());
+    file.write(&mut bytes).unwrap();
+    assert_eq!(bytes.len() as u64, file.bytes());
+    bytes
+}
+
+/// A database of this bucket, if there is a name, and no other.
+fn database(name: Option<&str>, rows: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    fn fill<W: Write>(
+        mut writer: Writer<W>,
+        name: Option<&str>,
+        rows: &[(Vec<u8>, Vec<u8>)],
+    ) -> Layout {
+        if let Some(name) = name {
+            writer.bucket(name.as_bytes(), rows.iter().map(|(key, value)| (key, value))).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+    let mut file = Vec::new();
+    let layout = fill(Writer::measure(), name, rows);
+    fill(Writer::new(layout, &mut file).unwrap(), name, rows);
+    file
+}
+
 #[test]
 fn what_is_written_as_etcd_has_it_comes_back_as_it_was() {
-    let store = furnished();
-    let back = Store::from_etcd(&store.to_etcd(), Mutations::none()).unwrap();
+    let mut store = furnished();
+    let file = exported(&mut store, 1 << 20);
+    assert_eq!(exported(&mut store, 1), file, "however it is cut");
+    let back = Store::from_etcd(&file, Mutations::none()).unwrap();
     assert_eq!(back.digest(), store.digest());
     assert_eq!(back.hash_kv(Revision::LATEST), store.hash_kv(Revision::LATEST));
     assert_eq!((back.revision(), back.compacted()), (store.revision(), store.compacted()));
@@ -67,11 +106,9 @@ fn what_is_written_as_etcd_has_it_comes_back_as_it_was() {
 fn what_is_no_database_of_etcd_is_refused_by_its_place() {
     let refused = |file: &[u8]| Store::from_etcd(file, Mutations::none()).unwrap_err();
     assert_eq!(refused(b"no database"), EtcdFileError::Bolt(BoltError::NoMeta));
-    assert_eq!(refused(&Writer::new().finish()), EtcdFileError::NoBucket("key"));
-    let mut writer = Writer::new();
-    writer.bucket(b"key", [(b"k".to_vec(), b"v".to_vec())].into_iter());
+    assert_eq!(refused(&database(None, &[])), EtcdFileError::NoBucket("key"));
     let row = EtcdFileError::Row { bucket: "key", row: 1, expected: "a revision" };
-    assert_eq!(refused(&writer.finish()), row);
+    assert_eq!(refused(&database(Some("key"), &[(b"k".to_vec(), b"v".to_vec())])), row);
 }
 
 #[test]
@@ -82,12 +119,12 @@ fn one_revision_of_a_key_in_two_rows_is_refused() {
         &"k".into(),
         &Version { created: Revision(2), version: 1, ..version.clone() },
     );
-    let (mut tombstone, mut writer) = (Vec::new(), Writer::new());
+    let mut tombstone = Vec::new();
     put_revision(&mut tombstone, &version);
     let place = tombstone[..17].to_vec();
-    writer.bucket(b"key", [(place, row.clone()), (tombstone, row)].into_iter());
+    let file = database(Some("key"), &[(place, row.clone()), (tombstone, row)]);
     let expected = "a revision that the key does not have yet";
-    let refused = Store::from_etcd(&writer.finish(), Mutations::none()).unwrap_err();
+    let refused = Store::from_etcd(&file, Mutations::none()).unwrap_err();
     assert_eq!(refused, EtcdFileError::Row { bucket: "key", row: 2, expected });
 }
 
@@ -96,7 +133,7 @@ proptest! {
     fn a_damaged_database_is_refused_or_read_and_nothing_panics(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..6),
     ) {
-        let mut file = furnished().to_etcd();
+        let mut file = exported(&mut furnished(), 1 << 20);
         for (place, bits) in flips {
             let place = place.index(file.len());
             file[place] ^= bits;
