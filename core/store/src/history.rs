@@ -1,8 +1,8 @@
 //! What one key was, and when.
 //!
-//! Most keys of most runs have one version, and most reads ask for the newest: so it lies in the map itself, and only
-//! a key that was overwritten has a queue of older ones. The queue loses versions at its front, when compaction gets
-//! to them, one at a time and without moving the rest.
+//! Most keys of most runs have one version, and most reads ask for the newest: so it lies by itself, and only a key that
+//! was overwritten has a queue of older ones, for which others have a word only. The queue loses versions at its front,
+//! when compaction gets to them, one at a time and without moving the rest.
 
 use crate::hash::Hash;
 use std::{collections::VecDeque, ops::Range};
@@ -76,69 +76,85 @@ impl Version {
 /// The versions of one key, oldest first.
 ///
 /// Invariant: never empty; places rise strictly; between two tombstones `created` stays and `version` counts up by one.
+///
+/// It is a word in the map of keys, whose nodes have room to spare: what takes more lies elsewhere.
 #[derive(Clone, Debug)]
-pub(crate) struct History {
-    older: VecDeque<Version>,
+pub(crate) struct History(Box<Versions>);
+
+#[derive(Clone, Debug)]
+struct Versions {
+    /// Invariant: no queue is empty.
+    #[expect(
+        clippy::box_collection,
+        reason = "most keys have none, and a box is a quarter of a queue"
+    )]
+    older: Option<Box<VecDeque<Version>>>,
     newest: Version,
 }
 
 impl History {
     /// A key that was written once.
     pub(crate) fn new(version: Version) -> Self {
-        Self { older: VecDeque::new(), newest: version }
+        Self(Box::new(Versions { older: None, newest: version }))
     }
 
     /// The last write.
     pub(crate) fn newest(&self) -> &Version {
-        &self.newest
+        &self.0.newest
     }
 
     /// What the key is now, if it is not deleted.
     pub(crate) fn live(&self) -> Option<&Version> {
-        Some(&self.newest).filter(|version| !version.is_tombstone())
+        Some(&self.0.newest).filter(|version| !version.is_tombstone())
     }
 
     /// What the key was at `revision`, if it was there.
     #[inline]
     pub(crate) fn at(&self, revision: Revision) -> Option<&Version> {
-        if self.newest.modified <= revision {
+        if self.0.newest.modified <= revision {
             return self.live();
         }
-        let known = self.older.partition_point(|version| version.modified <= revision);
-        self.older.get(known.checked_sub(1)?).filter(|version| !version.is_tombstone())
+        let older = self.0.older.as_ref()?;
+        let known = older.partition_point(|version| version.modified <= revision);
+        older.get(known.checked_sub(1)?).filter(|version| !version.is_tombstone())
     }
 
     /// The version of the generation that the newest tombstone ended, if it is still there.
     pub(crate) fn before_newest(&self) -> Option<&Version> {
-        self.older.back()
+        self.0.older.as_ref()?.back()
     }
 
     /// Adds a write.
     pub(crate) fn push(&mut self, version: Version) {
         assert!(
-            version.place() > self.newest.place(),
+            version.place() > self.0.newest.place(),
             "history went back: {:?} to {:?}",
-            self.newest.place(),
+            self.0.newest.place(),
             version.place()
         );
-        let former = std::mem::replace(&mut self.newest, version);
-        self.older.push_back(former);
+        let former = std::mem::replace(&mut self.0.newest, version);
+        self.0.older.get_or_insert_default().push_back(former);
     }
 
     /// Takes the last write back. `None` if it was the only one; then the whole history must go.
     pub(crate) fn pop(&mut self) -> Option<Version> {
-        let former = self.older.pop_back()?;
-        Some(std::mem::replace(&mut self.newest, former))
+        let older = self.0.older.as_mut()?;
+        let former = older.pop_back().expect("no queue is empty");
+        if older.is_empty() {
+            self.0.older = None;
+        }
+        Some(std::mem::replace(&mut self.0.newest, former))
     }
 
     /// The version at `position`, oldest first.
     pub(crate) fn get(&self, position: usize) -> Option<&Version> {
-        if position == self.older.len() { Some(&self.newest) } else { self.older.get(position) }
+        let older = self.older_count();
+        if position == older { Some(&self.0.newest) } else { self.0.older.as_ref()?.get(position) }
     }
 
     /// Every version, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Version> {
-        self.older.iter().chain(std::iter::once(&self.newest))
+        self.0.older.iter().flat_map(|older| older.iter()).chain(std::iter::once(&self.0.newest))
     }
 
     /// The versions up to `revision` that a compaction at `compacted` leaves: everything after it, and what the key was
@@ -156,13 +172,17 @@ impl History {
 
     /// The first version that `before` does not hold for.
     pub(crate) fn position(&self, before: impl Fn(&Version) -> bool) -> usize {
-        let position = self.older.partition_point(&before);
-        if position == self.older.len() && before(&self.newest) { position + 1 } else { position }
+        let position = self.0.older.as_ref().map_or(0, |older| older.partition_point(&before));
+        if position == self.older_count() && before(&self.0.newest) {
+            position + 1
+        } else {
+            position
+        }
     }
 
     /// Removes the oldest version if another one at or before `revision` has replaced it.
     pub(crate) fn pop_replaced(&mut self, revision: Revision) -> Option<Version> {
-        let second = if self.older.is_empty() { return None } else { self.get(1)? };
+        let second = if self.0.older.is_none() { return None } else { self.get(1)? };
         if second.modified > revision {
             return None;
         }
@@ -171,7 +191,7 @@ impl History {
 
     /// Removes the oldest version if it is a tombstone at or before `revision` and not the only version.
     pub(crate) fn pop_buried(&mut self, revision: Revision) -> Option<Version> {
-        let oldest = self.older.front()?;
+        let oldest = self.0.older.as_ref()?.front()?;
         if !oldest.is_tombstone() || oldest.modified > revision {
             return None;
         }
@@ -180,19 +200,28 @@ impl History {
 
     /// Whether nothing is left but a tombstone at or before `revision`.
     pub(crate) fn is_buried(&self, revision: Revision) -> bool {
-        self.older.is_empty() && self.newest.is_tombstone() && self.newest.modified <= revision
+        self.0.older.is_none() && self.0.newest.is_tombstone() && self.0.newest.modified <= revision
     }
 
     /// Gives back the room that older versions have left.
     pub(crate) fn shrink(&mut self) {
-        self.older.shrink_to_fit();
+        if let Some(older) = &mut self.0.older {
+            older.shrink_to_fit();
+        }
+    }
+
+    fn older_count(&self) -> usize {
+        self.0.older.as_ref().map_or(0, |older| older.len())
     }
 
     fn pop_oldest(&mut self) -> Option<Version> {
-        let oldest = self.older.pop_front();
+        let older = self.0.older.as_mut()?;
+        let oldest = older.pop_front();
         // A history that was long once does not keep its room for ever. Halving keeps the cost proportional.
-        if self.older.len() * 4 < self.older.capacity() {
-            self.older.shrink_to(self.older.len() * 2);
+        if older.is_empty() {
+            self.0.older = None;
+        } else if older.len() * 4 < older.capacity() {
+            older.shrink_to(older.len() * 2);
         }
         oldest
     }
