@@ -92,7 +92,7 @@ macro_rules! tuning_ranges {
 tuning_ranges! {
     numbers: tick_ms, heartbeat_ticks, election_ticks, drift_ppm_max, message_bytes_max, inflight_messages_max,
         uncommitted_bytes_max, pending_requests_max, apply_gap_max, apply_bytes_max, request_bytes_max, txn_ops_max,
-        segment_bytes, snapshot_log_bytes, catch_up_entries, snapshot_part_bytes, snapshot_parts_inflight_max,
+        segment_bytes, snapshot_log_bytes, catch_up_entries, log_memory_bytes, snapshot_part_bytes, snapshot_parts_inflight_max,
         token_ttl_s, bcrypt_cost, lease_ttl_min_s, lease_checkpoint_ms, auto_compaction_period_ms, watch_progress_ms, watch_message_bytes_max, watch_streams_max, watches_max,
         quota_bytes, health_ms, learners_max, corruption_check_ms;
     flags: pre_vote, check_quorum, lease_reads, advance_at_start, signed_tokens, corruption_check_compactions;

@@ -66,6 +66,8 @@ pub struct Tuning {
     pub snapshot_log_bytes: u64,
     /// Entries kept behind a snapshot for slow followers.
     pub catch_up_entries: u64,
+    /// Bytes of applied entries that stay in memory, whatever else says. A follower that needs older ones gets a snapshot.
+    pub log_memory_bytes: u64,
     /// The shortest time to live of a lease, in seconds. Never less than one and a half election timeouts.
     pub lease_ttl_min_s: u64,
     /// How often the leader writes down what is left of the leases that live longer than that, so that its successor does
@@ -133,6 +135,7 @@ impl Default for Tuning {
             segment_bytes: 64 << 20,
             snapshot_log_bytes: 16 << 20,
             catch_up_entries: 5000,
+            log_memory_bytes: 64 << 20,
             lease_ttl_min_s: 1,
             lease_checkpoint_ms: 300_000,
             signed_tokens: false,

@@ -73,6 +73,14 @@ impl Replica {
         if self.persistence.is_file_lane_idle() {
             self.write_own_part();
         }
+        self.trim_log();
+    }
+
+    /// What a snapshot on its way to a follower does not hold stays: else it would need another one.
+    fn trim_log(&mut self) {
+        let applied = self.raft.raft.raft_log.applied;
+        let upto = applied.min(self.transfers.lowest_index().unwrap_or(u64::MAX));
+        self.raft.mut_store().trim(upto, self.config.tuning.log_memory_bytes);
     }
 
     fn is_snapshot_due(&self) -> bool {

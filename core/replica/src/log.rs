@@ -14,6 +14,8 @@ pub(crate) struct Log {
     base: (u64, u64),
     /// Invariant: indexes rise by one from `base.0 + 1`.
     entries: VecDeque<Entry>,
+    /// What they take in memory.
+    bytes: u64,
     /// What raft starts from; not kept up to date.
     start: RaftState,
     /// Index and term of the last applied entry: what a snapshot of the store would cover.
@@ -36,6 +38,7 @@ impl Log {
         let start = RaftState::new(hard_state, conf_state.clone());
         let log = Self {
             base,
+            bytes: entries.iter().map(memory).sum(),
             entries: entries.into(),
             start,
             applied: base,
@@ -62,13 +65,16 @@ impl Log {
             self.last(),
             first.index
         );
-        self.entries.truncate(usize::try_from(keep).expect("a length"));
+        let replaced = self.entries.drain(usize::try_from(keep).expect("a length")..);
+        self.bytes -= replaced.map(|entry| memory(&entry)).sum::<u64>();
+        self.bytes += entries.iter().map(memory).sum::<u64>();
         self.entries.extend(entries.iter().cloned());
     }
 
     /// Forgets everything for a snapshot.
     pub(crate) fn restore(&mut self, base: (u64, u64), conf_state: ConfState) {
         self.entries.clear();
+        self.bytes = 0;
         self.base = base;
         self.applied = base;
         self.conf_state = conf_state;
@@ -82,8 +88,19 @@ impl Log {
         assert!(index <= self.applied.0, "compaction to {index} passes applied {}", self.applied.0);
         let term = self.term_of(index).expect("an applied entry behind the base is here");
         let drop = usize::try_from(index - self.base.0).expect("a length");
-        self.entries.drain(..drop);
+        self.bytes -= self.entries.drain(..drop).map(|entry| memory(&entry)).sum::<u64>();
         self.base = (index, term);
+    }
+
+    /// Forgets the oldest entries up to `index`, all of which are applied, until no more than so many bytes are left.
+    pub(crate) fn trim(&mut self, index: u64, bytes_max: u64) {
+        let mut excess = self.bytes.saturating_sub(bytes_max);
+        let old = self.entries.iter().take_while(|entry| {
+            let goes = excess > 0 && entry.index <= index;
+            excess = excess.saturating_sub(memory(entry));
+            goes
+        });
+        self.compact(self.base.0 + old.count() as u64);
     }
 
     /// Notes that the entry `index` of `term` was applied.
@@ -151,7 +168,14 @@ impl Log {
         if let Some(first) = self.entries.front() {
             assert_eq!(first.index, self.first(), "the log starts elsewhere");
         }
+        assert_eq!(self.bytes, self.entries.iter().map(memory).sum::<u64>(), "bytes of the log");
     }
+}
+
+/// About what an entry takes in memory, the same on every machine.
+fn memory(entry: &Entry) -> u64 {
+    const OVERHEAD: usize = 128;
+    (entry.data.len() + entry.context.len() + OVERHEAD) as u64
 }
 
 /// About how many bytes raft counts for an entry.
