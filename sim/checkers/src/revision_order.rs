@@ -43,14 +43,16 @@ pub(crate) fn judge(case: &Case, timeline: Result<&Timeline, &Ruling>) -> Judgem
 }
 
 fn discriminating(case: &Case, timeline: &Timeline) -> u64 {
-    let bounds = &timeline.bounds;
-    let had_choice = |operation: u32, op: &Op| {
-        let (floor, _) = bounds.floor[operation as usize];
-        let first = if op.has_effect { floor + 1 } else { floor };
-        bounds.ceiling[operation as usize] > first
-    };
     let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
-    told.filter(|(operation, op)| had_choice(*operation, op)).count() as u64
+    told.filter(|(operation, op)| had_choice(timeline, *operation, op)).count() as u64
+}
+
+/// Whether an operation could have taken effect at another revision, as far as time says.
+pub(crate) fn had_choice(timeline: &Timeline, operation: u32, op: &Op) -> bool {
+    let bounds = &timeline.bounds;
+    let (floor, _) = bounds.floor[operation as usize];
+    let first = if op.has_effect { floor + 1 } else { floor };
+    bounds.ceiling[operation as usize] > first
 }
 
 /// The compactions that were asked for.

@@ -16,6 +16,11 @@ use whitewater_record::Checked;
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "serializable";
 
+/// Whether there was more than one state that a read could have named.
+pub(crate) fn had_choice(timeline: &Timeline, read: u32) -> bool {
+    timeline.bounds.ceiling[read as usize] > Revision::FIRST.0
+}
+
 /// Judges all serializable reads against the timeline.
 pub(crate) fn judge(case: &Case, timeline: &Timeline) -> Judgement {
     let mut checked = Checked::default();
@@ -26,8 +31,8 @@ pub(crate) fn judge(case: &Case, timeline: &Timeline) -> Judgement {
             continue;
         }
         checked.evaluations += 1;
+        checked.discriminating += u64::from(had_choice(timeline, operation));
         let ceiling = timeline.bounds.ceiling[operation as usize];
-        checked.discriminating += u64::from(ceiling > 1);
         let newest = timeline.newest();
         if op.revision > newest && op.revision <= newest + timeline.unused.len() as u64 {
             doubt.get_or_insert(operation);

@@ -38,6 +38,7 @@ use crate::{
     revision_order,
     ruling::{Judgement, Ruling},
     serializable,
+    timeline::Timeline,
 };
 use std::{collections::BTreeMap, ops::Range};
 use whitewater_api::{
@@ -238,11 +239,7 @@ impl Stream {
         let mut found = None;
         if let Some((timeline, revision)) = settled {
             is_settled = settle(&case, &timeline, &pending[..opened], closed, revision);
-            let counted = case.operations.iter().zip(&is_settled);
-            for (op, _) in counted.filter(|(op, is)| **is && op.status == Status::Known) {
-                self.checked[0].evaluations += u64::from(op.tells);
-                self.checked[1].evaluations += u64::from(op.is_serializable);
-            }
+            self.count(&case, &timeline, &is_settled);
             for (lease, end) in timeline.model.ends(revision) {
                 if let Some(grants) = self.leases.get_mut(&lease) {
                     grants.end(end);
@@ -256,6 +253,26 @@ impl Stream {
             self.past.extend(&found, revision);
         }
         self.keep(pending, history, &is_settled, closed..opened);
+    }
+
+    /// Counts what was settled of a window. Of choices it counts those that can be seen in it.
+    fn count(&mut self, case: &Case, timeline: &Timeline, is_settled: &[bool]) {
+        let [white, stale] = &mut self.checked;
+        for ((operation, op), _) in (0..)
+            .zip(&case.operations)
+            .zip(is_settled)
+            .filter(|((_, op), is)| **is && op.status == Status::Known)
+        {
+            if op.tells {
+                white.evaluations += 1;
+                white.discriminating +=
+                    u64::from(revision_order::had_choice(timeline, operation, op));
+            }
+            if op.is_serializable {
+                stale.evaluations += 1;
+                stale.discriminating += u64::from(serializable::had_choice(timeline, operation));
+            }
+        }
     }
 
     /// The leases that a window may be about.
