@@ -19,7 +19,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_record::Trace;
-use whitewater_replica::{Asked, Boot, Config, EtcdSnapshot, Input, Output, Replica, Security, seal, wire};
+use whitewater_replica::{Asked, Boot, Config, EtcdExport, Input, Output, Replica, Security, seal, wire};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = std::env::args().nth(1).ok_or("where to? Name a folder")?;
@@ -203,7 +203,9 @@ impl Life {
                 seal(&mut backup);
                 seeds.write("backup", name, &backup)?;
                 let mut sealed = Vec::new();
-                EtcdSnapshot::of(&backup.clone().into())?.write(&mut sealed)?;
+                let mut export = EtcdExport::default();
+                export.push(&backup.clone().into())?;
+                export.finish()?.write(&mut sealed)?;
                 seeds.write("backup", "etcd", &sealed)?;
                 seeds.write("bolt", "etcd", &sealed[..sealed.len() - 32])?;
             } else {

@@ -2,12 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use whitewater_replica::{EtcdSnapshot, backup_status};
+use whitewater_replica::{EtcdExport, backup_status};
 
 fuzz_target!(|bytes: &[u8]| {
     // With the checksums waived the content may contradict itself, so all that can be asked is that no reader panics.
     drop(backup_status(bytes));
-    if let Ok(file) = EtcdSnapshot::of(&bytes.to_vec().into()) {
+    let mut export = EtcdExport::default();
+    if export.push(&bytes.to_vec().into()).is_ok()
+        && let Ok(file) = export.finish()
+    {
         let mut written = Vec::new();
         file.write(&mut written).expect("memory takes everything");
         assert_eq!(written.len() as u64, file.bytes());

@@ -34,7 +34,7 @@ use whitewater_api::{
     Value,
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_store::{Cursor, EtcdExport, EtcdFile, Store, View};
+use whitewater_store::{Cursor, EtcdFile, Store, View};
 
 /// Bytes of the checksum at the end of the file.
 const CHECKSUM_BYTES: usize = 32;
@@ -179,21 +179,40 @@ pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
     Ok(BackupStatus { content, bytes: backup.len() as u64, index })
 }
 
-/// A backup in our form on its way into etcd's: its database, and the SHA-256 of it behind (etcd, `v3rpc/maintenance.go`).
-/// Holds the backup, and a few bytes for each version.
+/// Takes a backup in our form in, piece by piece, to turn it into etcd's.
+#[derive(Debug)]
+pub struct EtcdExport {
+    reader: snapshot::Reader,
+    export: whitewater_store::EtcdExport,
+}
+
+impl Default for EtcdExport {
+    fn default() -> Self {
+        let export = whitewater_store::EtcdExport::default();
+        Self { reader: snapshot::Reader::new(name()), export }
+    }
+}
+
+impl EtcdExport {
+    /// Takes the next piece, cut as the replica cuts a backup. Of the checksums only those of the parts are looked at.
+    pub fn push(&mut self, piece: &Bytes) -> Result<(), OpenError> {
+        let Self { reader, export } = self;
+        let taken = reader.take(piece, |part| export.push(piece.slice_ref(part)));
+        taken.map_err(|error| bad(error.to_string()))
+    }
+
+    /// The whole of it.
+    pub fn finish(self) -> Result<EtcdSnapshot, OpenError> {
+        self.reader.finish().map_err(|error| bad(error.to_string()))?;
+        self.export.finish().map(EtcdSnapshot).map_err(|error| bad(error.to_string()))
+    }
+}
+
+/// A snapshot of etcd that can be written down: a database, and the SHA-256 of it behind (etcd, `v3rpc/maintenance.go`).
 #[derive(Debug)]
 pub struct EtcdSnapshot(EtcdFile);
 
 impl EtcdSnapshot {
-    /// Of this backup.
-    pub fn of(backup: &Bytes) -> Result<Self, OpenError> {
-        let body = verified(backup)?;
-        let mut export = EtcdExport::default();
-        snapshot::read_parts(&name(), body, |part| export.push(backup.slice_ref(part)))
-            .map_err(|error| bad(error.to_string()))?;
-        export.finish().map(Self).map_err(|error| bad(error.to_string()))
-    }
-
     /// How long it is.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -54,7 +54,7 @@ mod writes;
 
 pub use crate::{
     auth::{PasswordDone, PasswordWork},
-    backup::{BackupStatus, EtcdSnapshot, backup_status, seal},
+    backup::{BackupStatus, EtcdExport, EtcdSnapshot, backup_status, seal},
     config::{Boot, Config, Restoration, Security},
     door::{Asked, Event, Input, LeaseClock, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},

@@ -148,38 +148,67 @@ pub(crate) fn read(
     mutations: Mutations,
 ) -> Result<(SnapshotMeta, Store), OpenError> {
     let mut restore = Restore::new(mutations);
-    let meta = read_parts(name, bytes, |part| restore.push(part))?;
+    let mut reader = Reader::new(name.clone());
+    reader.take(bytes, |part| restore.push(part))?;
+    let meta = reader.finish()?;
     let store = restore.finish().map_err(|error| damage(name, bytes.len(), &error))?;
     Ok((meta, store))
 }
 
-/// Goes through a whole file part by part.
-pub(crate) fn read_parts(
-    name: &FileName,
-    bytes: &[u8],
-    mut on_part: impl FnMut(&[u8]) -> Result<(), RestoreError>,
-) -> Result<SnapshotMeta, OpenError> {
-    if !is_snapshot(bytes) {
-        return Err(damage(name, 0, "the magic WWSNAP04"));
+/// Goes through a file part by part, while it comes in.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    name: FileName,
+    /// Bytes of the chunks so far.
+    offset: usize,
+    meta: Option<SnapshotMeta>,
+    is_over: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(name: FileName) -> Self {
+        Self { name, offset: 0, meta: None, is_over: false }
     }
-    let mut offset = MAGIC.len();
-    let mut meta = None;
-    loop {
-        let (kind, payload) =
-            chunk(&bytes[offset..]).ok_or_else(|| damage(name, offset, "a whole chunk"))?;
-        match (kind, &meta) {
-            (META, None) => {
-                let decoded = postcard::from_bytes::<SnapshotMeta>(payload);
-                let wanted = "meta data of this version";
-                meta = Some(decoded.map_err(|_| damage(name, offset, wanted))?);
-            }
-            (PART, Some(_)) => on_part(payload).map_err(|error| damage(name, offset, &error))?,
-            (END, Some(_)) => break,
-            _ => return Err(damage(name, offset, "a meta, part or end chunk in its place")),
+
+    /// Takes the next bytes: whole chunks, and the magic before the first. What comes behind the end is not looked at.
+    pub(crate) fn take(
+        &mut self,
+        bytes: &[u8],
+        mut on_part: impl FnMut(&[u8]) -> Result<(), RestoreError>,
+    ) -> Result<(), OpenError> {
+        let mut rest = bytes;
+        if self.offset == 0 {
+            rest = rest.strip_prefix(MAGIC).ok_or_else(|| self.damage("the magic WWSNAP04"))?;
+            self.offset = MAGIC.len();
         }
-        offset += CHUNK_HEADER + payload.len();
+        while !self.is_over && !rest.is_empty() {
+            let (kind, payload) = chunk(rest).ok_or_else(|| self.damage("a whole chunk"))?;
+            match (kind, &self.meta) {
+                (META, None) => {
+                    let decoded = postcard::from_bytes::<SnapshotMeta>(payload);
+                    let meta = decoded.map_err(|_| self.damage("meta data of this version"))?;
+                    self.meta = Some(meta);
+                }
+                (PART, Some(_)) => on_part(payload).map_err(|error| self.damage(&error))?,
+                (END, Some(_)) => self.is_over = true,
+                _ => return Err(self.damage("a meta, part or end chunk in its place")),
+            }
+            let length = CHUNK_HEADER + payload.len();
+            rest = &rest[length..];
+            self.offset += length;
+        }
+        Ok(())
     }
-    meta.ok_or_else(|| damage(name, offset, "meta data"))
+
+    /// What the file covers, if it came to its end.
+    pub(crate) fn finish(self) -> Result<SnapshotMeta, OpenError> {
+        let cut_off = self.damage("a whole chunk");
+        self.meta.filter(|_| self.is_over).ok_or(cut_off)
+    }
+
+    fn damage(&self, expected: &(impl ToString + ?Sized)) -> OpenError {
+        damage(&self.name, self.offset, expected)
+    }
 }
 
 fn damage(file: &FileName, offset: usize, expected: &(impl ToString + ?Sized)) -> OpenError {

@@ -107,9 +107,10 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<String, Backup
     let command = Command::command().mut_subcommands(|command| command.mut_args(flags::switch));
     match flags::read(command, arguments)? {
         Command::Save { file, endpoint } => {
-            let bytes = take(&endpoint)?;
-            let status = status(&file, &bytes)?;
-            put(&file, &bytes).map_err(|error| BackupError::File { path: file.clone(), error })?;
+            let part = part_of(&file);
+            save(&endpoint, &part)?;
+            let status = status(&part, &read(&part)?)?;
+            put(&part, &file).map_err(|error| BackupError::File { path: file.clone(), error })?;
             Ok(format!("saved {}: {}", file.display(), describe(&status)))
         }
         Command::Status { file } => {
@@ -134,7 +135,20 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<String, Backup
 
 /// Takes a backup of the member at this URL, and says what it holds.
 pub fn content(endpoint: &str) -> Result<KvHash, BackupError> {
-    Ok(status(Path::new(endpoint), &take(endpoint)?)?.content)
+    let mut backup = Vec::new();
+    take(endpoint, |bytes| {
+        backup.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    Ok(status(Path::new(endpoint), &backup)?.content)
+}
+
+/// Takes a backup of the member at this URL into a file, as it comes, without a look at what it holds.
+pub fn save(endpoint: &str, path: &Path) -> Result<(), BackupError> {
+    let failed = |error| BackupError::File { path: path.to_owned(), error };
+    let mut file = File::create(path).map_err(failed)?;
+    take(endpoint, |bytes| file.write_all(bytes).map_err(failed))?;
+    file.sync_all().map_err(failed)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, BackupError> {
@@ -153,8 +167,11 @@ fn describe(status: &BackupStatus) -> String {
     )
 }
 
-/// Takes a backup of a member.
-fn take(endpoint: &str) -> Result<Vec<u8>, BackupError> {
+/// Takes a backup of a member, piece by piece.
+fn take(
+    endpoint: &str,
+    mut on_bytes: impl FnMut(&[u8]) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
     let failed = |error: &dyn std::fmt::Display| BackupError::Member {
         endpoint: endpoint.to_owned(),
         reason: error.to_string(),
@@ -165,24 +182,25 @@ fn take(endpoint: &str) -> Result<Vec<u8>, BackupError> {
         let channel = member.connect().await.map_err(|error| failed(&error))?;
         let asked = MaintenanceClient::new(channel).snapshot(pb::SnapshotRequest {}).await;
         let mut blobs = asked.map_err(|status| failed(&status.message()))?.into_inner();
-        let mut bytes = Vec::new();
         while let Some(response) =
             blobs.message().await.map_err(|status| failed(&status.message()))?
         {
-            bytes.extend_from_slice(&response.blob);
+            on_bytes(&response.blob)?;
         }
-        Ok(bytes)
+        Ok(())
     })
 }
 
-/// Writes a file that is there whole or not at all.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// What a backup is called before it is known to be whole.
+fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
-    let mut file = File::create(&name)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&name, path)?;
+    name.into()
+}
+
+/// Gives a file that is on the disk its name.
+fn put(part: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(part, path)?;
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => File::open(parent)?.sync_all(),
         None => File::open(".")?.sync_all(),

@@ -68,6 +68,9 @@ pub const GATEWAY_BYTES: usize = 4 << 20;
 /// Bytes of a snapshot that are sent at once (etcd, `v3rpc/maintenance.go`).
 pub const SNAPSHOT_BLOB_BYTES: usize = 32 << 10;
 
+/// How many pieces of a backup wait to be turned into etcd's form.
+pub const SNAPSHOT_PIECES: usize = 16;
+
 /// How many of them wait for a client that is slow.
 pub const SNAPSHOT_BLOBS: usize = 32;
 

@@ -149,7 +149,7 @@ impl KvHasher {
 
     fn add(&mut self, key: &Key, version: &Version) {
         let mut bytes = Vec::new();
-        put_revision(&mut bytes, version);
+        put_revision(&mut bytes, version.place(), version.is_tombstone());
         put_key_value(&mut bytes, key, version);
         self.hash = crc32c::crc32c_append(self.hash, &bytes);
     }
@@ -170,12 +170,16 @@ impl Store {
 }
 
 /// A revision as etcd writes it, in the order of its bytes (`server/storage/mvcc/revision.go`).
-pub(crate) fn put_revision(bytes: &mut Vec<u8>, version: &Version) {
+pub(crate) fn put_revision(
+    bytes: &mut Vec<u8>,
+    (revision, sub): (Revision, u32),
+    is_tombstone: bool,
+) {
     #![expect(clippy::big_endian_bytes, reason = "etcd's keys sort by their bytes")]
-    bytes.extend_from_slice(&version.modified.0.to_be_bytes());
+    bytes.extend_from_slice(&revision.0.to_be_bytes());
     bytes.push(b'_');
-    bytes.extend_from_slice(&u64::from(version.sub).to_be_bytes());
-    if version.is_tombstone() {
+    bytes.extend_from_slice(&u64::from(sub).to_be_bytes());
+    if is_tombstone {
         bytes.push(b't');
     }
 }

@@ -17,7 +17,7 @@ use tonic::{Request as Call, Response as Reply, Status};
 use whitewater_api::{
     Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
 };
-use whitewater_replica::EtcdSnapshot;
+use whitewater_replica::{EtcdExport, EtcdSnapshot, OpenError};
 
 impl Services {
     async fn ask_maintenance(
@@ -31,26 +31,31 @@ impl Services {
     }
 
     /// A backup of this member, part by part.
-    async fn backup(&self, caller: &Caller) -> Result<Bytes, Status> {
-        let (mut file, mut backup) = (Vec::new(), 0);
+    async fn backup(&self, caller: &Caller, pieces: mpsc::Sender<Bytes>) -> Result<(), Status> {
+        let mut backup = 0;
         for part in 0.. {
             let request = MaintenanceRequest::Backup { backup, part };
             let (_, answer) = self.ask_maintenance(caller.clone(), request).await?;
             let MaintenanceResponse::Backup { backup: number, bytes, remaining } = answer else {
                 return convert::unexpected();
             };
-            if part == 0 {
-                // It is known from the start how long it will be, nearly.
-                file.reserve(bytes.len() + usize::try_from(remaining).unwrap_or(0));
-            }
-            file.extend_from_slice(bytes.as_slice());
-            if remaining == 0 {
+            let is_taken = pieces.send(bytes.0).await.is_ok();
+            if remaining == 0 || !is_taken {
                 break;
             }
             backup = number;
         }
-        Ok(Bytes::from(file))
+        Ok(())
     }
+}
+
+/// Turns a backup into etcd's form while it comes in.
+fn export(mut pieces: mpsc::Receiver<Bytes>) -> Result<EtcdSnapshot, OpenError> {
+    let mut export = EtcdExport::default();
+    while let Some(piece) = pieces.blocking_recv() {
+        export.push(&piece)?;
+    }
+    export.finish()
 }
 
 /// A file on its way to a client that is as slow as it likes: only so much of it is in memory at a time.
@@ -158,12 +163,12 @@ impl Maintenance for Services {
         call: Call<pb::SnapshotRequest>,
     ) -> Result<Reply<Self::SnapshotStream>, Status> {
         let start = Instant::now();
-        let backup = self.backup(&caller(&call)).await?;
-        let header = convert::header(&self.node.header());
+        let (pieces, taken) = mpsc::channel::<Bytes>(limits::SNAPSHOT_PIECES);
         let (blobs, answers) = mpsc::channel(limits::SNAPSHOT_BLOBS);
         let node = self.node.clone();
         tokio::task::spawn_blocking(move || {
-            let sent = EtcdSnapshot::of(&backup).map_err(io::Error::other).and_then(|file| {
+            let sent = export(taken).map_err(io::Error::other).and_then(|file| {
+                let header = convert::header(&node.header());
                 let mut blobs = Blobs::new(header, file.bytes(), blobs.clone());
                 file.write(&mut blobs)?;
                 blobs.flush()
@@ -174,6 +179,7 @@ impl Maintenance for Services {
                 Err(error) => drop(blobs.blocking_send(Err(Status::internal(error.to_string())))),
             }
         });
+        self.backup(&caller(&call), pieces).await?;
         Ok(Reply::new(Box::pin(ReceiverStream::new(answers))))
     }
 

@@ -6,7 +6,6 @@
 use super::{put_bytes, put_key_value, put_number, put_revision};
 use crate::{
     auth::{Auth, Role, User},
-    history::Version,
     intake::Intake,
     lease::{Leases, Terms},
     part::{PartReader, Place},
@@ -48,6 +47,9 @@ struct Lies {
     part: u32,
     key: u32,
     version: u32,
+    /// Bytes of its row.
+    row: u32,
+    is_tombstone: bool,
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -67,16 +69,19 @@ impl EtcdExport {
     pub fn push(&mut self, bytes: Bytes) -> Result<(), RestoreError> {
         let small = |number: usize| u32::try_from(number).expect("parts are few and small");
         let (part, versions) = (small(self.parts.len()), &mut self.versions);
-        self.intake.push(&bytes, |_, version, Place { key, version: at }| {
-            let (revision, sub) = version.place();
-            let (key, version) = (small(key), small(at));
-            versions.push(Lies { revision, sub, part, key, version });
+        let mut row = Vec::new();
+        self.intake.push(&bytes, |key, version, at| {
+            row.clear();
+            put_key_value(&mut row, key, &version);
+            let ((revision, sub), is_tombstone) = (version.place(), version.is_tombstone());
+            let (key, version, row) = (small(at.key), small(at.version), small(row.len()));
+            versions.push(Lies { revision, sub, part, key, version, row, is_tombstone });
         })?;
         self.parts.push(bytes);
         Ok(())
     }
 
-    /// The database, if all parts came and are what was written. Goes through everything once, to know how long it is.
+    /// The database, if all parts came and are what was written.
     pub fn finish(mut self) -> Result<EtcdFile, RestoreError> {
         let (header, _) = self.intake.finish()?;
         let mut versions = self.versions;
@@ -87,7 +92,11 @@ impl EtcdExport {
         let Intake { auth, leases, .. } = self.intake;
         let (compacted, layout) = (header.compacted, Layout::default());
         let file = EtcdFile { parts: self.parts, versions, auth, leases, compacted, layout };
-        let layout = file.fill(Writer::measure()).expect("nothing is written yet");
+        // How long it will be is told by how long the rows are.
+        let longest = file.versions.iter().map(|lies| lies.row).max().unwrap_or(0);
+        let zeros = vec![0; longest as usize];
+        let rows = |lies: &Lies| &zeros[..lies.row as usize];
+        let layout = file.fill(Writer::measure(), rows).expect("nothing is written yet");
         Ok(EtcdFile { layout, ..file })
     }
 }
@@ -101,19 +110,24 @@ impl EtcdFile {
 
     /// Writes it down.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
-        self.fill(Writer::new(self.layout, out)?).map(drop)
+        self.fill(Writer::new(self.layout, out)?, |lies| self.row(lies)).map(drop)
     }
 
-    fn fill<W: Write>(&self, mut writer: Writer<W>) -> io::Result<Layout> {
-        let versions = self.versions.iter().map(|lies| {
-            let (mut place, mut row) = (Vec::new(), Vec::new());
-            let part = &self.parts[lies.part as usize];
-            let at = Place { key: lies.key as usize, version: lies.version as usize };
-            let (key, version) = PartReader::read_again(part, at).expect("it was read before");
-            put_revision(&mut place, &version);
-            put_key_value(&mut row, &key, &version);
-            (place, row)
-        });
+    fn row(&self, lies: &Lies) -> Vec<u8> {
+        let mut row = Vec::with_capacity(lies.row as usize);
+        let part = &self.parts[lies.part as usize];
+        let at = Place { key: lies.key as usize, version: lies.version as usize };
+        let (key, version) = PartReader::read_again(part, at).expect("it was read before");
+        put_key_value(&mut row, &key, &version);
+        row
+    }
+
+    fn fill<W: Write, R: AsRef<[u8]>>(
+        &self,
+        mut writer: Writer<W>,
+        row: impl Fn(&Lies) -> R,
+    ) -> io::Result<Layout> {
+        let versions = self.versions.iter().map(|lies| (lies.place_bytes(), row(lies)));
         let (users, roles) = (self.auth.users.iter(), self.auth.roles.iter());
         let users = users.map(|(name, user)| (name, put_user(name, user)));
         let roles = roles.map(|(name, role)| (name, put_role(name, role)));
@@ -139,6 +153,12 @@ impl Lies {
     fn place(&self) -> (Revision, u32) {
         (self.revision, self.sub)
     }
+
+    fn place_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(18);
+        put_revision(&mut bytes, self.place(), self.is_tombstone);
+        bytes
+    }
 }
 
 #[expect(clippy::big_endian_bytes, reason = "etcd writes it so")]
@@ -159,10 +179,7 @@ fn meta_rows(compacted: Revision) -> Rows {
         Rows::from([(b"consistent_index".to_vec(), one.clone()), (b"term".to_vec(), one)]);
     if compacted > Revision(0) {
         let mut place = Vec::new();
-        put_revision(
-            &mut place,
-            &Version { created: compacted, ..Version::tombstone(compacted, 0) },
-        );
+        put_revision(&mut place, (compacted, 0), false);
         rows.insert(b"finishedCompactRev".to_vec(), place.clone());
         rows.insert(b"scheduledCompactRev".to_vec(), place);
     }

@@ -120,7 +120,7 @@ fn one_revision_of_a_key_in_two_rows_is_refused() {
         &Version { created: Revision(2), version: 1, ..version.clone() },
     );
     let mut tombstone = Vec::new();
-    put_revision(&mut tombstone, &version);
+    put_revision(&mut tombstone, version.place(), true);
     let place = tombstone[..17].to_vec();
     let file = database(Some("key"), &[(place, row.clone()), (tombstone, row)]);
     let expected = "a revision that the key does not have yet";
