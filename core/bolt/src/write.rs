@@ -65,7 +65,8 @@ impl<W: Write> Writer<W> {
         for generation in 0..2 {
             let mut meta = writer.meta(generation);
             meta.resize(PAGE, 0);
-            writer.put(&meta)?;
+            writer.out.write_all(&meta)?;
+            writer.pages += 1;
         }
         let number = writer.push(FREELIST, &Page::default())?;
         assert_eq!(number, FREELIST_PAGE, "it comes right behind the metas");
@@ -181,8 +182,7 @@ impl<W: Write> Writer<W> {
         let count = page.elements.len();
         let bytes = HEADER + count * ELEMENT + page.content.len();
         let further = bytes.div_ceil(PAGE) - 1;
-        let mut whole = Vec::with_capacity((further + 1) * PAGE);
-        whole.extend(header(number, kind, count, further));
+        let mut head = header(number, kind, count, further);
         for (place, (fields, at)) in page.elements.iter().enumerate() {
             // From the element itself to its key.
             let offset = (count - place) * ELEMENT + at;
@@ -190,18 +190,15 @@ impl<W: Write> Writer<W> {
             let place = usize::from(kind == LEAF);
             fields[place] = u32::try_from(offset).expect("a page is far below 4 GiB");
             for field in fields {
-                whole.extend_from_slice(&field.to_le_bytes());
+                head.extend_from_slice(&field.to_le_bytes());
             }
         }
-        whole.extend_from_slice(&page.content);
-        whole.resize((further + 1) * PAGE, 0);
-        self.put(&whole)?;
+        let pages = further + 1;
+        self.out.write_all(&head)?;
+        self.out.write_all(&page.content)?;
+        self.out.write_all(&[0; PAGE][..pages * PAGE - bytes])?;
+        self.pages += u64::try_from(pages).expect("a length fits 64 bits");
         Ok(number)
-    }
-
-    fn put(&mut self, pages: &[u8]) -> io::Result<()> {
-        self.pages += u64::try_from(pages.len() / PAGE).expect("a length fits 64 bits");
-        self.out.write_all(pages)
     }
 }
 

@@ -116,10 +116,11 @@ impl Replica {
             view = self.store.open_view();
         }
         let cut = self.store.part(&view, &cursor, bytes_max);
-        let mut bytes = if part == 0 { backup.last.as_slice().to_vec() } else { Vec::new() };
-        let framed = backup.framer.part(&cut.bytes);
-        backup.checksum.update(&framed);
-        bytes.extend_from_slice(&framed);
+        let mut bytes = backup.framer.part(&cut.bytes);
+        backup.checksum.update(&bytes);
+        if part == 0 {
+            bytes = [backup.last.as_slice(), &bytes].concat().into();
+        }
         backup.next += 1;
         backup.remaining = backup.remaining.saturating_sub(bytes.len() as u64).max(1);
         if let Some(next) = cut.next {
@@ -128,11 +129,10 @@ impl Replica {
             self.store.close_view(&view);
             let end = backup.framer.end();
             backup.checksum.update(&end);
-            bytes.extend_from_slice(&end);
-            bytes.extend_from_slice(&backup.checksum.finalize_reset());
+            bytes = [&bytes, &end, &backup.checksum.finalize_reset()[..]].concat().into();
             backup.remaining = 0;
         }
-        let (bytes, remaining) = (Value::from(bytes), backup.remaining);
+        let (bytes, remaining) = (Value(bytes), backup.remaining);
         backup.last = bytes.clone();
         Ok(MaintenanceResponse::Backup { backup: number, bytes, remaining })
     }

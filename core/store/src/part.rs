@@ -37,6 +37,8 @@ const MAGIC: &[u8; 7] = b"WWSTORE";
 const FORMAT: u8 = 3;
 const CHECKSUM_BYTES: usize = 8;
 const LEASE_RECORD_BYTES: usize = 1 + 3 * 8;
+/// Room that is made for a part before it is known how long it is.
+const CAPACITY_MAX: usize = 64 << 10;
 /// A record besides its key and value, at most.
 const RECORD_BYTES_MAX: usize = 1 + 4 + 8 + 4 + 8 + 8 + 8 + 4;
 
@@ -100,7 +102,7 @@ pub(crate) struct PartWriter {
 
 impl PartWriter {
     pub(crate) fn new(header: &Header, bytes_max: usize) -> Self {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(bytes_max.min(CAPACITY_MAX));
         bytes.extend_from_slice(MAGIC);
         bytes.push(FORMAT);
         for word in [header.ordinal, header.revision.0, header.compacted.0, header.chain] {
@@ -236,6 +238,8 @@ pub(crate) struct PartReader<'a> {
     /// Bytes of all but the checksum.
     length: usize,
     rest: &'a [u8],
+    /// What keys and values are parts of; else they are copied.
+    shared: Option<&'a Bytes>,
 }
 
 impl<'a> PartReader<'a> {
@@ -252,7 +256,7 @@ impl<'a> PartReader<'a> {
             return Err(RestoreError::Checksum);
         }
         let rest = body.get(MAGIC.len() + 1..).ok_or(RestoreError::Truncated)?;
-        let mut reader = Self { length: body.len(), rest };
+        let mut reader = Self { length: body.len(), rest, shared: None };
         let header = Header {
             ordinal: reader.word()?,
             revision: Revision(reader.word()?),
@@ -262,11 +266,11 @@ impl<'a> PartReader<'a> {
         Ok((header, reader))
     }
 
-    /// A key and a version of it, which were found there before.
-    pub(crate) fn read_again(part: &[u8], place: Place) -> Result<(Key, Version), RestoreError> {
+    /// A key and a version of it, which were found there before. They share the bytes of the part.
+    pub(crate) fn read_again(part: &Bytes, place: Place) -> Result<(Key, Version), RestoreError> {
         let behind = |bytes: usize| {
             let rest = part.get(bytes..).ok_or(RestoreError::Truncated)?;
-            Ok(PartReader { length: part.len(), rest })
+            Ok(PartReader { length: part.len(), rest, shared: Some(part) })
         };
         Ok((behind(place.key)?.key()?, behind(place.version)?.version()?))
     }
@@ -350,7 +354,7 @@ impl<'a> PartReader<'a> {
     }
 
     fn key(&mut self) -> Result<Key, RestoreError> {
-        Ok(Key(Bytes::copy_from_slice(self.byte_string()?)))
+        Ok(Key(self.bytes()?))
     }
 
     fn version(&mut self) -> Result<Version, RestoreError> {
@@ -362,7 +366,7 @@ impl<'a> PartReader<'a> {
         }
         let version = self.word()?;
         let lease = LeaseId(i64::from_le_bytes(self.chunk()?));
-        let value = Value(Bytes::copy_from_slice(self.byte_string()?));
+        let value = Value(self.bytes()?);
         Ok(Version { value, created, modified, sub, version, lease })
     }
 
@@ -390,6 +394,11 @@ impl<'a> PartReader<'a> {
 
     fn count(&mut self) -> Result<u32, RestoreError> {
         Ok(u32::from_le_bytes(self.chunk()?))
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, RestoreError> {
+        let bytes = self.byte_string()?;
+        Ok(self.shared.map_or_else(|| Bytes::copy_from_slice(bytes), |part| part.slice_ref(bytes)))
     }
 
     fn byte_string(&mut self) -> Result<&'a [u8], RestoreError> {
