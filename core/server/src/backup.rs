@@ -108,8 +108,12 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<String, Backup
     match flags::read(command, arguments)? {
         Command::Save { file, endpoint } => {
             let part = part_of(&file);
-            save(&endpoint, &part)?;
-            let status = status(&part, &read(&part)?)?;
+            let saved = save(&endpoint, &part).and_then(|()| status(&file, &read(&part)?));
+            if saved.is_err() {
+                // What is not whole would only be taken for a backup; that it may be gone already is no matter.
+                drop(fs::remove_file(&part));
+            }
+            let status = saved?;
             put(&part, &file).map_err(|error| BackupError::File { path: file.clone(), error })?;
             Ok(format!("saved {}: {}", file.display(), describe(&status)))
         }

@@ -68,11 +68,14 @@ pub const GATEWAY_BYTES: usize = 4 << 20;
 /// Bytes of a snapshot that are sent at once (etcd, `v3rpc/maintenance.go`).
 pub const SNAPSHOT_BLOB_BYTES: usize = 32 << 10;
 
-/// How many pieces of a backup wait to be turned into etcd's form.
+/// How many pieces of a backup wait to be turned into etcd's form, in which they are sent.
 pub const SNAPSHOT_PIECES: usize = 16;
 
-/// How many of them wait for a client that is slow.
+/// How many pieces of a backup wait for a client that is slow.
 pub const SNAPSHOT_BLOBS: usize = 32;
+
+/// How many backups are on their way to clients at a time: each has the content once more. Fewer than the replica would begin.
+pub const BACKUPS_MAX: usize = 3;
 
 /// How long connections get to finish when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(3);

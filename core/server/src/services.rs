@@ -11,6 +11,7 @@ mod watch;
 
 use crate::{
     convert::refusal,
+    limits,
     node::Node,
     proto::{
         etcdserverpb::{
@@ -23,7 +24,8 @@ use crate::{
         v3lockpb::lock_server::LockServer,
     },
 };
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
+use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::{Request as Call, Status, service::Routes};
 use whitewater_api::{Caller, Request, Response};
@@ -34,6 +36,8 @@ pub(crate) struct Services {
     node: Node,
     /// Bytes of one message from a client.
     message_bytes_max: usize,
+    /// One for each backup on its way: it is in memory until a client that may be slow has it.
+    backups: Arc<Semaphore>,
 }
 
 /// What is told again and again.
@@ -45,7 +49,8 @@ pub(crate) struct CommonName(pub(crate) String);
 
 impl Services {
     pub(crate) fn new(node: Node, message_bytes_max: usize) -> Self {
-        Self { node, message_bytes_max }
+        let backups = Arc::new(Semaphore::new(limits::BACKUPS_MAX));
+        Self { node, message_bytes_max, backups }
     }
 
     /// By path, as gRPC addresses methods.

@@ -2,20 +2,22 @@
 
 use super::{Answers, Services, caller};
 use crate::{
-    convert, limits,
+    convert::{self, refusal},
+    limits,
     proto::etcdserverpb::{self as pb, maintenance_server::Maintenance},
 };
 use bytes::Bytes;
 use std::{
     io::{self, Write},
     mem,
+    sync::Arc,
     time::Instant,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request as Call, Response as Reply, Status};
 use whitewater_api::{
-    Body, Caller, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
+    Body, Caller, Error, Header, MaintenanceRequest, MaintenanceResponse, NodeId, Request, Revision,
 };
 use whitewater_replica::{EtcdExport, EtcdSnapshot, OpenError};
 
@@ -163,6 +165,8 @@ impl Maintenance for Services {
         call: Call<pb::SnapshotRequest>,
     ) -> Result<Reply<Self::SnapshotStream>, Status> {
         let start = Instant::now();
+        let permit = Arc::clone(&self.backups).try_acquire_owned();
+        let permit = permit.map_err(|_| refusal(&Error::TooManyRequests))?;
         let (pieces, taken) = mpsc::channel::<Bytes>(limits::SNAPSHOT_PIECES);
         let (blobs, answers) = mpsc::channel(limits::SNAPSHOT_BLOBS);
         let node = self.node.clone();
@@ -178,6 +182,7 @@ impl Maintenance for Services {
                 // Of a client that has gone nobody hears.
                 Err(error) => drop(blobs.blocking_send(Err(Status::internal(error.to_string())))),
             }
+            drop(permit);
         });
         self.backup(&caller(&call), pieces).await?;
         Ok(Reply::new(Box::pin(ReceiverStream::new(answers))))

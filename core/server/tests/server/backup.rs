@@ -11,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tonic::Code;
-use whitewater_server::proto::etcdserverpb as pb;
+use whitewater_server::{limits, proto::etcdserverpb as pb};
 
 fn snapshot(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_whitewater-server");
@@ -149,4 +149,34 @@ async fn etcd_boots_from_our_backup_and_we_from_its() {
     let again = pb::HashKvRequest { revision: 0 };
     let again = back.maintenance().await.hash_kv(again).await.unwrap().into_inner().hash;
     assert_eq!(again, hash);
+}
+
+/// Each backup on its way is in memory, until its client has it or is gone.
+#[tokio::test]
+async fn clients_that_take_their_time_over_backups_are_few() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::alone(folder.path());
+    let mut kv = server.kv().await;
+    for number in 0..8 {
+        kv.put(put(&format!("k{number}"), &"x".repeat(1_000_000))).await.unwrap();
+    }
+    let mut slow = Vec::new();
+    for _ in 0..limits::BACKUPS_MAX {
+        let mut client = server.maintenance().await;
+        let mut blobs = client.snapshot(pb::SnapshotRequest {}).await.unwrap().into_inner();
+        assert!(blobs.message().await.unwrap().unwrap().remaining_bytes > 4_000_000);
+        slow.push(blobs);
+    }
+    let mut client = server.maintenance().await;
+    let refused = client.snapshot(pb::SnapshotRequest {}).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.message(), "etcdserver: too many requests");
+
+    let mut blobs = slow.pop().unwrap();
+    let mut bytes = 0;
+    while let Some(blob) = blobs.message().await.unwrap() {
+        bytes += blob.blob.len();
+    }
+    assert!(bytes > 7_000_000, "{bytes} bytes");
+    client.snapshot(pb::SnapshotRequest {}).await.unwrap();
 }
