@@ -1,159 +1,24 @@
 //! The host of one replica: hands it inputs and performs its outputs. It decides nothing.
-//!
-//! A process is a task on a node of madsim's: it opens the replica, puts it on the stage, and lives until it is killed.
-//! Whoever plays the world steps the replicas there; a switch of tasks an event would cost a tenth of a run.
 
 use crate::{
-    agenda::{Due, Packed},
-    asking::{Answer, Asker},
-    invariants::stalled_leader,
+    agenda::Due,
+    asking::Answer,
     machine::Life,
     panics,
+    stage::{Place, Process},
     tally::Code,
     world::{Shared, World},
 };
-use bytes::Bytes;
 use std::{
-    collections::VecDeque,
-    future::{pending, poll_fn},
-    iter,
+    future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
-    task::{Poll, Waker},
 };
-use whitewater_api::{
-    DiskOp, Error, Monotonic, NodeId, Request, RequestId, Revision, WriteId,
-    request::CompactRequest,
-};
-use whitewater_physics::{Fate, Port};
-use whitewater_record::{CrashPoint, RowKind, SimTime, Stream};
+use whitewater_api::{DiskOp, Error, Monotonic, NodeId, WriteId};
+use whitewater_record::{CrashPoint, RowKind};
 use whitewater_replica::{
-    Envelope, Event, Input, OpenError, Output, PeerMessage, Phase, Replica, Role, Status,
+    Input, OpenError, Output, Replica, Status,
     wal::{self, WalError},
-    wire,
 };
-
-/// Where the processes leave their replicas, for the main task to step.
-pub(crate) struct Stage {
-    /// The main task, while it waits for a process to open its replica or to be gone.
-    main: Option<Waker>,
-    /// By node, from 1.
-    seats: Vec<Seat>,
-    doomed: Vec<NodeId>,
-    /// Kept for the next step, so that it does not allocate.
-    outputs: Vec<Output>,
-}
-
-#[derive(Default)]
-struct Seat {
-    /// Inputs, each with its cause.
-    inbox: VecDeque<(Option<u64>, Input)>,
-    process: Process,
-}
-
-/// What there is of a process.
-#[derive(Default)]
-enum Process {
-    /// Nothing.
-    #[default]
-    Gone,
-    /// Its task exists.
-    Opening,
-    /// Its replica can be stepped.
-    Open(Box<Replica>),
-    /// Its replica is being stepped, or has had enough. The task is still there.
-    Idle,
-}
-
-impl Stage {
-    pub(crate) fn new(highest: u64) -> Self {
-        let seats = (1..=highest).map(|_| Seat::default()).collect();
-        Self { main: None, seats, doomed: Vec::new(), outputs: Vec::new() }
-    }
-
-    /// Whether a replica knows of a member that could not prove itself any more without the word of `node`.
-    pub(crate) fn needs_word_of(&self, node: NodeId) -> bool {
-        self.seats.iter().any(
-            |seat| matches!(&seat.process, Process::Open(replica) if replica.needs_word_of(node)),
-        )
-    }
-
-    fn at(&mut self, node: NodeId) -> &mut Seat {
-        &mut self.seats[usize::try_from(node.0 - 1).expect("ids are below 64")]
-    }
-
-    /// Puts an input before the replica of a node.
-    pub(crate) fn seat(&mut self, node: NodeId, cause: Option<u64>, input: Input) {
-        self.at(node).inbox.push_back((cause, input));
-    }
-
-    /// A process is about to be spawned.
-    pub(crate) fn take(&mut self, node: NodeId) {
-        let seat = self.at(node);
-        assert!(matches!(seat.process, Process::Gone), "{node} has a process already");
-        *seat = Seat { process: Process::Opening, ..Seat::default() };
-    }
-
-    /// What was meant for the process is void.
-    pub(crate) fn clear(&mut self, node: NodeId) {
-        self.at(node).inbox.clear();
-    }
-
-    /// The process of a node shall die before anything else happens.
-    pub(crate) fn doom(&mut self, node: NodeId) {
-        self.doomed.push(node);
-    }
-
-    /// The next one that shall die.
-    pub(crate) fn next_doomed(&mut self) -> Option<NodeId> {
-        self.doomed.pop()
-    }
-
-    fn wake_main(&mut self) {
-        if let Some(main) = self.main.take() {
-            main.wake();
-        }
-    }
-}
-
-/// Waits until a process that was spawned has opened its replica, or has ended over it.
-pub(crate) async fn opened(shared: &Shared, node: NodeId) {
-    wait(shared, node, |process| !matches!(process, Process::Opening)).await;
-}
-
-/// Waits until the task of a process is gone.
-pub(crate) async fn gone(shared: &Shared, node: NodeId) {
-    wait(shared, node, |process| matches!(process, Process::Gone)).await;
-}
-
-async fn wait(shared: &Shared, node: NodeId, is_over: impl Fn(&Process) -> bool) {
-    poll_fn(|context| {
-        let stage = &mut shared.lock().stage;
-        if is_over(&stage.at(node).process) {
-            return Poll::Ready(());
-        }
-        stage.main = Some(context.waker().clone());
-        Poll::Pending
-    })
-    .await;
-}
-
-/// The place of a process. Left when its task ends, by itself or killed.
-struct Place {
-    shared: Shared,
-    node: NodeId,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let stage = &mut self.shared.lock().stage;
-        // The seats are gone where a run broke off and is being cleared away.
-        let place = usize::try_from(self.node.0 - 1).expect("ids are below 64");
-        if let Some(seat) = stage.seats.get_mut(place) {
-            *seat = Seat::default();
-        }
-        stage.wake_main();
-    }
-}
 
 /// The life of one process.
 pub(crate) async fn live(shared: Shared, node: NodeId) {
@@ -299,7 +164,7 @@ impl World {
     }
 
     /// A replica says that its disk is damaged. Whether it is.
-    fn on_damage_found(&mut self, node: NodeId, reason: &str) -> bool {
+    pub(crate) fn on_damage_found(&mut self, node: NodeId, reason: &str) -> bool {
         let damage = self.machines.get(node).damage;
         self.observer.on_refusal(node, reason, damage.is_some());
         if let Some(damaged) = damage {
@@ -368,92 +233,6 @@ impl World {
         true
     }
 
-    fn send(&mut self, envelope: Envelope) {
-        self.messages += 1;
-        let (message, from, to) = (self.messages, envelope.from, envelope.to);
-        let (kind, [term, index, more]) = envelope.summary();
-        self.note_message(kind);
-        let before = self.cause;
-        self.begin(RowKind::Send, from.0, &[message, to.0, kind as u64, term, index, more]);
-        self.observer.on_send(&envelope);
-        if !self.machines.has(to) {
-            self.row(RowKind::Drop, from.0, &[message, to.0, 3]);
-            self.cause = before;
-            return;
-        }
-        let bytes = || u64::try_from(envelope.bytes()).expect("a length fits 64 bits");
-        match self.network.send(self.now, Port::node(from), Port::node(to), bytes) {
-            Fate::Lost => self.row(RowKind::Drop, from.0, &[message, to.0, 1]),
-            Fate::Cut => {
-                self.row(RowKind::Drop, from.0, &[message, to.0, 2]);
-                if self.machines.is_alive(to) {
-                    self.network.credit_cut(Port::node(from), Port::node(to));
-                }
-            }
-            Fate::Once(at) => self.under_way(message, at, None, envelope),
-            Fate::Twice(first, second) => self.under_way(message, first, Some(second), envelope),
-        }
-        self.cause = before;
-    }
-
-    /// Puts the copies of a message on their way, or those of the bytes that it has become (N5).
-    fn under_way(&mut self, message: u64, first: SimTime, second: Option<SimTime>, sent: Envelope) {
-        let (from, to) = (sent.from, sent.to);
-        let version = self.spoken(from, to);
-        let flips = self.network.flip(Port::node(from), Port::node(to));
-        let is_changed = flips.is_some();
-        if is_changed || version != wire::VERSION {
-            let mut bytes = Vec::new();
-            sent.body.encode(version, &mut bytes);
-            if let Some(luck) = flips {
-                flip(&mut bytes, luck);
-            }
-            let bytes = Bytes::from(bytes);
-            let epochs = [from, to].map(|node| self.machines.get(node).epoch);
-            for (at, copy) in iter::once(first).chain(second).zip(0..) {
-                let bytes = bytes.clone();
-                let packed = Packed { message, copy, from, to, epochs, is_changed, bytes };
-                self.later(at, Due::DeliverBytes(Box::new(packed)));
-            }
-            return;
-        }
-        let again = second.map(|at| (at, sent.clone()));
-        self.later(first, Due::Deliver { message, copy: 0, envelope: sent });
-        if let Some((at, envelope)) = again {
-            self.later(at, Due::Deliver { message, copy: 1, envelope });
-        }
-    }
-
-    /// Bytes reach their node, whose codec has the word.
-    pub(crate) fn on_deliver_bytes(&mut self, packed: Packed) {
-        let Packed { message, copy, from, to, epochs, is_changed, bytes } = packed;
-        let version = self.spoken(to, from);
-        if is_changed {
-            self.network.credit_flip(Port::node(from), Port::node(to));
-        }
-        // What the form of before lets through, for want of a checksum, is no promise of this release.
-        let is_lost = epochs != [from, to].map(|node| self.machines.get(node).epoch)
-            || (is_changed && version < wire::VERSION);
-        if !is_lost && let Ok(body) = PeerMessage::decode(version, &bytes, self.mutations) {
-            if version < wire::VERSION {
-                self.observer.tally.sometimes("message between releases");
-            }
-            return self.on_deliver(message, copy, Envelope { from, to, body });
-        }
-        if is_changed && !is_lost {
-            self.observer.tally.sometimes("changed message refused");
-        }
-        self.row(RowKind::Drop, from.0, &[message, to.0, 5]);
-    }
-
-    /// The form of messages that one node speaks with another one.
-    fn spoken(&self, node: NodeId, other: NodeId) -> u16 {
-        let [ours, theirs] =
-            [node, other].map(|node| wire::spoken(self.machines.get(node).release));
-        wire::agreed(&ours, &theirs, self.mutations)
-            .expect("two releases that follow each other understand each other")
-    }
-
     fn submit(&mut self, node: NodeId, write: WriteId, ops: Vec<DiskOp>) {
         let count = u64::try_from(ops.len()).expect("a length fits 64 bits");
         let bytes: usize = ops.iter().map(DiskOp::bytes).sum();
@@ -481,152 +260,6 @@ impl World {
             self.crash_halfway(node, done);
         }
     }
-
-    /// Rows and checks for what has changed in a step.
-    fn note_status(&mut self, node: NodeId, status: Status, next_wake: Monotonic) {
-        let now = self.now;
-        let machine = self.machines.get_mut(node);
-        machine.next_wake = next_wake;
-        for fault in &machine.jumps {
-            self.nemesis.witness_jump(*fault, machine.clock.wall(now), now);
-        }
-        machine.is_proven |= status.phase == Phase::Active;
-        if status.phase == Phase::Active {
-            machine.damage.take_if(|damaged| damaged.starts_over);
-        }
-        let before = std::mem::replace(&mut machine.status, status);
-        let after = machine.status.clone();
-        if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {
-            let leader = after.leader.map_or(0, |leader| leader.0);
-            self.row(RowKind::Role, node.0, &[after.role as u64, after.term.0, leader]);
-        }
-        if before.vote != after.vote
-            && let Some(candidate) = after.vote
-        {
-            self.row(RowKind::Vote, node.0, &[after.term.0, candidate.0]);
-        }
-        if before.commit != after.commit {
-            self.row(RowKind::Commit, node.0, &[after.commit.0, after.term.0]);
-        }
-        if before.revision != after.revision {
-            self.note_revision(after.revision);
-        }
-        self.note_step_moments(node, &before, &after);
-        self.check_stall(node, before.role);
-        let moved =
-            (before.role, before.term, before.commit) != (after.role, after.term, after.commit);
-        if moved {
-            self.note_state();
-        }
-        if self.observer.on_status(node, &before, &after) {
-            self.nemesis.on_leader(node);
-        }
-    }
-
-    /// A leader answers a read because its lease allows it.
-    fn note_lease_read(&mut self, node: NodeId, id: RequestId) {
-        let Some(asked) = self.asked(id) else { return };
-        let term = self.machines.get(node).status.term;
-        let is_contested = self.machines.iter().any(|machine| machine.status.term > term);
-        self.observer.on_lease_read(node, term, asked, is_contested);
-    }
-
-    /// A leader was stepped while a write to its log was under way.
-    fn check_stall(&mut self, node: NodeId, before: Role) {
-        let machine = self.machines.get_mut(node);
-        let now = machine.time(self.now, self.mutations);
-        let leads = machine.status.role == Role::Leader;
-        let led_since = match machine.leads_since {
-            Some(since) => since,
-            None if leads => now,
-            None => return,
-        };
-        machine.leads_since = leads.then_some(led_since);
-        let Some(asked) = machine.log_writes.values().min().copied() else { return };
-        let late =
-            stalled_leader::check(node, asked.max(led_since), now, &self.plan.cluster.tuning);
-        let discriminates = before == Role::Leader && (late.is_some() || !leads);
-        let wrong = late.filter(|_| leads);
-        self.observer.tally.check(Code::StalledLeader, Some(node), discriminates, wrong);
-    }
-
-    fn note_event(&mut self, node: NodeId, event: &Event) {
-        match event {
-            Event::Appended { first, last, term, replaced } => {
-                self.row(RowKind::Append, node.0, &[first.0, last.0, term.0, *replaced]);
-            }
-            Event::Applied { index, term, chain, made, done, .. } => {
-                let (process, sequence, revision) = made.map_or((0, 0, 0), |(id, revision)| {
-                    (id.process.0.into(), id.sequence.into(), revision.0)
-                });
-                let numbers = [index.0, term.0, *chain, process, sequence, revision];
-                self.row(RowKind::Apply, node.0, &numbers);
-                self.witnessed.extend(made);
-                self.backups.note(*index, *done);
-            }
-            Event::Members { index, voters, outgoing, learners } => {
-                let numbers = [index.0, mask(voters), mask(outgoing), mask(learners)];
-                self.row(RowKind::Members, node.0, &numbers);
-                self.nemesis.on_members(event);
-                self.start_newcomers(voters.iter().chain(learners));
-                self.pass(node, CrashPoint::MemberChange);
-            }
-            Event::Snapshot { index, term, installed, .. } => {
-                self.row(RowKind::Snapshot, node.0, &[index.0, term.0, u64::from(*installed)]);
-                if *installed {
-                    self.pass(node, CrashPoint::SnapshotInstalled);
-                }
-            }
-            Event::SnapshotPart { .. } => {
-                self.pass(node, CrashPoint::SnapshotPart);
-            }
-            Event::Read { id, revision, applied, lease } => {
-                let (process, sequence) = (id.process.0.into(), id.sequence.into());
-                let numbers = [process, sequence, applied.0, revision.0, u64::from(*lease)];
-                self.row(RowKind::Read, node.0, &numbers);
-                let floor = self.floor(*id);
-                self.observer.on_read(node, *id, *revision, floor);
-                if *lease {
-                    self.note_lease_read(node, *id);
-                }
-            }
-            Event::LeaseExpired { lease, made } => {
-                let number = lease.0.cast_unsigned();
-                self.row(RowKind::Lease, node.0, &[number, made.map_or(0, |made| made.0)]);
-                self.note_end(*lease, *made);
-            }
-            Event::AutoCompaction { revision } => self.note_compaction(node, *revision),
-            Event::Damaged(reason) => {
-                self.on_damage_found(node, reason);
-            }
-            Event::StartedOver { .. } => {
-                let machine = self.machines.get_mut(node);
-                machine.has_forgotten = true;
-                if let Some(damaged) = &mut machine.damage {
-                    damaged.starts_over = true;
-                }
-            }
-            Event::Sometimes(_) => {}
-        }
-        let machine = self.machines.get(node);
-        self.observer.on_event(node, event, &machine.status);
-    }
-
-    /// A member's content is of this revision, which matters where its age does.
-    fn note_revision(&mut self, revision: Revision) {
-        if self.plan.cluster.tuning.auto_compaction_period_ms > 0 {
-            self.observer.on_revision(revision);
-        }
-    }
-
-    /// A leader compacts by itself: in the history somebody asks for it, who never hears what came of it.
-    fn note_compaction(&mut self, node: NodeId, revision: Revision) {
-        self.observer.on_auto_compaction(node, revision, &self.plan.cluster.tuning);
-        let id = RequestId { process: self.processes.spawn(Asker::Probe), sequence: 0 };
-        let compact = CompactRequest { revision, physical: false };
-        self.invoke(id, node, None, Request::Compact(compact));
-        self.observer.tally.sometimes("compaction by itself");
-    }
 }
 
 /// How many operations of a batch make something durable, and how many take a file away.
@@ -639,17 +272,4 @@ fn durability(ops: &[DiskOp]) -> [u64; 2] {
         | DiskOp::Write { .. }
         | DiskOp::Rename { .. } => [syncs, removes],
     })
-}
-
-/// Up to three bits of a message flip: as many as CRC-32C is sure to find at any length.
-fn flip(bytes: &mut [u8], luck: &mut Stream) {
-    let bits = 8 * u64::try_from(bytes.len()).expect("a length fits 64 bits");
-    for _ in 0..luck.between(1, 3) {
-        let bit = luck.below(bits);
-        bytes[usize::try_from(bit / 8).expect("a place in a buffer")] ^= 1 << (bit % 8);
-    }
-}
-
-fn mask(nodes: &[NodeId]) -> u64 {
-    nodes.iter().fold(0, |mask, node| mask | 1 << node.0)
 }

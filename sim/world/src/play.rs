@@ -1,6 +1,6 @@
 //! The door of the crate: a plan in, a run out.
 
-use crate::{host::Stage, panics, run};
+use crate::{panics, run, stage::Stage};
 use madsim::{Config, runtime::Runtime};
 use std::{
     collections::BTreeMap,

@@ -4,6 +4,7 @@ use crate::{
     agenda::Due,
     host,
     play::{Options, Run},
+    stage,
     tally::Code,
     world::{Act, PhaseOfRun, Shared, World},
 };
@@ -146,7 +147,7 @@ impl Theatre {
         let home = self.nodes[place].get_or_insert_with(|| self.handle.create_node().build());
         // Its end is seen from its place on the stage.
         drop(home.spawn(host::live(self.shared.clone(), node)));
-        host::opened(&self.shared, node).await;
+        stage::opened(&self.shared, node).await;
     }
 
     /// Kills a process, waits until its task is dropped, and makes its madsim node fit for the next one.
@@ -154,7 +155,7 @@ impl Theatre {
         let place = usize::try_from(node.0).expect("ids are below 64");
         let Some(home) = self.nodes.get_mut(place).and_then(Option::as_mut) else { return };
         self.handle.kill(home.id());
-        host::gone(&self.shared, node).await;
+        stage::gone(&self.shared, node).await;
         self.handle.restart(home.id());
         *home = self.handle.get_node(home.id()).expect("it was created");
     }

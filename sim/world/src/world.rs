@@ -7,7 +7,6 @@ use crate::{
     backups::Backups,
     client::Client,
     coverage::States,
-    host::Stage,
     limits,
     liveness::Recovery,
     machine::{Life, Machines},
@@ -15,6 +14,7 @@ use crate::{
     observer::Observer,
     passwords::Passwords,
     shuffle::Shuffling,
+    stage::Stage,
     streams::Streams,
     watchers::Watcher,
 };
