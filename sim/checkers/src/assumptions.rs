@@ -94,7 +94,7 @@ fn between(case: &Case, before: u32, op: u32) -> Result<(), String> {
     }
     if second.invoked < first.completed {
         return Err(format!(
-            "{} was invoked before {} had returned",
+            "{} was invoked before {} had returned: a process has one operation open at a time",
             case.operation(op),
             case.operation(before)
         ));

@@ -67,7 +67,8 @@ impl Soundness {
         }
         self.overlap.map_or(Ok(()), |[before, after]| {
             let (before, after) = (told(before), told(after));
-            Err(format!("`{after}` was invoked before `{before}` had returned"))
+            let rule = "a process has one operation open at a time";
+            Err(format!("`{after}` was invoked before `{before}` had returned: {rule}"))
         })
     }
 }
