@@ -179,7 +179,7 @@ impl Observer {
 
     /// A member forgets what it promised, which it may when the members have taken its vote away. Nothing of that binds
     /// it, or counts, from now on.
-    fn on_start_over(&mut self, node: NodeId) {
+    fn on_start_over(&mut self, node: NodeId, barrier: Option<Index>) {
         let members = self.configurations.newest();
         let votes = members.voters.contains(&node) || members.outgoing.contains(&node);
         let wrong = votes.then(|| format!("{node} starts over while it has a vote"));
@@ -188,7 +188,9 @@ impl Observer {
         if is_free {
             self.boot_promise.release(node);
             self.vote_once.release(node);
-            self.ledgers[place(node)] = Ledger::default();
+            // Without a barrier the new log does not say that it is one.
+            self.ledgers[place(node)] =
+                if barrier.is_some() { Ledger::void() } else { Ledger::default() };
         }
     }
 
@@ -384,7 +386,7 @@ impl Observer {
                     self.tally.check(Code::SnapshotContent, who, is_known, wrong);
                 }
             }
-            Event::StartedOver { .. } => self.on_start_over(node),
+            Event::StartedOver { barrier } => self.on_start_over(node, *barrier),
             Event::Sometimes(name) => self.tally.sometimes(name),
             Event::Appended { .. }
             | Event::Damaged(_)

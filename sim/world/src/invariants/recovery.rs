@@ -14,7 +14,8 @@ pub(crate) fn refused(error: &str) -> String {
 /// while the machine lived on, its page cache may hold more, also what overwrites.
 pub(crate) fn recovered(ledger: &Ledger, status: &Status) -> Option<String> {
     let (term, mark, last) = (ledger.term(), ledger.mark().0, ledger.last());
-    let lost = status.term < term || status.last < mark;
+    // What was read may be the log from before the one that started over, if that is in the page cache only.
+    let lost = !ledger.is_void() && (status.term < term || status.last < mark);
     // A first start that was cut short before its first record begins again from nothing.
     let differs =
         ledger.is_exact() && ledger.is_used() && (status.term, status.last) != (term, last);

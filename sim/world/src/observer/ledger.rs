@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     segments: Vec<(FileName, Index)>,
     /// How the log started over, if it did.
     renewal: Option<Renewal>,
+    /// The log is about to start over: what the disk has of the old one binds nobody, until it has the new one.
+    is_void: bool,
     is_used: bool,
     /// Behind the last whole record lies something else.
     is_torn: bool,
@@ -47,6 +49,11 @@ pub(crate) enum Change {
 }
 
 impl Ledger {
+    /// Of a disk whose log is about to start over.
+    pub(crate) fn void() -> Self {
+        Self { is_void: true, ..Self::default() }
+    }
+
     /// Takes in what is new in a file. Whatever follows no more is not there: the ledger holds what a reader would get.
     pub(crate) fn follow(
         &mut self,
@@ -171,6 +178,11 @@ impl Ledger {
     /// The newest snapshot.
     pub(crate) const fn mark(&self) -> (Index, Term) {
         self.mark
+    }
+
+    /// Whether what was read is of a log that nobody is bound by any more.
+    pub(crate) const fn is_void(&self) -> bool {
+        self.is_void
     }
 
     /// Whether anything was ever written.
