@@ -1,8 +1,8 @@
 //! What one key was, and when.
 //!
 //! Most keys of most runs have one version, and most reads ask for the newest: so it lies by itself, and only a key that
-//! was overwritten has a queue of older ones, for which others have a word only. The queue loses versions at its front,
-//! when compaction gets to them, one at a time and without moving the rest.
+//! was overwritten has a queue of older ones. The queue loses versions at its front, when compaction gets to them, one
+//! at a time and without moving the rest.
 
 use crate::hash::Hash;
 use std::{collections::VecDeque, ops::Range};
@@ -77,7 +77,7 @@ impl Version {
 ///
 /// Invariant: never empty; places rise strictly; between two tombstones `created` stays and `version` counts up by one.
 ///
-/// It is a word in the map of keys, whose nodes have room to spare: what takes more lies elsewhere.
+/// One word long, for the map of keys has nodes that are half empty where keys come in order.
 #[derive(Clone, Debug)]
 pub(crate) struct History(Box<Versions>);
 
