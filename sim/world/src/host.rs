@@ -34,6 +34,8 @@ pub(crate) struct Stepped {
     pub(crate) next_wake: Monotonic,
     /// Whether the input was the completion of a batch.
     pub(crate) is_disk: bool,
+    /// Whether it was the timer.
+    pub(crate) is_timer: bool,
 }
 
 impl World {
@@ -103,13 +105,11 @@ impl World {
         if self.guard(node, || replica.step(now, input, outputs)).is_none() {
             return false;
         }
-        if is_timer && !outputs.is_empty() {
-            self.begin(RowKind::Timer, node.0, &[]);
-        }
         if is_timer && let Some(clocks) = replica.lease_clocks() {
             self.observer.on_lease_clocks(node, clocks, &self.plan.cluster.tuning);
         }
-        let stepped = Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk };
+        let stepped =
+            Stepped { status: replica.status(), next_wake: replica.next_wake(), is_disk, is_timer };
         self.perform(node, stepped, outputs)
     }
 
@@ -144,7 +144,7 @@ impl World {
             self.input(node, Input::Memory { is_low: true });
         }
         self.machines.get_mut(node).status = status.clone();
-        self.perform(node, Stepped { status, next_wake, is_disk: false }, outputs)
+        self.perform(node, Stepped { status, next_wake, is_disk: false, is_timer: false }, outputs)
     }
 
     /// A replica refuses to start, which only damage allows: its member has to be replaced.
@@ -186,6 +186,9 @@ impl World {
         stepped: Stepped,
         outputs: &mut Vec<Output>,
     ) -> bool {
+        if stepped.is_timer && !outputs.is_empty() {
+            self.begin(RowKind::Timer, node.0, &[]);
+        }
         self.note_status(node, stepped.status, stepped.next_wake);
         let sends = || outputs.iter().any(|output| matches!(output, Output::Send(_)));
         if stepped.is_disk && sends() && self.pass(node, CrashPoint::BeforeSend) {
