@@ -96,6 +96,7 @@ impl Ledger {
                 if mark.installed || mark.index > self.last() {
                     self.log.clear();
                     self.base = (mark.index, mark.term, chains.chain(mark.index, mark.term));
+                    self.discard_from(mark.index.next());
                 } else {
                     self.forget_below(mark.index);
                 }
@@ -114,16 +115,21 @@ impl Ledger {
         }
     }
 
-    /// An entry replaces those at and behind its index, in older segments too.
+    /// An entry replaces those at and behind its index.
     fn note_segment(&mut self, name: &FileName, index: Index) {
+        self.discard_from(index);
+        match self.segments.last_mut() {
+            Some((newest, highest)) if newest == name => *highest = index,
+            Some(_) | None => self.segments.push((name.clone(), index)),
+        }
+    }
+
+    /// What segments hold at and behind an index counts no more.
+    fn discard_from(&mut self, index: Index) {
         for (_, highest) in
             self.segments.iter_mut().rev().take_while(|(_, highest)| *highest >= index)
         {
             *highest = Index(index.0 - 1);
-        }
-        match self.segments.last_mut() {
-            Some((newest, highest)) if newest == name => *highest = index,
-            Some(_) | None => self.segments.push((name.clone(), index)),
         }
     }
 
