@@ -8,6 +8,10 @@
 //! A leader that has not committed in its term cannot know what is committed; raft-rs drops such a question without a
 //! word (X7). Ours wait here until it has.
 
+mod lease;
+mod nearest;
+
+use self::{lease::Lease, nearest::Nearest};
 use crate::{door::Event, limits, message::PeerMessage, replica::Replica};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
@@ -30,6 +34,7 @@ pub(crate) struct Reads {
     /// come after that of its successor was asked for, and so for ever.
     doublings: u32,
     lease: Lease,
+    nearest: Nearest,
 }
 
 struct Read {
@@ -50,15 +55,6 @@ struct Round {
     context: u64,
     started: Monotonic,
     reads: Vec<Read>,
-}
-
-/// How long this leader may answer reads by itself: a quorum has heard from it, and will not vote before then.
-#[derive(Default)]
-struct Lease {
-    term: u64,
-    until: Monotonic,
-    /// No lease in this term: the leadership was, or is being, handed over.
-    forbidden: u64,
 }
 
 impl Reads {
@@ -253,8 +249,9 @@ impl Replica {
             let reads = mem::take(&mut self.reads.gathering);
             return self.confirm(reads, committed, true);
         }
-        let context = self.open_round();
-        self.raft.read_index(context.to_le_bytes().to_vec());
+        let context = self.open_round().to_le_bytes();
+        self.raft.read_index(context.to_vec());
+        self.ask_nearest(&context);
     }
 
     fn start_follower_round(&mut self) {
@@ -348,36 +345,6 @@ impl Replica {
                 self.reply(id, Err(Error::TimedOut));
             }
         }
-    }
-
-    // The leader lease.
-
-    fn holds_lease(&self) -> bool {
-        let raft = &self.raft.raft;
-        let lease = &self.reads.lease;
-        let ignores = self.config.mutations.has(Mutation::LeaseIgnoresTransfer);
-        self.config.tuning.lease_reads
-            && lease.term == raft.term
-            && self.now < lease.until
-            && (ignores || (lease.forbidden != raft.term && raft.lead_transferee.is_none()))
-    }
-
-    /// A quorum answered a round that started at `started`: each of them ignores candidates for an election timeout of
-    /// its own clock from then on. One tick less, because a tick may follow at once; and less the drift of both clocks.
-    fn extend_lease(&mut self, started: Monotonic) {
-        let tuning = &self.config.tuning;
-        let nominal = (tuning.election_ticks - 1) * self.tick_nanos();
-        let mut length = nominal - nominal / 1_000_000 * (2 * tuning.drift_ppm_max).min(1_000_000);
-        if self.config.mutations.has(Mutation::LeaseIgnoresDrift) {
-            length = 4 * nominal;
-        }
-        self.reads.lease.term = self.raft.raft.term;
-        self.reads.lease.until = started.after(length);
-    }
-
-    /// No lease any more in this term.
-    pub(crate) fn forbid_lease(&mut self) {
-        self.reads.lease.forbidden = self.raft.raft.term;
     }
 
     // The defect X1, for the mutation that shows it.

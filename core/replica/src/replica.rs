@@ -437,6 +437,7 @@ impl Replica {
         }
         let from = message.from;
         self.refuse_old_candidate(&message);
+        self.note_nearest(&message);
         // An unknown peer or a message that raft drops is no error of ours.
         if self.raft.step(message).is_err() {
             self.sometimes("raft dropped a message");

@@ -32,6 +32,10 @@ pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("raft dropped a message", "Raft refuses a message, such as one of a member that is gone."),
     ("read index round asked again", "A round of reads got no answer in time."),
     (
+        "read index round asked the nearest only",
+        "Rounds of reads follow one another, and not everybody has to confirm each.",
+    ),
+    (
         "read parked until the leader commits in its term",
         "A new leader is asked before its first commit.",
     ),
