@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 use std::collections::BTreeMap;
-use whitewater_api::{Caller, Error, NodeId, Process, Request, RequestId, auth};
+use whitewater_api::{Caller, Error, MemberChange, NodeId, Process, Request, RequestId, auth};
 
 /// The admins at work, by fault.
 #[derive(Debug, Default)]
@@ -47,6 +47,10 @@ impl World {
         let (true, Some(request)) = (self.nemesis.is_on(fault), self.admin_request(fault)) else {
             return;
         };
+        if self.has_to_wait(&request) {
+            self.later(self.now + limits::ADMIN_BACKOFF, Due::Admin { fault });
+            return;
+        }
         let leader = self.machines.leader();
         let admin = self.admins.all.get_mut(&fault).expect("it has begun");
         let Some(node) = admin.hint.take().or(leader) else {
@@ -58,6 +62,16 @@ impl World {
         admin.pending = Some(id);
         self.later(self.now + limits::ADMIN_TIMEOUT, Due::Timeout { id });
         self.ask(id, node, root(), request);
+    }
+
+    /// Whether somebody would go whose word is needed.
+    fn has_to_wait(&self, request: &Request) -> bool {
+        let Request::Member(change) = request else { return false };
+        match *change {
+            MemberChange::Remove(node) => !self.may_leave(node, None),
+            MemberChange::Replace { old, new } => !self.may_leave(old, Some(new)),
+            MemberChange::Add(_) | MemberChange::AddLearner(_) | MemberChange::Promote(_) => false,
+        }
     }
 
     fn admin_request(&self, fault: usize) -> Option<Request> {

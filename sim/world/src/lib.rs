@@ -27,6 +27,7 @@ mod admin;
 mod agenda;
 mod asking;
 mod backups;
+mod budget;
 mod client;
 mod clients;
 mod coverage;

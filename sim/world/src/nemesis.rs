@@ -351,33 +351,6 @@ impl World {
         }
     }
 
-    /// Whether the members bear the loss of this disk now. One whose own disk is new needs the word of a majority of the
-    /// others that it never had another, and a member without its disk never gives it, nor one that was repaired: until everybody
-    /// has been heard once, they are missing. What a plan takes away from members that are all known is the plan's own business.
-    fn may_lose_disk(&self, node: NodeId) -> bool {
-        if self.stage.needs_word_of(node) {
-            return false;
-        }
-        let known = self.observer.members();
-        let members = known.everybody();
-        let others = |nodes: Vec<NodeId>| nodes.into_iter().filter(|other| *other != node);
-        let is_lost = |other: &NodeId| {
-            let machine = self.machines.get(*other);
-            machine.disks > 1 || machine.damage.is_some() || machine.has_forgotten
-        };
-        // Those too that are not members yet, and soon will be.
-        let is_new = |other: &NodeId| {
-            let machine = self.machines.get(*other);
-            !is_lost(other) && !machine.is_proven && machine.life != Life::Retired
-        };
-        let lost = others(members).filter(is_lost).count() + 1;
-        let new = others(self.machines.started()).filter(is_new).count();
-        let spare = |voters: &[NodeId]| voters.len().saturating_sub(1) / 2;
-        // In a joint configuration each half needs its own majority.
-        let halves = [&known.voters, &known.outgoing].into_iter().filter(|half| !half.is_empty());
-        new == 0 || lost + new <= halves.map(|half| spare(half)).min().unwrap_or(0)
-    }
-
     /// Whether the disk was wiped.
     fn wipe(&mut self, fault: usize, node: NodeId) -> bool {
         if !self.may_lose_disk(node) {
@@ -394,17 +367,6 @@ impl World {
         machine.is_proven = false;
         self.observer.on_wipe(node);
         true
-    }
-
-    /// Whether the others can take the vote of this voter away: a majority of all is sound without it.
-    fn may_lose_vote(&self, node: NodeId) -> bool {
-        let members = self.observer.members();
-        let is_sound = |other: &&NodeId| {
-            let machine = self.machines.get(**other);
-            **other != node && machine.damage.is_none() && machine.life != Life::Retired
-        };
-        let sound = members.voters.iter().filter(is_sound).count();
-        members.outgoing.is_empty() && 2 * sound > members.voters.len()
     }
 
     /// Whether a sector of the disk is not what was promised any more.
