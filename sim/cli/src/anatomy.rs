@@ -16,8 +16,9 @@ use crate::{
     limits,
     pool::{self, Worker},
     progress::Ticker,
-    replay, report,
+    report,
     shrink::{self, Case},
+    source,
 };
 use serde::Serialize;
 use std::{
@@ -81,7 +82,7 @@ struct Point {
 /// Explains a plan.
 pub(crate) fn verb(file: &Path, args: &ExplainArgs, console: Console) -> Result<Exit, CliError> {
     let name = file.display();
-    let plan = replay::read(file)?;
+    let plan = source::read(file)?;
     if plan.fork.is_some() {
         let hint = "take the fork out, or explain the plan that it was made of";
         return Err(CliError::Usage(format!("{name}: the plan is a fork already: {hint}")));

@@ -126,7 +126,7 @@ impl OverrideArgs {
     }
 }
 
-fn seed(text: &str) -> Result<Seed, String> {
+pub(crate) fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|_| "expected a decimal or 0x number below 2^64".to_owned())
 }
 

@@ -8,7 +8,7 @@ use crate::{
     args::BisectArgs,
     console::Console,
     exit::{CliError, Exit},
-    job, replay,
+    job, source,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -66,7 +66,7 @@ struct Replayed {
 
 /// The verb.
 pub(crate) fn verb(args: &BisectArgs, console: Console) -> Result<Exit, CliError> {
-    replay::read(&args.plan)?;
+    source::read(&args.plan)?;
     let plan = absolute(&args.plan)?;
     // By hash: names such as HEAD mean something else in the checkout.
     let (good, bad) = (commit(&args.good)?, commit(&args.bad)?);

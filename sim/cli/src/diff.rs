@@ -8,8 +8,8 @@ use crate::{
     exit::{CliError, Exit},
     job, limits,
     neighbour::Neighbour,
-    replay,
     report::Means,
+    source,
 };
 use std::{fs, path::Path};
 use whitewater_record::{Plan, Trace, Verdict};
@@ -49,7 +49,7 @@ impl Run {
     fn read(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
         if path.extension().is_some_and(|ending| ending == "toml") {
-            let plan = replay::read(path)?;
+            let plan = source::read(path)?;
             let trace = engine::run(&plan, true, None).trace;
             return Ok(Self { name, plan, trace });
         }
@@ -58,7 +58,7 @@ impl Run {
         } else {
             (path.to_owned(), path.with_file_name("plan.toml"))
         };
-        let plan = replay::read(&plan).map_err(|error| {
+        let plan = source::read(&plan).map_err(|error| {
             CliError::Usage(format!("{error}; the plan beside a trace names its faults"))
         })?;
         Ok(Self { name, plan, trace: read_trace(&trace)? })

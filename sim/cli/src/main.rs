@@ -56,6 +56,7 @@ mod run;
 mod search;
 mod shard;
 mod shrink;
+mod source;
 mod view;
 mod worker;
 mod zoo;

@@ -7,12 +7,10 @@ use crate::{
     console::Console,
     engine,
     exit::{CliError, Exit},
-    job::Job,
     report::Means,
     view::{self, Until},
 };
-use std::{fs, io, path::Path};
-use whitewater_record::{Plan, Seed};
+use std::{io, path::Path};
 use whitewater_reports::{Plays, lines, text};
 
 /// The verb.
@@ -20,14 +18,14 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
     if args.browse {
         browse::needs_terminal()?;
     }
-    let plan = plan(args)?;
+    let plan = args.source.read()?;
     let until = match args.until {
         Some(Until::Time(time)) => Some(time),
         Some(Until::Event(_) | Until::Condition(_)) | None => None,
     };
     let finished = engine::run(&plan, true, until);
     let outcome = &finished.outcome;
-    let repro = repro(args);
+    let repro = args.source.repro();
     let plays = Plays { of: 1, same: 1 };
     let means = Means {
         plan: &plan,
@@ -68,39 +66,4 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
         None => console.result(&shown)?,
     }
     Ok(outcome.verdict.into())
-}
-
-/// The line that plays it again.
-fn repro(args: &ReplayArgs) -> String {
-    if let Some(path) = &args.plan {
-        return artefacts::replay_line(path);
-    }
-    let scenario = args.scenario.as_deref().unwrap_or_default();
-    let seed = args.seed.unwrap_or(Seed(0));
-    let words = args.overrides.words();
-    format!("{} replay --scenario {scenario} --seed {seed}{words}", artefacts::called())
-}
-
-fn plan(args: &ReplayArgs) -> Result<Plan, CliError> {
-    if let Some(path) = &args.plan {
-        return read(path);
-    }
-    let scenario = args.scenario.as_deref().unwrap_or_default();
-    let seed = args.seed.unwrap_or(Seed(0));
-    let job = Job::new(scenario, &args.overrides, seed)?;
-    job.plan(&job.scenario()?, seed)
-}
-
-/// The plan in a file.
-pub(crate) fn read(path: &Path) -> Result<Plan, CliError> {
-    let name = path.display().to_string();
-    let text =
-        fs::read_to_string(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
-    Plan::from_toml(&name, &text)
-        .map_err(|error| CliError::Usage(locate(&name, &error.to_string())))
-}
-
-/// A complaint about a field does not name its file; one about syntax does.
-fn locate(name: &str, complaint: &str) -> String {
-    if complaint.starts_with(name) { complaint.to_owned() } else { format!("{name}: {complaint}") }
 }

@@ -7,13 +7,13 @@ use crate::{
     engine,
     exit::{CliError, Exit},
     interrupt::Interrupt,
-    job::{self, Job, Trial, Work},
+    job::{self, Trial, Work},
     lab::{self, Budget, Lab},
     limits,
     neighbour::Neighbour,
     pool::{self, Recruiter, Worker},
     progress::Ticker,
-    replay, report,
+    report,
 };
 use serde::Serialize;
 use std::{
@@ -23,7 +23,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_record::{FailureClass, Plan, Seed, Signature, SimTime, Verdict, Violation};
+use whitewater_record::{FailureClass, Plan, Signature, SimTime, Verdict, Violation};
 use whitewater_reports::{Plays, ShrunkPlan, number, page::Minimised};
 use whitewater_shrink::{Failing, Items, Proof, Shrunk, pinned, shrink};
 
@@ -103,17 +103,9 @@ pub(crate) struct Minimum {
 
 /// The verb.
 pub(crate) fn verb(args: &ShrinkArgs, console: Console) -> Result<Exit, CliError> {
-    let (plan, name) = match (&args.plan, &args.scenario) {
-        (Some(path), _) => (replay::read(path)?, path.display().to_string()),
-        (None, scenario) => {
-            let seed = args.seed.unwrap_or(Seed(0));
-            let scenario = scenario.as_deref().unwrap_or_default();
-            let job = Job::new(scenario, &args.overrides, seed)?;
-            (job.plan(&job.scenario()?, seed)?, format!("{scenario}, seed {seed}"))
-        }
-    };
+    let (plan, name) = (args.source.read()?, args.source.name());
     let file = args.output.clone().unwrap_or_else(|| {
-        args.plan.as_ref().map_or_else(
+        args.source.plan.as_ref().map_or_else(
             || Path::new("reports/out").join(artefacts::folder_name(&plan)).join("plan.min.toml"),
             |path| path.with_extension("min.toml"),
         )

@@ -3,28 +3,19 @@
 use super::{OverrideArgs, seed};
 use crate::{
     limits,
+    source::PlanSource,
     view::{LanesArg, NodeArg, Until},
 };
-use clap::{ArgGroup, ValueEnum};
+use clap::ValueEnum;
 use std::path::PathBuf;
 use whitewater_record::{Seed, SimTime, Span};
 
 /// `whitewater replay`
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("what").required(true).args(["plan", "scenario"]))]
 pub(crate) struct ReplayArgs {
     /// The plan.
-    #[arg(value_name = "PLAN.toml")]
-    pub(crate) plan: Option<PathBuf>,
-    /// Instead of a plan: a scenario, with `--seed`.
-    #[arg(long, requires = "seed")]
-    pub(crate) scenario: Option<String>,
-    /// The seed of the scenario, decimal or 0x.
-    #[arg(long, value_parser = seed, requires = "scenario")]
-    pub(crate) seed: Option<Seed>,
-    /// What the command line says instead of the scenario.
     #[command(flatten)]
-    pub(crate) overrides: OverrideArgs,
+    pub(crate) source: PlanSource,
     /// Stop at this simulated time (3.5s), event (15204), or when this holds for the first time (role(n2)=leader).
     #[arg(long, value_name = "TIME|EVENT|CONDITION")]
     pub(crate) until: Option<Until>,
@@ -53,20 +44,10 @@ pub(crate) struct ReplayArgs {
 
 /// `whitewater shrink`
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("failure").required(true).args(["plan", "scenario"]))]
 pub(crate) struct ShrinkArgs {
-    /// The failing plan.
-    #[arg(value_name = "PLAN.toml")]
-    pub(crate) plan: Option<PathBuf>,
-    /// Instead of a plan: a scenario, with `--seed`.
-    #[arg(long, requires = "seed")]
-    pub(crate) scenario: Option<String>,
-    /// The seed of the scenario, decimal or 0x.
-    #[arg(long, value_parser = seed, requires = "scenario")]
-    pub(crate) seed: Option<Seed>,
-    /// What the command line says instead of the scenario.
+    /// The plan.
     #[command(flatten)]
-    pub(crate) overrides: OverrideArgs,
+    pub(crate) source: PlanSource,
     /// Where the small plan goes; beside the plan, as PLAN.min.toml, if not given.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
