@@ -34,7 +34,7 @@ use whitewater_api::{
     Value,
 };
 use whitewater_mutation::{Mutation, Mutations};
-use whitewater_store::{Cursor, EtcdFile, Store, View};
+use whitewater_store::{Cursor, EtcdFile, EtcdFileBuilder, Store, View};
 
 /// Bytes of the checksum at the end of the file.
 const CHECKSUM_BYTES: usize = 32;
@@ -183,28 +183,27 @@ pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
 #[derive(Debug)]
 pub struct EtcdExport {
     reader: snapshot::Reader,
-    export: whitewater_store::EtcdExport,
+    builder: EtcdFileBuilder,
 }
 
 impl Default for EtcdExport {
     fn default() -> Self {
-        let export = whitewater_store::EtcdExport::default();
-        Self { reader: snapshot::Reader::new(name()), export }
+        Self { reader: snapshot::Reader::new(name()), builder: EtcdFileBuilder::default() }
     }
 }
 
 impl EtcdExport {
     /// Takes the next piece, cut as the replica cuts a backup. Of the checksums only those of the parts are looked at.
     pub fn push(&mut self, piece: &Bytes) -> Result<(), OpenError> {
-        let Self { reader, export } = self;
-        let taken = reader.take(piece, |part| export.push(piece.slice_ref(part)));
+        let Self { reader, builder } = self;
+        let taken = reader.take(piece, |part| builder.push(piece.slice_ref(part)));
         taken.map_err(|error| bad(error.to_string()))
     }
 
     /// The whole of it.
     pub fn finish(self) -> Result<EtcdSnapshot, OpenError> {
         self.reader.finish().map_err(|error| bad(error.to_string()))?;
-        self.export.finish().map(EtcdSnapshot).map_err(|error| bad(error.to_string()))
+        self.builder.finish().map(EtcdSnapshot).map_err(|error| bad(error.to_string()))
     }
 }
 

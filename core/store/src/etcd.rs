@@ -14,7 +14,7 @@
 mod export;
 mod message;
 
-pub use self::export::{EtcdExport, EtcdFile};
+pub use self::export::{EtcdFile, EtcdFileBuilder};
 
 use self::message::{Field, fields};
 use crate::{

@@ -62,7 +62,7 @@ mod limits;
 pub use crate::{
     auth::Auth,
     defragment::Defragmentation,
-    etcd::{EtcdExport, EtcdFile, EtcdFileError},
+    etcd::{EtcdFile, EtcdFileBuilder, EtcdFileError},
     hash_kv::KvHasher,
     lease::Lease,
     restore::{Restore, RestoreError},

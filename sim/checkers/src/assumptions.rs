@@ -14,6 +14,9 @@ use whitewater_record::Checked;
 /// The name of the judge.
 pub(crate) const JUDGE: &str = "assumptions";
 
+/// What a record of two operations of one process at a time breaks.
+pub(crate) const ONE_AT_A_TIME: &str = "a process has one operation open at a time";
+
 /// Judges the history as a record.
 pub(crate) fn judge(case: &Case, writers: &Writers) -> Judgement {
     let operations = case.history.operations.len() as u64;
@@ -94,7 +97,7 @@ fn between(case: &Case, before: u32, op: u32) -> Result<(), String> {
     }
     if second.invoked < first.completed {
         return Err(format!(
-            "{} was invoked before {} had returned: a process has one operation open at a time",
+            "{} was invoked before {} had returned: {ONE_AT_A_TIME}",
             case.operation(op),
             case.operation(before)
         ));

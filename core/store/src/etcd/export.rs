@@ -21,7 +21,7 @@ use whitewater_bolt::{Layout, Writer};
 
 /// Takes the parts of a snapshot in, for a database of etcd.
 #[derive(Debug)]
-pub struct EtcdExport {
+pub struct EtcdFileBuilder {
     intake: Intake,
     parts: Vec<Bytes>,
     versions: Vec<Lies>,
@@ -54,13 +54,13 @@ struct Lies {
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
-impl Default for EtcdExport {
+impl Default for EtcdFileBuilder {
     fn default() -> Self {
         Self { intake: Intake::new(), parts: Vec::new(), versions: Vec::new() }
     }
 }
 
-impl EtcdExport {
+impl EtcdFileBuilder {
     /// Takes the next part, as [`crate::Restore::push`] does.
     ///
     /// # Panics

@@ -57,7 +57,7 @@ fn furnished() -> Store {
 /// The content as a database of etcd.
 fn exported(store: &mut Store, part_bytes: usize) -> Vec<u8> {
     let (view, mut export, mut cursor) =
-        (store.open_view(), EtcdExport::default(), Some(Cursor::start()));
+        (store.open_view(), EtcdFileBuilder::default(), Some(Cursor::start()));
     while let Some(at) = cursor {
         let part = store.part(&view, &at, part_bytes);
         export.push(part.bytes).unwrap();

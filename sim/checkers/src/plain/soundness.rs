@@ -1,6 +1,6 @@
 //! What is taken for granted of a record. One that breaks it was recorded wrongly, and nothing is said about it.
 
-use crate::intern::Table;
+use crate::{assumptions::ONE_AT_A_TIME, intern::Table};
 use whitewater_record::{PlainAction, PlainHistory, PlainOperation, SimTime};
 
 /// Looks at the operations of a record one after the other, so that a long one is gone through once.
@@ -67,8 +67,7 @@ impl Soundness {
         }
         self.overlap.map_or(Ok(()), |[before, after]| {
             let (before, after) = (told(before), told(after));
-            let rule = "a process has one operation open at a time";
-            Err(format!("`{after}` was invoked before `{before}` had returned: {rule}"))
+            Err(format!("`{after}` was invoked before `{before}` had returned: {ONE_AT_A_TIME}"))
         })
     }
 }
