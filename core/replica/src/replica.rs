@@ -393,19 +393,31 @@ impl Replica {
             && self.raft.raft.prs().get(node.0).is_none()
     }
 
-    /// A candidate of an older term is told of the newer one (paper, figure 2, "reply false if term < currentTerm"), which
-    /// raft-rs does for votes before the vote only. Where those are not asked for, two that stand for election in turn may not
-    /// know that they do: the one with the longer log, which alone can win, would never catch up with the terms of the other.
-    fn refuse_old_candidate(&mut self, request: &Message) {
-        let term = self.raft.raft.term;
-        if request.get_msg_type() != MessageType::MsgRequestVote || request.term >= term {
+    /// Whoever speaks in an older term is told of the newer one (paper, figure 2, "reply false if term < currentTerm"). raft-rs does
+    /// so for votes before the vote only, and for leaders where their quorum is checked or those votes are asked for. Where they
+    /// are not, of two that stand for election in turn the one with the longer log, which alone can win, would never catch up
+    /// with the terms of the other; and a newcomer whom a removed member has asked for its vote would never hear its leader.
+    fn refuse_old_term(&mut self, message: &Message) {
+        let raft = &self.raft.raft;
+        if message.term == 0 || message.term >= raft.term {
             return;
         }
-        self.sometimes("candidate told of a newer term");
+        let kind = message.get_msg_type();
         let mut refusal = Message::default();
-        refusal.set_msg_type(MessageType::MsgRequestVoteResponse);
-        (refusal.from, refusal.to) = (self.config.node.0, request.from);
-        (refusal.term, refusal.reject) = (term, true);
+        if kind == MessageType::MsgRequestVote {
+            self.sometimes("candidate told of a newer term");
+            refusal.set_msg_type(MessageType::MsgRequestVoteResponse);
+            refusal.reject = true;
+        } else if matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat)
+            && !(raft.check_quorum || raft.pre_vote)
+        {
+            self.sometimes("leader told of a newer term");
+            refusal.set_msg_type(MessageType::MsgAppendResponse);
+        } else {
+            return;
+        }
+        refusal.term = self.raft.raft.term;
+        (refusal.from, refusal.to) = (self.config.node.0, message.from);
         self.raft.raft.msgs.push(refusal);
     }
 
@@ -436,7 +448,7 @@ impl Replica {
             return self.sometimes("stale rejection ignored");
         }
         let from = message.from;
-        self.refuse_old_candidate(&message);
+        self.refuse_old_term(&message);
         self.note_nearest(&message);
         // An unknown peer or a message that raft drops is no error of ours.
         if self.raft.step(message).is_err() {

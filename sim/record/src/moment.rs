@@ -19,6 +19,7 @@ pub const OF_THE_CORE: &[(&str, &str)] = &[
         "leader stepped down with entries in flight",
         "A leader leaves entries behind that nobody has committed.",
     ),
+    ("leader told of a newer term", "A leader speaks in a term that is over."),
     (
         "leader with a stalled disk stepped down",
         "A leader gives way because its disk does not answer.",
