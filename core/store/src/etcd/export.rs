@@ -131,9 +131,13 @@ impl EtcdFile {
         let (users, roles) = (self.auth.users.iter(), self.auth.roles.iter());
         let users = users.map(|(name, user)| (name, put_user(name, user)));
         let roles = roles.map(|(name, role)| (name, put_role(name, role)));
-        let leases = self.leases.iter().map(|(id, lease)| {
-            (big_endian_bytes(id.0.cast_unsigned()), put_lease(id, lease.terms))
-        });
+        // An id may be negative; as a key of the database it has no sign.
+        let mut leases: Vec<_> =
+            self.leases.iter().map(|(id, lease)| (id.0.cast_unsigned(), id, lease.terms)).collect();
+        leases.sort_unstable_by_key(|(key, ..)| *key);
+        let leases = leases
+            .into_iter()
+            .map(|(key, id, terms)| (big_endian_bytes(key), put_lease(id, terms)));
         // By name, as the database has them.
         writer.bucket(b"alarm", Rows::new().into_iter())?;
         writer.bucket(b"auth", auth_rows(&self.auth).into_iter())?;

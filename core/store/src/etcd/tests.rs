@@ -31,6 +31,8 @@ fn furnished() -> Store {
     let delete = DeleteRangeRequest { range: KeyRange::single("k2"), prev_kv: false };
     for request in [
         Request::Lease(LeaseRequest::Grant { lease: LeaseId(7), ttl: 60 }),
+        Request::Lease(LeaseRequest::Grant { lease: LeaseId(-7), ttl: 60 }),
+        Request::Lease(LeaseRequest::Grant { lease: LeaseId(i64::MIN), ttl: 60 }),
         put("k1", "a", 7),
         put("k1", "b", 0),
         put("k2", "c", 7),
