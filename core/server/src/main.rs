@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 use whitewater_server::{
     VERSION,
@@ -55,7 +56,8 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    // One thread for all members: with more, each message that comes would wake a second one, to wait in place of the first.
+    let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("whitewater-server: no threads: {error}");
