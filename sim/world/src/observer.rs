@@ -130,17 +130,26 @@ impl Observer {
                 self.tally.check(Code::LeaderAppendOnly, who, status.role == Role::Leader, wrong);
                 let overwrites = index <= last;
                 if overwrites {
-                    self.tally.sometimes("conflicting entries overwritten");
-                    let wrong = self.boot_promise.on_overwrite(node, index, status.term);
-                    self.tally.check(Code::BootPromise, who, true, wrong);
+                    self.on_taken_back(node, index, status.term);
                 }
                 if let Some(chain) = chain {
                     let (wrong, is_known) = self.log_matching.check(index, term, chain);
                     self.tally.check(Code::LogMatching, who, is_known, wrong);
                 }
             }
-            Change::Snapshot => {}
+            Change::Snapshot { cut } => {
+                if let Some(index) = cut {
+                    self.on_taken_back(node, index, status.term);
+                }
+            }
         }
+    }
+
+    /// A leader of `term` has taken back what a node's log durably held from `index` on.
+    fn on_taken_back(&mut self, node: NodeId, index: Index, term: Term) {
+        self.tally.sometimes("conflicting entries overwritten");
+        let wrong = self.boot_promise.on_overwrite(node, index, term);
+        self.tally.check(Code::BootPromise, Some(node), true, wrong);
     }
 
     /// A file is about to be removed.

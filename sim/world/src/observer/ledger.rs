@@ -44,8 +44,8 @@ pub(crate) enum Change {
     HardState { before: (Term, Option<NodeId>), after: (Term, Option<NodeId>) },
     /// An entry, behind or over what was there up to `last`.
     Entry { index: Index, term: Term, chain: Option<u64>, last: Index },
-    /// A snapshot.
-    Snapshot,
+    /// A snapshot; the leader's, if it takes entries back, from the first of them on.
+    Snapshot { cut: Option<Index> },
 }
 
 impl Ledger {
@@ -93,14 +93,16 @@ impl Ledger {
             }
             Record::Snapshot(mark) => {
                 self.mark = (mark.index, mark.term);
+                let mut cut = None;
                 if mark.installed || mark.index > self.last() {
+                    cut = self.cut_by((mark.index, mark.term));
                     self.log.clear();
                     self.base = (mark.index, mark.term, chains.chain(mark.index, mark.term));
                     self.discard_from(mark.index.next());
                 } else {
                     self.forget_below(mark.index);
                 }
-                changes.push(Change::Snapshot);
+                changes.push(Change::Snapshot { cut });
             }
             // The log starts over, and says so once more in the heads of its segments.
             Record::Renewal(renewal) if self.renewal != Some(*renewal) => {
@@ -131,6 +133,14 @@ impl Ledger {
         {
             *highest = Index(index.0 - 1);
         }
+    }
+
+    /// What a leader's snapshot takes back: all behind it, if the log is another one than the leader's there (Raft,
+    /// figure 13). Where it is the same, what follows it stays, and to lose that is to break a promise.
+    fn cut_by(&self, (index, term): (Index, Term)) -> Option<Index> {
+        let is_same =
+            (self.base.0, self.base.1) == (index, term) || self.term_at(index) == Some(term);
+        (!is_same && self.last() > index).then(|| index.next())
     }
 
     fn append(&mut self, index: Index, term: Term, checksum: u64) -> Change {
