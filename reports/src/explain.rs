@@ -286,6 +286,13 @@ pub const ALL: &[Lesson] = &[
         look: "the vote that elected the other leader, and when that voter had heard from the first one last",
     },
     Lesson {
+        code: "bystanders",
+        promise: "The keys that a cluster begins with, by a backup from elsewhere, stay as they are while nobody touches them.",
+        source: "the backup that the plan names",
+        look: "the first snapshot or compaction after which a member lacks the key; the same plan without \
+            the faults tells whether the backup was read right at all",
+    },
+    Lesson {
         code: "worker-died",
         promise: "A seed does not end the process that plays it.",
         source: "the program itself",

@@ -5,7 +5,7 @@
 
 use crate::{faults, scenario::Scenario, settle, workload};
 use whitewater_api::release::Release;
-use whitewater_record::{ClusterPlan, Plan, Seed, Span, plan::PLAN_VERSION};
+use whitewater_record::{BackupPlan, ClusterPlan, Plan, Seed, Span, plan::PLAN_VERSION};
 
 /// What the command line says instead of the scenario. What is not said is drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Overrides {
     pub mutations: Vec<String>,
     /// No faults at all: the same cluster and workload, as a placebo.
     pub calm: bool,
+    /// What the cluster holds at the start.
+    pub backup: Option<BackupPlan>,
 }
 
 /// The numbers that the rest of a plan hangs on.
@@ -102,6 +104,7 @@ pub fn plan(scenario: &Scenario, seed: Seed, overrides: &Overrides) -> Plan {
             release: scenario.release.as_ref().map_or(Release::Newest, |releases| {
                 releases.draw(&mut seed.stream("plan/release", 0))
             }),
+            backup: overrides.backup.clone(),
             gather: scenario
                 .gather
                 .as_ref()

@@ -21,7 +21,7 @@ use crate::{
     limits,
     recovery::OpenError,
     replica::Replica,
-    snapshot::{self, Framer},
+    snapshot::{self, Framer, SnapshotMeta},
 };
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -177,6 +177,19 @@ pub fn backup_status(backup: &[u8]) -> Result<BackupStatus, OpenError> {
     let (store, index) = read(backup, Mutations::none())?;
     let content = store.hash_kv(Revision::LATEST).expect("a store has its newest revision");
     Ok(BackupStatus { content, bytes: backup.len() as u64, index })
+}
+
+/// Reads a backup, of this program or of etcd: the store that it holds.
+pub fn read_backup(backup: &[u8]) -> Result<Store, OpenError> {
+    read(backup, Mutations::none()).map(|(store, _)| store)
+}
+
+/// A backup of all that a store holds, in our form.
+#[must_use]
+pub fn write_backup(store: &mut Store) -> Vec<u8> {
+    let (_, mut backup) = snapshot::write_whole(&SnapshotMeta::default(), store);
+    seal(&mut backup);
+    backup
 }
 
 /// Takes a backup in our form in, piece by piece, to turn it into etcd's.

@@ -55,7 +55,9 @@ mod writes;
 
 pub use crate::{
     auth::{PasswordDone, PasswordWork},
-    backup::{BackupStatus, EtcdExport, EtcdSnapshot, backup_status, seal},
+    backup::{
+        BackupStatus, EtcdExport, EtcdSnapshot, backup_status, read_backup, seal, write_backup,
+    },
     config::{Boot, Config, Restoration, Security},
     door::{Asked, Event, Input, LeaseClock, Output, Phase, Role, Status, StopReason},
     message::{Envelope, MessageKind, PeerMessage, Promise},

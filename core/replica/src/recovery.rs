@@ -16,7 +16,7 @@ use crate::{
     persistence::Persistence,
     repair::{self, Repair},
     replica::{Parts, Replica},
-    snapshot::{self, Framer, SnapshotMeta},
+    snapshot::{self, SnapshotMeta},
     wal::{self, Record, Recovered, SnapshotMark, Wal, WalError},
 };
 use raft::{RawNode, eraftpb::HardState};
@@ -26,7 +26,7 @@ use whitewater_api::{
     DiskImage, DiskOp, FileName, Incarnation, Index, MemberAttributes, Monotonic, NodeId, Term,
 };
 use whitewater_mutation::Mutation;
-use whitewater_store::{Cursor, Store};
+use whitewater_store::Store;
 
 /// Why a replica does not start. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
@@ -73,9 +73,6 @@ pub enum OpenError {
 /// Index and term that a new cluster's log starts behind. Not zero, so that a member that is added later cannot mistake
 /// an empty log for the beginning of this one and miss its first configuration.
 const ORIGIN: (u64, u64) = (1, 1);
-
-/// Bytes of a part of the first snapshot.
-const PART_BYTES: usize = 1 << 20;
 
 impl Replica {
     /// Opens a replica on what its disk holds. `incarnation` names the disk if it is new. The first outputs are added to
@@ -272,7 +269,7 @@ impl Base {
             },
             ..SnapshotMeta::default()
         };
-        let (framer, bytes) = write_whole(&meta, &mut store);
+        let (framer, bytes) = snapshot::write_whole(&meta, &mut store);
         let (file, temporary) = (meta.file(), meta.temporary());
         ops.extend([
             DiskOp::Create { file: temporary.clone() },
@@ -317,22 +314,6 @@ fn first_roster(config: &Config) -> Roster {
         ..MemberAttributes::default()
     };
     config.peers.iter().map(|(node, urls)| (*node, attributes(urls))).collect()
-}
-
-/// A whole snapshot file.
-fn write_whole(meta: &SnapshotMeta, store: &mut Store) -> (Framer, Vec<u8>) {
-    let (mut framer, start) = Framer::start(meta);
-    let mut bytes = start.to_vec();
-    let view = store.open_view();
-    let mut cursor = Some(Cursor::start());
-    while let Some(at) = cursor {
-        let part = store.part(&view, &at, PART_BYTES);
-        bytes.extend_from_slice(&framer.part(&part.bytes));
-        cursor = part.next;
-    }
-    store.close_view(&view);
-    bytes.extend_from_slice(&framer.end());
-    (framer, bytes)
 }
 
 fn raft_config(config: &Config, applied: u64) -> raft::Config {

@@ -14,13 +14,16 @@ use raft::eraftpb::ConfState;
 use serde::{Deserialize, Serialize};
 use whitewater_api::{FileName, Index, NodeId, Term};
 use whitewater_mutation::Mutations;
-use whitewater_store::{Restore, RestoreError, Store};
+use whitewater_store::{Cursor, Restore, RestoreError, Store};
 
 const MAGIC: &[u8; 8] = b"WWSNAP04";
 const META: u8 = 1;
 const PART: u8 = 2;
 const END: u8 = 3;
 const CHUNK_HEADER: usize = 9;
+
+/// Bytes of a part of the first snapshot.
+const PART_BYTES: usize = 1 << 20;
 
 /// What a snapshot covers, beside the store itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +142,22 @@ fn put_chunk(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     out.push(kind);
     out.extend_from_slice(&crc32c::crc32c_append(crc32c::crc32c(&[kind]), payload).to_le_bytes());
     out.extend_from_slice(payload);
+}
+
+/// A whole snapshot file.
+pub(crate) fn write_whole(meta: &SnapshotMeta, store: &mut Store) -> (Framer, Vec<u8>) {
+    let (mut framer, start) = Framer::start(meta);
+    let mut bytes = start.to_vec();
+    let view = store.open_view();
+    let mut cursor = Some(Cursor::start());
+    while let Some(at) = cursor {
+        let part = store.part(&view, &at, PART_BYTES);
+        bytes.extend_from_slice(&framer.part(&part.bytes));
+        cursor = part.next;
+    }
+    store.close_view(&view);
+    bytes.extend_from_slice(&framer.end());
+    (framer, bytes)
 }
 
 /// Reads a whole file.

@@ -157,6 +157,12 @@ impl History {
         self.0.older.iter().flat_map(|older| older.iter()).chain(std::iter::once(&self.0.newest))
     }
 
+    /// The same, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Version> {
+        let Versions { older, newest } = &mut *self.0;
+        older.iter_mut().flat_map(|older| older.iter_mut()).chain(std::iter::once(newest))
+    }
+
     /// The versions up to `revision` that a compaction at `compacted` leaves: everything after it, and what the key was
     /// at that moment, be it a tombstone written at just that revision (etcd since 3.5.15; a watch that starts there
     /// must see the delete, #18089). Does not depend on how many of the others are still held.

@@ -338,6 +338,14 @@ impl Store {
         }
     }
 
+    /// The keys with their history, without what would change them or keep somebody from them: leases, users and alarms.
+    #[must_use]
+    pub fn keys_alone(mut self) -> Self {
+        self.keys.values_mut().flat_map(History::iter_mut).for_each(|it| it.lease = LeaseId::NONE);
+        (self.leases, self.auth, self.alarms) = (Leases::default(), Arc::default(), Alarms::new());
+        self
+    }
+
     /// Forgets what was before `revision`. Only moves the limit: [`Store::scrub`] frees the space, step by step.
     pub fn compact(&mut self, revision: Revision) -> Result<(), Error> {
         if revision > self.revision {

@@ -73,7 +73,7 @@ use Class::{Auth, Invariant, Lease, Linearizability, Liveness, Nondeterminism, P
 /// Check, class, what it means that it is broken, what was promised, where.
 type Row = (&'static str, Class, &'static str, &'static str, &'static str);
 
-const PROMISES: [Row; 42] = [
+const PROMISES: [Row; 43] = [
     (
         "election-safety",
         Invariant,
@@ -334,6 +334,13 @@ const PROMISES: [Row; 42] = [
         "a leader read by its lease when another was elected",
         "While a leader may read by its lease nobody else is elected.",
         "Raft dissertation 6.4.1",
+    ),
+    (
+        "bystanders",
+        Invariant,
+        "a key that nobody touched is not what it was",
+        "The keys that a cluster begins with, by a backup from elsewhere, stay as they are while nobody touches them.",
+        "etcd, the guarantees of a backup",
     ),
     (
         "corruption",

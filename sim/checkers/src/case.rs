@@ -52,7 +52,7 @@ pub(crate) struct Case<'h> {
 pub(crate) struct Epoch {
     /// What was asked from then on was asked of the new cluster.
     pub(crate) at: SimTime,
-    /// The revision of the backup.
+    /// The revision of the backup; of one from elsewhere, that of the empty store that it is to the judges.
     pub(crate) backup: u64,
     /// The newest revision of the new cluster before it wrote anything. Those after `backup` and up to here are nobody's.
     pub(crate) first: u64,
@@ -171,7 +171,8 @@ pub(crate) struct Before<'h> {
 
 impl Epoch {
     fn of(row: &EpochRow) -> Self {
-        Self { at: row.at, backup: row.backup.revision.0, first: row.first().0 }
+        let backup = if row.from_elsewhere { Revision::FIRST } else { row.backup.revision };
+        Self { at: row.at, backup: backup.0, first: row.first().0 }
     }
 }
 
@@ -241,6 +242,10 @@ impl<'h> Case<'h> {
             let is_new = |op: &Op| op.invoked > epoch.at;
             let floor = |op: &Op| if is_new(op) { epoch.first } else { 0 };
             origin.floors = operations.iter().map(floor).collect();
+        }
+        if let Some(row) = history.epochs.first().filter(|row| row.from_elsewhere) {
+            // Of millions of revisions that were another cluster's, none is looked at.
+            (origin.oldest, origin.revision) = (row.first().0, row.first().0);
         }
         let keys = names.keys.strings.iter().map(|key| Key::from(key.to_vec())).collect();
         let (values, recorded) = (names.values.strings, names.recorded);

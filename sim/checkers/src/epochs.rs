@@ -13,6 +13,9 @@
 //! be there, what was acknowledged above it must not, and no request of the old cluster may still come true. No other
 //! judge knows of epochs. They see the compaction that the backup had come to, as if somebody had asked for it just then,
 //! the hash that it was taken with, and revisions that were left out ([`Case::epochs`](crate::case::Case)).
+//!
+//! A history may begin with the backup of a cluster that it does not tell of ([`EpochRow::from_elsewhere`]). Of its keys it
+//! names none, so for the judges that is an empty store whose revisions were left out.
 
 use crate::ruling::{Anomaly, Judgement, Ruling};
 use std::collections::BTreeSet;
@@ -47,6 +50,10 @@ pub(crate) fn parts(whole: &History) -> Vec<Part> {
     for number in 0..=whole.epochs.len() {
         let from = number.checked_sub(1).map(|before| &whole.epochs[before]);
         let until = whole.epochs.get(number);
+        // Before a cluster that nobody knows there is nothing.
+        if number == 0 && until.is_some_and(|epoch| epoch.from_elsewhere) {
+            continue;
+        }
         let part = kept.and_then(whole, from, until, number);
         if let Some(epoch) = until {
             kept = part.kept(whole, epoch);
@@ -136,7 +143,8 @@ impl Kept {
             operations.push(None);
         }
         // What is told at the very moment at which the old cluster is stopped was told by it.
-        let is_told = |at: SimTime| (from.is_none() || at > begin) && at <= end;
+        let is_first = from.is_none_or(|epoch| epoch.from_elsewhere);
+        let is_told = |at: SimTime| (is_first || at > begin) && at <= end;
         let rows = whole.watches.iter().enumerate().filter(|(_, row)| is_told(row.at));
         let rows: Vec<usize> = rows.map(|(place, _)| place).collect();
         history.watches = rows.iter().map(|place| whole.watches[*place].clone()).collect();

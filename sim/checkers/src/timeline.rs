@@ -165,7 +165,8 @@ impl<'a> Timeline<'a> {
         let newest = told.clone().max_by_key(|(_, op)| op.revision);
         let (newest, newest_op) = newest.map_or((before, 0), |(op, newest)| (newest.revision, op));
         let can_write = |op: &&Op| op.status != Status::Refused && op.can_write;
-        let left_out: u64 = case.epochs.iter().map(|epoch| epoch.first - epoch.backup).sum();
+        let left_out: u64 =
+            case.epochs.iter().map(|epoch| epoch.first - epoch.backup.max(before)).sum();
         let first = case.epochs.last().map_or(before, |epoch| epoch.first);
         let most = case.operations.iter().filter(can_write).count() as u64 + before + left_out;
         if newest > most {
@@ -178,7 +179,7 @@ impl<'a> Timeline<'a> {
         }
         self.writes = vec![NOBODY; slot(newest.max(first), self.first) + 1];
         for epoch in &case.epochs {
-            for revision in epoch.backup + 1..=epoch.first {
+            for revision in (epoch.backup + 1).max(self.first)..=epoch.first {
                 self.set_writer(revision, LEFT_OUT);
             }
         }

@@ -23,8 +23,8 @@ pub(crate) fn witness(case: &Case, timeline: &Timeline) -> Vec<u32> {
     reads.sort_unstable();
     let mut reads = reads.into_iter().peekable();
     let mut order = Vec::with_capacity(timeline.writes.len() + reads.len());
-    for (revision, writer) in (0..).zip(&timeline.writes) {
-        // The first two slots are empty: a store starts at revision 1.
+    for (revision, writer) in (timeline.first..).zip(&timeline.writes) {
+        // The first two slots of an empty store are empty, too: it starts at revision 1.
         if revision > 1 && *writer != LEFT_OUT {
             order.push(*writer);
         }

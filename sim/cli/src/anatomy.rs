@@ -205,7 +205,7 @@ fn no_return(points: &[Point]) -> Option<SimTime> {
 impl Anatomy {
     /// Plays it once more, with its trace, for its story and its page.
     fn show(&mut self, plan: &Plan, report: Option<&Path>) -> Result<(), CliError> {
-        let finished = engine::run(plan, true, None);
+        let finished = engine::run(plan, true, None)?;
         let (found, plays) = (self.found(), Plays { of: 1, same: 1 });
         let (repro, anatomy) = (self.replay.as_str(), Some(&found));
         let (shrunk, other, redact) = (None, None, false);

@@ -7,6 +7,7 @@ mod plans;
 pub(crate) use self::{campaigns::*, histories::*, plans::*};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 use whitewater_record::{Seed, Span, time::SpanError};
 
@@ -107,6 +108,9 @@ pub(crate) struct OverrideArgs {
     /// No faults: the same cluster and workload, as a placebo.
     #[arg(long)]
     pub(crate) calm: bool,
+    /// A backup of a cluster (`etcdctl snapshot save`) whose keys the cluster begins with.
+    #[arg(long, value_name = "FILE.db")]
+    pub(crate) backup: Option<PathBuf>,
 }
 
 impl OverrideArgs {
@@ -121,6 +125,7 @@ impl OverrideArgs {
             number("operations", self.operations),
             self.duration.map(|duration| format!(" --duration {duration}")),
             self.calm.then(|| " --calm".to_owned()),
+            self.backup.as_ref().map(|file| format!(" --backup {}", file.display())),
         ];
         mutations.chain(numbers.into_iter().flatten()).collect()
     }

@@ -71,11 +71,11 @@ pub(crate) fn keep_failure(
         means.write_outcome(&report, outcome)?;
         return Ok(Kept { failure, difference: None });
     }
-    let again = engine::run(plan, true, None);
+    let again = engine::run(plan, true, None)?;
     let difference = difference(outcome, &again.outcome);
     means.plays = Plays { of: 2, same: if difference.is_none() { 2 } else { 1 } };
     if let Some(difference) = &difference {
-        means.write_difference(&report, engine::run(plan, true, None), &again, difference)?;
+        means.write_difference(&report, engine::run(plan, true, None)?, &again, difference)?;
     } else {
         means.write(&report, &again)?;
     }

@@ -95,7 +95,7 @@ impl<'a> Collector<'a> {
     /// build wrote them, and the sum would be of two programs.
     fn take_up(&mut self, kept: &[Outcome]) -> Result<(), CliError> {
         let Some(last) = kept.last() else { return Ok(()) };
-        let again = engine::run(&self.job.plan(self.scenario, last.seed)?, false, None).outcome;
+        let again = engine::run(&self.job.plan(self.scenario, last.seed)?, false, None)?.outcome;
         if let Some(difference) = artefacts::difference(last, &again) {
             return Err(CliError::Usage(format!(
                 "{}: another build wrote it: {difference}; begin anew, without --resume",

@@ -50,7 +50,7 @@ impl Run {
         let name = path.display().to_string();
         if path.extension().is_some_and(|ending| ending == "toml") {
             let plan = source::read(path)?;
-            let trace = engine::run(&plan, true, None).trace;
+            let trace = engine::run(&plan, true, None)?.trace;
             return Ok(Self { name, plan, trace });
         }
         let (trace, plan) = if path.is_dir() {
@@ -66,7 +66,7 @@ impl Run {
 
     /// Writes the page of this run, with the other one beside it. The plan is played, for the page shows more than events.
     fn report(&self, file: &Path, path: &Path, other: &Self, redact: bool) -> Result<(), CliError> {
-        let finished = engine::run(&self.plan, true, None);
+        let finished = engine::run(&self.plan, true, None)?;
         if finished.trace.hash() != self.trace.hash() {
             return Err(CliError::Usage(format!(
                 "{}: its plan gives other events today than the trace has; name the plan instead",
@@ -94,13 +94,13 @@ impl Run {
 
     /// The nearest plan that passes: without its bug, or without one of its faults or operations.
     fn neighbour(&self, console: Console) -> Result<Self, CliError> {
-        if engine::run(&self.plan, false, None).outcome.verdict != Verdict::Failed {
+        if engine::run(&self.plan, false, None)?.outcome.verdict != Verdict::Failed {
             let name = &self.name;
             let reason = "it does not fail, so it has no passing neighbour; name another run";
             return Err(CliError::Usage(format!("{name}: {reason}")));
         }
         if let Some(Neighbour { name, plan, trace }) =
-            Neighbour::nearest(&self.plan, limits::NEIGHBOURS_MAX)
+            Neighbour::nearest(&self.plan, limits::NEIGHBOURS_MAX)?
         {
             console.remark(&format!("the nearest run that passes: {name}"));
             return Ok(Self { name, plan, trace });

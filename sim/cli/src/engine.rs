@@ -1,12 +1,12 @@
 //! Plays a plan and judges it. The one place where the command meets the world.
 
-use crate::judge;
+use crate::{backup, exit::CliError, judge};
 use std::collections::BTreeMap;
 use whitewater_checkers::{Budget, Judgement};
 use whitewater_record::{
     FaultCount, History, Outcome, Plan, SimTime, Span, Trace, Verdict, Violation,
 };
-use whitewater_world::{Options, play};
+use whitewater_world::{Options, play_on};
 
 /// A run that was played and judged.
 pub(crate) struct Finished {
@@ -25,18 +25,23 @@ pub(crate) struct Finished {
 }
 
 /// Plays a plan in this process and judges it.
-pub(crate) fn run(plan: &Plan, keep_trace: bool, until: Option<SimTime>) -> Finished {
-    let run = play(plan, &Options { keep_trace, until });
+pub(crate) fn run(
+    plan: &Plan,
+    keep_trace: bool,
+    until: Option<SimTime>,
+) -> Result<Finished, CliError> {
+    let import = backup::of(plan)?;
+    let run = play_on(import.as_ref(), plan, &Options { keep_trace, until });
     let judgements = whitewater_checkers::judge(&run.history, &Budget::of(plan));
     let outcome = judge::verdict(run.outcome, &judgements);
-    Finished {
+    Ok(Finished {
         outcome,
         history: run.history,
         trace: run.trace,
         began: run.began,
         reached: run.reached,
         judgements,
-    }
+    })
 }
 
 /// The outcome of a run of which nothing else is known: its process died, or had to be stopped.

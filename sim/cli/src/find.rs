@@ -32,7 +32,7 @@ pub(crate) fn find(args: &FindArgs, console: Console) -> Result<Exit, CliError> 
     for place in 0..args.seeds {
         let seed = Seed(args.seed.0.wrapping_add(place));
         let plan = job.plan(&scenario, seed)?;
-        let finished = engine::run(&plan, true, None);
+        let finished = engine::run(&plan, true, None)?;
         let rows = finished.trace.rows();
         let Some(event) = args.condition.first(rows) else { continue };
         let count = usize::try_from(event).map_or(usize::MAX, |event| event + 1);

@@ -1,14 +1,16 @@
 //! What is said between the command and its workers: what to do, as the first line that a worker reads, then one line
 //! for each seed or plan, and one answer for each.
 
-use crate::{args::OverrideArgs, exit::CliError};
+use crate::{args::OverrideArgs, backup, exit::CliError};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
-use whitewater_record::{Outcome, Plan, Seed, Signature, SimTime, Span, Verdict, Violation};
+use whitewater_record::{
+    BackupPlan, Outcome, Plan, Seed, Signature, SimTime, Span, Verdict, Violation,
+};
 use whitewater_reports::Campaign;
 use whitewater_scenarios::{Overrides, Scenario};
 
@@ -90,6 +92,8 @@ pub(crate) struct Job {
     operations: Option<u64>,
     duration: Option<Span>,
     calm: bool,
+    #[serde(default)]
+    backup: Option<BackupPlan>,
     /// Write trace, history and outcome of each seed into this folder.
     pub(crate) keep: Option<PathBuf>,
     /// Reports show hashes instead of values. Workers write none.
@@ -130,8 +134,9 @@ impl Job {
         seed: Seed,
     ) -> Result<Self, CliError> {
         let (file, text) = find(scenario)?;
-        let OverrideArgs { mutations, nodes, clients, keys, operations, duration, calm } =
+        let OverrideArgs { mutations, nodes, clients, keys, operations, duration, calm, backup } =
             overrides.clone();
+        let backup = backup.as_deref().map(backup::named).transpose()?;
         let job = Self {
             file,
             text,
@@ -142,6 +147,7 @@ impl Job {
             operations,
             duration,
             calm,
+            backup,
             keep: None,
             redact: false,
         };
@@ -188,6 +194,7 @@ impl Job {
             ("operations", number(self.operations)),
             ("duration", self.duration.map(|duration| duration.to_string())),
             ("calm", self.calm.then(|| "yes".to_owned())),
+            ("backup", self.backup.as_ref().map(|backup| backup.sha256.clone())),
         ];
         let overrides: BTreeMap<String, String> = changes
             .into_iter()
@@ -212,6 +219,7 @@ impl Job {
             duration: self.duration,
             mutations: self.mutations.clone(),
             calm: self.calm,
+            backup: self.backup.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@
 mod anatomy;
 mod args;
 mod artefacts;
+mod backup;
 mod bisect;
 mod browse;
 mod campaign;

@@ -1,6 +1,6 @@
 //! Of a plan that fails, the nearest one that passes: what both have in common is not what it takes to fail.
 
-use crate::engine;
+use crate::{engine, exit::CliError};
 use whitewater_record::{Plan, Trace, Verdict};
 use whitewater_reports::{diff::Side, page::Other};
 use whitewater_shrink::{Removal, removals};
@@ -17,13 +17,15 @@ pub(crate) struct Neighbour {
 
 impl Neighbour {
     /// Plays neighbours until one passes, and `tries` of them at most.
-    pub(crate) fn nearest(plan: &Plan, tries: usize) -> Option<Self> {
+    pub(crate) fn nearest(plan: &Plan, tries: usize) -> Result<Option<Self>, CliError> {
         let plans = neighbours(plan).filter(|(_, plan)| plan.check().is_ok());
-        plans.take(tries).find_map(|(name, plan)| {
-            let finished = engine::run(&plan, true, None);
-            let passes = finished.outcome.verdict == Verdict::Passed;
-            passes.then(|| Self { name, plan, trace: finished.trace })
-        })
+        for (name, plan) in plans.take(tries) {
+            let finished = engine::run(&plan, true, None)?;
+            if finished.outcome.verdict == Verdict::Passed {
+                return Ok(Some(Self { name, plan, trace: finished.trace }));
+            }
+        }
+        Ok(None)
     }
 
     /// As the page of a failure takes it.

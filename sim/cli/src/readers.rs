@@ -75,7 +75,7 @@ fn sim_every_reader_reads_what_every_scenario_and_every_deliberate_bug_writes() 
 
 /// Plays a plan, and returns what kinds of events it wrote.
 fn every_reader(name: &str, plan: &Plan) -> BTreeSet<RowKind> {
-    let finished = engine::run(plan, true, None);
+    let finished = engine::run(plan, true, None).unwrap();
     let trace = &finished.trace;
     let rows = trace.rows();
 

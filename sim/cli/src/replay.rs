@@ -23,7 +23,7 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Result<Exit, CliErr
         Some(Until::Time(time)) => Some(time),
         Some(Until::Event(_) | Until::Condition(_)) | None => None,
     };
-    let finished = engine::run(&plan, true, until);
+    let finished = engine::run(&plan, true, until)?;
     let outcome = &finished.outcome;
     let repro = args.source.repro();
     let plays = Plays { of: 1, same: 1 };

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &RunArgs, console: Console) -> Result<Exit, CliError> {
 
 fn one(args: &RunArgs, job: &Job, seed: Seed, console: Console) -> Result<Exit, CliError> {
     let plan = job.plan(&job.scenario()?, seed)?;
-    let finished = engine::run(&plan, false, None);
+    let finished = engine::run(&plan, false, None)?;
     let used = resources::used();
     let outcome = finished.outcome;
     let shown = if console.json {

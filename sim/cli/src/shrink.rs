@@ -243,8 +243,8 @@ impl Minimum {
             let means = report::Means { plan, repro, plays, shrunk, other, anatomy: None, redact };
             return means.write_outcome(file, &outcome);
         }
-        let finished = engine::run(&self.plan, true, None);
-        let neighbour = Neighbour::nearest(&self.plan, limits::NEIGHBOURS_OF_SHRUNK);
+        let finished = engine::run(&self.plan, true, None)?;
+        let neighbour = Neighbour::nearest(&self.plan, limits::NEIGHBOURS_OF_SHRUNK)?;
         let is_same = finished.outcome.violations.first() == Some(&self.violation);
         let plays = Plays { of: 2, same: 1 + u64::from(is_same) };
         let other = neighbour.as_ref().map(Neighbour::other);

@@ -52,7 +52,7 @@ fn seed(job: &Job, scenario: &Scenario, line: &str) -> Result<Answer, CliError> 
         line.parse().map_err(|_| CliError::Usage(format!("`{line}` is not a seed")))?;
     let plan = job.plan(scenario, seed)?;
     let before = resources::used();
-    let finished = engine::run(&plan, job.keep.is_some(), None);
+    let finished = engine::run(&plan, job.keep.is_some(), None)?;
     let after = resources::used();
     if let Some(folder) = &job.keep {
         artefacts::keep_all(&folder.join(seed.to_string()), &finished)?;
@@ -68,7 +68,7 @@ fn sighting(line: &str) -> Result<Sighting, CliError> {
     let plan: Plan = serde_json::from_str(line)
         .map_err(|error| CliError::Usage(format!("the plan cannot be read: {error}")))?;
     let before = resources::used();
-    let finished = engine::run(&plan, false, None);
+    let finished = engine::run(&plan, false, None)?;
     Ok(Sighting {
         outcome: finished.outcome,
         reached: finished.reached,
@@ -80,11 +80,11 @@ fn trial(line: &str) -> Result<Finding, CliError> {
     let trial: Trial = serde_json::from_str(line)
         .map_err(|error| CliError::Usage(format!("the trial cannot be read: {error}")))?;
     let before = resources::used();
-    let finished = engine::run(&trial.plan, false, trial.until);
+    let finished = engine::run(&trial.plan, false, trial.until)?;
     let signature = Signature::of(&finished.outcome);
     let is_same = signature.is_some() && signature == trial.wanted;
     // The twin is dearer, and few plans get that far.
-    let is_wanted = is_same && (!trial.has_twin || twin_passes(trial.plan));
+    let is_wanted = is_same && (!trial.has_twin || twin_passes(trial.plan)?);
     Ok(Finding {
         verdict: finished.outcome.verdict,
         violation: finished.outcome.violations.into_iter().next(),
@@ -95,7 +95,7 @@ fn trial(line: &str) -> Result<Finding, CliError> {
 }
 
 /// Whether the plan passes to its end if no bug is switched on.
-fn twin_passes(mut plan: Plan) -> bool {
+fn twin_passes(mut plan: Plan) -> Result<bool, CliError> {
     plan.mutations.clear();
-    engine::run(&plan, false, None).outcome.verdict == Verdict::Passed
+    Ok(engine::run(&plan, false, None)?.outcome.verdict == Verdict::Passed)
 }

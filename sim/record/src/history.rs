@@ -197,6 +197,10 @@ pub struct EpochRow {
     /// Everything before the first new revision counts as compacted.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub mark_compacted: bool,
+    /// The backup is of a cluster that the history knows nothing of, and so of its beginning. What it holds are keys that
+    /// nobody in the history names.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub from_elsewhere: bool,
     /// The requests that the log of the backup has carried out. A witness for those whose answer does not tell a revision
     /// of their own, ascending.
     pub kept: Vec<RequestId>,
@@ -432,6 +436,7 @@ mod tests {
                 backup: KvHash { hash: 7, revision: Revision(5), compacted: Revision(0) },
                 revision_bump: 100,
                 mark_compacted: true,
+                from_elsewhere: true,
                 kept: vec![RequestId { process, sequence: 0 }],
             }],
             observed: vec![ObservedRow {

@@ -39,7 +39,7 @@ pub use crate::{
     operation::{PlannedOperation, When},
     outcome::{Checked, Coverage, FaultCount, Outcome, Verdict, Violation},
     plain::{PlainAction, PlainHistory, PlainOperation, Shown},
-    plan::{ClientPlan, ClusterPlan, Fork, Plan, PlanError},
+    plan::{BackupPlan, ClientPlan, ClusterPlan, Fork, Plan, PlanError},
     profile::{ClockProfile, DiskProfile, Latency, NetworkProfile},
     seed::{Mixer, Seed, Stream},
     signature::{FailureClass, Signature},

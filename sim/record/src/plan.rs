@@ -83,6 +83,20 @@ pub struct ClusterPlan {
     /// over when it comes.
     #[serde(default, skip_serializing_if = "is_none")]
     pub gather: Span,
+    /// What it holds at the start, if it does not begin empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupPlan>,
+}
+
+/// The backup of another cluster, for a run to begin with: its keys with their history, and neither leases nor users. The
+/// clients of the plan live beside them, in a namespace of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupPlan {
+    /// The file, as `etcdctl snapshot save` writes it.
+    pub file: String,
+    /// SHA-256 of the file, in hexadecimal digits: a run is a function of the plan, and so of these bytes.
+    pub sha256: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -192,6 +206,14 @@ impl Plan {
             && at.0 > self.duration.0
         {
             return field("fork.at".into(), format!("{at} is after the run's {}", self.duration));
+        }
+        if let Some(backup) = &self.cluster.backup
+            && (backup.sha256.len() != 64 || !backup.sha256.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return field(
+                "cluster.backup.sha256".into(),
+                format!("`{}` is not 64 hexadecimal digits", backup.sha256),
+            );
         }
         for (i, fault) in self.faults.iter().enumerate() {
             if fault.end().0 > self.duration.0 {

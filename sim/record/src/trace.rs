@@ -116,6 +116,7 @@ pub const INVARIANTS: &[&str] = &[
     "corruption",
     "lease-clocks",
     "lease-reads",
+    "bystanders",
 ];
 const DROPS: &[&str] = &["", "loss", "partition", "receiver-down", "receiver-asleep", "changed"];
 const REFUSALS: &[&str] = &["", "damage", "wiped-disk", "damaged-disk", "newer-log"];

@@ -197,6 +197,11 @@ macro_rules! tuning_parts {
 
 fn parts(plan: &Plan) -> Vec<Part> {
     let mut all: Vec<Part> = Vec::with_capacity(48);
+    if plan.cluster.backup.is_some() {
+        let empty = |plan: &mut Plan| plan.cluster.backup = None;
+        let name = "cluster.backup".to_owned();
+        all.push(Part { name, rank: 2, changes: vec![Box::new(empty)] });
+    }
     let (calm, usual) = (NetworkProfile::calm(), NetworkProfile::default());
     part!(all, plan, calm.latency, usual.latency, network.latency);
     part!(all, plan, calm.loss_ppm, usual.loss_ppm, network.loss_ppm);

@@ -28,6 +28,8 @@ pub(crate) enum Asker {
     Admin(usize),
     /// The probes of the liveness phase.
     Probe,
+    /// Who reads what came from elsewhere.
+    Auditor,
     /// A watcher of the plan. It has streams, and asks for nothing but lists.
     Watcher(usize),
 }
@@ -58,7 +60,8 @@ impl World {
         let place = match asker {
             Asker::Client(client) => client,
             Asker::Admin(fault) => clients + fault,
-            Asker::Probe => clients + faults,
+            // No two of them ask at once.
+            Asker::Probe | Asker::Auditor => clients + faults,
             Asker::Watcher(watcher) => clients + faults + 1 + watcher,
         };
         Port::client(u16::try_from(place).expect("clients and faults are fewer than ports"))
@@ -71,8 +74,28 @@ impl World {
         clients.chain(watchers).map(|asker| self.port(asker)).collect()
     }
 
+    /// Sends a request, into the namespace if there is one.
+    pub(crate) fn ask(
+        &mut self,
+        id: RequestId,
+        node: NodeId,
+        caller: Caller,
+        mut request: Request,
+    ) {
+        if let Some(import) = &self.import {
+            import.namespace().enter(&mut request);
+        }
+        self.ask_as_it_is(id, node, caller, request);
+    }
+
     /// Sends a request.
-    pub(crate) fn ask(&mut self, id: RequestId, node: NodeId, caller: Caller, request: Request) {
+    pub(crate) fn ask_as_it_is(
+        &mut self,
+        id: RequestId,
+        node: NodeId,
+        caller: Caller,
+        request: Request,
+    ) {
         let (from, to) = (self.port(self.processes.asker(id.process)), Port::node(node));
         match self.network.send(self.now, from, to, || limits::PACKET_BYTES) {
             Fate::Once(at) | Fate::Twice(at, _) => {
@@ -104,7 +127,7 @@ impl World {
                 let pending = self.clients[client].pending.filter(|pending| pending.wire == id);
                 pending.map(|pending| pending.floor)
             }
-            Asker::Admin(_) => None,
+            Asker::Admin(_) | Asker::Auditor => None,
             Asker::Watcher(watcher) => self.watchers[watcher].lists.floor(id),
             Asker::Probe => self.recovery.floor(id),
         }
@@ -118,8 +141,14 @@ impl World {
     }
 
     /// Something came back.
-    pub(crate) fn on_answer(&mut self, id: RequestId, answer: Answer) {
-        match self.processes.asker(id.process) {
+    pub(crate) fn on_answer(&mut self, id: RequestId, mut answer: Answer) {
+        let asker = self.processes.asker(id.process);
+        if let (Some(import), Answer::Reply(Ok(response))) = (&self.import, &mut answer)
+            && asker != Asker::Auditor
+        {
+            import.namespace().leave(&mut response.body);
+        }
+        match asker {
             Asker::Client(client) => {
                 let waits = self.clients[client].pending.is_some_and(|pending| pending.wire == id);
                 self.note_answer(&answer, waits);
@@ -127,6 +156,7 @@ impl World {
             }
             Asker::Admin(fault) => self.on_admin_answer(fault, id, Some(&answer)),
             Asker::Probe => self.on_probe_answer(id, Some(answer)),
+            Asker::Auditor => self.on_audited(id, Some(&answer)),
             Asker::Watcher(watcher) => self.on_watcher_answer(watcher, id, Some(answer)),
         }
     }
@@ -137,6 +167,7 @@ impl World {
             Asker::Client(client) => self.on_client_answer(client, id, None),
             Asker::Admin(fault) => self.on_admin_answer(fault, id, None),
             Asker::Probe => self.on_probe_answer(id, None),
+            Asker::Auditor => self.on_audited(id, None),
             Asker::Watcher(watcher) => self.on_watcher_answer(watcher, id, None),
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     admin::root,
     agenda::Due,
     asking::{Answer, Asker},
+    import::Import,
     lifecycle::Hold,
     limits,
     machine::Life,
@@ -62,10 +63,10 @@ struct Taken {
 }
 
 impl Backups {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, import: Option<&Import>) -> Self {
         let is_one = |fault: &Fault| matches!(fault, Fault::Backup { .. });
         let are_planned = plan.faults.iter().any(|planned| is_one(&planned.fault));
-        Self { are_planned, ..Self::default() }
+        Self { are_planned, origin: import.map(Import::restoration), ..Self::default() }
     }
 
     /// The log has carried out a request.
@@ -175,7 +176,8 @@ impl World {
         };
         let Some(Taken { bytes, status, kept }) = self.backups.newest.take() else { return false };
         let backup = status.content;
-        let epoch = EpochRow { at: self.now, backup, revision_bump, mark_compacted, kept };
+        let (at, from_elsewhere) = (self.now, false);
+        let epoch = EpochRow { at, backup, revision_bump, mark_compacted, from_elsewhere, kept };
         self.acked = epoch.first();
         self.history.epochs.push(epoch);
         let nodes = self.plan.cluster.nodes;

@@ -63,6 +63,10 @@ impl World {
         } else {
             Boot::Join { members: self.observer.members().everybody() }
         };
+        let mut tuning = cluster.tuning.clone();
+        if let Some(import) = &self.import {
+            import.widen(&mut tuning);
+        }
         let mut draws = self.seed.stream("incarnation", node.0 << 32 | machine.disks);
         Opening {
             config: Config {
@@ -71,7 +75,7 @@ impl World {
                 peers: BTreeMap::new(),
                 boot,
                 seed: self.seed.0,
-                tuning: cluster.tuning.clone(),
+                tuning,
                 release: machine.release,
                 security: self.security(node),
                 mutations: self.mutations,

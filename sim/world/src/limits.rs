@@ -32,6 +32,12 @@ pub(crate) const RECOVERY_ALLOWANCE: Span = Span::seconds(5);
 /// ... and so much longer for each node, each of which is asked twice.
 pub(crate) const RECOVERY_PER_NODE: Span = Span::millis(500);
 
+/// What is brought in goes from member to member in so many parts at most, however small the plan cuts them ...
+pub(crate) const IMPORT_PARTS_MAX: u64 = 64;
+
+/// ... and a recovery may last longer by the time that a disk takes to write it so often.
+pub(crate) const IMPORT_COPIES: u64 = 4;
+
 /// A packet of a connection that was lost arrives so much later, when it was sent again.
 pub(crate) const RETRANSMISSION: Span = Span::millis(200);
 

@@ -70,7 +70,8 @@ impl World {
         let bound = Span(timeout_max.0 * limits::RECOVERY_ELECTIONS)
             + limits::RECOVERY_ALLOWANCE
             + Span(limits::RECOVERY_PER_NODE.0 * started)
-            + self.plan.timeout;
+            + self.plan.timeout
+            + self.import.as_ref().map_or(Span(0), |it| it.allowance(&self.plan.disk));
         self.recovery.deadline = self.now + bound;
         self.later(self.now, Due::Look);
     }
@@ -84,7 +85,8 @@ impl World {
             .unsettled()
             .or_else(|| self.unserved())
             .or_else(|| self.unequal())
-            .or_else(|| self.unheard());
+            .or_else(|| self.unheard())
+            .or_else(|| self.unaudited());
         let is_late = self.now >= self.recovery.deadline;
         if missing.is_none() || is_late {
             let bound = self.recovery.deadline;

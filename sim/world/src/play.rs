@@ -1,6 +1,6 @@
 //! The door of the crate: a plan in, a run out.
 
-use crate::{panics, run, stage::Stage};
+use crate::{import::Import, panics, run, stage::Stage};
 use madsim::{Config, runtime::Runtime};
 use std::{
     collections::BTreeMap,
@@ -38,14 +38,25 @@ pub struct Run {
 /// A run lives on a thread of its own, because madsim's runtime keeps its context in the thread. A panic inside is a
 /// violation with the code `panic` in the outcome and is not printed.
 pub fn play(plan: &Plan, options: &Options) -> Run {
+    play_on(None, plan, options)
+}
+
+/// Plays a plan on what is brought in.
+///
+/// # Panics
+///
+/// If the plan names a backup and none is brought in, or the other way round.
+pub fn play_on(import: Option<&Import>, plan: &Plan, options: &Options) -> Run {
+    let named = plan.cluster.backup.is_some();
+    assert_eq!(named, import.is_some(), "the backup of a plan is played with it");
     panics::silence();
     let salvage = Arc::new(Mutex::new(None));
-    let (plan, options) = (Arc::new(plan.clone()), *options);
+    let (plan, import, options) = (Arc::new(plan.clone()), import.cloned(), *options);
     let builder = std::thread::Builder::new().name(panics::THREAD.to_owned());
     let rescue = salvage.clone();
     let spawned = builder.spawn(move || {
         let runtime = Runtime::with_seed_and_config(plan.seed.0, Config::default());
-        runtime.block_on(run::run(plan, options, rescue));
+        runtime.block_on(run::run(plan, import, options, rescue));
     });
     let thread = spawned.expect("the operating system has a thread to spare");
     let id = thread.thread().id();

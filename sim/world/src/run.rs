@@ -3,6 +3,7 @@
 use crate::{
     agenda::Due,
     host,
+    import::Import,
     play::{Options, Run},
     stage,
     tally::Code,
@@ -16,12 +17,13 @@ use whitewater_record::{FaultCount, Outcome, Plan, RowKind, SimTime, Trace, Verd
 /// Plays a plan inside a madsim runtime.
 pub(crate) async fn run(
     plan: Arc<Plan>,
+    import: Option<Import>,
     options: Options,
     salvage: Arc<std::sync::Mutex<Option<Shared>>>,
 ) {
     let until = options.until.unwrap_or(SimTime::NEVER);
     let trace = if options.keep_trace { Trace::kept() } else { Trace::hashed() };
-    let shared = Shared::new(World::new(&plan, until, trace));
+    let shared = Shared::new(World::new(&plan, import, until, trace));
     *salvage.lock().expect("nobody else holds it yet") = Some(shared.clone());
     draw(&mut shared.lock(), &plan);
     let mut theatre = Theatre::new(shared.clone());

@@ -48,6 +48,7 @@ codes! {
     Corruption, "corruption";
     LeaseClocks, "lease-clocks";
     LeaseReads, "lease-reads";
+    Bystanders, "bystanders";
 }
 
 const CODES: usize = Code::ALL.len();

@@ -31,6 +31,7 @@ fn plan(seed: u64, seconds: u64, operations: u64) -> Plan {
         mutations: Vec::new(),
         cluster: ClusterPlan {
             gather: Span(0),
+            backup: None,
             release: Release::Compatible,
             nodes: 3,
             clocks: Vec::new(),

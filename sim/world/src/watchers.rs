@@ -153,8 +153,11 @@ impl World {
         }
     }
 
-    fn send_watch(&mut self, index: usize, stream: StreamId, request: WatchRequest) {
+    fn send_watch(&mut self, index: usize, stream: StreamId, mut request: WatchRequest) {
         self.record_watch(index, WatchMessage::Sent(request.clone()));
+        if let Some(import) = &self.import {
+            import.namespace().enter_watch(&mut request);
+        }
         self.send_up(stream, Up::Say(Box::new(request)));
     }
 
@@ -191,7 +194,10 @@ impl World {
         match packet {
             Down::Pong => {}
             Down::Reset | Down::End => self.break_stream(index),
-            Down::Say(response) => {
+            Down::Say(mut response) => {
+                if let Some(import) = &self.import {
+                    import.namespace().leave_watch(&mut response);
+                }
                 watcher.inbox.push_back(*response);
                 if pace == Span(0) {
                     self.take_all(index, stream);

@@ -5,8 +5,10 @@ use crate::{
     agenda::{Agenda, Due},
     asking::{Answer, Processes},
     backups::Backups,
+    bystanders::Audit,
     client::Client,
     coverage::States,
+    import::Import,
     limits,
     liveness::Recovery,
     machine::{Life, Machines},
@@ -102,6 +104,9 @@ pub(crate) struct World {
     pub(crate) backups: Backups,
     pub(crate) passwords: Passwords,
     pub(crate) recovery: Recovery,
+    /// What the cluster begins with, from elsewhere.
+    pub(crate) import: Option<Import>,
+    pub(crate) audit: Audit,
     pub(crate) observer: Observer,
     pub(crate) history: History,
     /// Requests and the revisions that they made, as the replicas apply them; each as often as there are replicas.
@@ -122,7 +127,12 @@ pub(crate) struct World {
 
 impl World {
     /// A world in which nothing has happened yet.
-    pub(crate) fn new(plan: &Arc<Plan>, until: SimTime, trace: Trace) -> Self {
+    pub(crate) fn new(
+        plan: &Arc<Plan>,
+        import: Option<Import>,
+        until: SimTime,
+        trace: Trace,
+    ) -> Self {
         let named =
             plan.mutations.iter().filter_map(|name| whitewater_mutation::Mutation::from_name(name));
         let highest = crate::nemesis::highest_node(plan);
@@ -146,14 +156,19 @@ impl World {
             shuffling: Shuffling::new(plan.seed),
             admins: Admins::default(),
             passwords: Passwords::default(),
-            backups: Backups::new(plan),
+            backups: Backups::new(plan, import.as_ref()),
             recovery: Recovery::default(),
             observer: Observer::new(plan.cluster.nodes, highest),
-            history: History::default(),
+            history: History {
+                epochs: import.iter().map(Import::epoch).collect(),
+                ..History::default()
+            },
             witnessed: Vec::new(),
             trace,
             cause: None,
-            acked: Revision(0),
+            acked: import.as_ref().map_or(Revision(0), Import::revision),
+            audit: Audit::default(),
+            import,
             states: States::default(),
             network_before: None,
             doubts: Vec::new(),

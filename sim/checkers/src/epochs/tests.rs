@@ -57,7 +57,8 @@ const HASH: u32 = 0x9a39_6dd7;
 /// A backup of revision 2, when `a` was there and `b` was not.
 fn epoch(revision_bump: u64, mark_compacted: bool, kept: Vec<RequestId>) -> EpochRow {
     let backup = KvHash { hash: HASH, revision: Revision(2), compacted: Revision(0) };
-    EpochRow { at: SimTime(STOP), backup, revision_bump, mark_compacted, kept }
+    let from_elsewhere = false;
+    EpochRow { at: SimTime(STOP), backup, revision_bump, mark_compacted, from_elsewhere, kept }
 }
 
 /// What the judges object to, after `a` was put at revision 2, `b` at 3, the cluster was started over, and then this.
@@ -155,4 +156,38 @@ fn the_epoch_that_fails_is_explained() {
     // In the first epoch as before.
     let (core, stale) = explained(0, vec![get(40, "b", None, 3)]);
     assert_eq!((core.as_slice(), stale.is_minimal), (&[1, 3][..], true));
+}
+
+/// What the judges object to in a history that begins with a backup of revision 1,000,000,000, of another cluster.
+fn codes_from_elsewhere(operations: Vec<Operation>) -> Vec<String> {
+    let backup =
+        KvHash { hash: 7, revision: Revision(1_000_000_000), compacted: Revision(999_999_000) };
+    let (revision_bump, mark_compacted, from_elsewhere) = (0, false, true);
+    let (at, kept) = (SimTime::ZERO, Vec::new());
+    judged(EpochRow { at, backup, revision_bump, mark_compacted, from_elsewhere, kept }, operations)
+}
+
+#[test]
+fn a_history_may_begin_with_the_backup_of_another_cluster() {
+    let first = 1_000_000_001;
+    let put = |at, key, value, revision| put(at, key, value, revision);
+    let fine = vec![
+        get(5, "a", None, first - 1),
+        put(10, "a", "1", first),
+        get(20, "a", Some(("1", first)), first),
+        put(30, "b", "2", first + 1),
+    ];
+    assert_eq!(codes_from_elsewhere(fine), Vec::<String>::new());
+    // A revision of the other cluster is nobody's here.
+    let reused = codes_from_elsewhere(vec![put(10, "a", "1", first - 1)]);
+    assert!(reused.contains(&"wrong-revision".to_owned()), "{reused:?}");
+    // One that nobody made.
+    let skipped = codes_from_elsewhere(vec![put(10, "a", "1", first + 1)]);
+    assert!(skipped.contains(&"unexplained-revision".to_owned()), "{skipped:?}");
+    // Nor was anything there.
+    let phantom = codes_from_elsewhere(vec![get(10, "a", Some(("1", 5)), first - 1)]);
+    assert!(phantom.contains(&"phantom-value".to_owned()), "{phantom:?}");
+    // It is known what the cluster had come to when it began.
+    let stale = codes_from_elsewhere(vec![get(10, "a", None, first - 2)]);
+    assert!(!stale.is_empty(), "a read below the backup");
 }

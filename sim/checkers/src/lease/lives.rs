@@ -331,6 +331,7 @@ mod tests {
             backup: KvHash { hash: 0, revision: Revision(1), compacted: Revision(0) },
             revision_bump: 0,
             mark_compacted: false,
+            from_elsewhere: false,
             kept: Vec::new(),
         };
         let history =

@@ -314,7 +314,7 @@ fn sim_no_keys_lead_astray_in_a_real_run() {
     let plan =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mutants/local-read.toml");
     let plan = Plan::from_toml("local-read", &fs::read_to_string(plan).unwrap()).unwrap();
-    let finished = engine::run(&plan, true, None);
+    let finished = engine::run(&plan, true, None).unwrap();
     let (rows, outcome, history) = (finished.trace.rows(), &finished.outcome, &finished.history);
     let moments = Moments::default();
     let mut browser = Browser::new(Run { rows, plan: &plan, outcome, history, moments: &moments });

@@ -84,6 +84,9 @@ fn write_cluster(text: &mut String, cluster: &ClusterPlan) {
     if cluster.gather.0 > 0 {
         entry(text, "gather", &inline(&cluster.gather));
     }
+    if let Some(backup) = &cluster.backup {
+        entry(text, "backup", &inline(backup));
+    }
     unusual::<Tuning>(text, "tuning", &cluster.tuning);
 }
 
@@ -156,6 +159,7 @@ clocks = [
     {},
     { drift_ppm = -5 },
 ]
+backup = { file = "prod.db", sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }
 tuning = { check_quorum = false }
 
 [[client]]
@@ -197,6 +201,7 @@ window = 1
                 "fault[1]: ends at 5s",
             ),
             ("at = \"1s\"", "at = \"5s\"", "fork.at: 5s is after the run's 4s"),
+            ("sha256 = \"9", "sha256 = \"", "cluster.backup.sha256: `f86d"),
         ] {
             assert!(TEXT.contains(from));
             let error = Plan::from_toml("plan.toml", &TEXT.replace(from, to)).unwrap_err();
