@@ -134,6 +134,10 @@ mutations! {
         "The leader lease lasts longer than a follower's patience.";
     ReadParkedForEver, "read-parked-for-ever", "raft-rs 0.7.0 (X7)",
         "A read that meets a leader without a commit in its term is dropped and never asked again.";
+    LongReadTellsLater, "long-read-tells-later", "etcd tells the revision of its read transaction",
+        "The header of a read that took many steps tells the revision at its end, and who watches from there misses what came in between.";
+    LongReadOfManyMoments, "long-read-of-many-moments", "etcd takes one read transaction of bbolt for it",
+        "Each part of a read that takes many steps is of its own moment.";
     // Leases.
     LeaseExpiredEarly, "lease-expired-early", "etcd #15247; guarded by lessor.Promote",
         "A new leader counts a lease from its grant, whatever its former leader promised to keep-alives.";

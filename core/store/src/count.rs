@@ -5,7 +5,7 @@
 //! each of which knows how many are there now: a count looks at keys in the first and the last stretch of its range only.
 //!
 //! The past is the present without what has changed since: a count at a revision goes through the changes behind it. Where
-//! those are many, as for a client that reads a past page after page while others write a lot, it looks at every key.
+//! those are many, as for a client that reads a past page after page while others write a lot, who counts looks at every key.
 
 use crate::{
     history::{History, Version},
@@ -171,13 +171,14 @@ impl Store {
         }
     }
 
-    /// How many keys of a range were there at a revision, the one in the making included if it is beyond all others.
-    pub(crate) fn count(&self, keys: &KeyRange, at: Revision) -> u64 {
+    /// How many keys of a range were there at a revision, which may be the one in the making; none where only a look at each
+    /// of them would tell.
+    pub(crate) fn count(&self, keys: &KeyRange, at: Revision) -> Option<u64> {
         let changes = &self.journal.changes;
         let since = changes.partition_point(|change| change.revision <= at);
         // What physical compaction has taken from the journal cannot be gone through.
         if at < self.compacted || changes.len() - since > COUNT_CHANGES_MAX {
-            return self.present(keys, at).count() as u64;
+            return None;
         }
         let mut count = self.count_now(keys);
         for change in changes.range(since..).filter(|change| keys.contains(&change.key)) {
@@ -189,7 +190,7 @@ impl Store {
                 count -= u64::from(history.live().is_some());
             }
         }
-        count
+        Some(count)
     }
 
     fn count_now(&self, keys: &KeyRange) -> u64 {

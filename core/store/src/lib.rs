@@ -38,6 +38,7 @@ mod check;
 mod count;
 mod lease;
 mod range;
+mod scan;
 mod tally;
 mod txn;
 
@@ -66,6 +67,7 @@ pub use crate::{
     hash_kv::KvHasher,
     lease::Lease,
     restore::{Restore, RestoreError},
+    scan::RangeScan,
     store::Store,
     tally::Tally,
     view::{Cursor, Part, View},

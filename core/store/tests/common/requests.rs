@@ -97,7 +97,7 @@ fn delete() -> impl Strategy<Value = DeleteRangeRequest> {
     (key_range(), any::<bool>()).prop_map(|(range, prev_kv)| DeleteRangeRequest { range, prev_kv })
 }
 
-fn range() -> impl Strategy<Value = RangeRequest> {
+pub(crate) fn range() -> impl Strategy<Value = RangeRequest> {
     let targets = vec![
         SortTarget::Key,
         SortTarget::Version,
