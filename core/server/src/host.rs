@@ -80,6 +80,8 @@ pub(crate) struct Host {
     outputs: Vec<Output>,
     /// Taken out of the inbox, and not played yet.
     put_back: Option<Command>,
+    /// The last input was that time has passed.
+    has_ticked: bool,
     /// Mailboxes in which answers wait for the end of the step.
     to_wake: Vec<Mailbox>,
 }
@@ -113,6 +115,7 @@ impl Host {
             members_due: Monotonic(0),
             outputs,
             put_back: None,
+            has_ticked: false,
             to_wake: Vec::new(),
         }
     }
@@ -152,9 +155,11 @@ impl Host {
     }
 
     /// The next input, if there is one: what the disk has done first, for others wait for it; then everybody else. But before
-    /// all, time.
+    /// all, time, though not twice in a row: a replica that works on something long wants to be stepped at once, again and again,
+    /// and would hear of nothing else. What time there is left is the clock's to tell.
     fn next(&mut self) -> Option<Next> {
-        if self.replica.next_wake() <= clock::now() {
+        self.has_ticked = !self.has_ticked && self.replica.next_wake() <= clock::now();
+        if self.has_ticked {
             return Some(Next::Step(Input::Tick));
         }
         if let Ok(input) = self.around.brought.done.try_recv() {
