@@ -1,8 +1,10 @@
-//! A store of a million keys: a put, a range of a thousand of them, and one change told to ten thousand watches.
+//! A store of a million keys: a put, a range of a thousand of them, one of a hundred thousand at once and in steps, and one change told to ten thousand watches.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use whitewater_benches::million::{KEYS, WATCHES, filled, put, tell, thousand, watchers};
+use whitewater_benches::million::{
+    KEYS, WATCHES, filled, hundred_thousand, put, read_in_steps, tell, thousand, watchers,
+};
 
 fn held(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("million");
@@ -26,6 +28,12 @@ fn held(criterion: &mut Criterion) {
             |range| black_box(store.read(&range)),
             BatchSize::SmallInput,
         );
+    });
+    let long = hundred_thousand();
+    group.throughput(Throughput::Elements(100_000));
+    group.bench_function("long-range", |bencher| bencher.iter(|| black_box(store.read(&long))));
+    group.bench_function("long-range-in-steps", |bencher| {
+        bencher.iter(|| black_box(read_in_steps(&store, &long)));
     });
     group.finish();
 }

@@ -4,7 +4,7 @@ use crate::usage;
 use std::time::Duration;
 use whitewater_api::{
     KeyRange, Monotonic, Request, Revision, StreamId, Tuning, WatchRequest,
-    request::{PutRequest, RangeRequest},
+    request::{PutRequest, RangeRequest, Sort, SortTarget},
     watch::WatchCreate,
 };
 use whitewater_mutation::Mutations;
@@ -30,6 +30,26 @@ pub fn thousand(number: usize) -> Request {
 pub fn thousand_of_all() -> Request {
     let range = RangeRequest { limit: 1_000, ..RangeRequest::new(KeyRange::all()) };
     Request::Range(range)
+}
+
+/// A range of about a hundred thousand keys.
+pub fn hundred_thousand() -> Request {
+    get(KeyRange::span(name(0), name(THOUSAND * 100)))
+}
+
+/// Reads a range as a replica does that has others to serve too, and says how long its steps took.
+pub fn read_in_steps(store: &Store, range: &Request) -> Steps {
+    let rows = usize::try_from(Tuning::default().read_rows).unwrap_or(usize::MAX);
+    let mut steps = Steps::default();
+    let mut scan = store.scan_for(None, range).expect("nothing stands in the way");
+    while steps.take(|| scan.step(store, &mut { rows })).is_none() {}
+    steps
+}
+
+/// All keys, in an order that is not theirs.
+pub fn all_by_value() -> Request {
+    let sort = Some(Sort { target: SortTarget::Value, descending: true });
+    Request::Range(RangeRequest { sort, ..RangeRequest::new(KeyRange::all()) })
 }
 
 fn get(range: KeyRange) -> Request {

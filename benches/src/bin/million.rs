@@ -13,7 +13,8 @@ use std::{
 use whitewater_api::{Request, Revision, request::CompactRequest};
 use whitewater_benches::{
     million::{
-        KEYS, Steps, VALUE_BYTES, WATCHES, filled, put, tell, thousand, thousand_of_all, watchers,
+        KEYS, Steps, VALUE_BYTES, WATCHES, all_by_value, filled, hundred_thousand, put,
+        read_in_steps, tell, thousand, thousand_of_all, watchers,
     },
     usage,
 };
@@ -50,6 +51,12 @@ fn main() -> io::Result<()> {
         counts.take(|| store.read(&all)).expect("nothing stands in the way");
     }
     line(&mut out, "first 1,000 keys of all, with the count of all", counts)?;
+    let mut at_once = Steps::default();
+    let long = hundred_thousand();
+    at_once.take(|| store.read(&long)).expect("nothing stands in the way");
+    line(&mut out, "range of 100,000 keys at once, as in a transaction", at_once)?;
+    bounded(&mut out, "range of 100,000 keys, a step", read_in_steps(&store, &long))?;
+    bounded(&mut out, "range of all by value, a step", read_in_steps(&store, &all_by_value()))?;
     line(&mut out, &format!("a change told to {WATCHES} watches"), fan_out())?;
     bounded(&mut out, "hash over revisions, a step", hash_kv(&store))?;
     bounded(&mut out, "hash of everything, a step", hash(&mut store))?;
