@@ -91,7 +91,7 @@ macro_rules! tuning_ranges {
 
 tuning_ranges! {
     numbers: tick_ms, heartbeat_ticks, election_ticks, drift_ppm_max, message_bytes_max, inflight_messages_max,
-        uncommitted_bytes_max, pending_requests_max, apply_gap_max, apply_bytes_max, request_bytes_max, txn_ops_max,
+        uncommitted_bytes_max, pending_requests_max, apply_gap_max, apply_bytes_max, request_bytes_max, txn_ops_max, read_rows,
         segment_bytes, snapshot_log_bytes, catch_up_entries, log_memory_bytes, snapshot_part_bytes, snapshot_parts_inflight_max,
         token_ttl_s, bcrypt_cost, lease_ttl_min_s, lease_checkpoint_ms, auto_compaction_period_ms, watch_progress_ms, watch_message_bytes_max, watch_streams_max, watches_max,
         quota_bytes, health_ms, learners_max, corruption_check_ms;
@@ -116,6 +116,7 @@ impl TuningRanges {
             ("heartbeat_ticks", &self.heartbeat_ticks),
             ("inflight_messages_max", &self.inflight_messages_max),
             ("pending_requests_max", &self.pending_requests_max),
+            ("read_rows", &self.read_rows),
             ("snapshot_part_bytes", &self.snapshot_part_bytes),
             ("snapshot_parts_inflight_max", &self.snapshot_parts_inflight_max),
         ];

@@ -36,6 +36,8 @@ pub struct Tuning {
     pub request_bytes_max: u64,
     /// Compares, and operations in one branch, of a transaction.
     pub txn_ops_max: u64,
+    /// Rows that reads of ranges look at in one step of the replica; a longer one takes several steps.
+    pub read_rows: u64,
     /// Bytes that the store may hold before nothing more is put; 0 for no bound.
     pub quota_bytes: u64,
     /// How often the leader compares the members' content; 0 for never.
@@ -121,6 +123,7 @@ impl Default for Tuning {
             apply_bytes_max: 1 << 20,
             request_bytes_max: 1536 << 10,
             txn_ops_max: 128,
+            read_rows: 2048,
             quota_bytes: 2 << 30,
             corruption_check_ms: 0,
             corruption_check_compactions: false,

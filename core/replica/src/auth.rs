@@ -90,7 +90,7 @@ impl Replica {
         Some(Identity { user, revision: self.store.auth().revision() })
     }
 
-    /// Answers a read for whoever asks.
+    /// Answers a read for whoever asks, at once. A range has `long_reads.rs`.
     pub(crate) fn read_for(&mut self, caller: &Caller, request: &Request) -> Result<Body, Error> {
         let who = self.identify(caller)?;
         if matches!(request, Request::Cluster(_)) {

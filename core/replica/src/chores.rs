@@ -55,6 +55,11 @@ impl Chores {
         };
         self.queue.iter().map(clients).sum::<usize>() + self.scrubbing.len()
     }
+
+    /// Whether nothing is to be done.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.scrubbing.is_empty()
+    }
 }
 
 impl Replica {

@@ -35,6 +35,7 @@ mod leases;
 pub mod lessor;
 pub mod limits;
 mod log;
+mod long_reads;
 mod maintenance;
 mod members;
 mod membership;

@@ -72,6 +72,9 @@ pub const BACKUP_PATIENCE_ELECTIONS: u64 = 10;
 /// Keys or versions that work on everything looks at in one step: a few milliseconds.
 pub const CHORE_ROWS_MAX: usize = 2048;
 
+/// How long long reads rest between two steps, from the beginning of the first on: a step of so many rows as are usual takes longer.
+pub const LONG_READ_REST_NANOS: u64 = 100_000;
+
 /// Bytes that the hash of everything looks at at a time, and for how many rows that counts.
 pub const CHORE_PART_BYTES: usize = 128 << 10;
 /// See [`CHORE_PART_BYTES`].

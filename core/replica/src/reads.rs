@@ -12,11 +12,18 @@ mod lease;
 mod nearest;
 
 use self::{lease::Lease, nearest::Nearest};
-use crate::{door::Event, limits, message::PeerMessage, replica::Replica};
+use crate::{
+    door::Event,
+    limits,
+    long_reads::{Backing, RangeRead},
+    message::PeerMessage,
+    replica::Replica,
+};
 use raft::eraftpb::{Entry, Message, MessageType};
 use std::{collections::VecDeque, mem};
 use whitewater_api::{
-    AuthRequest, Caller, Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId, Term,
+    AuthRequest, Caller, End, Error, Index, LeaseRequest, Monotonic, NodeId, Request, RequestId,
+    Term,
 };
 use whitewater_mutation::Mutation;
 
@@ -85,11 +92,15 @@ impl Replica {
         }
         let local = self.config.mutations.has(Mutation::LocalRead) && self.is_leader();
         if request.is_serializable() {
+            if is_range(&request) {
+                let backing = Backing::Nothing;
+                return self.read_range(RangeRead { id, caller, request, backing });
+            }
             let result = self.read_for(&caller, &request);
             return self.reply(id, result);
         }
         if local {
-            return self.answer(id, &caller, &request, false);
+            return self.answer(id, caller, request, false);
         }
         self.gather(Reader::Client(id, caller, request), false);
     }
@@ -175,33 +186,37 @@ impl Replica {
             }
             let Reader::Client(id, caller, request) = read.by else { continue };
             if read.is_doubted {
-                self.admit_doubted(id, &caller, request, lease);
+                self.admit_doubted(id, caller, request, lease);
             } else {
-                self.answer(id, &caller, &request, lease);
+                self.answer(id, caller, request, lease);
             }
         }
     }
 
     /// A request that was doubted, now that this member knows enough to refuse it.
-    fn admit_doubted(&mut self, id: RequestId, caller: &Caller, request: Request, lease: bool) {
-        let who = self.identify(caller);
+    fn admit_doubted(&mut self, id: RequestId, caller: Caller, request: Request, lease: bool) {
+        let who = self.identify(&caller);
         match (who, &request) {
             (Err(error), _) => self.reply(id, Err(error)),
             (Ok(_), Request::Lease(read)) if read.is_read() => {
                 if !self.on_lease_read(id, *read) {
-                    self.answer(id, caller, &request, lease);
+                    self.answer(id, caller, request, lease);
                 }
             }
             (Ok(who), _) => self.on_write(id, who, request),
         }
     }
 
-    fn answer(&mut self, id: RequestId, caller: &Caller, request: &Request, lease: bool) {
+    fn answer(&mut self, id: RequestId, caller: Caller, request: Request, lease: bool) {
+        if is_range(&request) {
+            let backing = Backing::Confirmed { lease };
+            return self.read_range(RangeRead { id, caller, request, backing });
+        }
         let applied = Index(self.raft.store().applied().0);
         let event = Event::Read { id, applied, revision: self.store.revision(), lease };
-        if let Request::Lease(request) = request {
+        if let Request::Lease(request) = &request {
             // What hangs on a lease may have changed since it was asked.
-            if let Err(error) = self.permit_for(caller, &Request::Lease(*request)) {
+            if let Err(error) = self.permit_for(&caller, &Request::Lease(*request)) {
                 return self.reply(id, Err(error));
             }
             // A keep-alive reads nothing of the store, and may have to wait.
@@ -211,13 +226,13 @@ impl Replica {
             self.answer_lease(id, *request);
             return;
         }
-        if let Request::Auth(AuthRequest::Authenticate { user, password }) = request {
+        if let Request::Auth(AuthRequest::Authenticate { user, password }) = &request {
             if let Err(error) = self.log_in(id, user, password) {
                 self.reply(id, Err(error));
             }
             return;
         }
-        let result = self.read_for(caller, request);
+        let result = self.read_for(&caller, &request);
         self.event(event);
         self.reply(id, result);
     }
@@ -374,4 +389,9 @@ impl Replica {
             self.send(NodeId(message.to), body);
         }
     }
+}
+
+/// Whether a request reads more than one key, and may take more than one step.
+fn is_range(request: &Request) -> bool {
+    matches!(request, Request::Range(range) if range.range.end != End::Single)
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | time | this one |
 //! | messages | `arrival.rs`; `introduction.rs`, `transfer.rs`, `reads.rs`, `corruption.rs` for those that are ours |
-//! | requests | `writes.rs`, `reads.rs`, `leases.rs`, `members.rs`, `maintenance.rs`; `auth.rs` for who asks |
+//! | requests | `writes.rs`, `reads.rs`, `long_reads.rs`, `leases.rs`, `members.rs`, `maintenance.rs`; `auth.rs` for who asks |
 //! | streams and watches | `watches.rs` |
 //! | the disk | `persistence.rs` |
 //!
@@ -27,6 +27,7 @@ use crate::{
     lessor::Lessor,
     limits,
     log::Log,
+    long_reads::LongReads,
     maintenance::Maintenance,
     membership::Membership,
     message::{Envelope, PeerMessage},
@@ -56,6 +57,7 @@ pub struct Replica {
     pub(crate) introduction: Introduction,
     pub(crate) writes: Writes,
     pub(crate) reads: Reads,
+    pub(crate) long_reads: LongReads,
     pub(crate) lessor: Lessor,
     pub(crate) lease_grants: Grants,
     pub(crate) watching: Watching,
@@ -131,6 +133,7 @@ impl Replica {
             introduction: parts.introduction,
             writes: Writes::default(),
             reads: Reads::default(),
+            long_reads: LongReads::default(),
             lessor: Lessor::default(),
             lease_grants: Grants::default(),
             watching,
@@ -174,6 +177,7 @@ impl Replica {
         assert!(self.phase != Phase::Stopped, "a stopped replica was stepped");
         mem::swap(&mut self.outputs, outputs);
         self.now = self.now.max(now);
+        self.long_reads.begin_step();
         self.catch_up();
         match input {
             Input::Tick => {}
@@ -203,10 +207,8 @@ impl Replica {
         let tick = self.ticked.after(ticks * self.tick_nanos());
         let lease = self.lessor.next_wake(self.now, self.tick_nanos());
         let watch = self.watching.next_wake(self.now);
-        [lease, watch, self.auto_compaction_wake(), self.chores_wake()]
-            .into_iter()
-            .flatten()
-            .fold(tick, Ord::min)
+        let work = [self.auto_compaction_wake(), self.chores_wake(), self.long_reads_wake()];
+        [lease, watch].into_iter().chain(work).flatten().fold(tick, Ord::min)
     }
 
     /// What the replica looks like from outside.
@@ -360,7 +362,7 @@ impl Replica {
                     break;
                 }
             }
-            self.pump_chores();
+            self.pump_turns();
             self.pump_transfers();
             self.pump_compaction();
         }
@@ -420,6 +422,7 @@ impl Replica {
     pub(crate) fn pending(&self) -> usize {
         self.writes.len()
             + self.reads.len()
+            + self.long_reads.len()
             + self.lessor.len()
             + self.maintenance_len()
             + self.doorkeeper.len()
@@ -429,13 +432,27 @@ impl Replica {
         self.outputs.push(Output::Send(Envelope { from: self.config.node, to, body }));
     }
 
-    pub(crate) fn reply(&mut self, id: RequestId, result: Result<Body, Error>) {
-        let header = Header {
+    /// What an answer says of the moment that it is of: now.
+    pub(crate) fn header(&self) -> Header {
+        Header {
             cluster: self.config.cluster,
             node: self.config.node,
             term: Term(self.raft.raft.term),
             revision: self.store.revision(),
-        };
+        }
+    }
+
+    pub(crate) fn reply(&mut self, id: RequestId, result: Result<Body, Error>) {
+        self.reply_as_of(self.header(), id, result);
+    }
+
+    /// Answers what is of an earlier moment.
+    pub(crate) fn reply_as_of(
+        &mut self,
+        header: Header,
+        id: RequestId,
+        result: Result<Body, Error>,
+    ) {
         let result = result.map(|body| Box::new(Response { header, body }));
         self.outputs.push(Output::Reply { id, result });
     }

@@ -411,6 +411,7 @@ impl Replica {
         }));
         self.move_watches();
         self.restart_chores();
+        self.restart_long_reads();
         self.forget_backups();
         self.persistence.require();
         if self.config.mutations.has(Mutation::SnapshotStateSplit) {

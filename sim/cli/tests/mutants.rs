@@ -160,6 +160,8 @@ pinned! {
     restore_keeps_history
     restore_on_old_data
     backup_of_many_moments
+    long_read_tells_later
+    long_read_of_many_moments
     member_update_promotes
     member_add_needs_all
     promote_unready

@@ -241,7 +241,7 @@ fn parts(plan: &Plan) -> Vec<Part> {
         all, plan,
         tick_ms heartbeat_ticks election_ticks pre_vote check_quorum lease_reads drift_ppm_max message_bytes_max
         inflight_messages_max uncommitted_bytes_max pending_requests_max apply_gap_max apply_bytes_max
-        request_bytes_max txn_ops_max segment_bytes snapshot_log_bytes catch_up_entries log_memory_bytes snapshot_part_bytes
+        request_bytes_max txn_ops_max read_rows segment_bytes snapshot_log_bytes catch_up_entries log_memory_bytes snapshot_part_bytes
         snapshot_parts_inflight_max signed_tokens token_ttl_s bcrypt_cost lease_ttl_min_s lease_checkpoint_ms watch_progress_ms watch_message_bytes_max
         watch_streams_max watches_max quota_bytes corruption_check_ms corruption_check_compactions
         corruption_check_at_start auto_compaction_period_ms auto_compaction_revisions alone_at_once advance_at_start strict_reconfig_check health_ms

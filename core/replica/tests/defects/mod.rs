@@ -6,6 +6,7 @@ mod backup;
 mod cluster;
 mod leases;
 mod locks;
+mod long_reads;
 mod maintenance;
 mod plain;
 

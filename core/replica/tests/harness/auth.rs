@@ -8,7 +8,7 @@
 //! | `user-get`, `user-list`, `user-delete`, `user-passwd n1 alice PASSWORD`, `user-grant n1 alice ROLE`, `user-revoke` | |
 //! | `role-add n1 ROLE`, `role-get`, `role-list`, `role-delete` | |
 //! | `role-grant n1 ROLE read/write/readwrite RANGE`, `role-revoke n1 ROLE RANGE` | ranges are `k`, `k*` (prefix), `k+` (from on) or `a-c` |
-//! | `put-prev n1 k v`, `range n1 RANGE`, `delete-range n1 RANGE [prev=yes]` | |
+//! | `put-prev n1 k v`, `range n1 RANGE`, `stale-range n1 RANGE`, `delete-range n1 RANGE [prev=yes]` | |
 //! | `nested n1 k v`, `peek n1 k v` | a put in a transaction in a transaction; a transaction that only compares |
 
 use goldenscript::ArgumentConsumer;
@@ -83,7 +83,10 @@ fn data(verb: &str, args: &mut ArgumentConsumer) -> Outcome<Option<Request>> {
             let put = PutRequest { prev_kv: true, ..PutRequest::new(next()?, next()?) };
             Request::Txn(TxnRequest { success: vec![TxnOp::Put(put)], ..TxnRequest::default() })
         }
-        "range" => Request::Range(RangeRequest::new(range(next()?))),
+        "range" | "stale-range" => Request::Range(RangeRequest {
+            serializable: verb == "stale-range",
+            ..RangeRequest::new(range(next()?))
+        }),
         "delete-range" => {
             Request::DeleteRange(DeleteRangeRequest { range: range(next()?), prev_kv })
         }
