@@ -72,6 +72,9 @@ pub const BACKUP_PATIENCE_ELECTIONS: u64 = 10;
 /// Keys or versions that work on everything looks at in one step: a few milliseconds.
 pub const CHORE_ROWS_MAX: usize = 2048;
 
+/// Reads that are under way over several steps. Each holds what it has found until it is answered.
+pub const LONG_READS_MAX: usize = 256;
+
 /// How long long reads rest between two steps, from the beginning of the first on: a step of so many rows as are usual takes longer.
 pub const LONG_READ_REST_NANOS: u64 = 100_000;
 

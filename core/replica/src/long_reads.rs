@@ -12,6 +12,9 @@
 //! The answer is that of the moment at which the view was opened, its header too: whoever lists keys and then watches from the revision
 //! in the header on would else miss what came in between.
 //!
+//! Views hold physical compaction up. So that there is not always one open where many read all the time, no read begins while compaction waits
+//! for those that have; it comes first when they are done.
+//!
 //! Ranges inside of transactions are read in one step, whether they write or not: compares and operations see one state, and a
 //! transaction that writes is carried out at one place in the log.
 
@@ -25,6 +28,8 @@ use whitewater_store::{RangeScan, View};
 #[derive(Default)]
 pub(crate) struct LongReads {
     queue: VecDeque<LongRead>,
+    /// Invariant: so many of them have a view open.
+    under_way: usize,
     /// Rows that were looked at in this step.
     looked_at: usize,
     /// Long reads had the last turn, and work on everything has the next.
@@ -55,7 +60,7 @@ pub(crate) enum Backing {
 
 struct LongRead {
     asked: RangeRead,
-    /// None if it is to begin anew.
+    /// None if it is to begin, or to begin anew.
     under_way: Option<UnderWay>,
 }
 
@@ -71,6 +76,11 @@ impl LongReads {
     /// Reads that wait for an answer.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        let begun = self.queue.iter().filter(|read| read.under_way.is_some()).count();
+        assert_eq!(self.under_way, begun, "reads are under way that do not wait for their turn");
     }
 
     /// An input comes.
@@ -100,11 +110,27 @@ impl Replica {
     }
 
     fn pump_long_reads(&mut self) {
-        while self.rows_left() > 0
-            && let Some(read) = self.long_reads.queue.pop_front()
-        {
-            self.go_on_reading(read);
+        if self.long_reads.under_way == 0 {
+            self.store.scrub(limits::CHORE_ROWS_MAX);
         }
+        for _ in 0..self.long_reads.queue.len() {
+            if self.rows_left() == 0 {
+                return;
+            }
+            let Some(read) = self.long_reads.queue.pop_front() else { return };
+            if read.under_way.is_none() && self.must_wait() {
+                self.long_reads.queue.push_back(read);
+            } else {
+                self.go_on_reading(read);
+            }
+        }
+    }
+
+    /// Whether no view is to be opened: compaction waits for those of reads, and for no other, or there are enough.
+    fn must_wait(&self) -> bool {
+        let open = self.long_reads.under_way;
+        let holds_up = self.store.has_scrubbing_left() && self.store.views_open() == open;
+        holds_up || open >= limits::LONG_READS_MAX
     }
 
     /// Reads on. What does not come to its end waits for its next turn, behind all others.
@@ -122,16 +148,26 @@ impl Replica {
         let answer = scan.step(&self.store, &mut left);
         self.long_reads.looked_at += before - left;
         let Some(answer) = answer else {
-            let view = view.unwrap_or_else(|| self.store.open_view());
-            let under_way = Some(UnderWay { header, scan, view });
+            let view = view.or_else(|| self.open_view_to_read());
+            let under_way = view.map(|view| UnderWay { header, scan, view });
             return self.long_reads.queue.push_back(LongRead { asked, under_way });
         };
         let Some(view) = view else { return self.reply(asked.id, Ok(Body::Range(answer))) };
         self.store.close_view(&view);
+        self.long_reads.under_way -= 1;
         self.sometimes("long read answered");
         let tells_later = self.config.mutations.has(Mutation::LongReadTellsLater);
         let header = if tells_later { self.header() } else { header };
         self.reply_as_of(header, asked.id, Ok(Body::Range(answer)));
+    }
+
+    fn open_view_to_read(&mut self) -> Option<View> {
+        if self.must_wait() {
+            self.sometimes("long read put off");
+            return None;
+        }
+        self.long_reads.under_way += 1;
+        Some(self.store.open_view())
     }
 
     /// Begins to read, if that is permitted now.
@@ -154,6 +190,7 @@ impl Replica {
 
     /// The store was replaced: what was begun begins anew, and whether it is permitted is asked anew.
     pub(crate) fn restart_long_reads(&mut self) {
+        self.long_reads.under_way = 0;
         for read in &mut self.long_reads.queue {
             read.under_way = None;
         }

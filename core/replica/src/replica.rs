@@ -486,6 +486,7 @@ impl Replica {
             raft.raft_log.last_index()
         );
         log.check_invariants();
+        self.long_reads.check_invariants();
     }
 }
 

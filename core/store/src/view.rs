@@ -152,6 +152,12 @@ impl Store {
         !self.views.is_empty()
     }
 
+    /// How many views are open.
+    #[must_use]
+    pub fn views_open(&self) -> usize {
+        self.views.len()
+    }
+
     /// Closes a view.
     ///
     /// # Panics
