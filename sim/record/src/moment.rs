@@ -24,6 +24,8 @@ pub const OF_THE_CORE: &[(&str, &str)] = &[
         "leader with a stalled disk stepped down",
         "A leader gives way because its disk does not answer.",
     ),
+    ("long read answered", "A range took more than one step of its member."),
+    ("long read put off", "A long range waits until compaction has made room."),
     ("member with another disk turned away", "A wiped member is known by its former disk."),
     (
         "new member not vouched for",
