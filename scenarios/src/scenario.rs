@@ -140,6 +140,10 @@ pub struct Mix {
     pub both: u32,
     /// Weight of `put-past`.
     pub put_past: u32,
+    /// Weight of `nest`.
+    pub nest: u32,
+    /// Weight of `by-version`.
+    pub by_version: u32,
     /// Weight of `compact`.
     pub compact: u32,
     /// Weight of `remove`.

@@ -69,6 +69,8 @@ enum Kind {
     Create,
     Both,
     PutPast,
+    Nest,
+    ByVersion,
     Compact,
     Remove,
     Append,
@@ -84,7 +86,7 @@ enum Kind {
     NestedPut,
 }
 
-const KINDS: usize = 23;
+const KINDS: usize = 25;
 
 fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
     Weights::new([
@@ -98,6 +100,8 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::Create, mix.create),
         (Kind::Both, mix.both),
         (Kind::PutPast, mix.put_past),
+        (Kind::Nest, mix.nest),
+        (Kind::ByVersion, mix.by_version),
         (Kind::Compact, mix.compact),
         (Kind::Remove, mix.remove),
         (Kind::Append, mix.append),
@@ -162,6 +166,8 @@ impl Worker<'_> {
             Kind::Create => Step::Create(self.key(), self.value()),
             Kind::Both => self.both(),
             Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
+            Kind::Nest => Step::Nest(self.key(), self.value()),
+            Kind::ByVersion => Step::ByVersion(self.prefix(), self.limit()),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
             Kind::Remove => Step::Remove(self.key()),
             Kind::Append => Step::Append(self.key(), self.value()),

@@ -82,6 +82,8 @@ mutations! {
     RetireBeforeSnapshot, "retire-before-snapshot", "CRDB #38566, etcd #10219",
         "Segments are removed before the snapshot that replaces them is durable.";
     // The store.
+    NestedCompareSeesWrites, "nested-compare-sees-writes", "etcd works the path of a transaction out before it (apply, compareToPath)",
+        "A transaction inside of another one compares with what that one has put.";
     FailedTxnWrites, "failed-txn-writes", "etcd #14110, #18749",
         "A transaction that fails in the middle leaves its first writes behind.";
     NondeterministicApply, "nondeterministic-apply", "etcd #18667, #14571",

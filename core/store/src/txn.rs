@@ -72,7 +72,9 @@ impl Store {
     /// Whether a compare holds, for every key of its range, in the state before the transaction. Where no key is, it is
     /// asked of one absent key, whose numbers are all zero and whose value nothing compares with.
     fn holds(&self, compare: &Compare) -> bool {
-        let mut present = self.present(&compare.range, self.revision).peekable();
+        let sees_writes = self.mutations.has(Mutation::NestedCompareSeesWrites);
+        let at = if sees_writes { self.newest() } else { self.revision };
+        let mut present = self.present(&compare.range, at).peekable();
         if present.peek().is_none() {
             let absent = Version::tombstone(Revision(0), 0);
             return !matches!(compare.target, CompareTarget::Value(_)) && relates(compare, &absent);

@@ -328,6 +328,7 @@ proptest! {
 fn the_model_kills_every_mutation_of_the_store() {
     let mutations = [
         Mutation::FailedTxnWrites,
+        Mutation::NestedCompareSeesWrites,
         Mutation::NondeterministicApply,
         Mutation::CompactionDropsLive,
         Mutation::VersionNotReset,

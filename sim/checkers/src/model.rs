@@ -154,7 +154,11 @@ impl<'a> Model<'a> {
             Step::Put(put) => self.put(put, revision).map(|()| true),
             Step::Range(range) => self.range(range, revision).map(|()| false),
             Step::Delete(delete) => self.delete(delete, revision),
-            Step::Txn(txn) => self.txn(txn, revision),
+            Step::Txn(txn) => {
+                // What the transaction itself has written is behind that.
+                let before = self.versions.last().map_or(0, |newest| newest.revision);
+                self.txn(txn, revision, before.min(revision))
+            }
             Step::Revoke(revoke) => self.revoke(revoke, revision, revision),
             Step::Compact(_) | Step::Other => Ok(false),
         }
@@ -327,8 +331,10 @@ impl<'a> Model<'a> {
         txn.compares.iter().all(|condition| self.holds(condition, revision))
     }
 
-    fn txn(&mut self, txn: &Txn, revision: u64) -> Result<bool, Mismatch> {
-        let holds = self.all_hold(txn, revision);
+    /// All compares, those of transactions inside too, are about the state `before` the whole (etcd,
+    /// `server/etcdserver/txn/txn.go`, `compareToPath`).
+    fn txn(&mut self, txn: &Txn, revision: u64, before: u64) -> Result<bool, Mismatch> {
+        let holds = self.all_hold(txn, before);
         if let Some(saw) = txn.answer
             && saw != holds
         {
@@ -336,7 +342,15 @@ impl<'a> Model<'a> {
         }
         let mut changed = false;
         for step in txn.branch(holds) {
-            changed |= self.run(step, revision)?;
+            changed |= match step {
+                Step::Txn(inner) => self.txn(inner, revision, before)?,
+                Step::Put(_)
+                | Step::Range(_)
+                | Step::Delete(_)
+                | Step::Revoke(_)
+                | Step::Compact(_)
+                | Step::Other => self.run(step, revision)?,
+            };
         }
         Ok(changed)
     }

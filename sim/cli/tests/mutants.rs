@@ -160,6 +160,7 @@ pinned! {
     restore_keeps_history
     restore_on_old_data
     backup_of_many_moments
+    nested_compare_sees_writes
     long_read_tells_later
     long_read_of_many_moments
     member_update_promotes

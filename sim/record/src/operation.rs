@@ -99,6 +99,8 @@ mod tests {
             "+2s compact 20",
             "+1us list k 0",
             "+0ns put-past k v 9",
+            "+0ns nest k v",
+            "+0ns by-version k 3",
             "+0ns lease-grant 5s",
             "+0ns lease-grant 5s l7",
             "@1s lease-put mine k v",

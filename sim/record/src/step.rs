@@ -44,6 +44,11 @@ pub enum Step {
     /// `put-past KEY VALUE BACK`: a transaction that puts, then gets the key as it was so many revisions before the newest
     /// that this client has seen. If that revision is compacted, the transaction must leave nothing behind.
     PutPast(Key, Value, u64),
+    /// `nest KEY VALUE`: a transaction that puts if nobody has written since, and asks the same once more in a transaction
+    /// inside, which gets the key: all conditions are about the state before, whatever was put meanwhile. Else gets.
+    Nest(Key, Value),
+    /// `by-version PREFIX LIMIT`: a linearizable read of a prefix, the keys that were written least first; limit 0 means none.
+    ByVersion(Key, u64),
     /// `compact KEEP`: forgets all but the last so many revisions that this client has seen.
     Compact(u64),
     /// Something about leases.
@@ -98,6 +103,8 @@ impl fmt::Display for Step {
             Self::Create(key, value) => write!(f, "create {key} {value}"),
             Self::Both(a, b, value) => write!(f, "both {a} {b} {value}"),
             Self::PutPast(key, value, back) => write!(f, "put-past {key} {value} {back}"),
+            Self::Nest(key, value) => write!(f, "nest {key} {value}"),
+            Self::ByVersion(prefix, limit) => write!(f, "by-version {prefix} {limit}"),
             Self::Compact(keep) => write!(f, "compact {keep}"),
             Self::Lease(step) => step.fmt(f),
             Self::Remove(key) => write!(f, "remove {key}"),
@@ -136,6 +143,8 @@ impl FromStr for Step {
             ["put-past", key, value, back] => {
                 Ok(Self::PutPast(key.into(), value.into(), number(back)?))
             }
+            ["nest", key, value] => Ok(Self::Nest(key.into(), value.into())),
+            ["by-version", prefix, limit] => Ok(Self::ByVersion(prefix.into(), number(limit)?)),
             ["compact", keep] => Ok(Self::Compact(number(keep)?)),
             ["remove", key] => Ok(Self::Remove(key.into())),
             ["append", key, element] => Ok(Self::Append(key.into(), element.into())),
@@ -161,7 +170,7 @@ impl FromStr for Step {
 }
 
 const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V, \
-                        put-past K V N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
+                        put-past K V N, nest K V, by-version P N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
                         turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
                         lock-leave M, lock-observe M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \

@@ -55,6 +55,8 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Get(key)
         | Step::StaleGet(key)
         | Step::List(key, _)
+        | Step::ByVersion(key, _)
+        | Step::Nest(key, _)
         | Step::Delete(key)
         | Step::DeleteAll(key)
         | Step::Swap(key, _)
@@ -88,6 +90,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Create(_, value)
         | Step::Both(_, _, value)
         | Step::PutPast(_, value, _)
+        | Step::Nest(_, value)
         | Step::Append(_, value)
         | Step::If(_, _, value)
         | Step::Turn(value)
@@ -99,6 +102,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         Step::Get(_)
         | Step::StaleGet(_)
         | Step::List(..)
+        | Step::ByVersion(..)
         | Step::Delete(_)
         | Step::DeleteAll(_)
         | Step::Compact(_)
@@ -120,11 +124,12 @@ pub(crate) fn rank(step: &Step) -> u64 {
         // Steps about locks mean something only together, and nothing simpler stands for them.
         Step::StaleGet(_) | Step::Delete(_) | Step::Lock(LockStep::Look(_)) => 2,
         Step::List(_, limit) => 3 + u64::from(*limit > 0),
+        Step::ByVersion(_, limit) => 4 + u64::from(*limit > 0),
         Step::Create(..) => 4,
         Step::DeleteAll(_) => 5,
         Step::Swap(..) | Step::Remove(_) | Step::Turn(_) => 6,
         Step::PutPast(_, _, back) => 7 + u64::from(*back > 1),
-        Step::Both(..) => 8,
+        Step::Both(..) | Step::Nest(..) => 8,
         Step::Compact(keep) => 2 + u64::from(*keep > 0),
         Step::Lease(step) => lease_rank(step),
         Step::Append(..) | Step::CompactTurned => 7,
@@ -281,6 +286,8 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
         | Step::Get(key)
         | Step::StaleGet(key)
         | Step::List(key, _)
+        | Step::ByVersion(key, _)
+        | Step::Nest(key, _)
         | Step::Delete(key)
         | Step::DeleteAll(key)
         | Step::Swap(key, _)

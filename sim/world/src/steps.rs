@@ -23,7 +23,7 @@ use whitewater_api::{
     Request, Revision, Value,
     request::{
         CompactRequest, Compare, CompareTarget, DeleteRangeRequest, PutRequest, RangeRequest,
-        Relation, TxnOp, TxnRequest,
+        Relation, Sort, SortTarget, TxnOp, TxnRequest,
     },
 };
 use whitewater_mutation::Mutations;
@@ -109,6 +109,21 @@ impl Sight {
             Step::PutPast(key, value, back) => {
                 let past = RangeRequest { revision: self.back(*back), ..get(key) };
                 txn(Vec::new(), vec![put(key, value), TxnOp::Range(past)], Vec::new())
+            }
+            Step::Nest(key, value) => {
+                let success = vec![TxnOp::Range(get(key))];
+                let inner = TxnRequest {
+                    compares: vec![self.is_unchanged(key)],
+                    success,
+                    failure: Vec::new(),
+                };
+                let success = vec![put(key, value), TxnOp::Txn(inner)];
+                txn(vec![self.is_unchanged(key)], success, vec![TxnOp::Range(get(key))])
+            }
+            Step::ByVersion(prefix, limit) => {
+                let range = RangeRequest::new(KeyRange::prefix(prefix.clone()));
+                let sort = Some(Sort { target: SortTarget::Version, descending: false });
+                Request::Range(RangeRequest { limit: *limit, sort, ..range })
             }
             Step::Compact(keep) => compact(self.back(*keep)),
             Step::Lease(step) => self.lease_request(step),

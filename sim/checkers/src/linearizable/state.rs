@@ -5,6 +5,7 @@ use super::problem::{
     Test, Want,
 };
 use crate::{case::Keys, model::relates};
+use std::vec;
 
 /// The store as the search sees it, and which open operations are done.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,14 +168,44 @@ impl Player<'_> {
             }
             Move::Txn { tests, success, failure, taken } => {
                 let taken = self.branch(tests, *taken, cells)?;
-                let mut changed = false;
-                for step in if taken { success } else { failure } {
-                    changed |= self.step(step, cells)?;
-                }
-                Ok(changed)
+                let branch = if taken { success } else { failure };
+                let mut path = Vec::new();
+                self.choose(branch, cells, &mut path)?;
+                self.follow(branch, &mut path.into_iter(), cells)
             }
             Move::Nothing => Ok(false),
         }
+    }
+
+    /// Which branches the transactions inside take, in their order: their tests, too, are about the state before the whole.
+    fn choose(&self, steps: &[Move], cells: &[Cell], path: &mut Vec<bool>) -> Result<(), Block> {
+        for step in steps {
+            if let Move::Txn { tests, success, failure, taken } = step {
+                let taken = self.branch(tests, *taken, cells)?;
+                path.push(taken);
+                self.choose(if taken { success } else { failure }, cells, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does these steps along the branches that were chosen. Says whether anything changed.
+    fn follow(
+        &self,
+        steps: &[Move],
+        path: &mut vec::IntoIter<bool>,
+        cells: &mut [Cell],
+    ) -> Result<bool, Block> {
+        let mut changed = false;
+        for step in steps {
+            changed |= if let Move::Txn { success, failure, .. } = step {
+                let taken = path.next().expect("each was chosen");
+                self.follow(if taken { success } else { failure }, path, cells)?
+            } else {
+                self.step(step, cells)?
+            };
+        }
+        Ok(changed)
     }
 
     fn expect(&self, key: u32, held: u32, cells: &[Cell]) -> Result<(), Block> {

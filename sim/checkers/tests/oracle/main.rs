@@ -16,6 +16,7 @@ mod hashes;
 mod kinds;
 mod leases;
 mod mutate;
+mod nested;
 mod orders;
 #[path = "../common/page.rs"]
 mod page;

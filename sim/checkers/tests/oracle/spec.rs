@@ -66,16 +66,16 @@ impl Spec {
 
     /// A write that names a lease that is not there, or keeps what is not there, is refused as a whole.
     fn expect_leases(&self, request: &Request) -> Result<(), Error> {
-        let mut state = self.states.last().unwrap().clone();
+        let before = self.states.last().unwrap();
         let op = match request {
             Request::Put(put) => TxnOp::Put(put.clone()),
             Request::Txn(txn) => TxnOp::Txn(txn.clone()),
             _ => return Ok(()),
         };
-        self.check(&mut state, &op)
+        self.check(before, &mut before.clone(), &op)
     }
 
-    fn check(&self, state: &mut State, op: &TxnOp) -> Result<(), Error> {
+    fn check(&self, before: &State, state: &mut State, op: &TxnOp) -> Result<(), Error> {
         match op {
             TxnOp::Put(put) => {
                 if put.lease.0 != 0 && !self.leases.contains(&put.lease.0) {
@@ -86,13 +86,13 @@ impl Spec {
                 }
             }
             TxnOp::Txn(txn) => {
-                let holds = txn.compares.iter().all(|compare| holds(state, compare));
+                let holds = txn.compares.iter().all(|compare| holds(before, compare));
                 let branch = if holds { &txn.success } else { &txn.failure };
-                return branch.iter().try_for_each(|op| self.check(state, op));
+                return branch.iter().try_for_each(|op| self.check(before, state, op));
             }
             TxnOp::Range(_) | TxnOp::DeleteRange(_) => {}
         }
-        run(state, op, 0);
+        run(before, state, op, 0);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Spec {
             Request::Txn(txn) => TxnOp::Txn(txn.clone()),
             _ => unreachable!("not generated"),
         };
-        let (changed, answer) = run(&mut state, &op, next);
+        let (changed, answer) = run(self.states.last().unwrap(), &mut state, &op, next);
         if changed {
             self.states.push(state);
         }
@@ -172,7 +172,8 @@ fn read(state: &State, range: &RangeRequest) -> RangeResponse {
     RangeResponse { more, kvs, count }
 }
 
-fn run(state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
+/// `before` is the state before the whole request, which all conditions are about.
+fn run(before: &State, state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
     match op {
         TxnOp::Put(put) => {
             let old = state.get(&put.key).cloned();
@@ -203,19 +204,19 @@ fn run(state: &mut State, op: &TxnOp, next: u64) -> (bool, TxnOpResponse) {
             (deleted > 0, TxnOpResponse::DeleteRange(DeleteRangeResponse { deleted, prev_kvs }))
         }
         TxnOp::Txn(txn) => {
-            let (changed, answer) = transact(state, txn, next);
+            let (changed, answer) = transact(before, state, txn, next);
             (changed, TxnOpResponse::Txn(answer))
         }
     }
 }
 
-fn transact(state: &mut State, txn: &TxnRequest, next: u64) -> (bool, TxnResponse) {
-    let succeeded = txn.compares.iter().all(|compare| holds(state, compare));
+fn transact(before: &State, state: &mut State, txn: &TxnRequest, next: u64) -> (bool, TxnResponse) {
+    let succeeded = txn.compares.iter().all(|compare| holds(before, compare));
     let ops = if succeeded { &txn.success } else { &txn.failure };
     let mut changed = false;
     let mut responses = Vec::new();
     for op in ops {
-        let (wrote, response) = run(state, op, next);
+        let (wrote, response) = run(before, state, op, next);
         changed |= wrote;
         responses.push(response);
     }

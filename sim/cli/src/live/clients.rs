@@ -223,6 +223,8 @@ fn key_of(step: &Step) -> Option<Key> {
         | Step::DeleteAll(_)
         | Step::Both(..)
         | Step::PutPast(..)
+        | Step::Nest(..)
+        | Step::ByVersion(..)
         | Step::Compact(_)
         | Step::Lease(_)
         | Step::Remove(_)
