@@ -342,14 +342,10 @@ impl<'a> Model<'a> {
         }
         let mut changed = false;
         for step in txn.branch(holds) {
-            changed |= match step {
-                Step::Txn(inner) => self.txn(inner, revision, before)?,
-                Step::Put(_)
-                | Step::Range(_)
-                | Step::Delete(_)
-                | Step::Revoke(_)
-                | Step::Compact(_)
-                | Step::Other => self.run(step, revision)?,
+            changed |= if let Step::Txn(inner) = step {
+                self.txn(inner, revision, before)?
+            } else {
+                self.run(step, revision)?
             };
         }
         Ok(changed)

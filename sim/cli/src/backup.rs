@@ -3,7 +3,6 @@
 use crate::exit::CliError;
 use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write,
     fs,
     path::Path,
     sync::{Mutex, PoisonError},
@@ -61,8 +60,5 @@ fn missing(file: &str, why: &str) -> CliError {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
+    format!("{:x}", Sha256::digest(bytes))
 }

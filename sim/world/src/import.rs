@@ -44,15 +44,8 @@ impl Import {
         Ok(Self(Arc::new(Content { backup, hash, weight_bytes, keys, namespace })))
     }
 
-    /// How many keys it has.
-    #[must_use]
-    pub fn keys(&self) -> usize {
-        self.0.keys.len()
-    }
-
     /// The newest revision that it holds.
-    #[must_use]
-    pub fn revision(&self) -> Revision {
+    pub(crate) fn revision(&self) -> Revision {
         self.0.hash.revision
     }
 

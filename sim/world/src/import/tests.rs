@@ -1,12 +1,12 @@
 use super::Import;
-use crate::{Options, play_on};
+use crate::{Options, Run, play_on};
 use whitewater_api::{
     AuthRequest, KeyRange, LeaseId, LeaseRequest, Request, Revision,
     auth::Credential,
     request::{CompactRequest, DeleteRangeRequest, PutRequest},
 };
 use whitewater_mutation::Mutations;
-use whitewater_record::{Outcome, Plan, Verdict};
+use whitewater_record::{History, Plan, Verdict};
 use whitewater_replica::write_backup;
 use whitewater_store::Store;
 
@@ -66,27 +66,23 @@ home = 2
 watches = ["*"]
 "#;
 
-fn play(import: &Import, plan: &Plan) -> Outcome {
-    play_on(Some(import), plan, &Options::default()).outcome
+fn play(import: &Import) -> Run {
+    let plan = Plan::from_toml("plan.toml", PLAN).unwrap();
+    play_on(Some(import), &plan, &Options::default())
 }
 
 #[test]
 fn sim_keys_from_elsewhere_come_through_as_they_were_and_no_client_sees_them() {
     let import = Import::read(&backup()).unwrap();
-    assert_eq!(import.keys(), 192);
-    let plan = Plan::from_toml("plan.toml", PLAN).unwrap();
-    let run = play_on(Some(&import), &plan, &Options::default());
+    assert_eq!(import.0.keys.len(), 192);
+    let run = play(&import);
     assert_eq!(run.outcome.violations, [], "{:#?}", run.outcome);
     assert_eq!(run.outcome.verdict, Verdict::Passed);
     assert_eq!(run.outcome.checks["bystanders"].discriminating, 2);
-    let reads: Vec<String> = run.history.operations.iter().map(|it| format!("{it:?}")).collect();
-    assert!(!reads.is_empty());
-    for shown in reads
-        .iter()
-        .chain(&run.history.watches.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>())
-    {
-        assert!(!shown.contains("registry") && !shown.contains("other cluster"), "{shown}");
-    }
+    let History { operations, watches, .. } = &run.history;
+    assert!(!operations.is_empty() && !watches.is_empty());
+    let shown = format!("{operations:?} {watches:?}");
+    assert!(!shown.contains("registry") && !shown.contains("other cluster"), "{shown}");
 }
 
 #[test]
@@ -94,7 +90,7 @@ fn sim_a_key_from_elsewhere_that_changed_is_told() {
     let mut import = Import::read(&backup()).unwrap();
     let content = std::sync::Arc::get_mut(&mut import.0).unwrap();
     content.keys[5].version += 1;
-    let outcome = play(&import, &Plan::from_toml("plan.toml", PLAN).unwrap());
+    let outcome = play(&import).outcome;
     let [violation] = &outcome.violations[..] else { panic!("{outcome:#?}") };
     assert_eq!(violation.code, "bystanders");
     assert!(violation.sentence.contains("/registry/"), "{}", violation.sentence);

@@ -237,3 +237,31 @@ impl Ledger {
         index <= self.mark.0 || self.term_at(index) == Some(term)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_takes_back_what_follows_it_in_another_log_and_nothing_in_the_same() {
+        let mut ledger = Ledger::default();
+        for (index, term) in [(1, 1), (2, 1), (3, 2), (4, 2)] {
+            ledger.append(Index(index), Term(term), 0);
+        }
+        assert_eq!(cut_by(&ledger, 3, 3), Some(Index(4)), "another entry stands there");
+        assert_eq!(
+            cut_by(&ledger, 3, 2),
+            None,
+            "the log is the same, and what follows may be committed"
+        );
+        assert_eq!(cut_by(&ledger, 4, 3), None, "nothing follows");
+        assert_eq!(cut_by(&ledger, 9, 3), None, "the log does not reach there");
+        ledger.forget_below(Index(2));
+        assert_eq!(cut_by(&ledger, 2, 1), None, "where it begins it is the same");
+        assert_eq!(cut_by(&ledger, 2, 3), Some(Index(3)));
+    }
+
+    fn cut_by(ledger: &Ledger, index: u64, term: u64) -> Option<Index> {
+        ledger.cut_by((Index(index), Term(term)))
+    }
+}
