@@ -8,10 +8,15 @@
 //!
 //! - Every member of the applied configuration may have attributes, nobody else has.
 //! - No two members have a peer URL in common.
-//! - One change is under way at a time, so that what was checked when it was proposed still holds when it is applied.
+//! - One change is under way at a time, so that what was checked when it was proposed still holds when it is applied. Whoever
+//!   asks for another one meanwhile has it when its turn comes, as in etcd, where the log alone puts them into order: members
+//!   that tell their names as they start are nobody's concern.
 
 use crate::{limits, replica::Replica};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
+};
 use whitewater_api::{
     Body, ClusterRequest, Error, Identity, Member, MemberAttributes, MemberChange, Monotonic,
     NodeId, Request, RequestId,
@@ -20,6 +25,26 @@ use whitewater_mutation::Mutation;
 
 /// Names and URLs, by member.
 pub(crate) type Roster = BTreeMap<NodeId, MemberAttributes>;
+
+/// What operators ask of the leader, one after the other.
+#[derive(Default)]
+pub(crate) struct Changes {
+    waiting: VecDeque<Change>,
+    /// Where the one that is under way, or was last, stands in the log.
+    last: u64,
+}
+
+struct Change {
+    id: RequestId,
+    who: Option<Identity>,
+    request: ClusterRequest,
+}
+
+impl Changes {
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
 
 /// Who was heard from, and since when without a break.
 #[derive(Default)]
@@ -58,25 +83,57 @@ impl Contacts {
 }
 
 impl Replica {
-    /// Proposes what an operator asks for, if it makes sense now.
+    /// Proposes what an operator asks for, if it makes sense when its turn comes.
     pub(crate) fn on_cluster(
         &mut self,
         id: RequestId,
         who: Option<Identity>,
         request: ClusterRequest,
     ) -> Result<(), Error> {
-        // A new leader may have yet to apply what it finds in its log, and then it does not know who the members are.
-        let is_settled = self.cluster_change <= self.raft.store().applied().0;
-        if !is_settled || self.is_changing_members() {
-            return Err(Error::ChangeInProgress);
+        if self.is_settled() {
+            return self.propose_cluster(id, who, request);
         }
+        self.sometimes("change of members waited for its turn");
+        self.changes.waiting.push_back(Change { id, who, request });
+        Ok(())
+    }
+
+    /// Goes on with those who wait, as far as it is their turn. They are asked again who they are: users may have changed.
+    pub(crate) fn pump_changes(&mut self) {
+        while self.is_leader() && self.is_settled() {
+            let Some(Change { id, who, request }) = self.changes.waiting.pop_front() else {
+                return;
+            };
+            self.on_write(id, who, Request::Cluster(request));
+        }
+    }
+
+    /// This member leads no more. Nothing of what waits was proposed.
+    pub(crate) fn drop_changes(&mut self) {
+        for change in mem::take(&mut self.changes).waiting {
+            self.reply(change.id, Err(self.not_leader()));
+        }
+    }
+
+    /// Whether all changes that this leader knows of are applied. A new one may have yet to apply what it finds in its log,
+    /// and then it does not know who the members are.
+    fn is_settled(&self) -> bool {
+        self.changes.last <= self.raft.store().applied().0 && !self.is_changing_members()
+    }
+
+    fn propose_cluster(
+        &mut self,
+        id: RequestId,
+        who: Option<Identity>,
+        request: ClusterRequest,
+    ) -> Result<(), Error> {
         let change = self.check_cluster(&request)?;
         let request = Request::Cluster(request);
         match change {
             Some(change) => self.propose_configuration(id, request, change)?,
             None => self.propose(id, who, request)?,
         }
-        self.cluster_change = self.raft.raft.raft_log.last_index();
+        self.changes.last = self.raft.raft.raft_log.last_index();
         Ok(())
     }
 

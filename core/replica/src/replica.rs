@@ -17,7 +17,7 @@ use crate::{
     auto_compaction::AutoCompaction,
     backup::Backups,
     chores::Chores,
-    cluster::Contacts,
+    cluster::{Changes, Contacts},
     compaction::Compaction,
     config::Config,
     corruption::Corruption,
@@ -70,8 +70,7 @@ pub struct Replica {
     pub(crate) renewal: Option<Renewal>,
     pub(crate) reliefs: Reliefs,
     pub(crate) contacts: Contacts,
-    /// Where the last change that an operator asked for stands in the log.
-    pub(crate) cluster_change: u64,
+    pub(crate) changes: Changes,
     pub(crate) transfers: Transfers,
     pub(crate) incoming: Option<Incoming>,
     pub(crate) compaction: Compaction,
@@ -143,7 +142,7 @@ impl Replica {
             renewal: parts.renewal,
             reliefs: Reliefs::default(),
             contacts: Contacts::default(),
-            cluster_change: 0,
+            changes: Changes::default(),
             transfers: Transfers::default(),
             incoming: None,
             compaction: parts.compaction,
@@ -355,6 +354,7 @@ impl Replica {
                 self.drain_ready();
                 self.notice_changes();
                 self.leave_joint();
+                self.pump_changes();
                 self.pump_leases();
                 self.pump_auto_compaction();
                 self.pump_reads();
@@ -389,6 +389,7 @@ impl Replica {
                 self.sometimes("leader stepped down with entries in flight");
             }
             self.fail_writes();
+            self.drop_changes();
             self.refuse_lease_reads();
             self.end_tenure();
             self.reliefs = Reliefs::default();
@@ -421,6 +422,7 @@ impl Replica {
 
     pub(crate) fn pending(&self) -> usize {
         self.writes.len()
+            + self.changes.len()
             + self.reads.len()
             + self.long_reads.len()
             + self.lessor.len()

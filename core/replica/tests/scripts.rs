@@ -29,7 +29,7 @@ scripts! {
     member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_no_campaign log_in_memory torn_tail upgrade damage_refused single_node single_node_at_once fsync_failure
     disk_full disk_stalled wiped_member wiped_member_later not_leader full_queue handed_over_together damage_repaired damage_snapshot_repaired damage_not_spared
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
-    long_reads backup_restore compact_physical cluster_members cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction
+    long_reads backup_restore compact_physical cluster_members cluster_turns cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction
     watch_events watch_slow watch_compaction watch_progress watch_snapshot watch_streams
     auth_basic auth_behind auth_everything auth_password auth_revision auth_signed auth_snapshot
     lock_fairness lock_cancel lock_lease_loss lock_two_waiters lock_leader_change lock_election

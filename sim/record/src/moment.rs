@@ -8,6 +8,10 @@
 pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("acknowledgement of a forgotten life", "A late word of a member that has started over since."),
     ("candidate told of a newer term", "A candidate asks for votes in a term that is over."),
+    (
+        "change of members waited for its turn",
+        "An operator asks while another change is under way, or of a leader that has yet to apply its log.",
+    ),
     ("damaged member cannot be spared", "The others have no majority without a damaged member."),
     ("damaged member relieved of its vote", "The others take a damaged member's promises back."),
     ("disk full for a peer's snapshot", "A snapshot that came in is given up for want of space."),

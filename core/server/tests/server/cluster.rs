@@ -132,6 +132,12 @@ async fn a_damaged_member_is_found_by_those_who_came_after_it() {
     for old in [1, 2] {
         newcomers.push(replace(&cluster, first, old, &named).await);
     }
+    for (newcomer, _) in &newcomers {
+        // To those who do not know yet who is gone, it would take a vote to the grave that they need.
+        let list = pb::MemberListRequest { linearizable: true };
+        let members = newcomer.cluster().await.member_list(list).await.unwrap().into_inner();
+        assert_eq!(members.members.len(), 3);
+    }
     for gone in &mut cluster.servers {
         gone.kill();
     }
