@@ -8,7 +8,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use whitewater_server::{backup, client::Client, loopback::free_ports};
+use whitewater_server::{backup, client::Client, loopback};
 
 /// The processes of one system.
 pub(crate) struct Cluster {
@@ -27,13 +27,12 @@ impl Cluster {
         folder: &Path,
     ) -> Result<Self, Box<dyn Error>> {
         fs::create_dir_all(folder)?;
-        let ports = free_ports(2 * members)?;
-        let url = |port: &u16| format!("http://127.0.0.1:{port}");
-        let (clients, peers) = ports.split_at(members);
-        let named = |(place, port)| format!("m{place}={}", url(port));
+        let urls = || (0..members).map(|_| format!("http://{}", loopback::next())).collect();
+        let (clients, peers): (Vec<String>, Vec<String>) = (urls(), urls());
+        let named = |(place, url)| format!("m{place}={url}");
         let named: Vec<String> = peers.iter().enumerate().map(named).collect();
         let flags = (0..members).map(|place| {
-            let (client, peer) = (url(&clients[place]), url(&peers[place]));
+            let (client, peer) = (&clients[place], &peers[place]);
             vec![
                 format!("--name=m{place}"),
                 format!("--data-dir={}", folder.join(format!("m{place}")).display()),
@@ -50,7 +49,7 @@ impl Cluster {
             folder: folder.to_owned(),
             flags: flags.collect(),
             children: Vec::new(),
-            urls: clients.iter().map(url).collect(),
+            urls: clients,
         };
         cluster.spawn()?;
         Ok(cluster)

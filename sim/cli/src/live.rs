@@ -22,7 +22,6 @@ mod nemesis;
 mod newcomers;
 mod observers;
 mod operator;
-mod ports;
 mod processes;
 mod stage;
 mod watchers;

@@ -1,7 +1,7 @@
 //! Backups as files: taken from a running member, restored into a new cluster, exchanged with a real etcd.
 
 use crate::{
-    common::{Server, free_ports, get, put},
+    common::{Server, get, put},
     etcdctl::binary,
 };
 use std::{
@@ -11,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tonic::Code;
-use whitewater_server::{limits, proto::etcdserverpb as pb};
+use whitewater_server::{limits, loopback, proto::etcdserverpb as pb};
 
 fn snapshot(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_whitewater-server");
@@ -123,12 +123,11 @@ async fn etcd_boots_from_our_backup_and_we_from_its() {
     let data = format!("--data-dir={}", path("etcd").display());
     let restore = ["snapshot", "restore", text(&ours), &data];
     assert!(Command::new(etcdutl).args(restore).output().unwrap().status.success());
-    let ports = free_ports(2);
-    let url = format!("http://127.0.0.1:{}", ports[0]);
+    let url = format!("http://{}", loopback::next());
     let mut other = Command::new(etcd)
         .args([&data, &format!("--listen-client-urls={url}")])
         .args([format!("--advertise-client-urls={url}"), "--log-level=error".to_owned()])
-        .arg(format!("--listen-peer-urls=http://127.0.0.1:{}", ports[1]))
+        .arg(format!("--listen-peer-urls=http://{}", loopback::next()))
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

@@ -1,9 +1,9 @@
 //! Three members, and what clients see when one of them dies.
 
-use crate::common::{Cluster, Server, free_ports, get, put};
+use crate::common::{Cluster, Server, get, put};
 use tempfile::TempDir;
 use tonic::Code;
-use whitewater_server::proto::etcdserverpb as pb;
+use whitewater_server::{loopback, proto::etcdserverpb as pb};
 
 #[tokio::test]
 async fn any_member_serves_and_a_killed_leader_is_replaced() {
@@ -42,7 +42,7 @@ async fn a_member_is_added_catches_up_and_is_removed() {
     for number in 0..100 {
         first.kv().await.put(put(&format!("k{number}"), "v")).await.unwrap();
     }
-    let url = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let url = format!("http://{}", loopback::next());
     let add = pb::MemberAddRequest { peer_ur_ls: vec![url.clone()], is_learner: true };
     let added = first.cluster().await.member_add(add).await.unwrap().into_inner();
     let id = added.member.unwrap().id;
@@ -92,7 +92,7 @@ async fn replace(
     old: usize,
     cluster_now: &str,
 ) -> (Server, TempDir) {
-    let url = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let url = format!("http://{}", loopback::next());
     let add = pb::MemberAddRequest { peer_ur_ls: vec![url.clone()], is_learner: true };
     let added = asked.cluster().await.member_add(add).await.unwrap().into_inner();
     let id = added.member.unwrap().id;

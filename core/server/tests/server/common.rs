@@ -15,9 +15,13 @@ use tonic::{
     Streaming,
     transport::{Channel, Endpoint},
 };
-use whitewater_server::proto::etcdserverpb::{
-    self as pb, cluster_client::ClusterClient, kv_client::KvClient, lease_client::LeaseClient,
-    maintenance_client::MaintenanceClient, watch_client::WatchClient, watch_request::RequestUnion,
+use whitewater_server::{
+    loopback,
+    proto::etcdserverpb::{
+        self as pb, cluster_client::ClusterClient, kv_client::KvClient, lease_client::LeaseClient,
+        maintenance_client::MaintenanceClient, watch_client::WatchClient,
+        watch_request::RequestUnion,
+    },
 };
 
 /// How long a server may take to be ready, on a machine that does other things too.
@@ -212,9 +216,8 @@ impl Cluster {
 
     /// Members that reach each other by this scheme.
     pub(crate) fn start_by(scheme: &str, size: usize, more: &[&str]) -> Self {
-        let ports = free_ports(size);
         let urls: Vec<String> =
-            ports.iter().map(|port| format!("{scheme}://127.0.0.1:{port}")).collect();
+            (0..size).map(|_| format!("{scheme}://{}", loopback::next())).collect();
         let named: Vec<String> =
             urls.iter().enumerate().map(|(i, url)| format!("m{i}={url}")).collect();
         let flags: Vec<Vec<String>> = urls
@@ -267,11 +270,6 @@ impl Cluster {
 /// A connection of its own.
 pub(crate) async fn channel(url: &str) -> Channel {
     Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
-}
-
-/// Ports that nobody has now.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    whitewater_server::loopback::free_ports(count).unwrap()
 }
 
 pub(crate) fn put(key: &str, value: &str) -> pb::PutRequest {

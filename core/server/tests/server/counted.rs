@@ -1,7 +1,7 @@
 //! What `/metrics` counts at each member of a cluster: the same at a real etcd's after the same requests.
 
 use crate::{
-    common::{Cluster, free_ports, http, put},
+    common::{Cluster, http, put},
     etcdctl::binary,
 };
 use std::{
@@ -10,10 +10,13 @@ use std::{
 };
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
-use whitewater_server::proto::etcdserverpb::{
-    DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp,
-    StatusRequest, TxnRequest, kv_client::KvClient, lease_client::LeaseClient,
-    maintenance_client::MaintenanceClient, request_op,
+use whitewater_server::{
+    loopback,
+    proto::etcdserverpb::{
+        DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
+        RequestOp, StatusRequest, TxnRequest, kv_client::KvClient, lease_client::LeaseClient,
+        maintenance_client::MaintenanceClient, request_op,
+    },
 };
 
 /// Long enough for a busy machine, and for a lease to run out.
@@ -149,12 +152,12 @@ async fn what_is_counted_in_a_cluster_is_what_a_real_etcd_counts() {
         eprintln!("skipped: no etcd in ETCD_BIN or on the path");
         return;
     };
-    let ports = free_ports(6);
-    let url = |port: u16| format!("http://127.0.0.1:{port}");
-    let named: Vec<String> = (0..3).map(|i| format!("m{i}={}", url(ports[2 * i]))).collect();
+    let urls = || [(); 3].map(|()| format!("http://{}", loopback::next()));
+    let (peers, clients) = (urls(), urls());
+    let named: Vec<String> = (0..3).map(|i| format!("m{i}={}", peers[i])).collect();
     let directory = TempDir::new().unwrap();
     let start = |i: usize| {
-        let (peer, client) = (url(ports[2 * i]), url(ports[2 * i + 1]));
+        let (peer, client) = (&peers[i], &clients[i]);
         Command::new(&etcd)
             .arg(format!("--name=m{i}"))
             .arg(format!("--data-dir={}", directory.path().join(format!("m{i}")).display()))
@@ -168,6 +171,5 @@ async fn what_is_counted_in_a_cluster_is_what_a_real_etcd_counts() {
             .unwrap()
     };
     let _processes = Processes((0..3).map(start).collect());
-    let urls: Vec<String> = (0..3).map(|i| url(ports[2 * i + 1])).collect();
-    are_counted(&urls).await;
+    are_counted(&clients).await;
 }

@@ -3,7 +3,7 @@
 //! Looks for `etcdctl` and `etcd` in the folder `ETCD_BIN`, where they have to be, as in CI (`make etcd` puts them there), else on the path;
 //! says so and passes where there is none.
 
-use crate::common::{Server, free_ports};
+use crate::common::Server;
 use std::{
     env,
     io::{BufRead as _, BufReader, Write as _},
@@ -12,6 +12,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
+use whitewater_server::loopback;
 
 /// What is said, what etcdctl is given on stdin, and how many lines are read before it is killed, if it does not end itself.
 struct Say(&'static [&'static str], &'static str, Option<usize>);
@@ -128,9 +129,8 @@ pub(crate) struct Etcd {
 impl Etcd {
     pub(crate) fn start(binary: &PathBuf, more: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
-        let [client, peer] = free_ports(2)[..] else { unreachable!("two were asked for") };
-        let url = format!("http://127.0.0.1:{client}");
-        let peer = format!("http://127.0.0.1:{peer}");
+        let client = loopback::next();
+        let (url, peer) = (format!("http://{client}"), format!("http://{}", loopback::next()));
         let mut child = Command::new(binary)
             .arg(format!("--data-dir={}", directory.path().display()))
             .arg(format!("--listen-client-urls={url}"))
@@ -146,7 +146,7 @@ impl Etcd {
         let is_ready = |line: &String| line.contains("ready to serve client requests");
         assert!(log.by_ref().map_while(Result::ok).any(|line| is_ready(&line)), "etcd starts");
         std::thread::spawn(move || log.count());
-        drop(TcpStream::connect(format!("127.0.0.1:{client}")).unwrap());
+        drop(TcpStream::connect(client).unwrap());
         Self { child, url, _directory: directory }
     }
 }

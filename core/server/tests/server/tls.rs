@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
+use whitewater_server::loopback;
 
 /// Certificates and keys in a folder that goes with the test.
 struct Papers {
@@ -99,7 +100,8 @@ impl Papers {
 }
 
 fn named(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut params =
+        CertificateParams::new(vec!["127.0.0.1".to_owned(), loopback::host().to_string()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }

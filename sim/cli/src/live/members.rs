@@ -1,6 +1,6 @@
 //! The members: processes that were started here, or addresses that were given.
 
-use super::{failed, newcomers::Newcomers, ports::Ports, processes::Process, wires::Wires};
+use super::{failed, newcomers::Newcomers, processes::Process, wires::Wires};
 use crate::exit::CliError;
 use std::{
     fs, io,
@@ -12,7 +12,10 @@ use std::{
 };
 use whitewater_api::{MemberStatus, NodeId};
 use whitewater_record::Plan;
-use whitewater_server::client::{Client, Seat};
+use whitewater_server::{
+    client::{Client, Seat},
+    loopback,
+};
 
 /// How long a cluster may take to serve.
 const START: Duration = Duration::from_mins(1);
@@ -63,7 +66,6 @@ struct Yard {
     flags: Vec<String>,
     repair_themselves: bool,
     made: Mutex<u64>,
-    ports: Ports,
 }
 
 impl Members {
@@ -95,8 +97,8 @@ impl Members {
             flags.push(format!("--quota-backend-bytes={}", plan.cluster.tuning.quota_bytes));
         }
         let (binary, folder) = (binary.to_owned(), folder.to_owned());
-        let (made, ports) = (Mutex::new(0), Ports::new());
-        let yard = Yard { binary, folder, flags, repair_themselves, made, ports };
+        let made = Mutex::new(0);
+        let yard = Yard { binary, folder, flags, repair_themselves, made };
         let count = usize::try_from(plan.cluster.nodes).expect("at most 7");
         let drafts = (0..count).map(|_| yard.draft(&wires));
         let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
@@ -304,9 +306,9 @@ impl Yard {
     }
 
     fn draft(&self, wires: &Arc<Wires>) -> Result<Draft, CliError> {
-        let (node, listens) = (self.number(), self.ports.next());
+        let (node, listens) = (self.number(), loopback::next());
         let (wire, line) = wires.lay(listens).map_err(|error| failed(&self.folder, &error))?;
-        let (name, client_url) = (format!("m{}", node.0), format!("http://{}", self.ports.next()));
+        let (name, client_url) = (format!("m{}", node.0), format!("http://{}", loopback::next()));
         Ok(Draft { node, name, client_url, listens, peer_url: url_of_line(line), wire })
     }
 
