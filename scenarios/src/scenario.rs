@@ -144,6 +144,8 @@ pub struct Mix {
     pub nest: u32,
     /// Weight of `by-version`.
     pub by_version: u32,
+    /// Weight of requests with options that few clients give, such as `touch` and `past`.
+    pub options: u32,
     /// Weight of `compact`.
     pub compact: u32,
     /// Weight of `remove`.
@@ -162,6 +164,8 @@ pub struct Mix {
     pub defragment: u32,
     /// Weight of `hash-kv`.
     pub hash_kv: u32,
+    /// Weight of `status`.
+    pub status: u32,
     /// Weight of `alarm-list`.
     pub alarm_list: u32,
     /// Weight of `alarm-raise`, of one of the first three members.

@@ -12,8 +12,8 @@ use crate::{
 use std::fmt::Write;
 use whitewater_api::{Key, NodeId, Value, request::Relation};
 use whitewater_record::{
-    Aspect, AuthStep, ClientPlan, Condition, MaintenanceStep, PlannedOperation, Seed, Span, Step,
-    Stream, When,
+    Aspect, AuthStep, ClientPlan, Condition, MaintenanceStep, OptionStep, PlannedOperation, Seed,
+    Span, Step, Stream, When,
 };
 
 /// Draws the operations of all clients, each from streams of its own. `taken` is the highest id of a member that others
@@ -71,6 +71,7 @@ enum Kind {
     PutPast,
     Nest,
     ByVersion,
+    Options,
     Compact,
     Remove,
     Append,
@@ -80,13 +81,14 @@ enum Kind {
     CompactTurned,
     Defragment,
     HashKv,
+    Status,
     AlarmList,
     AlarmRaise,
     AlarmDisarm,
     NestedPut,
 }
 
-const KINDS: usize = 25;
+const KINDS: usize = 27;
 
 fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
     Weights::new([
@@ -102,6 +104,7 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::PutPast, mix.put_past),
         (Kind::Nest, mix.nest),
         (Kind::ByVersion, mix.by_version),
+        (Kind::Options, mix.options),
         (Kind::Compact, mix.compact),
         (Kind::Remove, mix.remove),
         (Kind::Append, mix.append),
@@ -111,6 +114,7 @@ fn weights(mix: &Mix) -> Weights<Kind, KINDS> {
         (Kind::CompactTurned, mix.compact_turned),
         (Kind::Defragment, mix.defragment),
         (Kind::HashKv, mix.hash_kv),
+        (Kind::Status, mix.status),
         (Kind::AlarmList, mix.alarm_list),
         (Kind::AlarmRaise, mix.alarm_raise),
         (Kind::AlarmDisarm, mix.alarm_disarm),
@@ -168,6 +172,7 @@ impl Worker<'_> {
             Kind::PutPast => Step::PutPast(self.key(), self.value(), *self.stream.pick(&KEEPS) + 1),
             Kind::Nest => Step::Nest(self.key(), self.value()),
             Kind::ByVersion => Step::ByVersion(self.prefix(), self.limit()),
+            Kind::Options => Step::Option(self.option()),
             Kind::Compact => Step::Compact(*self.stream.pick(&KEEPS)),
             Kind::Remove => Step::Remove(self.key()),
             Kind::Append => Step::Append(self.key(), self.value()),
@@ -180,6 +185,7 @@ impl Worker<'_> {
             Kind::CompactTurned => Step::CompactTurned,
             Kind::Defragment => Step::Maintain(MaintenanceStep::Defragment),
             Kind::HashKv => Step::Maintain(MaintenanceStep::HashKv(*self.stream.pick(&KEEPS))),
+            Kind::Status => Step::Maintain(MaintenanceStep::Status),
             Kind::AlarmList => Step::Maintain(MaintenanceStep::Alarms),
             Kind::AlarmRaise => Step::Maintain(MaintenanceStep::Raise(self.member())),
             Kind::AlarmDisarm => Step::Maintain(MaintenanceStep::Disarm(self.member())),
@@ -193,6 +199,18 @@ impl Worker<'_> {
         let instead = about_locks.map(Step::Lock).or(about_leases.map(Step::Lease)).or(about_auth);
         let step = about_members.or(instead).unwrap_or(step);
         PlannedOperation { when: When::After(after), step }
+    }
+
+    fn option(&mut self) -> OptionStep {
+        let back = *self.stream.pick(&KEEPS);
+        match self.stream.below(6) {
+            0 => OptionStep::Touch(self.key()),
+            1 => OptionStep::Rewrite(self.key(), self.value()),
+            2 => OptionStep::Take(self.key()),
+            3 => OptionStep::Count(self.prefix()),
+            4 => OptionStep::Recent(self.prefix(), back),
+            _ => OptionStep::Past(self.prefix(), back),
+        }
     }
 
     fn key(&mut self) -> Key {

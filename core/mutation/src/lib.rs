@@ -60,6 +60,8 @@ mutations! {
         "A lost snapshot is never reported, so the leader waits for its answer for ever.";
     AckByIndex, "ack-by-index", "openraft 43dd8b6f",
         "A waiting client is answered by log index, whoever's entry was committed there.";
+    ClientsForgotten, "clients-forgotten", "openraft #1816, etcd #9566, raft-rs #167",
+        "A leader that steps down forgets who waits for it, and they wait until they give up.";
     AckOnAppend, "ack-on-append", "openraft beb0302b, d60f1e85",
         "The client is told OK when the entry is appended, before a quorum has it.";
     FsyncErrorIgnored, "fsync-error-ignored", "CRDB #37102; Rebello ATC'20",

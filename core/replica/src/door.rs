@@ -289,6 +289,8 @@ pub struct Status {
     pub transfers: bool,
     /// Whether the applied configuration is a joint one.
     pub is_joint: bool,
+    /// Whether its disk has yet to go into the log: until then others have to vouch for it.
+    pub lacks_disk: bool,
     /// Client requests that wait.
     pub pending: usize,
     /// Watches.

@@ -231,6 +231,7 @@ impl Replica {
             is_joint: !log.conf_state().voters_outgoing.is_empty(),
             pending: self.pending(),
             watches: self.watching.len(),
+            lacks_disk: self.membership.lacks_disk(self.config.node),
             watches_behind: self.watching.behind(),
             compacted: self.store.compacted(),
             keys: self.store.keys_live(),

@@ -335,7 +335,11 @@ impl Replica {
         if self.config.mutations.has(Mutation::AckByIndex) {
             return;
         }
-        for id in mem::take(&mut self.writes.waiters).into_keys() {
+        let waiters = mem::take(&mut self.writes.waiters);
+        if self.config.mutations.has(Mutation::ClientsForgotten) {
+            return;
+        }
+        for id in waiters.into_keys() {
             self.reply(id, Err(Error::LeaderChanged));
         }
     }

@@ -304,6 +304,9 @@ impl Started {
         belonging: Belonging,
         doors: Doors,
     ) -> Result<(), ServerError> {
+        // Before anybody can know that this member is there: who is told to end at once ends in peace, too.
+        let (mut terminated, mut interrupted) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stopped = self.stop.subscribe();
         let reception = Reception {
             node: self.node.clone(),
@@ -325,8 +328,6 @@ impl Started {
         let reactors = Reactors::start(move || stage.play_on(), move || writer.work())?;
         let (node, watchers) = (self.node.clone(), doors.watchers);
         let serving = serve_clients(node, reactors, &settings, doors.clients, watchers, stopped)?;
-        let (mut terminated, mut interrupted) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let ended = tokio::select! {
             biased;
             ended = &mut self.ended => ended,

@@ -54,13 +54,13 @@ fn what_the_readme_shows_of_a_bug_is_what_its_commands_print() {
         let text = String::from_utf8(output.stdout).unwrap();
         text.replace(binary, "target/release/whitewater").replace(&out, "reports/out")
     };
-    let run = "run swarm --seeds 3 --mutation local-read";
+    let run = "run swarm --seeds 8 --mutation wiped-member-votes";
     assert!(readme.contains(&format!("cargo run --release -p whitewater -- {run}\n")));
     let found = print(&format!("{run} --shrink-budget 5m --out reports/out"), 1);
     assert_shows(block(&readme, "**Found.**"), &found);
-    let plan = Path::new(&out).join("swarm-3-local-read/plan.min.toml");
+    let plan = Path::new(&out).join("swarm-8-wiped-member-votes/plan.min.toml");
     assert_shows(block(&readme, "**Shrunk.**"), &fs::read_to_string(plan).unwrap());
-    let explain = "explain reports/out/swarm-3-local-read/plan.min.toml";
+    let explain = "explain reports/out/swarm-8-wiped-member-votes/plan.min.toml";
     assert!(readme.contains(&format!("target/release/whitewater {explain}\n")));
     let (_, explained) = readme.split_once("target/release/whitewater explain").unwrap();
     assert_shows(block(explained, "```\n"), &print(explain, 0));

@@ -76,6 +76,7 @@ pinned! {
     vote_not_persisted
     snapshot_not_reported
     ack_by_index
+    clients_forgotten
     ack_on_append
     fsync_error_ignored
     entries_not_synced

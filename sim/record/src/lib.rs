@@ -45,7 +45,7 @@ pub use crate::{
     signature::{FailureClass, Signature},
     step::{
         Aspect, AuthStep, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, LockStep, MEMBER_IDS,
-        MaintenanceStep, Step,
+        MaintenanceStep, OptionStep, Step,
     },
     time::{SimTime, Span},
     trace::{Row, RowKind, Trace, TraceError},

@@ -6,6 +6,7 @@ mod condition;
 mod lease;
 mod lock;
 mod maintenance;
+mod option;
 
 pub use self::{
     auth::AuthStep,
@@ -14,6 +15,7 @@ pub use self::{
     lease::{LeaseChoice, LeaseStep},
     lock::LockStep,
     maintenance::MaintenanceStep,
+    option::OptionStep,
 };
 
 use std::{fmt, str::FromStr};
@@ -51,6 +53,8 @@ pub enum Step {
     ByVersion(Key, u64),
     /// `compact KEEP`: forgets all but the last so many revisions that this client has seen.
     Compact(u64),
+    /// A request with options that few clients give.
+    Option(OptionStep),
     /// Something about leases.
     Lease(LeaseStep),
     /// `remove KEY`: a transaction that deletes if the mod revision is the one that this client saw last, else gets.
@@ -106,6 +110,7 @@ impl fmt::Display for Step {
             Self::Nest(key, value) => write!(f, "nest {key} {value}"),
             Self::ByVersion(prefix, limit) => write!(f, "by-version {prefix} {limit}"),
             Self::Compact(keep) => write!(f, "compact {keep}"),
+            Self::Option(step) => step.fmt(f),
             Self::Lease(step) => step.fmt(f),
             Self::Remove(key) => write!(f, "remove {key}"),
             Self::Append(key, element) => write!(f, "append {key} {element}"),
@@ -154,6 +159,9 @@ impl FromStr for Step {
             }
             ["turn", value] => Ok(Self::Turn(value.into())),
             ["compact-turned"] => Ok(Self::CompactTurned),
+            ["touch" | "rewrite" | "take" | "count" | "recent" | "past", ..] => {
+                OptionStep::parse(&words).map(Self::Option).ok_or(EXPECTED)
+            }
             [
                 "defragment" | "hash-kv" | "status" | "alarm-list" | "alarm-raise" | "alarm-disarm",
                 ..,
@@ -170,7 +178,7 @@ impl FromStr for Step {
 }
 
 const EXPECTED: &str = "put K V, get K, stale-get K, list P N, delete K, delete-all P, swap K V, create K V, both K K V, \
-                        put-past K V N, nest K V, by-version P N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
+                        put-past K V N, nest K V, by-version P N, touch K, rewrite K V, take K, count P, recent P N, past P N, compact N, lease-grant TTL [ID], lease-put L K V, lease-keep-alive L, \
                         lease-revoke L, lease-time-to-live L, lease-list, remove K, append K V, if ASPECT K RELATION put K V, \
                         turn V, compact-turned, lock-join M V, lock-look M, lock-write M K V, lock-proclaim M V, \
                         lock-leave M, lock-observe M, login U P, logout, auth-.., user-.., role-.., sneak K V, look K V, peek K, defragment, hash-kv N, \

@@ -3,8 +3,8 @@
 use crate::{limits::FILLER_MIN, size::digits};
 use whitewater_api::{Key, LeaseId, Value};
 use whitewater_record::{
-    AuthStep, Condition, LeaseChoice, LeaseStep, LockStep, MaintenanceStep, Plan, SimTime, Span,
-    Step, When,
+    AuthStep, Condition, LeaseChoice, LeaseStep, LockStep, MaintenanceStep, OptionStep, Plan,
+    SimTime, Span, Step, When,
 };
 
 /// Client and place of an operation.
@@ -69,6 +69,7 @@ pub(crate) fn keys(step: &Step) -> Vec<&Key> {
         | Step::Auth(AuthStep::Sneak(key, _) | AuthStep::Look(key, _) | AuthStep::Peek(key)) => {
             vec![key]
         }
+        Step::Option(step) => vec![step.key()],
         Step::Both(a, b, _) => vec![a, b],
         Step::If(condition, key, _) => vec![&condition.key, key],
         Step::Compact(_)
@@ -98,6 +99,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
             LockStep::Join(_, value) | LockStep::Write(_, _, value) | LockStep::Proclaim(_, value),
         )
         | Step::Lease(LeaseStep::Put(_, _, value))
+        | Step::Option(OptionStep::Rewrite(_, value))
         | Step::Auth(AuthStep::Sneak(_, value) | AuthStep::Look(_, value)) => Some(value),
         Step::Get(_)
         | Step::StaleGet(_)
@@ -108,6 +110,7 @@ pub(crate) fn value(step: &Step) -> Option<&Value> {
         | Step::Compact(_)
         | Step::Remove(_)
         | Step::CompactTurned
+        | Step::Option(_)
         | Step::Lock(_)
         | Step::Lease(_)
         | Step::Maintain(_)
@@ -131,12 +134,23 @@ pub(crate) fn rank(step: &Step) -> u64 {
         Step::PutPast(_, _, back) => 7 + u64::from(*back > 1),
         Step::Both(..) | Step::Nest(..) => 8,
         Step::Compact(keep) => 2 + u64::from(*keep > 0),
+        Step::Option(step) => option_rank(step),
         Step::Lease(step) => lease_rank(step),
         Step::Append(..) | Step::CompactTurned => 7,
         Step::If(condition, ..) => 9 + u64::from(condition.is_prefix),
         Step::Maintain(MaintenanceStep::HashKv(back)) => 3 + u64::from(*back > 0),
         Step::Lock(_) | Step::Maintain(_) | Step::Cluster(_) => 3,
         Step::Auth(_) => 9,
+    }
+}
+
+/// More than what it would be without its options.
+fn option_rank(step: &OptionStep) -> u64 {
+    match step {
+        OptionStep::Count(_) => 4,
+        OptionStep::Take(_) | OptionStep::Rewrite(..) => 5,
+        OptionStep::Touch(_) => 6,
+        OptionStep::Recent(_, back) | OptionStep::Past(_, back) => 6 + u64::from(*back > 0),
     }
 }
 
@@ -182,6 +196,12 @@ fn simpler(step: &Step) -> Vec<Step> {
     if let Step::If(condition, key, value) = step {
         let single = Condition { is_prefix: false, ..condition.clone() };
         all.push(Step::If(single, key.clone(), value.clone()));
+    }
+    if let Step::Option(OptionStep::Recent(prefix, _)) = step {
+        all.push(Step::Option(OptionStep::Recent(prefix.clone(), 0)));
+    }
+    if let Step::Option(OptionStep::Past(prefix, _)) = step {
+        all.push(Step::Option(OptionStep::Past(prefix.clone(), 0)));
     }
     if let Step::Lease(step) = step {
         all.extend(simpler_leases(step).into_iter().map(Step::Lease));
@@ -280,6 +300,11 @@ fn renamed(step: &Step, from: &Key, to: &Key) -> Step {
                 if key == from {
                     *key = to.clone();
                 }
+            }
+        }
+        Step::Option(step) => {
+            if step.key() == from {
+                *step.key_mut() = to.clone();
             }
         }
         Step::Put(key, _)

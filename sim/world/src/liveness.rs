@@ -1,5 +1,5 @@
-//! The liveness phase: all is healed, and within a bound the cluster must elect, serve and converge. If it does not, the
-//! verdict says who waited for what.
+//! The liveness phase: all is healed, and within a bound the cluster must elect, serve, converge, and have answered whatever
+//! it was asked. If it does not, the verdict says who waited for what.
 
 use crate::{
     admin::root,
@@ -85,6 +85,7 @@ impl World {
             .unsettled()
             .or_else(|| self.unserved())
             .or_else(|| self.unequal())
+            .or_else(|| self.unanswered())
             .or_else(|| self.unheard())
             .or_else(|| self.unaudited());
         let is_late = self.now >= self.recovery.deadline;
@@ -308,8 +309,23 @@ impl World {
         if !all || first.is_joint {
             return Some(format!("members differ; {}", self.describe(&live)));
         }
+        let stranger =
+            live.iter().map(|node| self.machines.get(*node)).find(|m| m.status.lacks_disk);
+        if let Some(stranger) = stranger {
+            return Some(format!("nobody has put the disk of {} into the log", stranger.node));
+        }
         let waiting = self.clients.iter().find_map(|client| client.pending);
         waiting.map(|pending| format!("{} has no outcome", pending.wire))
+    }
+
+    /// Whether somebody still owes an answer. Whoever asked may have given up long ago: that a request was dropped shows
+    /// nowhere else, for to clients it is one that took too long.
+    fn unanswered(&self) -> Option<String> {
+        let live = self.live();
+        let mut machines = live.iter().map(|node| self.machines.get(*node));
+        let (node, id) =
+            machines.find_map(|machine| Some((machine.node, machine.serving.first()?)))?;
+        Some(format!("{node} has not answered {id}; {}", self.describe(&live)))
     }
 
     fn describe(&self, nodes: &[NodeId]) -> String {

@@ -295,6 +295,7 @@ pub(crate) const fn blank() -> Status {
         is_joint: false,
         pending: 0,
         watches: 0,
+        lacks_disk: false,
         watches_behind: 0,
         compacted: Revision(0),
         keys: 0,

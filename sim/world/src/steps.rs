@@ -28,7 +28,7 @@ use whitewater_api::{
 };
 use whitewater_mutation::Mutations;
 use whitewater_record::{
-    Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, MaintenanceStep, Step,
+    Aspect, COMPACTION_KEY, Condition, LeaseChoice, LeaseStep, MaintenanceStep, OptionStep, Step,
 };
 
 /// Whether the refusal may be over when asked again, there or elsewhere.
@@ -126,6 +126,7 @@ impl Sight {
                 Request::Range(RangeRequest { limit: *limit, sort, ..range })
             }
             Step::Compact(keep) => compact(self.back(*keep)),
+            Step::Option(step) => self.optional_request(step),
             Step::Lease(step) => self.lease_request(step),
             Step::Remove(key) => {
                 let gone = TxnOp::DeleteRange(delete(KeyRange::single(key.clone())));
@@ -165,6 +166,38 @@ impl Sight {
             MaintenanceStep::Alarms => no_space(AlarmAction::Get, NodeId(0)),
             MaintenanceStep::Raise(node) => no_space(AlarmAction::Activate, node),
             MaintenanceStep::Disarm(node) => no_space(AlarmAction::Deactivate, node),
+        }
+    }
+
+    fn optional_request(&self, step: &OptionStep) -> Request {
+        let range = RangeRequest::new(KeyRange::prefix(step.key().clone()));
+        match step {
+            OptionStep::Touch(key) => Request::Put(PutRequest {
+                prev_kv: true,
+                ignore_value: true,
+                ignore_lease: true,
+                ..PutRequest::new(key.clone(), Value::default())
+            }),
+            OptionStep::Rewrite(key, value) => Request::Put(PutRequest {
+                prev_kv: true,
+                ignore_lease: true,
+                ..PutRequest::new(key.clone(), value.clone())
+            }),
+            OptionStep::Take(key) => Request::DeleteRange(DeleteRangeRequest {
+                range: KeyRange::single(key.clone()),
+                prev_kv: true,
+            }),
+            OptionStep::Count(_) => Request::Range(RangeRequest { count_only: true, ..range }),
+            OptionStep::Recent(_, back) => Request::Range(RangeRequest {
+                keys_only: true,
+                min_mod_revision: self.back(*back),
+                ..range
+            }),
+            OptionStep::Past(_, back) => Request::Range(RangeRequest {
+                revision: self.back(*back),
+                sort: Some(Sort { target: SortTarget::Create, descending: true }),
+                ..range
+            }),
         }
     }
 

@@ -225,6 +225,7 @@ fn key_of(step: &Step) -> Option<Key> {
         | Step::PutPast(..)
         | Step::Nest(..)
         | Step::ByVersion(..)
+        | Step::Option(_)
         | Step::Compact(_)
         | Step::Lease(_)
         | Step::Remove(_)

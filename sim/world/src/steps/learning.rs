@@ -3,7 +3,7 @@
 use super::{Seen, Sight};
 use whitewater_api::{
     Body, End, Key, KeyRange, LeaseId, LeaseResponse, Request, Response, Revision,
-    request::{Compare, PutRequest, TxnOp, TxnRequest},
+    request::{Compare, PutRequest, RangeRequest, TxnOp, TxnRequest},
     response::{RangeResponse, TxnOpResponse, TxnResponse},
 };
 use whitewater_record::COMPACTION_KEY;
@@ -15,7 +15,7 @@ impl Sight {
         self.newest = self.newest.max(revision);
         match (request, &response.body) {
             (Request::Put(put), Body::Put(_)) => self.see_put(put, revision),
-            (Request::Range(range), Body::Range(found)) => self.see_range(&range.range, found),
+            (Request::Range(range), Body::Range(found)) => self.see_range(range, found),
             (Request::DeleteRange(delete), Body::DeleteRange(_)) => self.see_gone(&delete.range),
             (Request::Txn(txn), Body::Txn(answer)) => {
                 self.see_txn(txn, answer, revision);
@@ -37,11 +37,7 @@ impl Sight {
         for pair in branch.iter().zip(&answer.responses) {
             match pair {
                 (TxnOp::Put(put), TxnOpResponse::Put(_)) => self.see_put(put, revision),
-                (TxnOp::Range(range), TxnOpResponse::Range(found))
-                    if range.revision == Revision::LATEST =>
-                {
-                    self.see_range(&range.range, found);
-                }
+                (TxnOp::Range(range), TxnOpResponse::Range(found)) => self.see_range(range, found),
                 (TxnOp::DeleteRange(delete), TxnOpResponse::DeleteRange(_)) => {
                     self.see_gone(&delete.range);
                 }
@@ -79,8 +75,12 @@ impl Sight {
         }
         seen.version += 1;
         seen.modified = revision;
-        seen.value = put.value.clone();
-        seen.lease = put.lease;
+        if !put.ignore_value {
+            seen.value = put.value.clone();
+        }
+        if !put.ignore_lease {
+            seen.lease = put.lease;
+        }
     }
 
     fn see_gone(&mut self, range: &KeyRange) {
@@ -89,9 +89,13 @@ impl Sight {
         }
     }
 
-    fn see_range(&mut self, range: &KeyRange, found: &RangeResponse) {
-        if found.kvs.is_empty() && range.end == End::Single {
-            *self.seen(&range.start) = Seen::default();
+    /// What was long ago, or has no values, says nothing of what is.
+    fn see_range(&mut self, asked: &RangeRequest, found: &RangeResponse) {
+        if asked.revision != Revision::LATEST || asked.keys_only || asked.count_only {
+            return;
+        }
+        if found.kvs.is_empty() && asked.range.end == End::Single {
+            *self.seen(&asked.range.start) = Seen::default();
         }
         for kv in &found.kvs {
             *self.seen(&kv.key) = Seen {
