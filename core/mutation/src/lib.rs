@@ -81,6 +81,8 @@ mutations! {
         "Damage in the middle of the log counts as its end, and what was acknowledged is cut off.";
     DirectoryNotSynced, "directory-not-synced", "CRDB #114411, #114616",
         "The directory is not synced after a new segment or snapshot gets its name.";
+    LitterKept, "litter-kept", "etcd #8964, #12837, #17194, #20732",
+        "What there is of a snapshot that is given up stays on the disk.";
     RetireBeforeSnapshot, "retire-before-snapshot", "CRDB #38566, etcd #10219",
         "Segments are removed before the snapshot that replaces them is durable.";
     // The store.

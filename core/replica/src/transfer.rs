@@ -347,6 +347,9 @@ impl Replica {
         let Some(incoming) = self.incoming.take() else { return };
         self.persistence
             .drop_file_steps(|step| matches!(step, FileStep::PeerPart | FileStep::PeerDone));
+        if self.config.mutations.has(Mutation::LitterKept) {
+            return;
+        }
         let files = [incoming.meta.temporary(), incoming.meta.file()];
         let ops = files.into_iter().map(|file| DiskOp::Remove { file }).collect();
         self.persistence.file_step(FileStep::Cleanup, ops);

@@ -83,6 +83,7 @@ pinned! {
     conflict_kept
     torn_tail_refused
     directory_not_synced
+    litter_kept
     retire_before_snapshot
     compaction_drops_live
     version_not_reset

@@ -315,6 +315,11 @@ impl Disk {
         self.files.names.iter().find_map(|(name, id)| (*id == file).then_some(name))
     }
 
+    /// The names of all files as processes see them.
+    pub fn names(&self) -> impl Iterator<Item = &FileName> {
+        self.files.names.keys()
+    }
+
     /// The names that are durable, and their files.
     pub fn durable_names(&self) -> impl Iterator<Item = (&FileName, FileId)> {
         self.files.durable_names.iter().map(|(name, file)| (name, *file))

@@ -86,6 +86,7 @@ impl World {
             .or_else(|| self.unserved())
             .or_else(|| self.unequal())
             .or_else(|| self.unanswered())
+            .or_else(|| self.littered())
             .or_else(|| self.unheard())
             .or_else(|| self.unaudited());
         let is_late = self.now >= self.recovery.deadline;
@@ -326,6 +327,19 @@ impl World {
         let (node, id) =
             machines.find_map(|machine| Some((machine.node, machine.serving.first()?)))?;
         Some(format!("{node} has not answered {id}; {}", self.describe(&live)))
+    }
+
+    /// Whether somebody keeps what nobody needs: beside its newest snapshot an older one, or the beginning of one that never
+    /// became whole. It would fill the disk in years, and nobody would know by what.
+    fn littered(&self) -> Option<String> {
+        self.live().into_iter().find_map(|node| {
+            let names = self.machines.get(node).disk.names().map(|name| name.0.as_str());
+            let (begun, whole): (Vec<&str>, Vec<&str>) = names
+                .filter(|name| name.starts_with("snapshot-"))
+                .partition(|name| name.to_ascii_lowercase().ends_with(".tmp"));
+            let litters = !begun.is_empty() || whole.len() > 1;
+            litters.then(|| format!("{node} keeps {}", [whole, begun].concat().join(", ")))
+        })
     }
 
     fn describe(&self, nodes: &[NodeId]) -> String {
