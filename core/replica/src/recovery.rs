@@ -85,7 +85,7 @@ impl Replica {
         outputs: &mut Vec<Output>,
     ) -> Result<Self, OpenError> {
         let mut ops = Vec::new();
-        let (owner, base, wal, recovered, fresh) = match Identity::read(&image)? {
+        let (owner, mut base, wal, recovered, fresh) = match Identity::read(&image)? {
             Some(identity) => {
                 if !config.mutations.has(Mutation::RestoreOnOldData) {
                     identity.check(config.cluster, config.node)?;
@@ -129,6 +129,7 @@ impl Replica {
                 (incarnation, base, wal, Recovered::default(), Some(identity))
             }
         };
+        base.note_stale(&image);
         drop(image);
         let mut replica = Self::from_base(config, owner, now, base, wal, recovered);
         mem::swap(&mut replica.outputs, outputs);
@@ -147,8 +148,7 @@ impl Replica {
     ) -> Result<Self, OpenError> {
         let wal = Wal::start_over(config.log(owner), image)?;
         let mut base = Base::nothing(&config);
-        base.stale =
-            image.keys().filter(|name| snapshot::is_snapshot_file(name)).cloned().collect();
+        base.note_stale(image);
         let peers = wal::readable_peers(image, config.release);
         let known = Recovered { peers, ..Recovered::default() };
         let mut replica = Self::from_base(config, owner, start.1, base, wal, known);
@@ -201,6 +201,14 @@ struct Base {
 }
 
 impl Base {
+    /// Notes what a snapshot or a start that was cut short has left on the disk.
+    fn note_stale(&mut self, image: &DiskImage) {
+        let is_stale = |name: &&FileName| {
+            snapshot::is_snapshot_file(name) && Some(*name) != self.file.as_ref()
+        };
+        self.stale = image.keys().filter(is_stale).cloned().collect();
+    }
+
     /// What a disk holds that belongs to `owner`.
     fn recover(
         owner: Incarnation,
@@ -242,12 +250,7 @@ impl Base {
         // The same as in the file, unless a mutation made them differ.
         let place = (meta.index.0, meta.term.0);
         meta = SnapshotMeta::new(place, &mark.conf_state, meta.membership);
-        let stale = image
-            .keys()
-            .filter(|name| snapshot::is_snapshot_file(name) && **name != file)
-            .cloned()
-            .collect();
-        Ok(Self { meta, store, hard_state: (0, 0), file: Some(file), stale })
+        Ok(Self { meta, store, hard_state: (0, 0), file: Some(file), stale: Vec::new() })
     }
 
     /// The first state of a new cluster: its members, and what it is given, as a snapshot like any other.
