@@ -44,7 +44,7 @@ pub const ALL: &[Lesson] = &[
         promise: "Nothing goes back: term, commit and applied index of a replica; revisions that one \
             process is told; versions and create revisions of one key.",
         source: "Raft figure 2; etcd API guarantees (revisions)",
-        look: "the last event at which the number was higher, and what happened to that node since: a\
+        look: "the last event at which the number was higher, and what happened to that node since: a \
              restart, a snapshot, a read from another node",
     },
     Lesson {
@@ -111,7 +111,7 @@ pub const ALL: &[Lesson] = &[
         code: "snapshot-content",
         promise: "A snapshot holds what applying its entries gives.",
         source: "Raft 7",
-        look: "the `snapshot` event and the apply of the same index on another node: which of the two\
+        look: "the `snapshot` event and the apply of the same index on another node: which of the two \
              hashes is wrong",
     },
     Lesson {
@@ -151,9 +151,10 @@ pub const ALL: &[Lesson] = &[
     Lesson {
         code: "liveness",
         promise: "Once all faults have ended, a majority elects a leader, serves, and all replicas come \
-            to hold the same, within a bound.",
+            to hold the same, within a bound. Everybody has answered whatever it was asked, every \
+            member's disk is in the log, and nobody keeps a snapshot but its newest.",
         source: "Raft 5.6; FLP allows no more",
-        look: "the sentence says who waits for what; `replay PLAN --dump NODE` shows the node that is\
+        look: "the sentence says who waits for what; `replay PLAN --dump NODE` shows the node that is \
              behind",
     },
     Lesson {
@@ -189,7 +190,7 @@ pub const ALL: &[Lesson] = &[
         promise: "What was acknowledged stays until something replaces it; what was read had been \
             written; what was refused did not happen.",
         source: "etcd API guarantees (durability)",
-        look: "the acknowledged write: `replay PLAN --follow p7#3` shows which disks had it, and what\
+        look: "the acknowledged write: `replay PLAN --follow p7#3` shows which disks had it, and what \
              they lost",
     },
     Lesson {

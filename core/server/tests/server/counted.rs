@@ -5,7 +5,9 @@ use crate::{
     etcdctl::binary,
 };
 use std::{
-    process::{Child, Command, Stdio},
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -134,14 +136,19 @@ async fn what_is_counted_in_a_cluster() {
     are_counted(&urls).await;
 }
 
-/// Processes that end with the test.
-struct Processes(Vec<Child>);
+/// Processes that end with the test. If that fails, what they said last is shown.
+struct Processes(Vec<(Child, PathBuf)>);
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        for child in &mut self.0 {
+        for (child, log) in &mut self.0 {
             drop(child.kill());
             drop(child.wait());
+            if std::thread::panicking() {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                let last: Vec<&str> = said.lines().rev().take(5).collect();
+                eprintln!("{}: {last:#?}", log.display());
+            }
         }
     }
 }
@@ -158,7 +165,8 @@ async fn what_is_counted_in_a_cluster_is_what_a_real_etcd_counts() {
     let directory = TempDir::new().unwrap();
     let start = |i: usize| {
         let (peer, client) = (&peers[i], &clients[i]);
-        Command::new(&etcd)
+        let log = directory.path().join(format!("m{i}.log"));
+        let child = Command::new(&etcd)
             .arg(format!("--name=m{i}"))
             .arg(format!("--data-dir={}", directory.path().join(format!("m{i}")).display()))
             .arg(format!("--listen-client-urls={client}"))
@@ -166,9 +174,10 @@ async fn what_is_counted_in_a_cluster_is_what_a_real_etcd_counts() {
             .arg(format!("--listen-peer-urls={peer}"))
             .arg(format!("--initial-advertise-peer-urls={peer}"))
             .arg(format!("--initial-cluster={}", named.join(",")))
-            .stderr(Stdio::null())
+            .stderr(File::create(&log).unwrap())
             .spawn()
-            .unwrap()
+            .unwrap();
+        (child, log)
     };
     let _processes = Processes((0..3).map(start).collect());
     are_counted(&clients).await;

@@ -198,6 +198,11 @@ impl Lore {
         own.or_else(|| several.find(keeps)).or(Some(first))
     }
 
+    /// The operation that is known to have made the token.
+    pub(super) fn maker(&self, token: u64) -> Option<u32> {
+        self.operation_of.get(&token).copied()
+    }
+
     /// Whether some operation is known to have made the token.
     pub(super) fn is_taken(&self, token: u64) -> bool {
         self.operation_of.contains_key(&token)

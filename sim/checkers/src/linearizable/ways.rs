@@ -76,7 +76,11 @@ fn makers(
             is_own || puts(case, op, kv.key) == Some(true)
         };
         let shown = |op: &u32| seen.iter().all(|(_, kv)| shows(*op, kv));
-        let makers: Vec<Option<u32>> = dark(case, lore).filter(shown).map(Some).collect();
+        // A stale read may have told after all whose it is.
+        let told = lore.maker(*token);
+        let perhaps = dark(case, lore).filter(|_| told.is_none());
+        let makers: Vec<Option<u32>> =
+            told.into_iter().chain(perhaps).filter(shown).map(Some).collect();
         if let (true, Some((reader, kv))) = (makers.is_empty(), seen.first()) {
             let (who, saw) = (case.operation(*reader), case.seen(kv));
             let sentence =

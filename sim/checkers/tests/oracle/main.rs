@@ -24,6 +24,7 @@ mod past;
 mod rich;
 mod spec;
 mod streamed;
+mod told;
 mod witness;
 
 use generate::{Dice, SMALL, Shape, history};
