@@ -203,11 +203,6 @@ impl Lore {
         self.operation_of.get(&token).copied()
     }
 
-    /// Whether some operation is known to have made the token.
-    pub(super) fn is_taken(&self, token: u64) -> bool {
-        self.operation_of.contains_key(&token)
-    }
-
     fn acknowledged(&mut self, case: &Case) -> Result<(), Ruling> {
         let told = (0..).zip(&case.operations).filter(|(op, _)| tells(case, *op));
         for (operation, op) in told.filter(|(_, op)| op.has_effect) {

@@ -143,7 +143,7 @@ fn compared(case: &Case, lore: &Lore) -> BTreeMap<u64, BTreeSet<u32>> {
     for op in case.operations.iter().filter(|op| op.status != Status::Refused) {
         let Step::Txn(txn) = &*op.step else { continue };
         collect(txn, &mut |token, key| {
-            if token != 0 && !lore.is_taken(token) && lore.has_untold[key as usize] {
+            if token != 0 && lore.maker(token).is_none() && lore.has_untold[key as usize] {
                 all.entry(token).or_default().insert(key);
             }
         });

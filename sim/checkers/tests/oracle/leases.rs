@@ -3,6 +3,7 @@
 use crate::{
     config, dice,
     generate::{Dice, Draft, SMALL, Shape, drafts, shown},
+    in_turn,
     orders::{attempt, explains},
     spec::Spec,
     text,
@@ -610,15 +611,6 @@ fn a_lease_may_end_and_come_back_before_the_operation_that_returns_first() {
 /// Who has no lease yet, and would give it back, names none. Puts on none need no grant.
 #[test]
 fn none_is_no_lease() {
-    let operation = |number: u32, request, completion| Operation {
-        id: RequestId { process: Process(number), sequence: 0 },
-        node: NodeId(1),
-        invoked: SimTime(10 * u64::from(number)),
-        completed: SimTime(10 * u64::from(number) + 5),
-        request,
-        completion,
-        witness: None,
-    };
     let ok = |revision, body| {
         let header = Header { revision: Revision(revision), ..Header::default() };
         Completion::Ok(Response { header, body })
@@ -637,10 +629,10 @@ fn none_is_no_lease() {
     let found = RangeResponse { kvs: vec![kv], more: false, count: 1 };
     let again = Request::Put(PutRequest::new("k", "w"));
     let operations = vec![
-        operation(1, put, ok(2, Body::Put(PutResponse::default()))),
-        operation(2, revoke, Completion::Fail(Error::LeaseNotFound)),
-        operation(3, get, ok(2, Body::Range(found))),
-        operation(4, again, Completion::Info(Error::TimedOut)),
+        in_turn(1, put, ok(2, Body::Put(PutResponse::default()))),
+        in_turn(2, revoke, Completion::Fail(Error::LeaseNotFound)),
+        in_turn(3, get, ok(2, Body::Range(found))),
+        in_turn(4, again, Completion::Info(Error::TimedOut)),
     ];
     let history = History { operations, ..History::default() };
     assert_right(&history);

@@ -32,8 +32,9 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
 };
+use whitewater_api::{Completion, Error, NodeId, Process, Request, RequestId, Response};
 use whitewater_checkers::{Budget, JUDGES, Judgement, Ruling, judge, judge_spread, search};
-use whitewater_record::{History, Seed};
+use whitewater_record::{History, Operation, Seed, SimTime};
 
 /// So many cases, always the same; `PROPTEST_CASES=30000` tries so many of each, and `PROPTEST_RNG_SEED=8` others.
 fn config(cases: u32) -> Config {
@@ -44,8 +45,22 @@ fn dice(seed: u64) -> Dice {
     Dice(Seed(seed).stream("oracle", 0))
 }
 
+/// The operation of that number, each of a process of its own, where one follows the other.
+fn in_turn(number: u32, request: Request, completion: Completion<Response, Error>) -> Operation {
+    let at = u64::from(number) * 10;
+    Operation {
+        id: RequestId { process: Process(number), sequence: 0 },
+        node: NodeId(1),
+        invoked: SimTime(at),
+        completed: SimTime(at + 5),
+        request,
+        completion,
+        witness: None,
+    }
+}
+
 fn text(history: &History) -> String {
-    let line = |op: &whitewater_record::Operation| {
+    let line = |op: &Operation| {
         let (invoked, completed) = (op.invoked, op.completed);
         format!("{} {invoked}-{completed} {}: {:?}\n", op.id, op.request, op.completion)
     };

@@ -1,14 +1,14 @@
 //! Conditions of transactions inside of others are about the state before the whole, whatever was put meanwhile (etcd,
 //! `server/etcdserver/txn/txn.go`, `compareToPath`).
 
-use crate::{objections, spec::Spec, text};
+use crate::{in_turn, objections, spec::Spec, text};
 use whitewater_api::{
-    Body, Completion, KeyRange, NodeId, Process, Request, RequestId, Revision,
+    Body, Completion, KeyRange, Request, Revision,
     request::{Compare, CompareTarget, PutRequest, RangeRequest, Relation, TxnOp, TxnRequest},
     response::{TxnOpResponse, TxnResponse},
 };
 use whitewater_checkers::{Budget, Ruling, judge, search};
-use whitewater_record::{History, Operation, SimTime};
+use whitewater_record::History;
 
 /// Puts `v1` under `k`, then `v2` if that is still there, and asks the same inside. `corrupt` may change that answer.
 fn history(corrupt: fn(&mut TxnResponse)) -> History {
@@ -28,15 +28,7 @@ fn history(corrupt: fn(&mut TxnResponse)) -> History {
         if let Body::Txn(txn) = &mut response.body {
             corrupt(txn);
         }
-        Operation {
-            id: RequestId { process: Process(number), sequence: 0 },
-            node: NodeId(1),
-            invoked: SimTime(u64::from(number) * 10),
-            completed: SimTime(u64::from(number) * 10 + 5),
-            request,
-            completion: Completion::Ok(response),
-            witness: None,
-        }
+        in_turn(number, request, Completion::Ok(response))
     });
     History { operations: operations.collect(), ..History::default() }
 }

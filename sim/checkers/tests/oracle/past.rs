@@ -1,14 +1,13 @@
 //! What a read of the past needs of writes whose outcome nobody learned, though the key was seen as a whole since then.
 
-use crate::text;
+use crate::{in_turn, text};
 use whitewater_api::{
-    Body, Completion, Error, Header, Key, KeyRange, KeyValue, NodeId, Process, Request, RequestId,
-    Response, Revision, Value,
+    Body, Completion, Error, Header, Key, KeyRange, KeyValue, Request, Response, Revision, Value,
     request::{DeleteRangeRequest, PutRequest, RangeRequest, TxnOp, TxnRequest},
     response::{DeleteRangeResponse, PutResponse, RangeResponse, TxnOpResponse, TxnResponse},
 };
 use whitewater_checkers::{Budget, Ruling, judge};
-use whitewater_record::{History, Operation, SimTime};
+use whitewater_record::History;
 
 /// Operations one after the other, but for those without an answer, of which nobody knows when they took effect.
 #[derive(Default)]
@@ -17,16 +16,7 @@ struct Account(History);
 impl Account {
     fn ask(&mut self, request: Request, completion: Completion<Response, Error>) {
         let number = self.0.operations.len() as u32;
-        let at = u64::from(number) * 10;
-        self.0.operations.push(Operation {
-            id: RequestId { process: Process(number), sequence: 0 },
-            node: NodeId(1),
-            invoked: SimTime(at),
-            completed: SimTime(at + 5),
-            request,
-            completion,
-            witness: None,
-        });
+        self.0.operations.push(in_turn(number, request, completion));
     }
 
     fn lose(&mut self, request: Request) {

@@ -1,13 +1,13 @@
 //! A stale read may be the only one that tells whose a revision is, where a put that keeps the value is lost: the history of
 //! seed 23003294 of swarm, in small.
 
-use crate::{objections, spec::Spec, text};
+use crate::{in_turn, objections, spec::Spec, text};
 use whitewater_api::{
-    Body, Completion, Error, KeyRange, NodeId, Process, Request, RequestId, Value,
+    Body, Completion, Error, KeyRange, Request, Value,
     request::{PutRequest, RangeRequest, TxnOp, TxnRequest},
 };
 use whitewater_checkers::{Budget, Ruling, judge, search};
-use whitewater_record::{History, Operation, SimTime};
+use whitewater_record::History;
 
 fn get(key: &str) -> RangeRequest {
     RangeRequest::new(KeyRange::single(key))
@@ -46,15 +46,7 @@ fn history(lie: fn(&mut Body)) -> History {
                 Completion::Ok(response)
             }
         };
-        Operation {
-            id: RequestId { process: Process(number), sequence: 0 },
-            node: NodeId(1),
-            invoked: SimTime(u64::from(number) * 10),
-            completed: SimTime(u64::from(number) * 10 + 5),
-            request,
-            completion,
-            witness: None,
-        }
+        in_turn(number, request, completion)
     });
     History { operations: operations.collect(), ..History::default() }
 }
