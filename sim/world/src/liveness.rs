@@ -108,14 +108,15 @@ impl World {
         members.into_iter().filter(lives).collect()
     }
 
+    fn machines_of(&self, nodes: &[NodeId]) -> impl Iterator<Item = &Machine> {
+        nodes.iter().map(|node| self.machines.get(*node))
+    }
+
     /// Whether there is one leader, and everybody follows it.
     fn unsettled(&self) -> Option<String> {
         let live = self.live();
-        let machine = |node: &NodeId| self.machines.get(*node);
-        let inactive = live
-            .iter()
-            .map(machine)
-            .find(|m| m.life != Life::Up || m.status.phase != Phase::Active);
+        let inactive =
+            self.machines_of(&live).find(|m| m.life != Life::Up || m.status.phase != Phase::Active);
         if let Some(machine) = inactive {
             return Some(format!(
                 "{} is {:?}, {:?}",
@@ -123,14 +124,14 @@ impl World {
             ));
         }
         let leaders: Vec<&Machine> =
-            live.iter().map(machine).filter(|m| m.status.role == Role::Leader).collect();
+            self.machines_of(&live).filter(|m| m.status.role == Role::Leader).collect();
         let [leader] = leaders[..] else {
             return Some(format!("{} leaders; {}", leaders.len(), self.describe(&live)));
         };
         let follows = |m: &&Machine| {
             (m.status.term, m.status.leader) == (leader.status.term, Some(leader.node))
         };
-        let stray = live.iter().map(machine).find(|m| !follows(m));
+        let stray = self.machines_of(&live).find(|m| !follows(m));
         stray.map(|stray| {
             format!("{} does not follow {}; {}", stray.node, leader.node, self.describe(&live))
         })
@@ -301,17 +302,15 @@ impl World {
     /// Whether all members hold the same, and clients are done.
     fn unequal(&self) -> Option<String> {
         let live = self.live();
-        let mut machines = live.iter().map(|node| self.machines.get(*node));
-        let first = &machines.next()?.status;
+        let first = &self.machines_of(&live).next()?.status;
         let same = |m: &Machine| (m.status.applied, m.status.chain) == (first.applied, first.chain);
         let settled =
             |m: &Machine| !m.status.is_joint && !m.status.receives_snapshot && !m.status.transfers;
-        let all = live.iter().map(|node| self.machines.get(*node)).all(|m| same(m) && settled(m));
+        let all = self.machines_of(&live).all(|m| same(m) && settled(m));
         if !all || first.is_joint {
             return Some(format!("members differ; {}", self.describe(&live)));
         }
-        let stranger =
-            live.iter().map(|node| self.machines.get(*node)).find(|m| m.status.lacks_disk);
+        let stranger = self.machines_of(&live).find(|m| m.status.lacks_disk);
         if let Some(stranger) = stranger {
             return Some(format!("nobody has put the disk of {} into the log", stranger.node));
         }
@@ -323,9 +322,9 @@ impl World {
     /// nowhere else, for to clients it is one that took too long.
     fn unanswered(&self) -> Option<String> {
         let live = self.live();
-        let mut machines = live.iter().map(|node| self.machines.get(*node));
-        let (node, id) =
-            machines.find_map(|machine| Some((machine.node, machine.serving.first()?)))?;
+        let (node, id) = self
+            .machines_of(&live)
+            .find_map(|machine| Some((machine.node, machine.serving.first()?)))?;
         Some(format!("{node} has not answered {id}; {}", self.describe(&live)))
     }
 
