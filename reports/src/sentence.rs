@@ -108,7 +108,9 @@ pub(crate) fn message(kind: &str, term: u64, index: u64, more: u64) -> String {
         "snapshot-part" => format!("{kind} {more} of {index}, term {term}"),
         "snapshot-ack" => format!("{kind} {more}, term {term}"),
         "append-ok" | "heartbeat" | "heartbeat-ok" => format!("{kind} {index}, term {term}"),
-        "hello" | "welcome" | "ghost" | "damaged" | "renewed" | "vouched" => kind.to_owned(),
+        "hello" | "welcome" | "ask-elders" | "ghost" | "damaged" | "renewed" | "vouched" => {
+            kind.to_owned()
+        }
         "start-over" => format!("{kind} behind {index}, term {term}"),
         "read-index-ok" => format!("{kind} {more}"),
         _ => format!("{kind}, term {term}"),

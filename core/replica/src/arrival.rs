@@ -7,7 +7,7 @@ use crate::{
     wal::Renewal,
 };
 use raft::eraftpb::{Message, MessageType};
-use whitewater_api::NodeId;
+use whitewater_api::{NodeId, Term};
 use whitewater_mutation::Mutation;
 
 impl Replica {
@@ -20,6 +20,7 @@ impl Replica {
             PeerMessage::Welcome { incarnation, elders } => {
                 self.on_welcome(from, incarnation, elders);
             }
+            PeerMessage::AskElders(elders) => self.on_ask_elders(elders),
             PeerMessage::Ghost(incarnation) => self.on_ghost(incarnation),
             PeerMessage::StartOver { life, term, barrier } => {
                 self.on_start_over(from, life, term, Renewal { barrier });
@@ -89,6 +90,9 @@ impl Replica {
         }
         if kind == MessageType::MsgTimeoutNow && !self.may_campaign() {
             return self.sometimes("order to campaign refused");
+        }
+        if kind == MessageType::MsgTimeoutNow && self.is_own_quorum() {
+            return self.take_over(Term(message.term));
         }
         if self.config.mutations.has(Mutation::VoteIgnoresLog) && is_vote_request(&message) {
             message.log_term = u64::MAX >> 1;

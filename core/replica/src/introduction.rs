@@ -9,7 +9,7 @@
 //! ```text
 //!  new member                                   members
 //!    hello, my disk ──────────────────────▶     each elder notes it down, unless it knows another one
-//!    ◀────────────────────────── welcome
+//!    ◀────────────────────────── welcome        whoever is no elder says who is
 //!    notes down that it has proved itself, takes part
 //!    vouched, my disk ────────────────────▶     the leader writes it into the log
 //! ```
@@ -131,7 +131,7 @@ impl Replica {
         }
         match self.membership.disk(from).or(known) {
             None if !self.is_member(from) => self.sometimes("stranger not vouched for"),
-            None if !self.may_vouch(from) => self.sometimes("new member not vouched for"),
+            None if !self.may_vouch(from) => self.name_elders(from),
             None => {
                 self.introduction.known.insert(from, incarnation);
                 self.wal.append(&Record::Peer { node: from, incarnation });
@@ -147,6 +147,12 @@ impl Replica {
                 self.send(from, PeerMessage::Ghost(other));
             }
         }
+    }
+
+    /// The others that can vouch for a newcomer may have come in after it was told whom to ask, and say nothing to it themselves.
+    fn name_elders(&mut self, newcomer: NodeId) {
+        self.sometimes("new member not vouched for");
+        self.send(newcomer, PeerMessage::AskElders(self.membership.elders(newcomer)));
     }
 
     /// Whether this member would know if that one had had another disk. If it has forgotten anything itself, it can speak only
@@ -185,6 +191,13 @@ impl Replica {
                 self.introduction.elders = elders;
             }
             self.count_welcomes();
+        }
+    }
+
+    /// Who can vouch for this member, as told by one that cannot. It is asked next time.
+    pub(crate) fn on_ask_elders(&mut self, elders: Vec<NodeId>) {
+        if self.phase == Phase::Proving {
+            self.introduction.elders = elders;
         }
     }
 

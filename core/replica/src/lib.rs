@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod alone;
 mod arrival;
 mod auth;
 mod auto_compaction;

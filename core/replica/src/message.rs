@@ -30,6 +30,8 @@ pub enum PeerMessage {
         /// Those of whom a majority has to say so.
         elders: Vec<NodeId>,
     },
+    /// "I cannot say whether I know you. A majority of these has to."
+    AskElders(Vec<NodeId>),
     /// "I know you by another disk: you have lost your promises."
     Ghost(Incarnation),
     /// "My disk is damaged where it promised something. Take my vote away."
@@ -181,6 +183,8 @@ pub enum MessageKind {
     HashAnswer,
     /// A member that was vouched for asks that its disk be written into the log.
     Vouched,
+    /// A new member is told who can vouch for it.
+    AskElders,
 }
 
 impl MessageKind {
@@ -212,6 +216,7 @@ impl MessageKind {
         Self::HashAsk,
         Self::HashAnswer,
         Self::Vouched,
+        Self::AskElders,
     ];
 
     /// The word.
@@ -233,6 +238,7 @@ impl MessageKind {
             Self::Raft => "raft",
             Self::Hello => "hello",
             Self::Welcome => "welcome",
+            Self::AskElders => "ask-elders",
             Self::Ghost => "ghost",
             Self::Damaged => "damaged",
             Self::StartOver => "start-over",
@@ -303,6 +309,7 @@ impl Envelope {
             PeerMessage::SnapshotPart(_) => true,
             PeerMessage::Hello(_)
             | PeerMessage::Welcome { .. }
+            | PeerMessage::AskElders(_)
             | PeerMessage::Ghost(_)
             | PeerMessage::Damaged { .. }
             | PeerMessage::StartOver { .. }
@@ -328,6 +335,7 @@ impl Envelope {
             PeerMessage::SnapshotPart(part) => OVERHEAD + part.bytes.len(),
             PeerMessage::Hello(_)
             | PeerMessage::Welcome { .. }
+            | PeerMessage::AskElders(_)
             | PeerMessage::Ghost(_)
             | PeerMessage::Damaged { .. }
             | PeerMessage::StartOver { .. }
@@ -383,6 +391,7 @@ impl Envelope {
             }
             PeerMessage::Hello(i) => (MessageKind::Hello, [i.0, 0, 0]),
             PeerMessage::Welcome { incarnation: i, .. } => (MessageKind::Welcome, [i.0, 0, 0]),
+            PeerMessage::AskElders(_) => (MessageKind::AskElders, [0, 0, 0]),
             PeerMessage::Ghost(i) => (MessageKind::Ghost, [i.0, 0, 0]),
             PeerMessage::Damaged { life } => (MessageKind::Damaged, [0, *life, 0]),
             PeerMessage::StartOver { term, barrier, life } => {

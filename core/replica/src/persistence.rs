@@ -67,6 +67,8 @@ pub(crate) enum Effect {
     Started,
     /// This member's own proof is durable.
     Proven,
+    /// The vote that this member gave itself in a term is durable, and nobody else votes.
+    Elected(Term),
 }
 
 /// A step of the file lane.
@@ -308,6 +310,7 @@ impl Replica {
             Effect::Marked(index) => self.on_marked(index),
             Effect::Started => self.on_started(),
             Effect::Proven => self.on_proven(),
+            Effect::Elected(term) => self.on_elected(term),
         }
     }
 

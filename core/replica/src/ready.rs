@@ -3,8 +3,7 @@
 //! For each Ready: what may leave at once leaves; what must be written is gathered; what must wait for the disk is held
 //! with the number of its batch; what is committed is applied. In this order (raft-rs 0.7.0, `raw_node.rs`):
 //!
-//! 1. `messages` leave before the disk is asked: a leader replicates while it writes (dissertation 10.2.1). Not so those of a
-//!    leader that nobody else has voted for.
+//! 1. `messages` leave before the disk is asked: a leader replicates while it writes (dissertation 10.2.1).
 //! 2. snapshot, then entries, then hard state, in one batch.
 //! 3. `persisted_messages` and `on_persist_ready` wait for that batch and all before it.
 //! 4. `advance_append_async` makes entries readable before they are durable.
@@ -27,15 +26,8 @@ impl Replica {
             self.pin_timeout();
             let mut ready = self.raft.ready();
             let read_states = ready.take_read_states();
-            // One that is its own quorum leads before its disk holds the term. Learners must not have entries of it before:
-            // after a crash it would lead in the same term again, with other ones.
-            let is_alone = self.is_own_quorum();
             for message in ready.take_messages() {
-                if is_alone && message.get_msg_type() == MessageType::MsgAppend {
-                    self.send_after_writes(message);
-                } else {
-                    self.send_now(message);
-                }
+                self.send_now(message);
             }
             let installed = match ready.snapshot() {
                 snapshot if snapshot.is_empty() => None,

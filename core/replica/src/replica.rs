@@ -273,8 +273,7 @@ impl Replica {
         }
         self.on_persistence_tick();
         if self.may_campaign() || self.is_leader() {
-            self.raft.tick();
-            self.pin_timeout();
+            self.tick_raft();
         }
         self.on_transfer_tick();
         self.on_incoming_tick();
@@ -294,11 +293,6 @@ impl Replica {
         let installs = raft.raft_log.applied + 1 < self.raft.store().first();
         let waits = self.is_disk_stalled() || installs || self.has_forgotten_votes();
         !(waits || self.is_own_quorum() && self.persistence.is_writing())
-    }
-
-    /// Whether nobody else votes.
-    pub(crate) fn is_own_quorum(&self) -> bool {
-        self.raft.raft.prs().is_singleton()
     }
 
     /// How many ticks may pass without anything to do.

@@ -80,6 +80,7 @@ const HASH_ANSWER: u8 = 11;
 const SNAPSHOT_PART: u8 = 12;
 const SNAPSHOT_ACK: u8 = 13;
 const VOUCHED: u8 = 14;
+const ASK_ELDERS: u8 = 15;
 
 impl PeerMessage {
     /// Writes the message behind what `out` holds, in the form of a version.
@@ -97,6 +98,7 @@ impl PeerMessage {
             }
             Self::Hello(incarnation) => put(out, HELLO, incarnation),
             Self::Welcome { incarnation, elders } => put(out, WELCOME, &(incarnation, elders)),
+            Self::AskElders(elders) => put(out, ASK_ELDERS, elders),
             Self::Ghost(incarnation) => put(out, GHOST, incarnation),
             Self::Damaged { life } => put(out, DAMAGED, life),
             Self::StartOver { life, term, barrier } => put(out, START_OVER, &(life, term, barrier)),
@@ -139,6 +141,7 @@ impl PeerMessage {
                 let (incarnation, elders) = whole(WELCOME, body)?;
                 Self::Welcome { incarnation, elders }
             }
+            ASK_ELDERS => Self::AskElders(whole(ASK_ELDERS, body)?),
             GHOST => Self::Ghost(whole(GHOST, body)?),
             DAMAGED => Self::Damaged { life: whole(DAMAGED, body)? },
             START_OVER => {
@@ -245,6 +248,7 @@ mod tests {
                 incarnation: Incarnation(1),
                 elders: vec![NodeId(2), NodeId(u64::MAX)],
             },
+            PeerMessage::AskElders(vec![NodeId(3)]),
             PeerMessage::Ghost(Incarnation(2)),
             PeerMessage::Damaged { life: 300 },
             PeerMessage::StartOver { life: 1, term: Term(2), barrier: Index(3) },

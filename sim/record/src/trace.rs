@@ -82,6 +82,7 @@ pub const MESSAGES: &[&str] = &[
     "hash-ask",
     "hash-answer",
     "vouched",
+    "ask-elders",
 ];
 /// Roles in Raft.
 pub const ROLES: &[&str] = &["follower", "pre-candidate", "candidate", "leader"];

@@ -59,6 +59,7 @@ pub(crate) fn envelope(envelope: &Envelope, arrow: &str, aliases: &mut Aliases) 
         | PeerMessage::Vouched(i) => {
             format!("{from} {arrow} {to} {kind} {i}")
         }
+        PeerMessage::AskElders(elders) => format!("{from} {arrow} {to} {kind} {}", nodes(elders)),
         PeerMessage::Damaged { .. } | PeerMessage::Renewed => format!("{from} {arrow} {to} {kind}"),
         PeerMessage::StartOver { term, barrier, .. } => {
             format!("{from}@{term} {arrow} {to} {kind} behind {barrier}")
@@ -312,13 +313,14 @@ fn kvs(kvs: &[KeyValue]) -> String {
     kvs.collect::<Vec<_>>().join(" ")
 }
 
+fn nodes(nodes: &[NodeId]) -> String {
+    let mut nodes = nodes.to_vec();
+    nodes.sort_unstable();
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 /// Members: `voters n1 n2 | outgoing n1 n3 | learners n4`.
 pub(crate) fn members(members: &Members) -> String {
-    let nodes = |nodes: &[NodeId]| {
-        let mut nodes = nodes.to_vec();
-        nodes.sort_unstable();
-        nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    };
     let mut text = format!("voters {}", nodes(&members.voters));
     if !members.voters_outgoing.is_empty() {
         write!(text, " | outgoing {}", nodes(&members.voters_outgoing)).unwrap();
