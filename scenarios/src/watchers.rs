@@ -27,6 +27,8 @@ pub struct Watchers {
     pub asks: Spans,
     /// How often one leaves for another node; zero for never.
     pub moves: Spans,
+    /// How often one cancels a watch and opens it anew; zero for never. Not said: nobody does.
+    pub cancels: Option<Spans>,
     /// Chance, in a hundred, that one is a user, where there are users.
     #[serde(default)]
     pub users_percent: Percent,
@@ -71,6 +73,7 @@ impl Watchers {
                 require_leader: stream.chance(250_000),
                 lists: self.lists.as_ref().map(|page| page.0.wide(&mut stream)),
                 user: None,
+                cancels: self.cancels.as_ref().map_or(Span(0), |often| often.wide(&mut stream)),
             };
             match permissions {
                 Some(permissions) => self.as_user(plan, seed, number, size, permissions),

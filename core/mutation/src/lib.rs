@@ -232,6 +232,10 @@ mutations! {
         "Of what one transaction did, a watch is told the first event only.";
     WatchNotCanceledByCompaction, "watch-not-canceled-by-compaction", "etcd #17529",
         "A watch that compaction has overtaken goes on behind the gap.";
+    WatchCancelIgnored, "watch-cancel-ignored", "etcd #9416",
+        "A watch that its client cancels goes on.";
+    WatchEndUntold, "watch-end-untold", "etcd #8231",
+        "A watch is canceled or refused, and nobody says so.";
     // Backups.
     BackupOfManyMoments, "backup-of-many-moments", "etcd takes one read transaction of bbolt for it",
         "Each part of a backup is of its own moment.";

@@ -176,6 +176,9 @@ impl Watches {
 
     /// Refuses a watch, if its stream is still there.
     pub fn refuse(&mut self, id: StreamId, why: &Error, outputs: &mut Vec<WatchOutput>) {
+        if self.mutations.has(Mutation::WatchEndUntold) {
+            return;
+        }
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.answers_waiting() >= WATCH_ANSWERS_MAX {
             return self.end(id, StreamEnd::Overrun, outputs);
@@ -381,12 +384,17 @@ impl Watches {
     }
 
     fn cancel(&mut self, id: StreamId, watch: WatchId, outputs: &mut Vec<WatchOutput>) {
+        if self.mutations.has(Mutation::WatchCancelIgnored) {
+            return;
+        }
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(watcher) = stream.watches.remove(&watch) else { return };
         // It may have been the one that the answer waited for.
         stream.asks_progress = stream.asks_progress.map(|_| self.told);
-        let body = WatchBody::Canceled(CancelReason::Asked);
-        stream.answer(watch, self.told, body, outputs);
+        if !self.mutations.has(Mutation::WatchEndUntold) {
+            let body = WatchBody::Canceled(CancelReason::Asked);
+            stream.answer(watch, self.told, body, outputs);
+        }
         self.forget(watcher);
     }
 

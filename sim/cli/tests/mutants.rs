@@ -124,6 +124,8 @@ pinned! {
     watch_prev_kv_wrong
     watch_misses_txn_events
     watch_not_canceled_by_compaction
+    watch_cancel_ignored
+    watch_end_untold
     client_retries
     timeout_is_failure
     lease_expired_early

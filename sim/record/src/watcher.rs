@@ -30,6 +30,9 @@ pub struct WatcherPlan {
     /// How often it leaves for another node without need; zero for never.
     #[serde(default)]
     pub moves: Span,
+    /// How often it cancels one of its watches, each in turn, and opens it anew once that is answered; zero for never.
+    #[serde(default)]
+    pub cancels: Span,
     /// It would rather lose its stream than stay at a node without a leader.
     #[serde(default)]
     pub require_leader: bool,
@@ -58,6 +61,7 @@ impl Default for WatcherPlan {
             pace: Span(0),
             asks: Span(0),
             moves: Span(0),
+            cancels: Span(0),
             require_leader: false,
             lists: None,
             user: None,

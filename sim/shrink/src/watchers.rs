@@ -34,12 +34,13 @@ pub(crate) fn without_each(plan: &Plan) -> Vec<Plan> {
 }
 
 /// What a watcher does beside watching, each taken away.
-const HABITS: [fn(&mut WatcherPlan); 7] = [
+const HABITS: [fn(&mut WatcherPlan); 8] = [
     |watcher| watcher.starts = Span(0),
     |watcher| watcher.window = WatcherPlan::default().window,
     |watcher| watcher.pace = Span(0),
     |watcher| watcher.asks = Span(0),
     |watcher| watcher.moves = Span(0),
+    |watcher| watcher.cancels = Span(0),
     |watcher| watcher.require_leader = false,
     |watcher| watcher.lists = None,
 ];

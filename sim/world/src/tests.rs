@@ -312,6 +312,7 @@ fn watched(seed: u64) -> Plan {
             pace: if node == 2 { Span::millis(40) } else { Span(0) },
             asks: if node == 1 { Span::millis(500) } else { Span(0) },
             moves: if node == 3 { Span::millis(1500) } else { Span(0) },
+            cancels: if node == 2 { Span::millis(600) } else { Span(0) },
             require_leader: node == 3,
             lists: None,
             user: None,
@@ -359,6 +360,7 @@ fn watchers_hear_of_everything_in_order() {
     assert_eq!(all, told(&run, moving, WatchId(3)), "and so does the one on the move");
     let broken = |row: &&WatchRow| row.message == WatchMessage::Broken;
     assert!(run.history.watches.iter().filter(broken).count() >= 5, "nobody moved");
+    assert!(run.outcome.sometimes["watch canceled and opened anew"] >= 3, "nobody canceled");
 }
 
 #[test]

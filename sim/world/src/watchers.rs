@@ -41,6 +41,9 @@ pub(crate) struct Watcher {
     watches: Vec<Watched>,
     next_question: SimTime,
     next_move: SimTime,
+    next_cancel: SimTime,
+    /// How often it has canceled a watch.
+    canceled: usize,
 }
 
 /// How far a watch has come.
@@ -48,8 +51,32 @@ pub(crate) struct Watcher {
 struct Watched {
     /// The first revision that it has not been told of; `None` before it was ever open.
     next: Option<Revision>,
-    /// Whether it is open on this stream.
-    is_open: bool,
+    /// On this stream.
+    state: State,
+}
+
+/// What is between a watcher and its node about one watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    #[default]
+    Closed,
+    /// The watcher has asked for it.
+    Asked,
+    /// The node tells of it.
+    Open,
+    /// The watcher has asked that it end. The node may still tell of it.
+    Ending,
+}
+
+impl State {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Ending)
+    }
+
+    const fn is_owed(self) -> bool {
+        matches!(self, Self::Asked | Self::Ending)
+    }
 }
 
 impl Watcher {
@@ -68,6 +95,8 @@ impl Watcher {
             watches: vec![Watched::default(); plan.watches.len()],
             next_question: SimTime::ZERO,
             next_move: SimTime::NEVER,
+            next_cancel: SimTime::NEVER,
+            canceled: 0,
         }
     }
 
@@ -85,6 +114,12 @@ impl Watcher {
     fn told(&self) -> Revision {
         let nexts = self.watches.iter().map(|watched| watched.next.unwrap_or(Revision(1)));
         Revision(nexts.min().unwrap_or(Revision(u64::MAX)).0 - 1)
+    }
+
+    /// The watch that it has asked something about, on the stream that is open, and was not answered.
+    fn waits_for(&self) -> Option<usize> {
+        self.stream?;
+        self.watches.iter().position(|watched| watched.state.is_owed()).map(|place| place + 1)
     }
 
     /// Whether one of its watches waits for what comes behind the revision after `newest`.
@@ -117,8 +152,9 @@ impl World {
         watcher.stream = Some(stream);
         watcher.streams += 1;
         (watcher.heard, watcher.taken) = (now, 0);
-        watcher.next_question = if plan.asks == Span(0) { SimTime::NEVER } else { now + plan.asks };
-        watcher.next_move = if plan.moves == Span(0) { SimTime::NEVER } else { now + plan.moves };
+        watcher.next_question = after(now, plan.asks);
+        watcher.next_move = after(now, plan.moves);
+        watcher.next_cancel = after(now, plan.cancels);
         let caller = self.watchers[index].guest.caller();
         let user = plan.user.filter(|_| caller != Caller::Nobody);
         if let Some((user, _)) = user {
@@ -138,10 +174,24 @@ impl World {
 
     fn create_watch(&mut self, index: usize, stream: StreamId, place: usize) {
         let planned = self.plan.watchers[index].watches[place].0.clone();
-        let watch = WatchId(i64::try_from(place + 1).expect("watches of a plan are few"));
-        let start = self.watchers[index].watches[place].next.unwrap_or(planned.start);
-        let create = WatchCreate { watch, start, ..planned };
+        let watched = &mut self.watchers[index].watches[place];
+        watched.state = State::Asked;
+        let start = watched.next.unwrap_or(planned.start);
+        let create = WatchCreate { watch: number(place), start, ..planned };
         self.send_watch(index, stream, WatchRequest::Create(create));
+    }
+
+    /// Cancels the next of its watches that is open.
+    fn cancel_watch(&mut self, index: usize, stream: StreamId) {
+        let every = self.plan.watchers[index].cancels;
+        let watcher = &mut self.watchers[index];
+        watcher.next_cancel = after(self.now, every);
+        let place = watcher.canceled % watcher.watches.len();
+        watcher.canceled += 1;
+        if watcher.watches[place].state == State::Open {
+            watcher.watches[place].state = State::Ending;
+            self.send_watch(index, stream, WatchRequest::Cancel(number(place)));
+        }
     }
 
     /// A list has come, as of this revision: its watch goes on from there.
@@ -178,9 +228,11 @@ impl World {
         }
         if now >= watcher.next_question || is_recovering {
             let asks = self.plan.watchers[index].asks;
-            self.watchers[index].next_question =
-                if asks == Span(0) { SimTime::NEVER } else { now + asks };
+            self.watchers[index].next_question = after(now, asks);
             self.send_watch(index, stream, WatchRequest::Progress);
+        }
+        if now >= self.watchers[index].next_cancel && !is_recovering {
+            self.cancel_watch(index, stream);
         }
         self.send_up(stream, Up::Ping);
         self.later(now + limits::PING_EVERY, Due::WatcherTick { watcher: index, stream });
@@ -259,12 +311,13 @@ impl World {
         match &response.body {
             WatchBody::Created => {
                 if let Some(watched) = watcher.watched(watch) {
-                    watched.is_open = true;
+                    watched.state = State::Open;
                     watched.next.get_or_insert(revision.next());
                 }
             }
             WatchBody::Progress if watch == WatchId::ALL => {
-                watcher.watches.iter_mut().filter(|watched| watched.is_open).for_each(reach);
+                let open = watcher.watches.iter_mut().filter(|watched| watched.state.is_open());
+                open.for_each(reach);
             }
             WatchBody::Progress | WatchBody::Events { fragment: false, .. } => {
                 watcher.watched(watch).into_iter().for_each(reach);
@@ -279,9 +332,13 @@ impl World {
             }
             WatchBody::Canceled(reason) => {
                 let Some(watched) = watcher.watched(watch) else { return };
-                watched.is_open = false;
-                let CancelReason::Compacted(compacted) = reason else { return };
                 let place = usize::try_from(watch.0 - 1).expect("it has a place");
+                if watched.state == State::Ending && *reason == CancelReason::Asked {
+                    self.observer.tally.sometimes("watch canceled and opened anew");
+                    return self.create_watch(index, stream, place);
+                }
+                watched.state = State::Closed;
+                let CancelReason::Compacted(compacted) = reason else { return };
                 self.observer.tally.sometimes("watch canceled by compaction");
                 if self.plan.watchers[index].lists.is_some() {
                     watched.next = None;
@@ -304,7 +361,7 @@ impl World {
         let watcher = &mut self.watchers[index];
         watcher.inbox.clear();
         watcher.is_taking = false;
-        watcher.watches.iter_mut().for_each(|watched| watched.is_open = false);
+        watcher.watches.iter_mut().for_each(|watched| watched.state = State::Closed);
         self.disconnect(stream);
         self.observer.tally.sometimes("watcher moved to another node");
         self.later(self.now + limits::STREAM_BACKOFF, Due::WatcherOpens { watcher: index });
@@ -318,8 +375,12 @@ impl World {
         watcher.node = next.or(members.into_iter().min()).unwrap_or(watcher.node);
     }
 
-    /// Who has not been told all that anybody was told of: the last event must not be lost either.
+    /// Who has not been told all that anybody was told of: the last event must not be lost either. Nor may an answer be owed.
     pub(crate) fn unheard(&self) -> Option<String> {
+        let waiting = self.watchers.iter().find_map(|it| Some((it, it.waits_for()?)));
+        if let Some((Watcher { process, node, .. }, watch)) = waiting {
+            return Some(format!("{node} has not answered the watcher {process} about w{watch}"));
+        }
         // Who watches as a user may have been forbidden to. And a cluster that was restored may be behind what a watcher has
         // been told by the old one: until it gets there, it says nothing of how far that stream has come (etcd #20221).
         let mut watchers = self.watchers.iter().zip(&self.plan.watchers);
@@ -344,6 +405,16 @@ impl World {
         }
         self.history.watches.push(WatchRow { process, stream, node, at: self.now, message });
     }
+}
+
+/// The watcher's number for a watch of its plan.
+fn number(place: usize) -> WatchId {
+    WatchId(i64::try_from(place + 1).expect("watches of a plan are few"))
+}
+
+/// When something is due that happens every so often; zero is never.
+fn after(now: SimTime, every: Span) -> SimTime {
+    if every == Span(0) { SimTime::NEVER } else { now + every }
 }
 
 /// A message for the trace: which it is, of which watch, at which revision, and a few words of what it says.

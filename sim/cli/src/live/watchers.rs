@@ -48,7 +48,11 @@ struct Watcher<'a> {
     next: Vec<Option<Revision>>,
     /// By the plan's order: whether the watch is open on this stream.
     is_open: Vec<bool>,
-    /// How often compactions have ended a watch of this stream. A number is used once: at a real etcd, that of a watch that
+    /// By the plan's order: the number that the watch has on this stream.
+    numbers: Vec<WatchId>,
+    /// How often it has canceled a watch.
+    canceled: usize,
+    /// How often a watch of this stream has ended, for a compaction or as it was asked. A number is used once: at a real etcd, that of a watch that
     /// was canceled stays taken.
     ended: usize,
 }
@@ -90,6 +94,8 @@ impl<'a> Watcher<'a> {
             streams: 0,
             next: vec![None; plan.watches.len()],
             is_open: vec![false; plan.watches.len()],
+            numbers: vec![WatchId(0); plan.watches.len()],
+            canceled: 0,
             ended: 0,
         }
     }
@@ -183,7 +189,7 @@ impl<'a> Watcher<'a> {
             self.record_at(began, WatchMessage::Sent(request));
         }
         let opened = Instant::now();
-        let (mut heard, mut asked) = (opened, opened);
+        let (mut heard, mut asked, mut canceled) = (opened, opened, opened);
         while !self.has_heard_all() {
             if self.stage.steps_are_over() {
                 let deadline = deadline.get_or_insert_with(Stage::recovery_deadline);
@@ -211,6 +217,11 @@ impl<'a> Watcher<'a> {
                 asked = Instant::now();
                 self.say(&stream, &WatchRequest::Progress);
             }
+            let cancels = self.plan.cancels.0 > 0 && !self.stage.steps_are_over();
+            if cancels && canceled.elapsed() > span(self.plan.cancels.0) {
+                canceled = Instant::now();
+                self.cancel_next(&stream);
+            }
         }
         self.record(WatchMessage::Broken);
     }
@@ -228,12 +239,22 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// Cancels the next of its watches that is open.
+    fn cancel_next(&mut self, stream: &Watching) {
+        let place = self.canceled % self.numbers.len();
+        self.canceled += 1;
+        if self.is_open[place] {
+            self.say(stream, &WatchRequest::Cancel(self.numbers[place]));
+        }
+    }
+
     /// The client chooses the numbers, from 1.
-    fn create(&self, place: usize) -> WatchRequest {
+    fn create(&mut self, place: usize) -> WatchRequest {
         let planned = self.plan.watches[place].0.clone();
         let number = self.ended * self.next.len() + place + 1;
         let watch = WatchId(i64::try_from(number).expect("watches of a stream are few"));
         let start = self.next[place].unwrap_or(planned.start);
+        self.numbers[place] = watch;
         WatchRequest::Create(WatchCreate { watch, start, ..planned })
     }
 
@@ -241,6 +262,14 @@ impl<'a> Watcher<'a> {
     fn place(&self, watch: WatchId) -> Option<usize> {
         let number = usize::try_from(watch.0).ok()?.checked_sub(1)?;
         (!self.next.is_empty()).then(|| number % self.next.len())
+    }
+
+    /// A watch has ended: another one takes its place.
+    fn go_on(&mut self, stream: &Watching, place: usize) {
+        self.is_open[place] = false;
+        self.ended += 1;
+        let create = self.create(place);
+        self.say(stream, &create);
     }
 
     fn say(&self, stream: &Watching, request: &WatchRequest) {
@@ -276,11 +305,10 @@ impl<'a> Watcher<'a> {
             }
             WatchBody::Canceled(CancelReason::Compacted(compacted)) => {
                 // It goes on from the oldest that there is.
-                self.is_open[place] = false;
                 *next = (*next).max(Some(compacted));
-                self.ended += 1;
-                self.say(stream, &self.create(place));
+                self.go_on(stream, place);
             }
+            WatchBody::Canceled(CancelReason::Asked) => self.go_on(stream, place),
             WatchBody::Canceled(_) => {
                 // Who was refused comes back with another token.
                 self.guest = Session::default();
