@@ -1,20 +1,23 @@
 //! The watchers of a run: clients that hold a stream of watches open and record what they are told.
 
+mod noting;
+mod taking;
+
 use crate::{
     agenda::Due,
     asking::Asker,
     guests::Guest,
     limits,
     mirrors::Lists,
-    streams::{Down, Up},
+    streams::Up,
     world::{PhaseOfRun, World},
 };
 use std::collections::VecDeque;
 use whitewater_api::{
     Caller, NodeId, Process, Revision, StreamId, WatchId, WatchRequest, WatchResponse,
-    watch::{CancelReason, EventKind, WatchBody, WatchCreate},
+    watch::WatchCreate,
 };
-use whitewater_record::{Mixer, RowKind, SimTime, Span, WatchMessage, WatchRow, WatcherPlan};
+use whitewater_record::{SimTime, Span, WatchMessage, WatcherPlan};
 
 /// The state of one watcher.
 #[derive(Debug)]
@@ -238,120 +241,6 @@ impl World {
         self.later(now + limits::PING_EVERY, Due::WatcherTick { watcher: index, stream });
     }
 
-    /// Something has come on the stream that the watcher has open.
-    pub(crate) fn on_watcher_packet(&mut self, index: usize, stream: StreamId, packet: Down) {
-        let pace = self.pace(index);
-        let watcher = &mut self.watchers[index];
-        watcher.heard = self.now;
-        match packet {
-            Down::Pong => {}
-            Down::Reset | Down::End => self.break_stream(index),
-            Down::Say(mut response) => {
-                if let Some(import) = &self.import {
-                    import.namespace().leave_watch(&mut response);
-                }
-                watcher.inbox.push_back(*response);
-                if pace == Span(0) {
-                    self.take_all(index, stream);
-                } else if !watcher.is_taking {
-                    watcher.is_taking = true;
-                    self.later(self.now + pace, Due::WatcherTakes { watcher: index, stream });
-                }
-            }
-        }
-    }
-
-    /// A slow watcher takes a message.
-    pub(crate) fn on_watcher_takes(&mut self, index: usize, stream: StreamId) {
-        if self.watchers[index].stream != Some(stream) {
-            return;
-        }
-        self.cause = None;
-        let pace = self.pace(index);
-        self.take_one(index, stream);
-        if pace == Span(0) {
-            self.take_all(index, stream);
-        }
-        let watcher = &mut self.watchers[index];
-        watcher.is_taking = !watcher.inbox.is_empty();
-        if watcher.is_taking {
-            self.later(self.now + pace, Due::WatcherTakes { watcher: index, stream });
-        }
-    }
-
-    /// Once all is healed nobody dawdles.
-    fn pace(&self, index: usize) -> Span {
-        if self.phase == PhaseOfRun::Safety { self.plan.watchers[index].pace } else { Span(0) }
-    }
-
-    fn take_all(&mut self, index: usize, stream: StreamId) {
-        while self.watchers[index].stream == Some(stream) && self.take_one(index, stream) {}
-    }
-
-    /// Takes the next message, if there is one.
-    fn take_one(&mut self, index: usize, stream: StreamId) -> bool {
-        let Some(response) = self.watchers[index].inbox.pop_front() else { return false };
-        let window = self.plan.watchers[index].window;
-        let watcher = &mut self.watchers[index];
-        watcher.taken += 1;
-        if watcher.taken * 2 >= window {
-            let credit = std::mem::take(&mut watcher.taken);
-            self.send_up(stream, Up::Ready(credit));
-        }
-        self.record_watch(index, WatchMessage::Received(response.clone()));
-        self.learn(index, stream, &response);
-        true
-    }
-
-    /// What a message says of how far the watches have come.
-    fn learn(&mut self, index: usize, stream: StreamId, response: &WatchResponse) {
-        let (watch, revision) = (response.watch, response.header.revision);
-        let watcher = &mut self.watchers[index];
-        let reach = |watched: &mut Watched| watched.next = watched.next.max(Some(revision.next()));
-        match &response.body {
-            WatchBody::Created => {
-                if let Some(watched) = watcher.watched(watch) {
-                    watched.state = State::Open;
-                    watched.next.get_or_insert(revision.next());
-                }
-            }
-            WatchBody::Progress if watch == WatchId::ALL => {
-                let open = watcher.watches.iter_mut().filter(|watched| watched.state.is_open());
-                open.for_each(reach);
-            }
-            WatchBody::Progress | WatchBody::Events { fragment: false, .. } => {
-                watcher.watched(watch).into_iter().for_each(reach);
-            }
-            WatchBody::Events { fragment: true, .. } => {}
-            WatchBody::Canceled(CancelReason::Refused(_))
-                if self.plan.watchers[index].user.is_some() =>
-            {
-                watcher.guest.forget();
-                self.observer.tally.sometimes("watch refused to a user");
-                self.break_stream(index);
-            }
-            WatchBody::Canceled(reason) => {
-                let Some(watched) = watcher.watched(watch) else { return };
-                let place = usize::try_from(watch.0 - 1).expect("it has a place");
-                if watched.state == State::Ending && *reason == CancelReason::Asked {
-                    self.observer.tally.sometimes("watch canceled and opened anew");
-                    return self.create_watch(index, stream, place);
-                }
-                watched.state = State::Closed;
-                let CancelReason::Compacted(compacted) = reason else { return };
-                self.observer.tally.sometimes("watch canceled by compaction");
-                if self.plan.watchers[index].lists.is_some() {
-                    watched.next = None;
-                    self.want_list(index, place);
-                } else {
-                    // Without a list it goes on from the oldest that there is.
-                    watched.next = watched.next.max(Some(*compacted));
-                    self.create_watch(index, stream, place);
-                }
-            }
-        }
-    }
-
     /// The stream is broken, or given up. The watcher goes to the next member.
     pub(crate) fn break_stream(&mut self, index: usize) {
         self.record_watch(index, WatchMessage::Broken);
@@ -392,19 +281,6 @@ impl World {
             format!("the watcher {process} at {node} was told up to {told} of {}", self.acked)
         })
     }
-
-    fn record_watch(&mut self, index: usize, message: WatchMessage) {
-        let watcher = &self.watchers[index];
-        let (process, stream, node) = (watcher.process, watcher.streams - 1, watcher.node);
-        let numbers = [vec![u64::from(process.0), u64::from(stream)], numbers(&message)].concat();
-        match message {
-            WatchMessage::Sent(_) | WatchMessage::Broken | WatchMessage::As(_) => {
-                self.begin(RowKind::Watch, node.0, &numbers);
-            }
-            WatchMessage::Received(_) => self.row(RowKind::Watch, node.0, &numbers),
-        }
-        self.history.watches.push(WatchRow { process, stream, node, at: self.now, message });
-    }
 }
 
 /// The watcher's number for a watch of its plan.
@@ -415,51 +291,4 @@ fn number(place: usize) -> WatchId {
 /// When something is due that happens every so often; zero is never.
 fn after(now: SimTime, every: Span) -> SimTime {
     if every == Span(0) { SimTime::NEVER } else { now + every }
-}
-
-/// A message for the trace: which it is, of which watch, at which revision, and a few words of what it says.
-fn numbers(message: &WatchMessage) -> Vec<u64> {
-    let mut mixer = Mixer::default();
-    let mut add = |word: u64, bytes: &[u8]| {
-        mixer.add(word);
-        for chunk in bytes.chunks(8) {
-            mixer.add(chunk.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
-        }
-    };
-    let (kind, watch, revision) = match message {
-        WatchMessage::Sent(request) => {
-            add(1, request.to_string().as_bytes());
-            let watch = match request {
-                WatchRequest::Create(create) => create.watch,
-                WatchRequest::Cancel(watch) => *watch,
-                WatchRequest::Progress => WatchId::ALL,
-            };
-            (0, watch, Revision(0))
-        }
-        WatchMessage::Received(WatchResponse { header, watch, body }) => {
-            let kind = match body {
-                WatchBody::Created => 1,
-                WatchBody::Events { events, fragment } => {
-                    add(u64::from(*fragment), &[]);
-                    for event in events {
-                        add(u64::from(event.kind == EventKind::Delete), event.kv.key.as_slice());
-                        add(event.kv.mod_revision.0, event.kv.value.as_slice());
-                    }
-                    2
-                }
-                WatchBody::Progress => 3,
-                WatchBody::Canceled(reason) => {
-                    add(1, reason.to_string().as_bytes());
-                    4
-                }
-            };
-            (kind, *watch, header.revision)
-        }
-        WatchMessage::Broken => (5, WatchId::ALL, Revision(0)),
-        WatchMessage::As(user) => {
-            add(2, user.as_bytes());
-            (6, WatchId::ALL, Revision(0))
-        }
-    };
-    vec![kind, watch.0.cast_unsigned(), revision.0, mixer.finish()]
 }
