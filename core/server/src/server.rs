@@ -362,18 +362,33 @@ impl Started {
     }
 }
 
-/// A leader that goes lets another voter lead before, so that nobody waits for an election.
+/// A leader that goes lets another voter lead before, so that nobody waits for an election. Where the others go at the same
+/// time nobody will: whoever has no quorum any more leads no more, and waits for nobody.
 async fn hand_over(node: &Node) {
-    if node.status().role != Role::Leader {
-        return;
-    }
-    let heirs =
-        node.members().into_iter().filter(|other| !other.is_learner && other.id != node.id());
-    for heir in heirs {
-        if node.ask(Caller::Nobody, Request::MoveLeader(heir.id)).await.is_ok() {
-            tracing::info!(to = %format!("{:x}", heir.id.0), "leadership handed over");
-            return;
+    let mut statuses = node.statuses();
+    let moved = async {
+        for heir in node.members() {
+            let is_voter = !heir.is_learner && heir.id != node.id();
+            if is_voter && node.ask_here(Caller::Nobody, Request::MoveLeader(heir.id)).await.is_ok()
+            {
+                return;
+            }
         }
+    };
+    let leads_no_more = statuses.wait_for(|status| status.role != Role::Leader);
+    let over = async {
+        tokio::select! {
+            biased;
+            () = moved => {}
+            _ = leads_no_more => {}
+        }
+    };
+    let was_leader = node.status().role == Role::Leader;
+    if timeout(limits::REQUEST_TIMEOUT, over).await.is_err() {
+        tracing::warn!("nobody has taken the leadership over");
+    }
+    if let Some(heir) = node.status().leader.filter(|heir| was_leader && *heir != node.id()) {
+        tracing::info!(to = %format!("{:x}", heir.0), "leadership handed over");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Three members, and what clients see when one of them dies.
 
 use crate::common::{Cluster, Server, get, put};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tonic::Code;
 use whitewater_server::{loopback, proto::etcdserverpb as pb};
@@ -32,6 +33,21 @@ async fn any_member_serves_and_a_killed_leader_is_replaced() {
     cluster.restart(leader);
     let read = cluster.servers[leader].kv().await.range(get("after")).await.unwrap();
     assert_eq!(read.into_inner().kvs[0].version, 2);
+}
+
+/// The leader waited seven seconds for each of the others to take over, though they had ended.
+#[tokio::test]
+async fn members_that_are_told_to_end_together_end_at_once() {
+    let mut cluster = Cluster::start(3);
+    cluster.servers[0].kv().await.put(put("k", "v")).await.unwrap();
+    let leader = cluster.leader(&[0, 1, 2]).await;
+    let began = Instant::now();
+    for place in (0..3).filter(|place| *place != leader).chain([leader]) {
+        cluster.servers[place].tell_to_end();
+    }
+    let ended = move || cluster.servers.iter_mut().map(Server::ended).collect::<Vec<_>>();
+    assert_eq!(tokio::task::spawn_blocking(ended).await.unwrap(), [Some(0); 3]);
+    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -120,9 +120,19 @@ impl Server {
 
     /// SIGTERM, and its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
+        self.tell_to_end();
+        self.ended()
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// SIGTERM
+    pub(crate) fn tell_to_end(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap().code()
     }
 
     pub(crate) async fn channel(&self) -> Channel {
