@@ -83,6 +83,8 @@ mutations! {
         "The directory is not synced after a new segment or snapshot gets its name.";
     LitterKept, "litter-kept", "etcd #8964, #12837, #17194, #20732",
         "What there is of a snapshot that is given up stays on the disk.";
+    LateNameMarked, "late-name-marked", "this core, seed 26071941 of swarm",
+        "A snapshot that was given up gets its name, and the next one of the same index counts as done.";
     RetireBeforeSnapshot, "retire-before-snapshot", "CRDB #38566, etcd #10219",
         "Segments are removed before the snapshot that replaces them is durable.";
     // The store.

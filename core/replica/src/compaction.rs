@@ -179,9 +179,14 @@ impl Replica {
         self.persistence.file_step(FileStep::Cleanup, ops);
     }
 
-    /// The file has its name: its mark may be written.
+    /// The file has its name: its mark may be written. Unless it is that of an older one, which was given up while it got its name,
+    /// and is to be removed: the lane is in order, so the one that runs now has not come that far.
     pub(crate) fn on_own_snapshot_named(&mut self) {
         let Some(running) = &mut self.compaction.running else { return };
+        let is_older = !matches!(running.step, Step::Naming);
+        if is_older && !self.config.mutations.has(Mutation::LateNameMarked) {
+            return;
+        }
         running.step = Step::Marking;
         let meta = &running.meta;
         self.wal.append(&Record::Snapshot(SnapshotMark {

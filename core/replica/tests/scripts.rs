@@ -26,7 +26,7 @@ macro_rules! scripts {
 
 scripts! {
     smoke election advance_at_start old_candidate old_leader log_repair figure_8 read_index_partition read_follower read_txn read_lease read_nearest member_replace member_elders member_learner
-    member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_no_campaign log_in_memory torn_tail upgrade damage_refused single_node single_node_at_once single_node_candidate fsync_failure
+    member_remove_leader move_leader snapshot_install own_snapshot snapshot_slow_disk snapshot_named_late snapshot_no_campaign log_in_memory torn_tail upgrade damage_refused single_node single_node_at_once single_node_candidate fsync_failure
     disk_full disk_stalled wiped_member wiped_member_later not_leader full_queue handed_over_together damage_repaired damage_snapshot_repaired damage_not_spared
     lease_expiry lease_keep_alive lease_leader_change lease_deposed_leader lease_checkpoint lease_snapshot
     long_reads backup_restore compact_physical cluster_members cluster_turns cluster_health alarm_no_space alarm_corrupt defragment corruption_check corruption_at_start auto_compaction

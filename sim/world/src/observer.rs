@@ -114,6 +114,10 @@ impl Observer {
         }
         for change in changes.drain(..) {
             self.on_change(node, &change, status);
+            if matches!(change, Change::Snapshot { .. }) {
+                let wrong = compaction::check_mark(&self.ledgers[place(node)], node, disk);
+                self.tally.check(Code::Compaction, Some(node), true, wrong);
+            }
         }
         self.changes = changes;
     }
@@ -155,6 +159,9 @@ impl Observer {
     /// A file is about to be removed.
     pub(crate) fn on_remove(&mut self, node: NodeId, file: &FileName) {
         let ledger = &self.ledgers[place(node)];
+        if let Some(wrong) = compaction::check_file(ledger, node, file) {
+            self.tally.check(Code::Compaction, Some(node), true, Some(wrong));
+        }
         if ledger.highest_in(file).is_some() {
             let wrong = compaction::check(ledger, file);
             self.tally.check(Code::Compaction, Some(node), true, wrong);

@@ -140,6 +140,43 @@ fn a_follower_forgets_half_a_snapshot() {
     assert_says(&told, "n3 notes: half a snapshot forgotten");
 }
 
+/// Seed 26071941 of swarm. n3 gives a snapshot of its own up while it gets its name, and begins anew.
+#[test]
+fn a_snapshot_that_is_named_late_stands_for_no_other_one() {
+    let (guarded, bare) = play_both(
+        Mutation::LateNameMarked,
+        "cluster nodes=3 snapshot_log_bytes=900 catch_up_entries=2 snapshot_part_bytes=400 snapshot_parts_inflight_max=1
+        elect n1
+        fill n1 7
+        run 2
+        disk n3 stalls
+        fill n1 12
+        stabilize
+        disk n3 done count=6
+        stabilize
+        partition n3
+        fill n1 20
+        heal
+        tick n1
+        deliver
+        deliver
+        deliver
+        deliver
+        deliver kind=snapshot-part
+        partition n3
+        run 45
+        disk n3 done count=4
+        crash n3 power
+        restart n3",
+    );
+    assert_says(&guarded, "n3 disk w28: write 222 B, write 17 B, sync, rename to snapshot-9-2");
+    assert_never_says(&guarded, "n3 is damaged");
+    assert_says(
+        &bare,
+        "n3 is damaged: snapshot-0000000000000015-2: the log points to this snapshot",
+    );
+}
+
 /// X3: openraft #1749, tikv #4688.
 #[test]
 fn a_leader_that_hands_over_serves_no_read_by_its_lease() {

@@ -12,8 +12,9 @@ pub(crate) struct Ledger {
     follower: Follower,
     term: Term,
     vote: Option<NodeId>,
-    /// The newest snapshot.
+    /// The newest snapshot, and its file.
     mark: (Index, Term),
+    mark_file: Option<FileName>,
     /// The entry before the first one of `log`, and its chain, if that is known.
     base: (Index, Term, Option<u64>),
     log: VecDeque<Held>,
@@ -93,6 +94,7 @@ impl Ledger {
             }
             Record::Snapshot(mark) => {
                 self.mark = (mark.index, mark.term);
+                self.mark_file = Some(mark.file.clone());
                 let mut cut = None;
                 if mark.installed || mark.index > self.last() {
                     cut = self.cut_by((mark.index, mark.term));
@@ -189,6 +191,11 @@ impl Ledger {
     /// The highest index of any entry in a segment.
     pub(crate) fn highest_in(&self, segment: &FileName) -> Option<Index> {
         self.segments.iter().find(|(name, _)| name == segment).map(|(_, index)| *index)
+    }
+
+    /// The file that the newest mark names.
+    pub(crate) const fn mark_file(&self) -> Option<&FileName> {
+        self.mark_file.as_ref()
     }
 
     /// The newest snapshot.
