@@ -200,6 +200,11 @@ const SURVIVORS: &[(Mutation, &str, &str)] = &[
         "",
     ),
     (
+        Mutation::LateNameMarked,
+        "Once in some 70,000 seeds: a snapshot given up within its last sync, and the one that it was given up for given up as well.",
+        "core/replica/tests/defects/mod.rs#a_snapshot_that_is_named_late_stands_for_no_other_one",
+    ),
+    (
         Mutation::ReadContextReused,
         "Needs a targeted plan: a doubled read request, a late heartbeat response, and a leader deposed in between.",
         "",
