@@ -15,6 +15,7 @@ impl Replica {
         raft.promotable() && raft.prs().conf().voters().ids().iter().all(|voter| voter == raft.id)
     }
 
+    /// A tick of raft's clock. The election of who is alone is held here.
     pub(crate) fn tick_raft(&mut self) {
         if self.is_leader() || !self.is_own_quorum() {
             self.raft.tick();
@@ -30,7 +31,7 @@ impl Replica {
 
     /// Votes for itself, and leads when that is durable. As in any election all that is committed must be applied: a change
     /// of members could be among it.
-    pub(crate) fn elect_itself(&mut self) {
+    fn elect_itself(&mut self) {
         let raft = &mut self.raft.raft;
         if raft.state == StateRole::Leader || raft.raft_log.applied < raft.raft_log.committed {
             return;

@@ -365,6 +365,9 @@ impl Started {
 /// A leader that goes lets another voter lead before, so that nobody waits for an election. Where the others go at the same
 /// time nobody will: whoever has no quorum any more leads no more, and waits for nobody.
 async fn hand_over(node: &Node) {
+    if node.status().role != Role::Leader {
+        return;
+    }
     let mut statuses = node.statuses();
     let moved = async {
         for heir in node.members() {
@@ -383,11 +386,10 @@ async fn hand_over(node: &Node) {
             _ = leads_no_more => {}
         }
     };
-    let was_leader = node.status().role == Role::Leader;
     if timeout(limits::REQUEST_TIMEOUT, over).await.is_err() {
         tracing::warn!("nobody has taken the leadership over");
     }
-    if let Some(heir) = node.status().leader.filter(|heir| was_leader && *heir != node.id()) {
+    if let Some(heir) = node.status().leader.filter(|heir| *heir != node.id()) {
         tracing::info!(to = %format!("{:x}", heir.0), "leadership handed over");
     }
 }

@@ -105,7 +105,7 @@ impl Watcher {
 
     /// The watch with that number on the stream. The client chooses the numbers.
     fn watched(&mut self, watch: WatchId) -> Option<&mut Watched> {
-        self.watches.get_mut(usize::try_from(watch.0 - 1).ok()?)
+        self.watches.get_mut(place(watch)?)
     }
 
     /// Whether it has a stream open.
@@ -120,9 +120,9 @@ impl Watcher {
     }
 
     /// The watch that it has asked something about, on the stream that is open, and was not answered.
-    fn waits_for(&self) -> Option<usize> {
+    fn waits_for(&self) -> Option<WatchId> {
         self.stream?;
-        self.watches.iter().position(|watched| watched.state.is_owed()).map(|place| place + 1)
+        self.watches.iter().position(|watched| watched.state.is_owed()).map(number)
     }
 
     /// Whether one of its watches waits for what comes behind the revision after `newest`.
@@ -268,7 +268,7 @@ impl World {
     pub(crate) fn unheard(&self) -> Option<String> {
         let waiting = self.watchers.iter().find_map(|it| Some((it, it.waits_for()?)));
         if let Some((Watcher { process, node, .. }, watch)) = waiting {
-            return Some(format!("{node} has not answered the watcher {process} about w{watch}"));
+            return Some(format!("{node} has not answered the watcher {process} about {watch}"));
         }
         // Who watches as a user may have been forbidden to. And a cluster that was restored may be behind what a watcher has
         // been told by the old one: until it gets there, it says nothing of how far that stream has come (etcd #20221).
@@ -286,6 +286,11 @@ impl World {
 /// The watcher's number for a watch of its plan.
 fn number(place: usize) -> WatchId {
     WatchId(i64::try_from(place + 1).expect("watches of a plan are few"))
+}
+
+/// The place in its plan of the watch that has that number.
+fn place(watch: WatchId) -> Option<usize> {
+    usize::try_from(watch.0 - 1).ok()
 }
 
 /// When something is due that happens every so often; zero is never.

@@ -1,6 +1,6 @@
 //! What a watcher is told: messages come, wait until it takes them, and say how far its watches have come.
 
-use super::{State, Watched};
+use super::{State, Watched, place};
 use crate::{
     agenda::Due,
     streams::{Down, Up},
@@ -107,7 +107,7 @@ impl World {
             }
             WatchBody::Canceled(reason) => {
                 let Some(watched) = watcher.watched(watch) else { return };
-                let place = usize::try_from(watch.0 - 1).expect("it has a place");
+                let place = place(watch).expect("it was just found");
                 if watched.state == State::Ending && *reason == CancelReason::Asked {
                     self.observer.tally.sometimes("watch canceled and opened anew");
                     return self.create_watch(index, stream, place);
