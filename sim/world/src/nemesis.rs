@@ -3,21 +3,20 @@
 //! A fault is *applied* if there was somebody to do it to, and *witnessed* if its effect was seen: a fault that touched
 //! nothing proves nothing.
 
+mod clocks;
+mod strike;
+
 use crate::{
     agenda::Due,
-    effects,
     lifecycle::Hold,
-    limits,
-    machine::{Damaged, Life},
+    machine::Life,
     world::{PhaseOfRun, World},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use whitewater_api::{MemberChange, NodeId};
-use whitewater_physics::{FaultId, LinkSet, Network, NetworkFault, Port};
-use whitewater_record::{
-    Damage, Fault, FaultCount, Latency, NetworkProfile, Plan, PlannedFault, RowKind, SimTime,
-};
-use whitewater_replica::{Event, Input};
+use whitewater_physics::{FaultId, Network};
+use whitewater_record::{Fault, FaultCount, Latency, NetworkProfile, Plan, RowKind, SimTime};
+use whitewater_replica::Event;
 
 /// Counts by kind of fault and role of its victim.
 type ByRole = BTreeMap<String, BTreeMap<String, FaultCount>>;
@@ -169,247 +168,6 @@ impl World {
         self.later(planned.end(), Due::FaultOff { fault });
     }
 
-    /// A fault with one victim. Whether it was carried out.
-    fn strike(&mut self, fault: usize, planned: &PlannedFault, node: NodeId) -> bool {
-        let (id, until) = (id(fault), planned.end());
-        if let Some(effect) = effects::on_links(&planned.fault, until) {
-            self.network.begin(id, LinkSet::of(Port::node(node)), effect);
-            return true;
-        }
-        let machine = self.machines.get_mut(node);
-        if let Some(effect) = effects::on_disk(&planned.fault, until) {
-            machine.disk.begin(id, effect);
-            return true;
-        }
-        if effects::is_on_clock(&planned.fault) {
-            self.strike_clock(fault, planned, node);
-            return true;
-        }
-        match planned.fault {
-            Fault::WipeDisk { .. } => return self.wipe(fault, node),
-            Fault::DamageDisk { how, .. } => return self.damage(fault, node, how),
-            Fault::Suspend { .. } if machine.life == Life::Up => self.suspend(node, fault, until),
-            Fault::Pause { .. } if machine.life == Life::Up => self.pause(node, fault),
-            Fault::Suspend { .. } | Fault::Pause { .. } => return false,
-            Fault::ResetConnections { .. } => {
-                if self.reset_connections(node) {
-                    self.nemesis.witness(fault);
-                }
-            }
-            Fault::LowMemory { .. } => self.squeeze(fault, node),
-            Fault::Crash { power, .. } => self.crash_all(fault, vec![node], power),
-            Fault::ChangeRelease { to, .. } => return self.change_release(fault, node, to),
-            Fault::CrashAt { point, .. } => machine.armed = Some((point, fault)),
-            Fault::ReplaceMember { new, .. } => {
-                self.nemesis.faults[fault].change = Some(MemberChange::Replace { old: node, new });
-                self.start_admin(fault);
-            }
-            Fault::MoveLeader { .. } if self.leads(node) => return false,
-            Fault::MoveLeader { .. } => self.start_admin(fault),
-            Fault::Backup { .. } => self.start_backup(fault),
-            Fault::Weather { .. }
-            | Fault::Clog { .. }
-            | Fault::Throttle { .. }
-            | Fault::FlipBits { .. }
-            | Fault::FailDisk { .. }
-            | Fault::FullDisk { .. }
-            | Fault::SlowDisk { .. }
-            | Fault::StallDisk { .. }
-            | Fault::ShortDisk { .. }
-            | Fault::LieSync { .. }
-            | Fault::JumpClock { .. }
-            | Fault::DriftClock { .. }
-            | Fault::SlewClock { .. }
-            | Fault::JitterClock { .. } => unreachable!("links, disks and clocks are done"),
-            Fault::Partition { .. }
-            | Fault::LeapSecond
-            | Fault::PowerLoss
-            | Fault::ZoneLoss { .. }
-            | Fault::Shuffle { .. }
-            | Fault::CrashClient { .. }
-            | Fault::Restore { .. }
-            | Fault::Member { .. } => unreachable!("they have no single victim"),
-        }
-        true
-    }
-
-    /// A fault of a clock.
-    fn strike_clock(&mut self, fault: usize, planned: &PlannedFault, node: NodeId) {
-        let now = self.now;
-        let machine = self.machines.get_mut(node);
-        let shown = ahead(machine.clock.wall(now), now);
-        if let Fault::JumpClock { by_ns, .. } = planned.fault {
-            machine.clock.jump(by_ns);
-            machine.jumps.push(fault);
-            self.nemesis.faults[fault].wall = Some(shown);
-            self.note_step(node, by_ns);
-        } else if let Fault::SlewClock { ppm, .. } = planned.fault {
-            machine.clock.slew(now, ppm);
-            machine.jumps.push(fault);
-            self.nemesis.faults[fault].wall = Some(shown);
-        } else {
-            if let Fault::DriftClock { ppm, .. } = planned.fault {
-                machine.clock.add_drift(now, ppm);
-                machine.drifts.push(fault);
-                self.note_drift(node);
-            } else {
-                machine.jitters.push(fault);
-            }
-            self.rearm(node);
-        }
-    }
-
-    /// A fault without a single victim. Whether it was carried out.
-    fn strike_all(&mut self, fault: usize, planned: &PlannedFault) -> bool {
-        if let Fault::Partition { flap, .. } = planned.fault {
-            if flap.0 > 0 {
-                self.later(self.now + flap, Due::Flap { fault, up: true });
-            }
-            return self.cut(fault);
-        }
-        if let Fault::Member { change } = planned.fault {
-            self.nemesis.faults[fault].change = Some(change);
-            self.start_admin(fault);
-            return true;
-        }
-        if let Fault::CrashClient { client } = planned.fault {
-            if self.crash_client(client, planned.end()) {
-                self.nemesis.witness(fault);
-            }
-            return !self.clients.is_empty();
-        }
-        if let Fault::Restore { .. } = planned.fault {
-            return self.restore(fault);
-        }
-        let started = self.machines.started();
-        if let Fault::ZoneLoss { nodes, power } = &planned.fault {
-            let zone = started.into_iter().filter(|node| nodes.contains(node));
-            self.crash_all(fault, zone.collect(), *power);
-        } else if let Fault::Shuffle { grain } = planned.fault {
-            self.shuffling.begin(fault, grain);
-        } else if planned.fault == Fault::LeapSecond {
-            self.leap(fault);
-        } else {
-            assert_eq!(planned.fault, Fault::PowerLoss, "all others have a victim");
-            self.crash_all(fault, started, true);
-        }
-        true
-    }
-
-    fn crash_all(&mut self, fault: usize, nodes: Vec<NodeId>, power: bool) {
-        for node in nodes {
-            self.hold(node, Hold::Fault(fault));
-            if self.crash(node, power) {
-                self.nemesis.witness(fault);
-            }
-        }
-    }
-
-    /// All wall clocks show the same second again.
-    fn leap(&mut self, fault: usize) {
-        for node in self.machines.started() {
-            let machine = self.machines.get_mut(node);
-            machine.clock.jump(-limits::LEAP_NS);
-            machine.jumps.push(fault);
-            self.note_step(node, -limits::LEAP_NS);
-        }
-    }
-
-    fn cut(&mut self, fault: usize) -> bool {
-        let plan = self.plan.clone();
-        let Fault::Partition { shape, one_way, clients, .. } = &plan.faults[fault].fault else {
-            return false;
-        };
-        let Some(split) = self.split(shape) else { return false };
-        let clients = if *clients { self.client_ports() } else { Vec::new() };
-        let links = split.links(&self.machines.started(), &clients, *one_way);
-        let number = u64::try_from(fault).expect("an index fits 64 bits");
-        for (from, to) in links.as_pairs().unwrap_or_default() {
-            if let (Some(from), Some(to)) = (from.as_node(), to.as_node()) {
-                self.row(RowKind::Cut, 0, &[number, from.0, to.0]);
-            }
-        }
-        self.network.begin(id(fault), links, NetworkFault::Cut);
-        self.note_state();
-        true
-    }
-
-    /// A flapping partition goes up or down.
-    pub(crate) fn on_flap(&mut self, fault: usize, up: bool) {
-        if !self.nemesis.is_on(fault) {
-            return;
-        }
-        if up {
-            self.network.end(id(fault));
-            let number = u64::try_from(fault).expect("an index fits 64 bits");
-            self.row(RowKind::Join, 0, &[number]);
-        } else {
-            self.cut(fault);
-        }
-        if let Fault::Partition { flap, .. } = self.plan.faults[fault].fault {
-            self.later(self.now + flap, Due::Flap { fault, up: !up });
-        }
-    }
-
-    /// Whether the disk was wiped.
-    fn wipe(&mut self, fault: usize, node: NodeId) -> bool {
-        if !self.may_lose_disk(node) {
-            return false;
-        }
-        self.hold(node, Hold::Fault(fault));
-        self.crash(node, true);
-        let machine = self.machines.get_mut(node);
-        if machine.disk.used_bytes() > 0 {
-            self.nemesis.witness(fault);
-        }
-        machine.replace_disk();
-        machine.damage = None;
-        machine.is_proven = false;
-        self.observer.on_wipe(node);
-        true
-    }
-
-    /// Whether a sector of the disk is not what was promised any more.
-    fn damage(&mut self, fault: usize, node: NodeId, how: Damage) -> bool {
-        let is_gone = self.machines.get(node).life == Life::Retired;
-        if is_gone || !self.may_lose_disk(node) || !self.may_lose_vote(node) {
-            return false;
-        }
-        self.hold(node, Hold::Fault(fault));
-        self.crash(node, true);
-        let machine = self.machines.get_mut(node);
-        let is_damaged = machine.disk.damage(how);
-        if is_damaged {
-            machine.damage = Some(Damaged { fault, starts_over: false });
-        }
-        is_damaged
-    }
-
-    /// The process of a node has no memory to spare.
-    fn squeeze(&mut self, fault: usize, node: NodeId) {
-        let machine = self.machines.get_mut(node);
-        machine.squeezes.push(fault);
-        if machine.life == Life::Up && machine.squeezes.len() == 1 {
-            self.input(node, Input::Memory { is_low: true });
-        }
-    }
-
-    /// The process of a node may take memory again, unless another fault keeps it from that.
-    fn unsqueeze(&mut self, fault: usize, node: NodeId) {
-        let machine = self.machines.get_mut(node);
-        machine.squeezes.retain(|other| *other != fault);
-        if machine.life == Life::Up && machine.squeezes.is_empty() {
-            self.input(node, Input::Memory { is_low: false });
-        }
-    }
-
-    /// A request was refused as one too many.
-    pub(crate) fn witness_squeezes(&mut self, node: NodeId) {
-        for fault in &self.machines.get(node).squeezes {
-            self.nemesis.witness(*fault);
-        }
-    }
-
     /// A fault ends.
     pub(crate) fn on_fault_end(&mut self, fault: usize) {
         if !std::mem::take(&mut self.nemesis.faults[fault].is_on) {
@@ -428,76 +186,10 @@ impl World {
         }
         self.shuffling.end(fault);
         for node in self.machines.started() {
-            let machine = self.machines.get_mut(node);
-            if plan.faults[fault].fault == Fault::LeapSecond && machine.jumps.contains(&fault) {
-                machine.jumps.retain(|other| *other != fault);
-                machine.clock.jump(limits::LEAP_NS);
-                self.note_step(node, limits::LEAP_NS);
+            if plan.faults[fault].fault == Fault::LeapSecond {
+                self.end_leap(fault, node);
             }
             self.release(node, Hold::Fault(fault));
-        }
-    }
-
-    fn relieve(&mut self, fault: usize, what: &Fault, node: NodeId) {
-        let now = self.now;
-        let machine = self.machines.get_mut(node);
-        machine.disk.end(id(fault));
-        let was_jumped = machine.jumps.contains(&fault);
-        machine.jumps.retain(|other| *other != fault);
-        machine.drifts.retain(|other| *other != fault);
-        machine.jitters.retain(|other| *other != fault);
-        if machine.armed.is_some_and(|(_, armed)| armed == fault) {
-            machine.armed = None;
-        }
-        if let Fault::JumpClock { by_ns, .. } = what
-            && was_jumped
-        {
-            machine.clock.jump(by_ns.saturating_neg());
-            self.note_step(node, by_ns.saturating_neg());
-        }
-        if let Fault::SlewClock { ppm, .. } = what
-            && was_jumped
-        {
-            let clock = &mut self.machines.get_mut(node).clock;
-            clock.end_slew(now, *ppm, self.plan.faults[fault].at);
-        }
-        if let Fault::DriftClock { ppm, .. } = what {
-            self.machines.get_mut(node).clock.add_drift(now, ppm.saturating_neg());
-            self.note_drift(node);
-            self.rearm(node);
-        }
-        if matches!(what, Fault::Pause { .. }) {
-            self.resume(node, fault);
-        }
-        if matches!(what, Fault::Suspend { .. }) {
-            self.wake_up(node, fault);
-        }
-        if matches!(what, Fault::LowMemory { .. }) {
-            self.unsqueeze(fault, node);
-        }
-    }
-
-    /// A row for a wall clock that has stepped.
-    fn note_step(&mut self, node: NodeId, by_ns: i64) {
-        let size = by_ns.unsigned_abs();
-        let numbers = if by_ns < 0 { [0, size, 0, 0] } else { [size, 0, 0, 0] };
-        self.row(RowKind::Clock, node.0, &numbers);
-    }
-
-    /// A row for a clock that runs at another rate from now on.
-    fn note_drift(&mut self, node: NodeId) {
-        let ppm = self.machines.get(node).clock.drift_ppm();
-        let size = ppm.unsigned_abs();
-        let numbers = if ppm < 0 { [0, 0, 0, size] } else { [0, 0, size, 0] };
-        self.row(RowKind::Clock, node.0, &numbers);
-    }
-
-    /// The rate of a clock has changed, and with it the true time at which its timer fires.
-    pub(crate) fn rearm(&mut self, node: NodeId) {
-        let machine = self.machines.get_mut(node);
-        machine.timer = None;
-        if machine.life == Life::Up {
-            self.arm(node);
         }
     }
 
