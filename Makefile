@@ -25,6 +25,7 @@ test: ## Every test, and the examples in the docs.
 
 check: fmt-check lint docs wasm test ## Everything that a change must pass. Writes nothing. Arrows and tidy are tests.
 
+ci: SEEDS = 1000 # As many as the gate on rare moments asks for.
 ci: check live doctor canary formats run ## What CI runs: all of check, equal bytes, a bug that must be found, a campaign.
 
 live: ## A real cluster for a minute, with users, replaced members and faults that overlap, judged as a simulated one is. SERVER: another one's path.

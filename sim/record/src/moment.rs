@@ -1,17 +1,13 @@
 //! Rare moments: states of a run that a campaign must reach now and then, or its silence means little.
 //!
 //! Names are what outcomes count them by. Those of the core are noted where they happen, in `core/replica`; the others by
-//! whoever plays the run. Watches and leases have some of their own, which a run without them never reaches, and which
-//! are not listed here.
+//! whoever plays the run. Watches, leases and clients that change the members have some of their own, which a run without
+//! them never reaches, and which are not listed here.
 
 /// Name and meaning of each that the core notes.
 pub const OF_THE_CORE: &[(&str, &str)] = &[
     ("acknowledgement of a forgotten life", "A late word of a member that has started over since."),
     ("candidate told of a newer term", "A candidate asks for votes in a term that is over."),
-    (
-        "change of members waited for its turn",
-        "An operator asks while another change is under way, or of a leader that has yet to apply its log.",
-    ),
     ("damaged member cannot be spared", "The others have no majority without a damaged member."),
     ("damaged member relieved of its vote", "The others take a damaged member's promises back."),
     ("disk full for a peer's snapshot", "A snapshot that came in is given up for want of space."),
