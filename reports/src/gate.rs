@@ -11,6 +11,9 @@ pub const APPLIED_MIN: u64 = 20;
 /// A campaign over so many seeds must have evaluated every check once.
 pub const SEEDS_MIN: u64 = 20;
 
+/// One seed of so many may have drawn faults none of which was seen to matter. The mildest scenario has one of 250.
+pub const IDLE_ONE_IN: u64 = 20;
+
 /// A gate that a campaign did not pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +29,13 @@ pub enum Gate {
     NoFault {
         /// How many were asked for.
         requested: u64,
+    },
+    /// In too many seeds none of the faults was seen to matter.
+    Idle {
+        /// In how many.
+        seeds: u64,
+        /// Of how many.
+        of: u64,
     },
     /// Rare moments were never reached.
     Unreached {
@@ -43,7 +53,9 @@ impl Gate {
     /// What a campaign is that does not pass this gate.
     pub const fn ruling(&self) -> Ruling {
         match self {
-            Self::Unwitnessed { .. } | Self::NoFault { .. } => Ruling::Inconclusive,
+            Self::Unwitnessed { .. } | Self::NoFault { .. } | Self::Idle { .. } => {
+                Ruling::Inconclusive
+            }
             Self::Unchecked { .. } | Self::Unreached { .. } => Ruling::GateFailed,
         }
     }
@@ -58,6 +70,9 @@ impl fmt::Display for Gate {
             ),
             Self::NoFault { requested } => {
                 write!(f, "{requested} faults were requested and none was applied")
+            }
+            Self::Idle { seeds, of } => {
+                write!(f, "none of the faults was seen to matter in {seeds} of {of} seeds")
             }
             Self::Unreached { moments } => {
                 write!(f, "rare moments were never reached: {}", moments.join(", "))
@@ -99,6 +114,9 @@ pub fn failed(totals: &Totals) -> Vec<Gate> {
     }
     if requested >= APPLIED_MIN && applied == 0 {
         gates.push(Gate::NoFault { requested });
+    }
+    if totals.idle > totals.seeds / IDLE_ONE_IN {
+        gates.push(Gate::Idle { seeds: totals.idle, of: totals.seeds });
     }
     for (fault, count) in &totals.faults {
         if count.applied >= APPLIED_MIN && count.witnessed == 0 {
@@ -153,6 +171,16 @@ mod tests {
         assert_eq!(unreached_gate(&campaign, &short), None);
         let mutant = Campaign { mutations: vec!["local-read".into()], ..campaign };
         assert_eq!(unreached_gate(&mutant, &totals), None);
+    }
+
+    #[test]
+    fn a_few_idle_seeds_are_chance_and_many_leave_a_campaign_undecided() {
+        let idle = |idle, seeds| failed(&Totals { seeds, idle, ..totals(100, 1, 1) });
+        assert_eq!(idle(4, 1_000), []);
+        assert_eq!(idle(1, 20), []);
+        assert_eq!(idle(1, 19), [Gate::Idle { seeds: 1, of: 19 }]);
+        assert_eq!(idle(51, 1_000), [Gate::Idle { seeds: 51, of: 1_000 }]);
+        assert_eq!(idle(1, 1)[0].ruling(), Ruling::Inconclusive);
     }
 
     #[test]

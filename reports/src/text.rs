@@ -55,6 +55,9 @@ pub fn outcome(outcome: &Outcome, color: bool) -> String {
     for doubt in &outcome.doubts {
         text.push(format!("undecided: {doubt}\n"));
     }
+    if outcome.is_idle() {
+        text.push("idle: none of the faults was seen to matter\n".to_owned());
+    }
     text.push(format!(
         "tried: {} simulated, {}, {}, {}\n",
         duration(outcome.simulated.0),

@@ -19,6 +19,9 @@ pub struct Totals {
     pub inconclusive: u64,
     /// Those that failed.
     pub failed: u64,
+    /// Those in which no fault was seen to matter, though there were some.
+    #[serde(default)]
+    pub idle: u64,
     /// Simulated nanoseconds.
     pub simulated_ns: u64,
     /// Client operations that ended ok, failed, and with an unknown outcome.
@@ -62,6 +65,7 @@ impl Totals {
             Verdict::Inconclusive => self.inconclusive += 1,
             Verdict::Failed => self.failed += 1,
         }
+        self.idle += u64::from(outcome.is_idle());
         self.simulated_ns = self.simulated_ns.saturating_add(outcome.simulated.0);
         for (sum, n) in self.operations.iter_mut().zip(outcome.operations) {
             *sum += n;

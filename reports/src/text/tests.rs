@@ -72,6 +72,28 @@ fn an_undecided_seed_is_never_a_pass() {
 }
 
 #[test]
+fn a_run_whose_faults_did_nothing_passes_and_is_counted() {
+    let with = |requested, witnessed| {
+        let count = FaultCount { requested, applied: requested, witnessed };
+        Outcome {
+            faults: BTreeMap::from([("crash".to_owned(), count)]),
+            ..run(17, Verdict::Passed)
+        }
+    };
+    let said = "idle: none of the faults was seen to matter\n";
+    assert!(outcome(&with(5, 0), false).contains(said));
+    for busy in [with(4, 0), with(5, 1), with(0, 0)] {
+        assert!(!outcome(&busy, false).contains(said));
+        assert!(!busy.is_idle());
+    }
+    let mut result = campaign(&[Verdict::Passed; 24]);
+    result.add(&with(5, 0));
+    assert_eq!((result.totals.idle, result.ruling()), (1, Ruling::Passed));
+    result.add(&with(5, 0));
+    assert_eq!((result.totals.idle, result.ruling()), (2, Ruling::Inconclusive));
+}
+
+#[test]
 fn color_is_never_alone() {
     let plain = outcome(&run(1, Verdict::Failed), false);
     assert!(plain.starts_with("FAIL swarm seed 1: election-safety\n"), "{plain}");

@@ -103,6 +103,18 @@ pub struct Outcome {
     pub coverage: Coverage,
 }
 
+impl Outcome {
+    /// So many faults of which none was witnessed make a run idle.
+    pub const IDLE_FAULTS_MIN: u64 = 5;
+
+    /// Whether none of its faults, of five or more, was seen to matter: it was judged, but it tried nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let requested: u64 = self.faults.values().map(|count| count.requested).sum();
+        requested >= Self::IDLE_FAULTS_MIN && self.faults.values().all(|count| count.witnessed == 0)
+    }
+}
+
 impl FaultCount {
     /// The sum of two counts.
     pub fn add(&mut self, other: Self) {

@@ -7,12 +7,12 @@ use crate::{
     play::{Options, Run},
     stage,
     tally::Code,
-    world::{Act, PhaseOfRun, Shared, World},
+    world::{Act, Shared, World},
 };
 use madsim::{runtime::Handle, runtime::NodeHandle, time::TimeHandle};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use whitewater_api::NodeId;
-use whitewater_record::{FaultCount, Outcome, Plan, RowKind, SimTime, Trace, Verdict};
+use whitewater_record::{Outcome, Plan, RowKind, SimTime, Trace, Verdict};
 
 /// Plays a plan inside a madsim runtime.
 pub(crate) async fn run(
@@ -67,9 +67,6 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     world.row(RowKind::End, 0, &[events]);
     let (faults, victims) = world.fault_counts();
     world.note_network();
-    let is_whole = world.phase == PhaseOfRun::Over;
-    let idle = nothing_witnessed(&faults).filter(|_| is_whole);
-    world.doubts.extend(idle);
     let coverage = world.states.finish();
     let history = std::mem::take(&mut world.history);
     let trace = std::mem::take(&mut world.trace);
@@ -101,17 +98,6 @@ pub(crate) fn finish(shared: &Shared, panic: Option<String>) -> Run {
     };
     let began = world.clients.iter_mut().map(|client| std::mem::take(&mut client.began));
     Run { outcome, history, trace, began: began.collect(), reached }
-}
-
-/// So many faults of which none did anything leave a run undecided.
-const UNWITNESSED_MIN: u64 = 5;
-
-/// Says so if faults were planned and none of them was seen to matter.
-fn nothing_witnessed(faults: &BTreeMap<String, FaultCount>) -> Option<String> {
-    let requested: u64 = faults.values().map(|count| count.requested).sum();
-    let witnessed: u64 = faults.values().map(|count| count.witnessed).sum();
-    (requested >= UNWITNESSED_MIN && witnessed == 0)
-        .then(|| format!("none of the {requested} faults of the plan was seen to matter"))
 }
 
 /// madsim's side: its nodes, its clock.
