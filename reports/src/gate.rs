@@ -3,7 +3,7 @@
 use crate::{Campaign, Ruling, Totals};
 use serde::Serialize;
 use std::fmt;
-use whitewater_record::moment;
+use whitewater_record::{FaultCount, moment};
 
 /// A kind of fault that was carried out so often must have been witnessed once.
 pub const APPLIED_MIN: u64 = 20;
@@ -106,8 +106,7 @@ pub fn unreached_gate(campaign: &Campaign, totals: &Totals) -> Option<Gate> {
 
 /// The gates that these sums do not pass. Where no fault was asked for, a check may have had nothing to look at.
 pub fn failed(totals: &Totals) -> Vec<Gate> {
-    let requested: u64 = totals.faults.values().map(|count| count.requested).sum();
-    let applied: u64 = totals.faults.values().map(|count| count.applied).sum();
+    let FaultCount { requested, applied, .. } = totals.faults.values().sum();
     let mut gates = Vec::new();
     if requested == 0 {
         return gates;
@@ -134,7 +133,7 @@ pub fn failed(totals: &Totals) -> Vec<Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whitewater_record::{Checked, FaultCount};
+    use whitewater_record::Checked;
 
     fn totals(applied: u64, witnessed: u64, evaluations: u64) -> Totals {
         let mut totals = Totals { seeds: 100, ..Totals::default() };

@@ -2,7 +2,7 @@
 
 use crate::{Seed, SimTime, Span};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, iter::Sum};
 use whitewater_api::NodeId;
 
 /// The verdict on a run.
@@ -110,8 +110,8 @@ impl Outcome {
     /// Whether none of its faults, of five or more, was seen to matter: it was judged, but it tried nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let requested: u64 = self.faults.values().map(|count| count.requested).sum();
-        requested >= Self::IDLE_FAULTS_MIN && self.faults.values().all(|count| count.witnessed == 0)
+        let all: FaultCount = self.faults.values().sum();
+        all.requested >= Self::IDLE_FAULTS_MIN && all.witnessed == 0
     }
 }
 
@@ -121,6 +121,15 @@ impl FaultCount {
         self.requested += other.requested;
         self.applied += other.applied;
         self.witnessed += other.witnessed;
+    }
+}
+
+impl<'a> Sum<&'a Self> for FaultCount {
+    fn sum<I: Iterator<Item = &'a Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, count| {
+            sum.add(*count);
+            sum
+        })
     }
 }
 

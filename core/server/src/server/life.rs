@@ -34,6 +34,7 @@ pub(super) struct Started {
     pub(super) writer: Writer,
     pub(super) stop: watch::Sender<bool>,
 }
+
 impl Started {
     pub(super) async fn live(
         mut self,
